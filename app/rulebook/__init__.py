@@ -1,0 +1,44 @@
+"""One engine for every threshold of the foundation: quorums, votes, gates, and why each came out as it did.
+
+Pure: plain values in, plain values out; no web, no database, no clock.
+"""
+
+from app.rulebook.gates import Atom, Gate, GateVerdict, Override, State, all_of
+from app.rulebook.signers import Signers, SingleMaintainer, second_person, signers
+from app.rulebook.thresholds import (
+    Abstentions,
+    Base,
+    Count,
+    Mode,
+    Rule,
+    RulebookError,
+    Source,
+    Threshold,
+    Verdict,
+    evaluate,
+    needed_votes,
+)
+
+__all__ = [
+    "Abstentions",
+    "Atom",
+    "Base",
+    "Count",
+    "Gate",
+    "GateVerdict",
+    "Mode",
+    "Override",
+    "Rule",
+    "RulebookError",
+    "Signers",
+    "SingleMaintainer",
+    "Source",
+    "State",
+    "Threshold",
+    "Verdict",
+    "all_of",
+    "evaluate",
+    "needed_votes",
+    "second_person",
+    "signers",
+]
