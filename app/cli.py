@@ -1,0 +1,73 @@
+"""The portal's commands: `flask db`, `flask admin`, `flask audit`, `flask backup`, `flask restore`, `flask worker`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from flask.cli import AppGroup
+
+from app import audit, sessions
+from app.auth import current_directory
+from app.db import alembic_config, current_db
+from app.settings import current_settings
+
+LINK_HOURS = 24
+
+database = AppGroup("db", help="The database's tables.")
+admin = AppGroup("admin", help="Administrators.")
+log = AppGroup("audit", help="The audit log.")
+
+
+@database.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the tables up to date (or to REVISION)."""
+    current_db().upgrade(revision)
+    click.echo(f"database: {current_db().dialect}, tables up to date")
+
+
+@database.command("revision")
+@click.argument("name")
+@click.option("--number", required=True, help="Four digits; the file becomes NUMBER_NAME.py.")
+def revision(name: str, number: str) -> None:
+    """Write a migration from the difference between the models and this database, for you to read and mend."""
+    from alembic import command
+
+    with current_db().engine.connect() as connection:
+        command.revision(alembic_config(connection), message=name, rev_id=number, autogenerate=True)
+
+
+@admin.command("invite")
+@click.option("--name", default="First administrator", show_default=True)
+@click.option("--email", default="", help="Kept as an identity of the person; no mail is sent.")
+def invite(name: str, email: str) -> None:
+    """Make the first administrator (if there is none) and print a link that signs them in once."""
+    first_administrator = current_directory().first_administrator
+    if first_administrator is None:
+        raise click.ClickException("no part of this portal knows how to seat an administrator")
+    with current_db().write() as session:
+        person = first_administrator(session, name, email, "invited from the command line")
+        token = sessions.issue_link(session, person, "administrator", timedelta(hours=LINK_HOURS))
+        audit.record(
+            session,
+            actor=audit.Actor.system("command-line"),
+            action="admin.invite",
+            thing=person,
+            reason="invited from the command line",
+        )
+    click.echo(f"{current_settings().base_url}/sign-in/{token}")
+    click.echo(f"The link works once, within {LINK_HOURS} hours.", err=True)
+
+
+@log.command("verify")
+def verify() -> None:
+    """Walk along the whole chain; exit with an error if an entry was changed or is missing."""
+    with current_db().read() as session:
+        found = audit.verify(session)
+    if not found.ok:
+        raise click.ClickException(f"the audit log is broken: {found.because}; restore it from a backup and compare")
+    click.echo(f"audit log whole: {found.entries} entries, head {found.head}")
+
+
+commands = [database, admin, log]

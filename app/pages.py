@@ -1,0 +1,299 @@
+"""What every page has: navigation, cards of the front page, problems of a form, lists in pages, and error pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, g, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from app import wording
+from app.auth import User, access_of, can, current_user
+from app.log import log
+
+AUDIENCES = {
+    "users": "Framework",
+    "maintainers": "Maintainers",
+    "members": "Members",
+    "staff": "Foundation",
+}
+
+
+@dataclass(frozen=True)
+class Nav:
+    """A line of the navigation, in the room of one of the four kinds of people."""
+
+    audience: str
+    label: str
+    endpoint: str
+    order: int = 50
+
+    def __post_init__(self) -> None:
+        if self.audience not in AUDIENCES:
+            raise ValueError(f"navigation for {self.audience!r}; it must be one of {', '.join(AUDIENCES)}")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card of the front page: a template of the slice and what it needs."""
+
+    title: str
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    url: str | None = None
+    wide: bool = False
+
+
+CardMaker = Callable[[Session, User], Card | None]
+_cards: dict[str, tuple[int, CardMaker]] = {}
+
+
+def card(*, order: int) -> Callable[[CardMaker], CardMaker]:
+    """Register a card: `@card(order=10)` over `(session, user) -> Card | None`; None shows nothing."""
+
+    def register(maker: CardMaker) -> CardMaker:
+        _cards[f"{maker.__module__}.{maker.__qualname__}"] = (order, maker)
+        return maker
+
+    return register
+
+
+def cards(session: Session, user: User) -> list[Card]:
+    """The cards that this user sees, in order."""
+    made = (maker(session, user) for _order, maker in sorted(_cards.values(), key=lambda pair: pair[0]))
+    return [one for one in made if one is not None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a form or file: where, and what to do."""
+
+    where: str
+    text: str
+
+
+def problems(found: Iterable[Any]) -> list[Problem]:
+    """Problems of a form for the page, all at once; takes Problems, (where, text) pairs, or pydantic's error dicts.
+
+    >>> problems([("name", "is empty; write the organization's name")])
+    [Problem(where='name', text="is empty; write the organization's name")]
+    """
+    listed = []
+    for one in found:
+        if isinstance(one, Problem):
+            listed.append(one)
+        elif isinstance(one, Mapping):
+            text = str(one["msg"]).removeprefix("Value error, ")
+            listed.append(Problem(".".join(str(part) for part in one["loc"]), text))
+        else:
+            where, text = one
+            listed.append(Problem(str(where), str(text)))
+    return listed
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a long list.
+
+    >>> Page(number=2, size=50, total=120).last
+    3
+    """
+
+    number: int
+    size: int
+    total: int
+
+    @classmethod
+    def from_request(cls, total: int, *, size: int = 50) -> Page:
+        """The page that `?page=` asks for, kept within what there is."""
+        last = max(1, -(-total // size))
+        number = request.args.get("page", 1, type=int)
+        return cls(number=min(max(number, 1), last), size=size, total=total)
+
+    @property
+    def last(self) -> int:
+        """The number of the last page."""
+        return max(1, -(-self.total // self.size))
+
+    @property
+    def offset(self) -> int:
+        """How many rows lie before this page."""
+        return (self.number - 1) * self.size
+
+
+def init(app: Flask) -> None:
+    """Give an application its pages' common parts."""
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(wording.FILTERS)
+    app.context_processor(_context)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(StaleDataError, _changed_meanwhile)
+    app.register_error_handler(Exception, _unexpected)
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = secrets.token_hex(6)
+        g.began = time.monotonic()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers["X-Request-Id"] = _request_id()
+        began = g.get("began")
+        user: User | None = g.get("flambeau_user")
+        fields = {
+            "request_id": _request_id(),
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "ms": round((time.monotonic() - began) * 1000, 1) if began else None,
+            "person": user.person if user else None,
+        }
+        log.info("request", extra={"fields": fields})
+        return response
+
+
+def navigation(app: Flask, user: User) -> list[tuple[str, str, list[Nav]]]:
+    """(audience, its title, its lines) for the lines that this user may open."""
+    found: list[Nav] = app.extensions["flambeau"].nav
+    rooms = []
+    for audience, title in AUDIENCES.items():
+        lines = [
+            line
+            for line in sorted(found, key=lambda line: (line.order, line.label))
+            if line.audience == audience and _may_open(app, user, line.endpoint)
+        ]
+        if lines:
+            rooms.append((audience, title, lines))
+    return rooms
+
+
+def _may_open(app: Flask, user: User, endpoint: str) -> bool:
+    needed = access_of(app, endpoint)
+    if needed == "public":
+        return True
+    if needed == "signed-in":
+        return user.is_signed_in
+    return can(user, needed or "").allowed
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+_TITLES = {
+    400: "That request could not be read",
+    401: "Please sign in first",
+    403: "That is not yours to do",
+    404: "There is no such page",
+    405: "That cannot be done here",
+    409: "Somebody changed it meanwhile",
+    413: "That is too large",
+    429: "Too many attempts",
+    500: "Something broke on our side",
+    503: "Not ready yet",
+}
+_DEFAULT_TEXTS = {
+    403: "You are signed in, but none of your seats allows this.",
+    404: "The address may be mistyped, or what was there has moved or was never there.",
+    413: "Send a smaller file.",
+}
+
+
+def _error_page(status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[str, int, dict[str, str]]:
+    kept = {name: value for name, value in headers if name.lower() not in ("content-type", "content-length")}
+    title = _TITLES.get(status, "That did not work")
+    if request.accept_mimetypes.best == "application/json" or request.path.startswith("/api/"):
+        body = {"status": status, "title": title, "detail": text, "request_id": _request_id()}
+        return json.dumps(body), status, {**kept, "Content-Type": "application/problem+json"}
+    page = render_template("error.html", status=status, title=title, text=text, request_id=_request_id())
+    return page, status, kept
+
+
+def _request_id() -> str:
+    return str(g.get("request_id", ""))
+
+
+def _http_error(error: HTTPException) -> Any:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error
+    if isinstance(error, InternalServerError):
+        text = "The fault is noted with the number below; tell it to an administrator if it happens again."
+    else:
+        is_default = error.description == type(error).description
+        text = _DEFAULT_TEXTS.get(status, "") if is_default else (error.description or "")
+    return _error_page(status, text, error.get_headers())
+
+
+def _csrf_error(_error: CSRFError) -> Any:
+    text = "The form was too old or came from elsewhere. Go back, reload the page, and send it again."
+    return _error_page(400, text)
+
+
+def _changed_meanwhile(_error: StaleDataError) -> Any:
+    text = "While you were editing, somebody else saved the same thing. Go back, reload, and see their change first."
+    return _error_page(409, text)
+
+
+def _unexpected(error: Exception) -> Any:
+    if current_app.config.get("PROPAGATE_ERRORS"):
+        raise error
+    log.exception("unexpected", extra={"fields": {"request_id": _request_id(), "path": request.path}})
+    return _http_error(InternalServerError())
+
+
+# --- templates -------------------------------------------------------------------------------------------------------
+
+
+def asset(name: str) -> str:
+    """The address of a static file, with a part of its hash so that a new version is fetched at once."""
+    path = Path(current_app.static_folder or "") / name
+    return url_for("static", filename=name, v=_fingerprint(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=32)
+def _fingerprint(path: Path, _changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+
+
+def slug(text: str) -> str:
+    """A class name or anchor out of any text.
+
+    >>> slug("Needs a person!")
+    'needs-a-person'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def page_url(number: int) -> str:
+    """This very page with another `?page=`."""
+    arguments: dict[str, Any] = {**request.args.to_dict(flat=False), **(request.view_args or {})}
+    arguments["page"] = number
+    return url_for(request.endpoint or "house.front", **arguments)
+
+
+def _context() -> dict[str, Any]:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's type hides it
+    house = app.extensions["flambeau"]
+    return {
+        "settings": house.settings,
+        "user": current_user(),
+        "now": house.clock.now(),
+        "rooms": lambda: navigation(app, current_user()),
+        "asset": asset,
+        "may": lambda action, thing=None: can(current_user(), action, thing).allowed,
+        "slug": slug,
+        "page_url": page_url,
+    }

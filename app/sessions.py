@@ -1,0 +1,166 @@
+"""Signed-in browsers and the links that sign them in: rows of the server, so that each can be ended at once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.db import Base, Row, clock_of, public_id
+
+SESSION_DAYS = 30
+IDLE_DAYS = 7
+FAILURES_ALLOWED = 10
+FAILURE_WINDOW = timedelta(minutes=10)
+_SEEN_EVERY = timedelta(minutes=5)
+
+
+class WebSession(Row, Base):
+    """A signed-in browser. The browser holds a random token, the server only its hash."""
+
+    __tablename__ = "web_session"
+    public_id: Mapped[str] = public_id("ws")
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    person: Mapped[str] = mapped_column(index=True)
+    purpose: Mapped[str]
+    agent: Mapped[str]
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class SignInLink(Row, Base):
+    """A link that signs one person in, once."""
+
+    __tablename__ = "sign_in_link"
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    person: Mapped[str] = mapped_column(index=True)
+    purpose: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class SignInFailure(Row, Base):
+    """A wrong link, counted per source (hashed) to slow down whoever guesses."""
+
+    __tablename__ = "sign_in_failure"
+    source: Mapped[str] = mapped_column(sa.String(64), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+def digest(token: str) -> str:
+    """What is stored of a token. Tokens hold 256 random bits, so a plain hash cannot be searched backwards."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def issue_link(session: Session, person: str, purpose: str, ttl: timedelta) -> str:
+    """Make a one-time link for a person and return its token; the address is `/sign-in/<token>`."""
+    token = secrets.token_urlsafe(32)
+    now = clock_of(session).now()
+    session.add(
+        SignInLink(token_hash=digest(token), person=person, purpose=purpose, created_at=now, expires_at=now + ttl)
+    )
+    session.flush()
+    return token
+
+
+def redeem_link(session: Session, token: str) -> SignInLink | None:
+    """Use a link up; None when it is unknown, used or too old. Of two at once, one gets it."""
+    now = clock_of(session).now()
+    used = session.execute(
+        sa.update(SignInLink)
+        .where(SignInLink.token_hash == digest(token), SignInLink.used_at.is_(None), SignInLink.expires_at > now)
+        .values(used_at=now)
+        .returning(SignInLink.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return session.get(SignInLink, used, populate_existing=True) if used else None
+
+
+def start_session(session: Session, person: str, purpose: str, *, agent: str = "") -> str:
+    """Write a session row and return the token for the browser."""
+    token = secrets.token_urlsafe(32)
+    now = clock_of(session).now()
+    session.add(
+        WebSession(
+            token_hash=digest(token),
+            person=person,
+            purpose=purpose,
+            agent=agent[:200],
+            created_at=now,
+            seen_at=now,
+            expires_at=now + timedelta(days=SESSION_DAYS),
+        )
+    )
+    session.flush()
+    return token
+
+
+def session_by_token(session: Session, token: str) -> WebSession | None:
+    """The living session of a token."""
+    living = _alive(clock_of(session).now())
+    return session.scalar(sa.select(WebSession).where(WebSession.token_hash == digest(token), *living))
+
+
+def is_seen_long_ago(row: WebSession, now: datetime) -> bool:
+    """Whether it is time to note again that a session is in use; not at every request."""
+    return now - row.seen_at > _SEEN_EVERY
+
+
+def note_seen(session: Session, row: WebSession) -> None:
+    """Note that a session is in use."""
+    session.execute(sa.update(WebSession).where(WebSession.id == row.id).values(seen_at=clock_of(session).now()))
+
+
+def sessions_of(session: Session, person: str) -> list[WebSession]:
+    """A person's living sessions, the latest seen first."""
+    return list(
+        session.scalars(
+            sa.select(WebSession)
+            .where(WebSession.person == person, *_alive(clock_of(session).now()))
+            .order_by(WebSession.seen_at.desc(), WebSession.id.desc())
+        )
+    )
+
+
+def end_sessions(session: Session, person: str) -> int:
+    """Sign a person out everywhere and void their unused links; returns how many sessions ended."""
+    session.execute(sa.delete(SignInLink).where(SignInLink.person == person, SignInLink.used_at.is_(None)))
+    ended = session.execute(sa.delete(WebSession).where(WebSession.person == person).returning(WebSession.id))
+    return len(ended.all())
+
+
+def end_session(session: Session, person: str, public_id: str) -> bool:
+    """End one session of a person; False when it is not theirs or has ended already."""
+    ended = session.execute(
+        sa.delete(WebSession)
+        .where(WebSession.person == person, WebSession.public_id == public_id)
+        .returning(WebSession.id)
+    )
+    return ended.first() is not None
+
+
+def may_try_again(session: Session, source: str) -> bool:
+    """Whether a source has failed fewer times than the limit within the window."""
+    since = clock_of(session).now() - FAILURE_WINDOW
+    count = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(SignInFailure)
+        .where(SignInFailure.source == digest(source), SignInFailure.at > since)
+    )
+    return int(count or 0) < FAILURES_ALLOWED
+
+
+def note_failure(session: Session, source: str) -> None:
+    """Count one failure, and drop those that no longer matter."""
+    now = clock_of(session).now()
+    session.execute(sa.delete(SignInFailure).where(SignInFailure.at <= now - FAILURE_WINDOW))
+    session.add(SignInFailure(source=digest(source), at=now))
+
+
+def _alive(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return WebSession.expires_at > now, WebSession.seen_at > now - timedelta(days=IDLE_DAYS)

@@ -1,0 +1,129 @@
+"""How pages write numbers, times, sizes and money: the filters of the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from app.clock import current_clock
+
+_UNITS = ((31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """How long ago, or how soon, in words.
+
+    >>> from datetime import UTC
+    >>> ago(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
+    '3 days ago'
+    """
+    if moment is None:
+        return "never"
+    seconds = ((now or current_clock().now()) - moment).total_seconds()
+    span = abs(seconds)
+    if span < 10:
+        return "just now"
+    text = f"{int(span)} seconds"
+    for size, unit in _UNITS:
+        if span >= size:
+            count = int(span // size)
+            text = f"{count} {unit}" + ("s" if count != 1 else "")
+            break
+    return f"in {text}" if seconds < 0 else f"{text} ago"
+
+
+def day(moment: date | None) -> str:
+    """A day as people write it.
+
+    >>> day(date(2026, 1, 5))
+    '5 Jan 2026'
+    """
+    return f"{moment.day} {moment:%b %Y}" if moment else ""
+
+
+def moment(at: datetime | None) -> str:
+    """A moment in UTC: 15 Jan 2026, 12:00 UTC."""
+    return f"{day(at)}, {at:%H:%M} UTC" if at else ""
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time.
+
+    >>> duration(0.42), duration(12), duration(185), duration(7800)
+    ('0.4 s', '12 s', '3 min 05 s', '2 h 10 min')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def money(cents: int | None) -> str:
+    """An amount.
+
+    >>> money(125000)
+    '1,250.00 USD'
+    """
+    if cents is None:
+        return ""
+    sign, cents = ("-", -cents) if cents < 0 else ("", cents)
+    return f"{sign}{cents // 100:,}.{cents % 100:02d} USD"
+
+
+def number(value: float | None) -> str:
+    """A number with its thousands apart.
+
+    >>> number(1234567)
+    '1,234,567'
+    """
+    return "" if value is None else f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage; what is not nothing never reads as 0%.
+
+    >>> share(0.254), share(0.0004), share(0)
+    ('25%', '<1%', '0%')
+    """
+    if value is None:
+        return ""
+    if 0 < value < 0.005:
+        return "<1%"
+    if 0.995 <= value < 1:
+        return ">99%"
+    return f"{value:.0%}"
+
+
+def size(count: int | None) -> str:
+    """A size in bytes.
+
+    >>> size(512), size(7_800_000)
+    ('512 B', '7.8 MB')
+    """
+    if count is None:
+        return ""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "ago": ago,
+    "day": day,
+    "moment": moment,
+    "duration": duration,
+    "money": money,
+    "number": number,
+    "share": share,
+    "size": size,
+}
