@@ -38,6 +38,11 @@ struct Window {
 };
 using ViewFn = bool (*)(const OpRow& row, const Tensor& input, Attrs attrs, Window& window);
 
+// How kernels see the operands (inputs, then outputs) where users see them otherwise: reduced axes kept (1 long,
+// stride 0), vectors as matrices, batches broadcast (stride 0). Changes shapes and strides, never an offset or the
+// memory. Called with the windows that the tensors have, before `claims` and before each launch.
+using ArrangeFn = void (*)(const OpRow& row, Attrs attrs, std::span<Window> operands);
+
 // How a backward pass asks a row for the gradients of its inputs. Everything done inside goes through apply(), so
 // that it can itself be recorded and differentiated.
 struct Backward {
@@ -73,6 +78,10 @@ using AliasesFn = void (*)(const OpRow& row, Inputs inputs, Attrs attrs, std::ve
 // The dtype of a pointwise row's output where it differs from the inputs' common dtype.
 using ResultFn = DType (*)(DType common, Attrs attrs);
 inline DType result_bool(DType, Attrs) { return DType::Bool; }
+
+// Where `ulp` is counted: at the exact value itself, or (for sums and differences that may cancel) at the largest
+// absolute value among the call's inputs and the exact result.
+enum class UlpAt : uint8_t { Result, Largest };
 
 enum class Autocast : uint8_t { Keep, Lower, Float32 };  // leave as is; may run in half precision; wants float32
 
@@ -115,12 +124,14 @@ struct OpRow {
   bool pointwise = false;
   int32_t promote_from = 0;      // inputs before it keep their dtype (where's condition, which must be bool)
   DTypeSet dtypes = kAllDTypes;  // that inputs from `promote_from` on may have
+  bool promotes = false;         // a row that is not pointwise, whose inputs are promoted and checked in the same way
   ResultFn result = nullptr;
   bool composite = false;        // a backend may claim it or leave it to `decompose`; else it is a primitive
   bool public_name = true;       // offered in Python's top level under its name
 
   InferFn infer = nullptr;
   NormalizeFn normalize = nullptr;
+  ArrangeFn arrange = nullptr;   // null: kernels see what users see
   ViewFn view = nullptr;         // set: no kernel, the core makes a window on the first input
   AliasesFn aliases = nullptr;   // set: the op writes into its inputs
   DecomposeFn decompose = nullptr;
@@ -132,6 +143,8 @@ struct OpRow {
   Autocast autocast = Autocast::Keep;
   // Largest distance from the exact value by dtype, in units in the last place (0: the same bits as the reference).
   std::array<float, kDTypeCount> ulp = {};
+  UlpAt ulp_at = UlpAt::Result;
+  const char* ulp_note = "";             // why that bound, in one line
   std::vector<Sample> samples = {};
 
   int32_t id = -1;  // set by register_op
