@@ -1,0 +1,183 @@
+"""What a change needs before it may be merged, and whose turn it is; plain values in, plain values out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from app.rulebook import Atom, Gate, GateVerdict, Signers
+
+
+class Verdict(Enum):
+    """What a reviewer says of a change as it stands at one head commit."""
+
+    APPROVE = "approve"
+    REQUEST_CHANGES = "request_changes"
+    COMMENT = "comment"
+
+
+class Whose(Enum):
+    """Who has to act next."""
+
+    AUTHOR = "author"
+    REVIEWERS = "reviewers"
+    MERGER = "merger"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True)
+class CommitSeen:
+    """What the gates look at in one commit: who wrote it with whom, and who signed it off (addresses)."""
+
+    sha: str
+    subject: str
+    author: str
+    co_authors: tuple[str, ...] = ()
+    sign_offs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A verdict by one person at one head commit, with what they wrote."""
+
+    person: str
+    verdict: Verdict
+    head: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn it is and why; `modules` are those that still wait for an approval."""
+
+    whose: Whose
+    because: str
+    modules: tuple[str, ...] = ()
+
+
+def sign_off_gate(commits: Sequence[CommitSeen]) -> GateVerdict:
+    """Every commit carries a sign-off of its author and of each co-author, by address.
+
+    >>> sign_off_gate([CommitSeen("a1b2c3d4e5", "Fix it", "ada@x.org")]).reasons[0]
+    'a1b2c3d4 "Fix it" lacks the sign-off of ada@x.org. Add it with `git commit --amend --signoff`.'
+    """
+    return Gate("sign-off", [_signed(commit) for commit in commits]).verdict()
+
+
+def _signed(commit: CommitSeen) -> Atom:
+    given = {address.casefold() for address in commit.sign_offs}
+    missing = [a for a in (commit.author, *commit.co_authors) if a.casefold() not in given]
+    name = f'{commit.sha[:8]} "{commit.subject}"'
+    if not missing:
+        return Atom(commit.sha, True, f"{name} is signed off.")
+    way_out = "Add it with `git commit --amend --signoff`."
+    if missing != [commit.author]:
+        way_out = "Everyone who wrote it adds their own `Signed-off-by:` line."
+    return Atom(commit.sha, False, f"{name} lacks the sign-off of {', '.join(missing)}.", way_out)
+
+
+def current(opinions: Sequence[Opinion], *, head: str) -> dict[str, Opinion]:
+    """Each person's last word at this head: approvals of an earlier push have lapsed, and a comment changes nothing."""
+    last: dict[str, Opinion] = {}
+    for opinion in opinions:
+        if opinion.head == head and opinion.verdict is not Verdict.COMMENT:
+            last[opinion.person] = opinion
+    return last
+
+
+def approval_gate(
+    modules: Mapping[str, Signers], opinions: Sequence[Opinion], *, head: str, author: str | None, unowned: int = 0
+) -> GateVerdict:
+    """A maintainer of every touched module approves this very head, and none of them asks for changes.
+
+    `modules` says who may sign for each touched module; `unowned` counts the touched files that no module owns.
+    """
+    words = current(opinions, head=head)
+    atoms = [_approved(key, who, words, author=author) for key, who in sorted(modules.items())]
+    atoms += [_contested(key, who, words) for key, who in sorted(modules.items()) if _objectors(who, words)]
+    if unowned:
+        files = "1 file belongs" if unowned == 1 else f"{unowned} files belong"
+        atoms.append(
+            Atom("unowned", False, f"{files} to no module.", "Give the path an owner in governance/modules.yaml first.")
+        )
+    return Gate("module-approval", atoms).verdict()
+
+
+def _approved(key: str, who: Signers, words: Mapping[str, Opinion], *, author: str | None) -> Atom:
+    approvals = [word for word in words.values() if word.verdict is Verdict.APPROVE]
+    tried = [who.may_sign(word.person, reason=word.text, author=author) for word in approvals]
+    good = next((atom for atom in tried if atom.holds), None)
+    if good is not None:
+        return Atom(key, True, f"{key}: {good.because}")
+    may = len(who.maintainers | who.stand_ins)
+    way_out = "Ask one of its maintainers." if who.maintainers else "An administrator may approve, with a reason."
+    if not may:
+        way_out = "Nobody may approve it yet: name a maintainer in governance/modules.yaml."
+    refused = [f"{atom.because} {atom.way_out}".strip() for atom in tried]
+    return Atom(key, False, f"{key}: no approval of this head that counts." + "".join(f" {r}" for r in refused), way_out)
+
+
+def _objectors(who: Signers, words: Mapping[str, Opinion]) -> list[str]:
+    may = who.maintainers | who.stand_ins
+    return sorted(w.person for w in words.values() if w.verdict is Verdict.REQUEST_CHANGES and w.person in may)
+
+
+def _contested(key: str, who: Signers, words: Mapping[str, Opinion]) -> Atom:
+    count = len(_objectors(who, words))
+    asks = "A maintainer asks" if count == 1 else f"{count} maintainers ask"
+    return Atom(f"{key}:contested", False, f"{key}: {asks} for changes.", "Push the changes, or talk it through.")
+
+
+def whose_turn(sign_off: GateVerdict, approval: GateVerdict, *, is_open: bool = True) -> Turn:
+    """Who has to act next, from the two gates.
+
+    The author, while a commit is unsigned or a maintainer asks for changes; then the reviewers; then who merges.
+    """
+    if not is_open:
+        return Turn(Whose.NOBODY, "It is closed.")
+    if not sign_off.lets_through:
+        return Turn(Whose.AUTHOR, sign_off.reasons[0])
+    contested = [atom for atom in approval.atoms if not atom.holds and atom.key.endswith((":contested", "unowned"))]
+    if contested:
+        return Turn(Whose.AUTHOR, contested[0].sentence)
+    waiting = tuple(atom.key for atom in approval.atoms if not atom.holds)
+    if waiting:
+        return Turn(Whose.REVIEWERS, f"It waits for an approval for {', '.join(waiting)}.", waiting)
+    return Turn(Whose.MERGER, "Both gates let it through.")
+
+
+def is_mine(turn: Turn, modules: Mapping[str, Signers], *, person: str, author: str | None) -> bool:
+    """Whether this person can do what the change waits for."""
+    if turn.whose is Whose.AUTHOR:
+        return person == author
+    if turn.whose is Whose.MERGER:
+        return any(person in who.maintainers | who.stand_ins for who in modules.values())
+    return any(
+        person in modules[key].stand_ins or (person in modules[key].maintainers and person != author)
+        for key in turn.modules
+        if key in modules
+    )
+
+
+def nearest_approvers(
+    modules: Mapping[str, Signers], waiting: Collection[str], *, author: str | None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A small set of persons whose approvals would satisfy every waiting module, each with the modules they cover.
+
+    Greedy: whoever covers most of what is left comes first (ties by name), which is within ln(n) of the smallest set.
+    """
+    left = {key for key in waiting if key in modules}
+    chosen: list[tuple[str, tuple[str, ...]]] = []
+    while left:
+        covers: dict[str, set[str]] = {}
+        for key in left:
+            who = modules[key]
+            for person in who.stand_ins | {m for m in who.maintainers if m != author}:
+                covers.setdefault(person, set()).add(key)
+        if not covers:
+            break
+        best = min(covers, key=lambda person: (-len(covers[person]), person))
+        chosen.append((best, tuple(sorted(covers[best]))))
+        left -= covers[best]
+    return tuple(chosen)
