@@ -115,7 +115,8 @@ def _approved(key: str, who: Signers, words: Mapping[str, Opinion], *, author: s
     if not may:
         way_out = "Nobody may approve it yet: name a maintainer in governance/modules.yaml."
     refused = [f"{atom.because} {atom.way_out}".strip() for atom in tried]
-    return Atom(key, False, f"{key}: no approval of this head that counts." + "".join(f" {r}" for r in refused), way_out)
+    text = f"{key}: no approval of this head that counts." + "".join(f" {sentence}" for sentence in refused)
+    return Atom(key, False, text, way_out)
 
 
 def _objectors(who: Signers, words: Mapping[str, Opinion]) -> list[str]:
