@@ -54,7 +54,7 @@ def _serve(options: argparse.Namespace, runner: Runner, portal: Portal, stopping
     while not stopping.asked:
         try:
             lease = portal.ask(
-                "POST", "/runner/v1/lease",
+                "POST", "/api/runner/v1/lease",
                 {"hardware": options.hardware, "name": options.name, "isolation": runner.isolation}, once=True,
             )  # fmt: skip
         except (LeaseLostError, RefusedError) as error:

@@ -120,4 +120,4 @@ def _sentence(data: bytes) -> str:
         value = json.loads(data)
     except ValueError:
         return ""
-    return str(value.get("error", "")) if isinstance(value, dict) else ""
+    return str(value.get("detail", "")) if isinstance(value, dict) else ""

@@ -37,7 +37,7 @@ def work(runner: Runner, portal: Portal, lease: dict[str, Any]) -> str:
 
     The steps that the portal has recorded are not run again: what they handed over is fetched instead.
     """
-    path = f"/runner/v1/jobs/{urllib.parse.quote(lease['job'])}"
+    path = f"/api/runner/v1/jobs/{urllib.parse.quote(lease['job'])}"
     space = Workspace(runner.home / lease["job"])
     space.create()
     log = Logbook(portal, path, space.root / "log", lease_s=lease["lease_s"])

@@ -95,16 +95,16 @@ class FakePortal:
         parts = urllib.parse.urlsplit(handler.path)
         query = dict(urllib.parse.parse_qsl(parts.query))
         token = handler.headers["Authorization"]
-        if parts.path == "/runner/v1/lease":
+        if parts.path == "/api/runner/v1/lease":
             if token != "Bearer registration":
-                return handler._answer(401, {"error": "no runner of this portal has that token"})
+                return handler._answer(401, {"detail": "no runner of this portal has that token"})
             self.leased += 1
             if self.leased > 1:
                 return handler._answer(204)
             return handler._answer(200, {"job": "j_1", "token": "job-token", "lease_s": 2, "task": self.task()})
         if token != "Bearer job-token":
-            return handler._answer(401, {"error": "not your job"})
-        action = parts.path.removeprefix("/runner/v1/jobs/j_1/")
+            return handler._answer(401, {"detail": "not your job"})
+        action = parts.path.removeprefix("/api/runner/v1/jobs/j_1/")
         if action == "heartbeat":
             return handler._answer(200, {"cancel": self.cancel})
         if action == "log":
@@ -126,7 +126,7 @@ class FakePortal:
         if action == "finish":
             self.finished.append(json.loads(body))
             return handler._answer(200, {})
-        return handler._answer(404, {"error": "no such thing"})
+        return handler._answer(404, {"detail": "no such thing"})
 
 
 def wheel_like(pattern: str, *, least: int = 1) -> dict[str, Any]:
