@@ -18,10 +18,10 @@ from app.clock import Clock, SystemClock
 from app.db import Database
 from app.settings import Settings
 
-# A program of its own, which runs elsewhere and shares no code with the portal.
-_NOT_SLICES = {"runner"}
+# The runner is a program of its own, which runs elsewhere; the jobs are part of the house.
+_NOT_SLICES = {"runner", "jobs"}
 _PARTS = ("models", "jobs", "views", "commands")
-_HOUSE = ("house", "cli")
+_HOUSE = ("jobs", "house", "cli")
 MAX_FORM_BYTES = 4 * 1024 * 1024
 
 

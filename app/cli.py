@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import timedelta
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from app import audit, sessions
 from app.auth import current_directory
 from app.db import alembic_config, current_db
+from app.jobs import Worker
+from app.jobs.leases import LEASE_S
 from app.settings import current_settings
 
 LINK_HOURS = 24
@@ -70,4 +74,19 @@ def verify() -> None:
     click.echo(f"audit log whole: {found.entries} entries, head {found.head}")
 
 
-commands = [database, admin, log]
+@click.command("worker")
+@click.option("--queue", default="worker", show_default=True)
+@click.option("--lease", "lease_s", default=LEASE_S, show_default=True, help="Seconds until a dead worker's job is taken.")
+@click.option("--once", is_flag=True, help="Work until nothing is due, then end.")
+def worker(queue: str, lease_s: float, once: bool) -> None:
+    """Work on jobs until stopped (Ctrl-C or SIGTERM); the step in hand is finished first."""
+    made = Worker(current_app._get_current_object(), queue=queue, lease_s=lease_s)  # type: ignore[attr-defined]  # a proxy
+    if once:
+        made.run_until_idle()
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: made.stop())
+    made.run_forever()
+
+
+commands = [database, admin, log, worker]

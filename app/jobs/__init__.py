@@ -1,0 +1,48 @@
+"""Durable workflows on the portal's own database: steps recorded once, leases with fences, retries, schedules.
+
+A worker that is killed loses its lease after a while; another goes on from the step in flight. A recorded step never
+runs twice; the step in flight may, so it is idempotent, or transactional (its rows commit with its record).
+"""
+
+from app.jobs.leases import Lease, LeaseLost, claim, lease_of
+from app.jobs.tables import Job, JobLog, JobState, JobStep
+from app.jobs.worker import Worker, tick
+from app.jobs.workflows import (
+    Failed,
+    NotYet,
+    Schedule,
+    StepContext,
+    Workflow,
+    cancel,
+    enqueue,
+    job_by_public_id,
+    retry,
+    schedule,
+    schedules,
+    workflows,
+)
+
+__all__ = [
+    "Failed",
+    "Job",
+    "JobLog",
+    "JobState",
+    "JobStep",
+    "Lease",
+    "LeaseLost",
+    "NotYet",
+    "Schedule",
+    "StepContext",
+    "Worker",
+    "Workflow",
+    "cancel",
+    "claim",
+    "enqueue",
+    "job_by_public_id",
+    "lease_of",
+    "retry",
+    "schedule",
+    "schedules",
+    "tick",
+    "workflows",
+]
