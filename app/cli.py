@@ -76,7 +76,7 @@ def verify() -> None:
 
 @click.command("worker")
 @click.option("--queue", default="worker", show_default=True)
-@click.option("--lease", "lease_s", default=LEASE_S, show_default=True, help="Seconds until a dead worker's job is taken.")
+@click.option("--lease", "lease_s", default=LEASE_S, show_default=True, help="Seconds until a dead worker is replaced.")
 @click.option("--once", is_flag=True, help="Work until nothing is due, then end.")
 def worker(queue: str, lease_s: float, once: bool) -> None:
     """Work on jobs until stopped (Ctrl-C or SIGTERM); the step in hand is finished first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -107,9 +107,7 @@ class Lease:
         job.step, job.step_started_at = following, now
         job.lease_expires_at = now + timedelta(seconds=self.lease_s)
         session.flush()
-        return Lease(
-            self.db, self.job_id, self.job, self.workflow, following, self.fence, self.payload, self.worker, self.lease_s
-        )
+        return replace(self, step=following)
 
     def wait(self, retry_in_s: float, because: str) -> None:
         """Give the job back until later, because something is not ready. Raises: LeaseLost."""
@@ -122,7 +120,7 @@ class Lease:
             _put_back(session, job, 0, None, state=JobState.QUEUED)
 
     def error(self, text: str) -> None:
-        """The step failed: try again after a while, or give up when the workflow's attempts are used. Raises: LeaseLost."""
+        """The step failed: try again after a while, or stop once the attempts are used up. Raises: LeaseLost."""
         workflow = workflows()[self.workflow]
         with self._job() as (session, job):
             job.attempts += 1

@@ -51,12 +51,10 @@ class Worker:
         return db
 
     def run_once(self) -> str | None:
-        """Enqueue what is scheduled, take one job and run it as far as it goes; its public id, or None if none is due."""
+        """Enqueue what is scheduled, then run one job as far as it goes; its public id, or None if none is due."""
         with self.app.app_context():
             tick(self.db)
-            lease = claim(
-                self.db, queue=self.queue, worker=self.name, hardware=self.hardware, lease_s=self.lease_s
-            )
+            lease = claim(self.db, queue=self.queue, worker=self.name, hardware=self.hardware, lease_s=self.lease_s)
             if lease is None:
                 return None
             self._work(lease)
