@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key, UtcDateTime
 
 revision = "0050"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
