@@ -1,0 +1,1 @@
+"""Bodies, their seats, and who sits there."""

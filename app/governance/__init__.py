@@ -1,0 +1,1 @@
+"""The foundation's rules as synced from governance/, and the pages that show them."""

@@ -1,0 +1,1 @@
+"""Organizations, their memberships, domains and groups of related companies."""

@@ -1,0 +1,1 @@
+"""Modules: which paths belong together, and who maintains them."""

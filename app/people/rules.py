@@ -1,0 +1,354 @@
+"""What follows from identities, decisions and statements: who is one person, and whom they worked for when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import Enum
+
+# The first day that an interval can begin: evidence without a beginning counts from here.
+EVER = date(1970, 1, 1)
+
+
+class DecisionKind(Enum):
+    """What can be decided about an identity."""
+
+    SAME_AS = "same-as"
+    NOT_SAME_AS = "not-same-as"
+    BOT = "bot"
+    LANDING_BOT_FOR = "landing-bot-for"
+    ASSISTANCE = "assistance"
+    UNDO = "undo"
+
+
+class Role(Enum):
+    """What an identity is in the figures: bots and tools stay apart and visible."""
+
+    PERSON = "person"
+    BOT = "bot"
+    LANDING_BOT = "landing-bot"
+    ASSISTANCE = "assistance"
+
+
+class StatementSource(Enum):
+    """Where a statement of employment comes from, the strongest first."""
+
+    SELF = "self"
+    STAFF = "staff"
+    DOCUMENT = "document"
+    IMPORT = "import"
+    EMAIL_DOMAIN = "email-domain"
+
+    @property
+    def strength(self) -> int:
+        """A larger number outranks a smaller one."""
+        return len(StatementSource) - list(StatementSource).index(self)
+
+
+@dataclass(frozen=True)
+class Named:
+    """An identity as the rules see it. `address` is the e-mail in lower case; `home` the person made for it, if any."""
+
+    id: int
+    name: str
+    address: str = ""
+    login: str = ""
+    source: str = "git"
+    home: int | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A line of the log of decisions."""
+
+    id: int
+    kind: DecisionKind
+    identity: int
+    other: int | None = None
+    undoes: int | None = None
+
+
+def in_force(decisions: Iterable[Decided]) -> list[Decided]:
+    """The decisions that stand: neither undone nor an undo; an undo that is itself undone has no effect.
+
+    >>> one, undo = Decided(1, DecisionKind.BOT, 7), Decided(2, DecisionKind.UNDO, 7, undoes=1)
+    >>> in_force([one, undo]), len(in_force([one, undo, Decided(3, DecisionKind.UNDO, 7, undoes=2)]))
+    ([], 1)
+    """
+    undone: set[int] = set()
+    standing = []
+    for decision in sorted(decisions, key=lambda decision: decision.id, reverse=True):
+        if decision.id in undone:
+            continue
+        if decision.kind is DecisionKind.UNDO and decision.undoes is not None:
+            undone.add(decision.undoes)
+        else:
+            standing.append(decision)
+    return standing[::-1]
+
+
+# Addresses that many write under, so that sharing one says nothing.
+_SHARED_LOCAL_PARTS = frozenset(
+    [
+        "noreply",
+        "no-reply",
+        "donotreply",
+        "do-not-reply",
+        "nobody",
+        "root",
+        "admin",
+        "none",
+        "unknown",
+        "git",
+        "github",
+        "build",
+        "ci",
+        "bot",
+        "mail",
+        "devnull",
+    ]
+)
+_BOT_NAMES = ("[bot]",)
+_ASSISTANTS = frozenset({"noreply@anthropic.com", "copilot@github.com", "cursoragent@cursor.com", "noreply@aider.chat"})
+_ASSISTANT_LOGINS = frozenset({"copilot", "copilot-swe-agent[bot]", "devin-ai-integration[bot]"})
+
+
+def identifies_one_person(address: str) -> bool:
+    """Whether two who write under this address are the same person: not for shared, local or broken ones.
+
+    >>> [identifies_one_person(a) for a in ("ada@acme.com", "noreply@github.com", "ada@laptop.local", "ada")]
+    [True, False, False, False]
+    """
+    local, at, domain = address.rpartition("@")
+    if not at or not local or "." not in domain or domain.endswith((".local", ".localdomain", ".lan", ".internal")):
+        return False
+    return local.split("+", 1)[0] not in _SHARED_LOCAL_PARTS
+
+
+def own_role(identity: Named) -> Role:
+    """What an identity plainly is by its own words: `dependabot[bot]` is a bot, a tool's address is assistance."""
+    if identity.address in _ASSISTANTS or identity.login.casefold() in _ASSISTANT_LOGINS:
+        return Role.ASSISTANCE
+    texts = (identity.name.casefold(), identity.login.casefold(), identity.address.split("@", 1)[0])
+    if any(text.endswith(mark) for text in texts for mark in _BOT_NAMES):
+        return Role.BOT
+    return Role.PERSON
+
+
+@dataclass(frozen=True)
+class Group:
+    """Identities that are one person, in order of their ids."""
+
+    identities: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Who is one person; the role of each identity; and pairs that evidence joins but a rule keeps apart."""
+
+    groups: tuple[Group, ...]
+    roles: Mapping[int, Role]
+    kept_apart: tuple[tuple[int, int], ...] = field(default=())
+
+
+def resolve(
+    identities: Sequence[Named],
+    decisions: Iterable[Decided] = (),
+    links: Iterable[tuple[int, int]] = (),
+    claimed: frozenset[int] = frozenset(),
+) -> Resolution:
+    """Groups of identities that are one person: a function of identities and decisions alone, in any order.
+
+    Decisions come first (oldest first), then machines' links, then equal addresses and equal logins of one source.
+    A not-same-as keeps two apart whatever joins them; machines never join two `claimed` persons.
+    """
+    known = {identity.id: identity for identity in sorted(identities, key=lambda identity: identity.id)}
+    standing = [one for one in in_force(decisions) if one.identity in known]
+    apart = {
+        frozenset((one.identity, one.other))
+        for one in standing
+        if one.kind is DecisionKind.NOT_SAME_AS and one.other in known and one.other != one.identity
+    }
+    clusters = _Clusters(known, apart, claimed)
+    for one in standing:
+        if one.kind is DecisionKind.SAME_AS and one.other in known:
+            clusters.join(one.identity, one.other, decided=True)
+    kept_apart = [pair for pair in _evidence(known, links) if not clusters.join(*pair, decided=False)]
+    roles = {identity.id: own_role(identity) for identity in known.values()}
+    decided_roles = {
+        DecisionKind.BOT: Role.BOT,
+        DecisionKind.LANDING_BOT_FOR: Role.LANDING_BOT,
+        DecisionKind.ASSISTANCE: Role.ASSISTANCE,
+    }
+    groups = clusters.groups()
+    group_of = {identity: group for group in groups for identity in group.identities}
+    for one in standing:
+        if one.kind in decided_roles:
+            # What somebody decided of one identity holds for the whole of it: a bot is one under each of its names.
+            for identity in group_of[one.identity].identities:
+                roles[identity] = decided_roles[one.kind]
+    return Resolution(groups, roles, tuple(kept_apart))
+
+
+def _evidence(known: Mapping[int, Named], links: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pairs that machines take for one person, in a fixed order; chains of equal values, not all pairs."""
+    pairs = sorted({(min(pair), max(pair)) for pair in links if pair[0] in known and pair[1] in known})
+    first: dict[tuple[str, ...], int] = {}
+    for identity in known.values():
+        keys = []
+        if identifies_one_person(identity.address):
+            keys.append(("address", identity.address))
+        elif identity.name.strip():
+            keys.append(("same words", identity.name, identity.address, identity.login))
+        if identity.login:
+            keys.append(("login", identity.source, identity.login.casefold()))
+        for key in keys:
+            if key in first:
+                pairs.append((first[key], identity.id))
+            first.setdefault(key, identity.id)
+    return pairs
+
+
+class _Clusters:
+    """Union-find that refuses to join what was decided to be apart, and what only a person may join."""
+
+    def __init__(self, known: Mapping[int, Named], apart: set[frozenset[int]], claimed: frozenset[int]) -> None:
+        self._parent = {identity: identity for identity in known}
+        self._members = {identity: {identity} for identity in known}
+        self._foes: dict[int, set[int]] = {identity: set() for identity in known}
+        for pair in apart:
+            one, other = sorted(pair)
+            self._foes[one].add(other)
+            self._foes[other].add(one)
+        self._claims = {
+            identity.id: {identity.home} if identity.home in claimed else set() for identity in known.values()
+        }
+
+    def join(self, one: int, other: int, *, decided: bool) -> bool:
+        """Make one of two; False if they must stay apart."""
+        left, right = self._root(one), self._root(other)
+        if left == right:
+            return True
+        small, large = sorted((left, right), key=lambda root: (len(self._members[root]), root))
+        if self._foes[small] & self._members[large]:
+            return False
+        if not decided and len(self._claims[small] | self._claims[large]) > 1:
+            return False
+        self._parent[small] = large
+        self._members[large] |= self._members.pop(small)
+        self._foes[large] |= self._foes.pop(small)
+        self._claims[large] |= self._claims.pop(small)
+        return True
+
+    def groups(self) -> tuple[Group, ...]:
+        """The clusters, in the order of their first identity."""
+        return tuple(sorted((Group(tuple(sorted(m))) for m in self._members.values()), key=lambda g: g.identities))
+
+    def _root(self, identity: int) -> int:
+        while self._parent[identity] != identity:
+            self._parent[identity] = self._parent[self._parent[identity]]
+            identity = self._parent[identity]
+        return identity
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The person of each group (None: one must be made), and which persons went into which."""
+
+    persons: Mapping[Group, int | None]
+    merged: Mapping[int, int]
+
+
+def assign(groups: Sequence[Group], homes: Mapping[int, int], claimed: frozenset[int] = frozenset()) -> Assignment:
+    """Who each group is: a claimed person before another, then the one there longest; nobody is two groups.
+
+    Undoing a merge gives every identity back to the person it had before, since `homes` does not change by merging.
+
+    >>> merged, apart = [Group((1, 2))], [Group((1,)), Group((2,))]
+    >>> assign(merged, {1: 10, 2: 20}).merged, list(assign(apart, {1: 10, 2: 20}).persons.values())
+    ({20: 10}, [10, 20])
+    """
+    persons: dict[Group, int | None] = {}
+    taken: set[int] = set()
+    for group in groups:
+        candidates = {homes[identity] for identity in group.identities if identity in homes} - taken
+        best = min(candidates, key=lambda person: (person not in claimed, person), default=None)
+        persons[group] = best
+        if best is not None:
+            taken.add(best)
+    merged: dict[int, int] = {}
+    for group, person in persons.items():
+        for identity in group.identities:
+            home = homes.get(identity)
+            if home is not None and home not in taken and person is not None:
+                merged.setdefault(home, person)
+    return Assignment(persons, merged)
+
+
+# Whom a person worked for.
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Evidence that a person worked for an organization (None: for nobody) from a day until a day, both included."""
+
+    organization: int | None
+    starts_on: date
+    ends_on: date | None
+    source: StatementSource
+    confidence: int
+    stated_at: datetime
+
+    @property
+    def rank(self) -> tuple[int, datetime, int, date]:
+        """The larger wins: a stronger source, then the later word, the surer one, the later beginning."""
+        return (self.source.strength, self.stated_at, self.confidence, self.starts_on)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Days with one employer, both included."""
+
+    organization: int | None
+    starts_on: date
+    ends_on: date | None
+    source: StatementSource
+    confidence: int
+
+
+def employment(statements: Iterable[Statement]) -> list[Interval]:
+    """Whom a person worked for on each day: the strongest statement of that day, as intervals without overlap.
+
+    A person's own statement outranks every other source; the later of two equals replaces the earlier.
+    """
+    ranked = sorted(statements, key=lambda one: (one.rank, -1 if one.organization is None else one.organization))
+    days = sorted(
+        {one.starts_on for one in ranked}
+        | {one.ends_on + timedelta(days=1) for one in ranked if one.ends_on is not None}
+    )
+    intervals: list[Interval] = []
+    for index, day in enumerate(days):
+        holding = [one for one in ranked if one.starts_on <= day and (one.ends_on is None or day <= one.ends_on)]
+        if not holding:
+            continue
+        best = holding[-1]
+        until = days[index + 1] - timedelta(days=1) if index + 1 < len(days) else None
+        last = intervals[-1] if intervals else None
+        if last and last.ends_on == day - timedelta(days=1) and _same_evidence(last, best):
+            intervals[-1] = Interval(last.organization, last.starts_on, until, last.source, last.confidence)
+        else:
+            intervals.append(Interval(best.organization, day, until, best.source, best.confidence))
+    return intervals
+
+
+def employer_on(day: date, intervals: Iterable[Interval]) -> Interval | None:
+    """The interval that holds on the day, or None when nothing is known."""
+    for interval in intervals:
+        if interval.starts_on <= day and (interval.ends_on is None or day <= interval.ends_on):
+            return interval
+    return None
+
+
+def _same_evidence(last: Interval, best: Statement) -> bool:
+    return (last.organization, last.source, last.confidence) == (best.organization, best.source, best.confidence)
