@@ -40,8 +40,9 @@ using ViewFn = bool (*)(const OpRow& row, const Tensor& input, Attrs attrs, Wind
 
 // How kernels see the operands (inputs, then outputs) where users see them otherwise: reduced axes kept (1 long,
 // stride 0), vectors as matrices, batches broadcast (stride 0). Changes shapes and strides, never an offset or the
-// memory. Called with the windows that the tensors have, before `claims` and before each launch.
-using ArrangeFn = void (*)(const OpRow& row, Attrs attrs, std::span<Window> operands);
+// memory. Called with the windows that the tensors have, before `claims` and before each launch. False: kernels do
+// not take this call as it stands, decompose (argmax over several axes is one over a flattened copy).
+using ArrangeFn = bool (*)(const OpRow& row, Attrs attrs, std::span<Window> operands);
 
 // How a backward pass asks a row for the gradients of its inputs. Everything done inside goes through apply(), so
 // that it can itself be recorded and differentiated.
