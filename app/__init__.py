@@ -18,8 +18,8 @@ from app.clock import Clock, SystemClock
 from app.db import Database
 from app.settings import Settings
 
-# The runner is a program of its own, which runs elsewhere; the jobs are part of the house.
-_NOT_SLICES = {"runner", "jobs"}
+# A program of its own, which runs elsewhere and shares no code with the portal.
+_NOT_SLICES = {"runner"}
 _PARTS = ("models", "jobs", "views", "commands")
 _HOUSE = ("jobs", "house", "cli")
 MAX_FORM_BYTES = 4 * 1024 * 1024
@@ -73,19 +73,23 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
 
 
 def slices() -> list[str]:
-    """The names of all slices: the folders of `app` that hold Python, in alphabetical order."""
-    found = pkgutil.iter_modules(__path__)
-    return sorted(one.name for one in found if one.ispkg and one.name not in _NOT_SLICES)
+    """The names of all slices: the folders of `app` that hold one of the parts, in alphabetical order."""
+    folders = [one.name for one in pkgutil.iter_modules(__path__) if one.ispkg and one.name not in _NOT_SLICES]
+    return sorted(name for name in folders if _parts_of(name))
 
 
 def load_slices(parts: Iterable[str] = _PARTS) -> list[ModuleType]:
     """Import every slice's models, jobs, views and commands, those that it has; `parts` asks for fewer."""
     modules = []
     for name in slices():
-        package = importlib.import_module(f"app.{name}")
-        has = {part.name for part in pkgutil.iter_modules(package.__path__)}
+        has = _parts_of(name)
         modules += [importlib.import_module(f"app.{name}.{part}") for part in parts if part in has]
     return modules
+
+
+def _parts_of(slice_name: str) -> set[str]:
+    folder = os.path.join(os.path.dirname(__file__), slice_name)
+    return {one.name for one in pkgutil.iter_modules([folder])} & set(_PARTS)
 
 
 def load_house() -> list[ModuleType]:

@@ -101,9 +101,11 @@ class Lease:
         job.attempts = job.crashes = 0
         job.progress = job.note = job.error = None
         if following is None:
-            return _finish(session, job, JobState.SUCCEEDED, step=None)
+            _finish(session, job, JobState.SUCCEEDED, step=None)
+            return None
         if job.cancel_reason is not None:
-            return _finish(session, job, JobState.CANCELLED, step=following)
+            _finish(session, job, JobState.CANCELLED, step=following)
+            return None
         job.step, job.step_started_at = following, now
         job.lease_expires_at = now + timedelta(seconds=self.lease_s)
         session.flush()
@@ -223,7 +225,7 @@ def lease_of(db: Database, job: str, fence: int, *, lease_s: float = LEASE_S) ->
         )
 
 
-def _due(queue: str, hardware: set[str], now: Any) -> sa.Select[tuple[Job]]:
+def _due(queue: str, hardware: set[str], now: Any) -> sa.Select[Job]:
     return (
         sa.select(Job)
         .where(
