@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,9 @@ flask = pytest.importorskip("flask", reason="the portal's packages are not insta
 import sqlalchemy as sa  # noqa: E402
 from flask import Flask  # noqa: E402
 from flask.testing import FlaskClient  # noqa: E402
+from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
+from selenium.webdriver.chrome.service import Service as ChromeService  # noqa: E402
+from werkzeug.serving import make_server  # noqa: E402
 
 from app import auth, create_app, sessions  # noqa: E402
 from app.clock import FixedClock  # noqa: E402
@@ -166,6 +171,96 @@ def administrator(client: FlaskClient, signed_in: SignedIn) -> FlaskClient:
     """A browser with an administrator signed in."""
     seat = auth.HeldSeat(body="administration", seat="administrator", kind="administrator")
     return signed_in(client, "p_administrator", seat, name="Ada Administrator")
+
+
+@pytest.fixture
+def served(app: Flask, settings: Settings) -> Iterator[str]:
+    """The address of the portal, served to a real browser by a thread."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name="served")
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chrome]:
+    """A headless Chromium with its driver, started once; the test is skipped where there is none."""
+    program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    made = Chrome(options=options, service=ChromeService(driver))
+    yield made
+    made.quit()
+
+
+class Browser:
+    """A browser's window on the served portal: open pages, sign in, look at them in any size and light."""
+
+    def __init__(self, chrome: Chrome, address: str, client: FlaskClient, pictures: Path) -> None:
+        self.chrome = chrome
+        self.address = address
+        self.client = client
+        self.pictures = pictures
+        self.show()
+
+    def open(self, path: str) -> Chrome:
+        """Open a page of the portal."""
+        self.chrome.get(self.address + path)
+        return self.chrome
+
+    def show(self, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True) -> None:
+        """Choose the window's size (375 is a phone), light or dark, and whether scripts run."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
+
+    def use_session(self) -> None:
+        """Go on as whoever the test's client is signed in as."""
+        cookie = self.client.get_cookie("flambeau")
+        assert cookie is not None, "sign the client in first"
+        self.chrome.get(self.address + "/healthz")
+        self.chrome.delete_all_cookies()
+        self.chrome.add_cookie({"name": "flambeau", "value": cookie.value, "path": "/"})
+
+    def picture(self, name: str) -> Path:
+        """Keep a picture of the whole page; its path."""
+        size = self.chrome.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        shot = self.chrome.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+        path = self.pictures / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path
+
+    def overflow(self) -> int:
+        """How many pixels the page is wider than the window; 0 is good."""
+        script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.chrome.execute_script(script))
+
+    def complaints(self) -> list[str]:
+        """What the browser wrote to its console since the last call: script errors, refused content."""
+        return [entry["message"] for entry in self.chrome.get_log("browser")]
+
+
+@pytest.fixture
+def browser(chromium: Chrome, served: str, client: FlaskClient, tmp_path: Path) -> Iterator[Browser]:
+    """A window on the served portal. Pictures go to FLAMBEAU_PICTURES, if set, to be looked at."""
+    pictures = Path(os.environ.get("FLAMBEAU_PICTURES") or tmp_path / "pictures")
+    chromium.delete_all_cookies()
+    window = Browser(chromium, served, client, pictures)
+    window.complaints()
+    yield window
+    window.show()
 
 
 def _on_server(server: str, statement: str) -> None:
