@@ -24,7 +24,7 @@ log = AppGroup("audit", help="The audit log.")
 
 
 @database.command("upgrade")
-@click.argument("revision", default="head")
+@click.argument("revision", default="heads")
 def upgrade(revision: str) -> None:
     """Bring the tables up to date (or to REVISION)."""
     current_db().upgrade(revision)

@@ -152,7 +152,7 @@ class Database:
         finally:
             session.close()
 
-    def upgrade(self, revision: str = "head") -> None:
+    def upgrade(self, revision: str = "heads") -> None:
         """Bring the tables to `revision`; one process at a time, whole or not at all."""
         with self.engine.connect() as connection:
             if self.dialect == "sqlite":
