@@ -1,0 +1,405 @@
+"""Drawings made on the server as SVG and HTML: no script, readable on a phone, coloured by the stylesheet alone.
+
+Widths are percentages and heights pixels, so a drawing fills whatever it stands in while its text keeps its size.
+Each drawing has a title for readers who do not see it; put the same figures beside it with `figures_table`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup, escape
+
+from app.wording import number
+
+HUES = 8
+_PLOT_TOP = 22
+_PLOT_WIDTH = 1000
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of one name, one for each label. `rest` gathers small ones, `unknown` is what is not attributed."""
+
+    name: str
+    values: Sequence[float]
+    kind: Literal["known", "rest", "unknown"] = "known"
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its name, its length, and a note beside the figure."""
+
+    label: str
+    value: float
+    note: str = ""
+    url: str | None = None
+    kind: Literal["known", "rest", "unknown"] = "known"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One square of a grid of states: `passed`, `failed`, `running`, `unsupported`, `none` or another word."""
+
+    state: str
+    text: str = ""
+    url: str | None = None
+    title: str = ""
+
+
+def stacked_area(
+    title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 240
+) -> Markup:
+    """Areas one upon the other; the first lies at the bottom, so give what is unknown last.
+
+    >>> drawn = stacked_area("Commits", ["Jan", "Feb"], [Series("Acme", [1, 3]), Series("Unknown", [2, 2], "unknown")])
+    >>> 'class="area series-1"' in drawn, 'class="area series-unknown"' in drawn
+    (True, True)
+    """
+    _check(labels, series)
+    totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
+    scale = _Scale(max(totals, default=0), height)
+    below = [0.0] * len(labels)
+    paths = []
+    for one, css in zip(series, _hues(series), strict=True):
+        above = [low + value for low, value in zip(below, one.values, strict=True)]
+        paths.append(Markup('<path class="area {}" d="{}"/>').format(css, _area(below, above, scale)))
+        below = above
+    return _plot(title, labels, series, scale, Markup("").join(paths), unit)
+
+
+def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 220) -> Markup:
+    """One line for each series over the labels."""
+    _check(labels, series)
+    scale = _Scale(max((value for one in series for value in one.values), default=0), height)
+    paths = [
+        Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
+            css, _path(one.values, scale)
+        )
+        for one, css in zip(series, _hues(series), strict=True)
+    ]
+    return _plot(title, labels, series, scale, Markup("").join(paths), unit)
+
+
+def columns(
+    title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 200
+) -> Markup:
+    """Standing bars, one for each label, the series stacked in it."""
+    _check(labels, series)
+    totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
+    scale = _Scale(max(totals, default=0), height)
+    width = _PLOT_WIDTH / max(len(labels), 1)
+    drawn = []
+    below = [0.0] * len(labels)
+    for one, css in zip(series, _hues(series), strict=True):
+        for at, value in enumerate(one.values):
+            if value <= 0:
+                continue
+            top, bottom = scale.y(below[at] + value), scale.y(below[at])
+            drawn.append(
+                Markup('<rect class="area {}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"/>').format(
+                    css, at * width + width * 0.1, top, width * 0.8, bottom - top
+                )
+            )
+            below[at] += value
+    return _plot(title, labels, series, scale, Markup("").join(drawn), unit, centred=True)
+
+
+def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None = None) -> Markup:
+    """Lying bars with their names above them, the longest as wide as the place; `most` sets another full width."""
+    full = most or max((row.value for row in rows), default=0) or 1
+    drawn = []
+    for row in rows:
+        css = "series-1" if row.kind == "known" else f"series-{row.kind}"
+        label = Markup('<a href="{}">{}</a>').format(row.url, row.label) if row.url else escape(row.label)
+        figure = f"{number(_tidy(row.value))} {unit}".strip() + (f" · {row.note}" if row.note else "")
+        drawn.append(
+            Markup(
+                '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'
+                '<svg class="chart" width="100%" height="8" aria-hidden="true">'
+                '<rect class="bar-track" width="100%" height="8" rx="4"/>'
+                '<rect class="area {}" width="{:.2f}%" height="8" rx="4"/></svg></li>'
+            ).format(label, figure, css, 100 * min(row.value / full, 1))
+        )
+    return Markup('<ul class="bars" aria-label="{}">{}</ul>').format(title, Markup("").join(drawn))
+
+
+def sparkline(title: str, values: Sequence[float], *, width: int = 120, height: int = 28) -> Markup:
+    """A small line without axes, to stand in a row of text or a table."""
+    scale = _Scale(max(values, default=0), height - 4, top=2, exact=True)
+    path = _path(values, scale, width=width)
+    return Markup(
+        '<svg class="chart sparkline" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<path class="stroke series-1" d="{}"/></svg>'
+    ).format(width, height, width, height, title, path)
+
+
+def heat_grid(
+    title: str, rows: Sequence[str], labels: Sequence[str], values: Sequence[Sequence[float]], *, unit: str = ""
+) -> Markup:
+    """Squares darker where the value is higher, in five steps: one row of squares for each name in `rows`."""
+    most = max((value for row in values for value in row), default=0)
+    side, label_width = 18, 90
+    width = label_width + len(labels) * side
+    drawn = []
+    for at, (name, row) in enumerate(zip(rows, values, strict=True)):
+        y = at * side
+        drawn.append(Markup('<text class="axis" x="0" y="{}">{}</text>').format(y + 13, _shortened(name, longest=12)))
+        for column, value in enumerate(row):
+            step = 0 if value <= 0 or most <= 0 else min(4, 1 + int(4 * value / most * 0.999))
+            drawn.append(
+                Markup(
+                    '<rect class="heat-{}" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>'
+                ).format(
+                    step,
+                    label_width + column * side,
+                    y,
+                    side - 3,
+                    side - 3,
+                    f"{name}, {labels[column]}: {number(_tidy(value))} {unit}".strip(),
+                )
+            )
+    height = len(rows) * side
+    longest = max((len(label) for label in labels), default=1)
+    for column in _spread(len(labels), max(1, len(labels) * side // (7 * longest + 10))):
+        x = label_width + column * side
+        drawn.append(Markup('<text class="axis" x="{}" y="{}">{}</text>').format(x, height + 13, labels[column]))
+    return Markup(
+        '<div class="chart-scroll" tabindex="0" role="region" aria-label="{}"><svg class="chart" '
+        'width="{}" height="{}" role="img" aria-label="{}">{}</svg></div>'
+    ).format(title, width + 60, height + 20, title, Markup("").join(drawn))
+
+
+def state_grid(
+    caption: str,
+    corner: str,
+    columns: Sequence[str | tuple[str, str]],
+    rows: Sequence[tuple[str | Markup, Sequence[Cell]]],
+) -> Markup:
+    """A table of states, commits by hardware say; each square says its state in a sign, a colour and words.
+
+    `columns` are names or (name, address) pairs; a row is its heading and one Cell for each column.
+    """
+    heads = Markup("").join(
+        Markup('<th scope="col">{}</th>').format(
+            one if isinstance(one, str) else Markup('<a href="{}">{}</a>').format(one[1], one[0])
+        )
+        for one in columns
+    )
+    body = Markup("").join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, Markup("").join(_state(cell) for cell in cells))
+        for name, cells in rows
+    )
+    return Markup(
+        '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table class="states"><caption>{}</caption>'
+        '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(caption, caption, corner, heads, body)
+
+
+def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series], *, first: str = "When") -> Markup:
+    """The figures of a drawing as a table, for `ui.figure(drawing, caption, table)`."""
+    heads = Markup("").join(Markup('<th scope="col" class="num">{}</th>').format(one.name) for one in series)
+    body = Markup("").join(
+        Markup('<tr><th scope="row" class="when">{}</th>{}</tr>').format(
+            label,
+            Markup("").join(Markup('<td class="num">{}</td>').format(number(_tidy(one.values[at]))) for one in series),
+        )
+        for at, label in enumerate(labels)
+    )
+    return Markup(
+        '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
+        '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(caption, caption, first, heads, body)
+
+
+_SIGNS: Mapping[str, str] = {
+    "passed": "✓",
+    "published": "✓",
+    "succeeded": "✓",
+    "failed": "✕",
+    "running": "◔",
+    "queued": "…",
+    "waiting": "…",
+    "unsupported": "n/a",
+    "none": "·",
+}
+
+
+def _state(cell: Cell) -> Markup:
+    sign = cell.text or _SIGNS.get(cell.state, cell.state)
+    words = cell.title or cell.state.replace("_", " ")
+    shown = Markup('<span aria-hidden="true">{}</span><span class="unseen">{}</span>').format(sign, words)
+    if cell.url:
+        shown = Markup('<a href="{}" title="{}">{}</a>').format(cell.url, words, shown)
+    return Markup('<td class="state state-{}" title="{}">{}</td>').format(cell.state.replace("_", "-"), words, shown)
+
+
+class _Scale:
+    """Turns values into heights: 0 lies at the bottom, the highest tick at the top."""
+
+    def __init__(self, most: float, height: int, *, top: int = _PLOT_TOP, exact: bool = False) -> None:
+        self.height = height
+        self.top = top
+        self.ticks = [0.0, most or 1.0] if exact else _ticks(most)
+
+    def y(self, value: float) -> float:
+        return self.top + self.height * (1 - value / self.ticks[-1])
+
+
+def _ticks(most: float) -> list[float]:
+    """Round values from 0 to just above `most`, four or five of them."""
+    if most <= 0:
+        return [0.0, 1.0]
+    rough = most / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
+    if most >= 4:
+        step = math.ceil(step)
+    return [step * count for count in range(math.ceil(most / step - 1e-9) + 1)]
+
+
+def _plot(
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    scale: _Scale,
+    drawn: Markup,
+    unit: str,
+    *,
+    centred: bool = False,
+) -> Markup:
+    heights = [(tick, scale.y(tick)) for tick in scale.ticks]
+    gutter = 10 + 7 * max(len(number(_tidy(tick))) for tick in scale.ticks)
+    figures = Markup("").join(
+        Markup('<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
+            gutter - 8, y + 4, number(_tidy(tick))
+        )
+        for tick, y in heights
+    )
+    grid = Markup("").join(
+        Markup('<line class="{}" x1="0" x2="100%" y1="{:.1f}" y2="{:.1f}"/>').format(
+            "gridline" if tick else "baseline", y, y
+        )
+        for tick, y in heights
+    )
+    bottom = scale.top + scale.height
+    total = bottom + 22
+    return Markup(
+        '<div class="chart-box"><svg class="chart chart-scale" width="{}" height="{}" aria-hidden="true">{}</svg>'
+        '<svg class="chart" width="100%" height="{}" role="img" aria-label="{}">'
+        '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" '
+        'aria-hidden="true">{}</svg>{}<text class="axis" x="0" y="9">{}</text>{}{}</svg></div>{}'
+    ).format(
+        gutter,
+        total,
+        figures,
+        total,
+        title,
+        bottom,
+        _PLOT_WIDTH,
+        bottom,
+        drawn,
+        grid,
+        unit,
+        _axis(labels, bottom + 17, centred=centred),
+        _hover(labels, series, scale),
+        _legend(series),
+    )
+
+
+def _axis(labels: Sequence[str], y: float, *, centred: bool) -> Markup:
+    count = len(labels)
+    drawn = []
+    for at in _spread(count, 4):
+        x = (at + 0.5) / count if centred else at / max(count - 1, 1)
+        anchor = "middle" if 0.1 < x < 0.9 else ("start" if x <= 0.1 else "end")
+        drawn.append(
+            Markup('<text class="axis" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
+                100 * x, y, anchor, labels[at]
+            )
+        )
+    return Markup("").join(drawn)
+
+
+def _hover(labels: Sequence[str], series: Sequence[Series], scale: _Scale) -> Markup:
+    """Invisible strips whose titles tell the figures under the pointer."""
+    count = len(labels)
+    return Markup("").join(
+        Markup('<rect class="hover" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"><title>{}</title></rect>').format(
+            100 * at / count,
+            scale.top,
+            100 / count,
+            scale.height,
+            f"{label}\n" + "\n".join(f"{one.name}: {number(_tidy(one.values[at]))}" for one in reversed(series)),
+        )
+        for at, label in enumerate(labels)
+    )
+
+
+def _legend(series: Sequence[Series]) -> Markup:
+    if len(series) < 2:
+        return Markup("")
+    lines = Markup("").join(
+        Markup('<li><span class="swatch {}"></span>{}</li>').format(
+            css, Markup('<a href="{}">{}</a>').format(one.url, one.name) if one.url else one.name
+        )
+        for one, css in zip(series, _hues(series), strict=True)
+    )
+    return Markup('<ul class="legend">{}</ul>').format(lines)
+
+
+def _hues(series: Sequence[Series]) -> list[str]:
+    names, at = [], 0
+    for one in series:
+        if one.kind == "known":
+            names.append(f"series-{at % HUES + 1}")
+            at += 1
+        else:
+            names.append(f"series-{one.kind}")
+    return names
+
+
+def _area(below: Sequence[float], above: Sequence[float], scale: _Scale) -> str:
+    count = len(above)
+    forward = [f"{_x(at, count):.2f},{scale.y(value):.2f}" for at, value in enumerate(above)]
+    back = [f"{_x(at, count):.2f},{scale.y(below[at]):.2f}" for at in reversed(range(count))]
+    if count == 1:
+        forward = [f"0,{scale.y(above[0]):.2f}", f"{_PLOT_WIDTH},{scale.y(above[0]):.2f}"]
+        back = [f"{_PLOT_WIDTH},{scale.y(below[0]):.2f}", f"0,{scale.y(below[0]):.2f}"]
+    return f"M{' L'.join(forward + back)} Z" if forward else ""
+
+
+def _path(values: Sequence[float], scale: _Scale, *, width: int = _PLOT_WIDTH) -> str:
+    count = len(values)
+    points = [f"{_x(at, count, width):.2f},{scale.y(value):.2f}" for at, value in enumerate(values)]
+    if count == 1:
+        points = [f"0,{scale.y(values[0]):.2f}", f"{width},{scale.y(values[0]):.2f}"]
+    return f"M{' L'.join(points)}" if points else ""
+
+
+def _x(at: int, count: int, width: int = _PLOT_WIDTH) -> float:
+    return at * width / max(count - 1, 1)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many places from the first on, all equally far apart."""
+    return list(range(0, count, math.ceil(count / most))) if count else []
+
+
+def _tidy(value: float) -> float:
+    """Whole numbers without a point, others with two digits."""
+    return int(value) if float(value).is_integer() else round(value, 2)
+
+
+def _shortened(text: str, *, longest: int = 34) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _check(labels: Sequence[str], series: Sequence[Series]) -> None:
+    for one in series:
+        if len(one.values) != len(labels):
+            raise ValueError(f"series {one.name!r} has {len(one.values)} values for {len(labels)} labels")

@@ -1,0 +1,86 @@
+"""Drawings: what they say, that nothing from outside can break out of them, and how they look."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+from flask import Flask, render_template_string
+from markupsafe import Markup
+
+from app import charts
+from app.auth import access
+from app.charts import Bar, Cell, Series
+from tests.conftest import Browser
+
+HOSTILE = '"><script>alert(1)</script>'
+MONTHS = [f"{name} 2026" for name in ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct")]
+
+
+def every_kind(name: str, labels: list[str]) -> dict[str, Markup]:
+    count = len(labels)
+    series = [
+        Series(name, [4 + at % 3 for at in range(count)], url="/x"),
+        Series("Brass Instruments", [2 + (at * 7) % 5 for at in range(count)]),
+        Series("Unattributed", [3 + (at * 5) % 4 for at in range(count)], "unknown"),
+    ]
+    rows = [Bar(name, 1240, "43%", "/x"), Bar("Brass Instruments", 310), Bar("Unattributed", 620, kind="unknown")]
+    cells = [Cell("passed", url="/b/1"), Cell("failed", title="3 of 900 failed"), Cell("running"), Cell("none")]
+    return {
+        "stacked_area": charts.stacked_area(name, labels, series, unit="commits"),
+        "line": charts.line(name, labels, series[:2], unit="days"),
+        "columns": charts.columns(name, labels, series, unit="commits"),
+        "bars": charts.bars(name, rows, unit="commits"),
+        "heat_grid": charts.heat_grid(name, [name, "Tue"], labels, [range(count), range(count, 0, -1)]),
+        "sparkline": charts.sparkline(name, [1, 4, 2, 8, 5, 7]),
+        "state_grid": charts.state_grid(name, "Commit", ["cpu", ("webgpu", "/w"), "cuda", "vendor"], [(name, cells)]),
+        "figures_table": charts.figures_table(name, labels, series),
+    }
+
+
+@pytest.mark.parametrize("kind", list(every_kind("Acme", MONTHS)))
+def test_a_drawing_is_well_formed_and_shows_a_hostile_name_as_text(kind: str) -> None:
+    drawn = every_kind(HOSTILE, MONTHS)[kind]
+    assert "<script" not in drawn
+    ElementTree.fromstring(f"<r>{drawn}</r>".replace("&nbsp;", " "))
+
+
+@pytest.mark.parametrize("labels", [[], ["Jan"], ["Jan", "Feb"]])
+def test_nothing_one_and_two_points_can_be_drawn(labels: list[str]) -> None:
+    for drawn in every_kind("Acme", labels).values():
+        ElementTree.fromstring(f"<r>{drawn}</r>")
+    zeros = charts.stacked_area("Nothing", labels, [Series("a", [0.0] * len(labels))])
+    assert "nan" not in zeros
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(0, [0, 1]), (3, [0, 1, 2, 3]), (7, [0, 2, 4, 6, 8]), (1240, [0, 500, 1000, 1500])]
+)
+def test_ticks_are_round_and_reach_the_highest_value(most: float, ticks: list[float]) -> None:
+    assert charts._ticks(most) == ticks
+
+
+def test_a_series_with_too_few_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="'Acme' has 1 values for 2 labels"):
+        charts.line("x", ["a", "b"], [Series("Acme", [1])])
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_gallery_fits_a_phone(app: Flask, browser: Browser) -> None:
+    @app.get("/gallery")
+    @access("public")
+    def gallery() -> str:
+        return render_template_string(
+            '{% extends "base.html" %}{% block main %}{{ ui.page_head("Gallery", "Every drawing once.") }}'
+            "{% for name, drawn in kinds.items() %}{{ ui.figure(drawn, name, table) }}{% endfor %}{% endblock %}",
+            kinds=every_kind("Acme Analytics and Applied Mathematics", MONTHS),
+            table=charts.figures_table("Commits", ["Jan"], [Series("Acme", [3])]),
+        )
+
+    for width, dark in ((1280, False), (375, True)):
+        browser.show(width=width, dark=dark)
+        browser.open("/gallery")
+        browser.picture(f"gallery-{width}")
+        assert browser.overflow() == 0
+    assert browser.complaints() == []
