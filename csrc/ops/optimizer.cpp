@@ -1,0 +1,116 @@
+// optimizer.cpp: whole steps of optimizers over any number of parameters, in place.
+#include "core/registry.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace flambeau::ops {
+
+namespace {
+
+// Inputs come in groups of `count`: parameters, gradients, states. All have one dtype; groups agree in shape.
+void require_groups(const OpRow& row, Inputs inputs, int64_t count, std::initializer_list<int64_t> group_counts,
+                    std::span<Meta> out) {
+  int64_t given = static_cast<int64_t>(inputs.size());
+  bool fits = false;
+  for (int64_t groups : group_counts) fits = fits || (count > 0 && given == groups * count);
+  if (!fits) {
+    raise(ErrorKind::Value, row.name, ": ", given, " tensors for ", count,
+          " parameters: each parameter comes with its gradient and its states, in groups");
+  }
+  for (int64_t i = 0; i < given; ++i) {
+    const Tensor& x = inputs[static_cast<size_t>(i)];
+    const Tensor& parameter = inputs[static_cast<size_t>(i % count)];
+    if (!is_float(x.dtype()) || x.dtype() != inputs[0].dtype()) {
+      raise(ErrorKind::DType, row.name, ": tensor ", i, " is ", x.dtype(), ", the first parameter ", inputs[0].dtype(),
+            ": all must have one float dtype; step groups of equal dtype apart");
+    }
+    if (x.shape() != parameter.shape()) {
+      raise(ErrorKind::Shape, row.name, ": parameter ", i % count, " is ", parameter.shape(),
+            ", its gradient or state is ", x.shape(), ": they must be equal");
+    }
+  }
+  for (size_t i = 0; i < out.size(); ++i) out[i] = {inputs[0].shape(), inputs[0].dtype()};
+}
+
+// Outputs are the parameters, then the states: everything but the gradients.
+void alias_all_but_gradients(const OpRow&, Inputs inputs, Attrs attrs, std::vector<int32_t>& output_of) {
+  int32_t count = static_cast<int32_t>(attrs[0].as_int());
+  for (int32_t i = 0; i < static_cast<int32_t>(inputs.size()); ++i) {
+    if (i < count || i >= 2 * count) output_of.push_back(i);
+  }
+}
+
+// Two parameters of different shape with everything that belongs to them.
+std::vector<SampleInput> parameters(int64_t signed_groups, bool squares) {
+  std::vector<SampleInput> inputs;
+  for (int64_t group = 0; group < signed_groups; ++group) {
+    inputs.push_back({{3, 4}});
+    inputs.push_back({{65}});
+  }
+  if (squares) {
+    inputs.push_back({{3, 4}, 0.1, 2});
+    inputs.push_back({{65}, 0.1, 2});
+  }
+  return inputs;
+}
+
+[[maybe_unused]] const OpRow& kSgdStep = register_op({
+    .name = "sgd_step",
+    .summary = "One step of gradient descent, with momentum if there are buffers: as torch.optim.SGD.",
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "count", .kind = FL_ATTR_INT, .required = true},
+              {.name = "lr", .kind = FL_ATTR_FLOAT, .required = true},
+              {.name = "momentum", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "dampening", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "weight_decay", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "nesterov", .kind = FL_ATTR_BOOL, .fallback = false},
+              {.name = "maximize", .kind = FL_ATTR_BOOL, .fallback = false},
+              {.name = "first", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_groups(row, inputs, attrs[0].as_int(), {2, 3}, out);
+    },
+    .aliases = alias_all_but_gradients,
+    .differentiable = 0,
+    .ulp = ulps(2, 8, 8),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "four products and sums at the size of the parameters",
+    .samples = {{parameters(2, false), {2, 0.1, 0.0, 0.0, 0.0, false, false, false}},
+                {parameters(2, false), {2, 0.1, 0.0, 0.0, 0.01, false, true, false}},
+                {parameters(3, false), {2, 0.1, 0.9, 0.0, 0.0, false, false, true}},
+                {parameters(3, false), {2, 0.1, 0.9, 0.1, 0.01, false, false, false}},
+                {parameters(3, false), {2, 0.1, 0.9, 0.0, 0.01, true, false, false}}},
+});
+
+[[maybe_unused]] const OpRow& kAdamwStep = register_op({
+    .name = "adamw_step",
+    .summary = "One step of Adam with decoupled weight decay: as torch.optim.AdamW. `step` counts from 1.",
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "count", .kind = FL_ATTR_INT, .required = true},
+              {.name = "lr", .kind = FL_ATTR_FLOAT, .required = true},
+              {.name = "beta1", .kind = FL_ATTR_FLOAT, .fallback = 0.9},
+              {.name = "beta2", .kind = FL_ATTR_FLOAT, .fallback = 0.999},
+              {.name = "eps", .kind = FL_ATTR_FLOAT, .fallback = 1e-8},
+              {.name = "weight_decay", .kind = FL_ATTR_FLOAT, .fallback = 0.01},
+              {.name = "step", .kind = FL_ATTR_INT, .required = true},
+              {.name = "maximize", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_groups(row, inputs, attrs[0].as_int(), {4}, out);
+      int64_t step = attrs[6].as_int();
+      if (step < 1) raise(ErrorKind::Value, row.name, ": step is ", step, ": it counts from 1");
+    },
+    .aliases = alias_all_but_gradients,
+    .differentiable = 0,
+    .ulp = ulps(4, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "a dozen products and sums, a root and a division at the size of the parameters",
+    .samples = {{parameters(3, true), {2, 0.01, 0.9, 0.999, 1e-8, 0.01, 1, false}},
+                {parameters(3, true), {2, 0.01, 0.8, 0.9, 1e-3, 0.0, 100, true}}},
+});
+
+}  // namespace
+
+}  // namespace flambeau::ops

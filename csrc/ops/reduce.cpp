@@ -1,0 +1,246 @@
+// reduce.cpp: sums, extremes, their positions and truth over some axes.
+#include <vector>
+
+#include "core/registry.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace flambeau::ops {
+
+namespace {
+
+// Attributes of every reduction: axes (INTS; all if not given), keepdims. A dtype may follow.
+const AttrSpec kAxes{.name = "axes", .kind = FL_ATTR_INTS, .python = "axis"};
+const AttrSpec kKeepdims{.name = "keepdims", .kind = FL_ATTR_BOOL, .fallback = false};
+
+void normalize(const OpRow& row, Inputs inputs, std::span<Attr> attrs) {
+  int64_t ndim = inputs[0].ndim();
+  attrs[0] = attrs[0].is_none() ? all_axes(ndim) : normal_axes(row.name, attrs[0].ints(), ndim);
+}
+
+Dims output_shape(Inputs inputs, Attrs attrs) {
+  return reduced_shape(inputs[0].shape(), attrs[0].ints(), attrs[1].as_bool());
+}
+
+// Kernels see every axis: the reduced ones 1 long.
+bool arrange(const OpRow&, Attrs attrs, std::span<Window> operands) {
+  Window& out = operands[1];
+  if (!attrs[1].as_bool()) {
+    for (int64_t axis : attrs[0].ints()) {
+      out.shape.insert(static_cast<size_t>(axis), 1);
+      out.strides.insert(static_cast<size_t>(axis), 0);
+    }
+    return true;
+  }
+  for (int64_t axis : attrs[0].ints()) out.strides[static_cast<size_t>(axis)] = 0;
+  return true;
+}
+
+void require_dtype(const OpRow& row, const Tensor& x, DTypeSet dtypes, std::string_view needed) {
+  if (contains(dtypes, x.dtype())) return;
+  raise(ErrorKind::DType, row.name, ": x is ", x.dtype(), " and ", needed);
+}
+
+int64_t group_size(const Tensor& x, const Dims& axes) {
+  int64_t size = 1;
+  for (int64_t axis : axes) size *= x.size(axis);
+  return size;
+}
+
+// A reduced tensor back at its input's shape: reduced axes 1 long again, then repeated.
+Tensor spread(const Tensor& reduced, const Tensor& x, Attrs attrs) {
+  Tensor kept = attrs[1].as_bool() ? reduced : expand_dims(reduced, attrs[0].ints());
+  return broadcast_to(kept, x.shape());
+}
+
+std::vector<Sample> reduce_samples(bool empty_groups, std::vector<Attr> more = {}) {
+  struct Case {
+    Dims shape;
+    Dims axes;
+    bool keepdims;
+  };
+  std::vector<Case> cases = {{{}, {}, false},        {{5}, {0}, false},          {{3, 4}, {0}, false},
+                             {{3, 4}, {1}, true},    {{3, 4}, {0, 1}, false},    {{2, 3, 4}, {1}, false},
+                             {{2, 3, 4}, {0, 2}, true}, {{1037}, {0}, false},    {{7, 130}, {1}, false},
+                             {{130, 7}, {0}, false}, {{0, 3}, {1}, false}};
+  if (empty_groups) cases.insert(cases.end(), {{{0, 3}, {0}, false}, {{2, 0}, {0, 1}, true}});
+  std::vector<Sample> samples;
+  for (const Case& one : cases) {
+    Sample sample{{{one.shape}}, {one.axes, one.keepdims}};
+    sample.attrs.insert(sample.attrs.end(), more.begin(), more.end());
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+const OpRow& kSum = register_op({
+    .name = "sum",
+    .summary = "The sum over `axis` (all axes if not given). bool and integers give int64 unless `dtype` says "
+               "otherwise.",
+    .attrs = {kAxes, kKeepdims, {.name = "dtype", .kind = FL_ATTR_DTYPE}},
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      DType dtype = attrs[2].as_dtype();
+      if (dtype == DType::Bool) {
+        raise(ErrorKind::DType, row.name, ": dtype is bool, which cannot hold a sum: write any(x), or dtype=int64");
+      }
+      if (is_float(inputs[0].dtype()) && is_integer(dtype)) {
+        raise(ErrorKind::DType, row.name, ": x is ", inputs[0].dtype(), " and dtype ", dtype,
+              ": a sum of floats is a float; cast x first to cut its fractions off");
+      }
+      out[0] = {output_shape(inputs, attrs), dtype};
+    },
+    .normalize = [](const OpRow& row, Inputs inputs, std::span<Attr> attrs) {
+      normalize(row, inputs, attrs);
+      DType from = inputs[0].dtype();
+      if (attrs[2].is_none()) attrs[2] = is_float(from) ? from : DType::Int64;
+    },
+    .arrange = arrange,
+    .vjp = [](const Backward& b) {
+      b.give(0, cast(spread(b.grad(), b.input(0), b.attrs), b.input(0).dtype()));
+    },
+    .autocast = Autocast::Float32,
+    .ulp = ulps(1, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "partial sums round at the size of the terms; 16-bit floats are summed in float32 and rounded once",
+    .samples = [] {
+      // The dtype of the last attribute is that of the sample itself where it is a float; int64 else.
+      std::vector<Sample> samples = reduce_samples(true, {Attr()});
+      for (Sample& sample : reduce_samples(true, {DType::Float64})) samples.push_back(std::move(sample));
+      return samples;
+    }(),
+});
+
+const OpRow& kMean = register_op({
+    .name = "mean",
+    .summary = "The mean over `axis` (all axes if not given); NaN where there is nothing.",
+    .attrs = {kAxes, kKeepdims},
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_dtype(row, inputs[0], kFloats, "a mean needs floats: cast it, for example to float32");
+      out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
+    },
+    .normalize = normalize,
+    .arrange = arrange,
+    .vjp = [](const Backward& b) {
+      int64_t size = group_size(b.input(0), b.attrs[0].ints());
+      b.give(0, spread(divide(b.grad(), static_cast<double>(size)), b.input(0), b.attrs));
+    },
+    .autocast = Autocast::Float32,
+    .ulp = ulps(1, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "the sum's roundings over its size, and one division",
+    .samples = reduce_samples(true),
+});
+
+void infer_extreme(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out, DType dtype) {
+  const Tensor& x = inputs[0];
+  require_dtype(row, x, kNumbers, "only numbers have an order: use any() or all(), or cast it to int32");
+  Dims shape = output_shape(inputs, attrs);
+  if (group_size(x, attrs[0].ints()) == 0 && count_of(shape) > 0) {
+    raise(ErrorKind::Value, row.name, ": x is ", x.shape(), ", empty along axis ", attrs[0].ints(),
+          ", where nothing is largest or smallest: give it at least one element");
+  }
+  out[0] = {shape, dtype};
+}
+
+// Equal extremes share the gradient evenly.
+void extreme_vjp(const Backward& b) {
+  const Tensor& x = b.input(0);
+  Tensor taken = cast(equal(x, spread(b.output(), x, b.attrs)), x.dtype());
+  Tensor ties = sum(taken, b.attrs[0].ints(), b.attrs[1].as_bool());
+  b.give(0, multiply(taken, spread(divide(b.grad(), ties), x, b.attrs)));
+}
+
+const OpRow& extreme(const char* name, const char* summary) {
+  return register_op({
+      .name = name,
+      .summary = summary,
+      .attrs = {kAxes, kKeepdims},
+      .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+        infer_extreme(row, inputs, attrs, out, inputs[0].dtype());
+      },
+      .normalize = normalize,
+      .arrange = arrange,
+      .vjp = extreme_vjp,
+      .saves_inputs = 1,
+      .saves_outputs = 1,
+      .ulp_note = "a choice between exact values",
+      .samples = reduce_samples(false),
+  });
+}
+
+const OpRow& kMax =
+    extreme("max", "The largest element over `axis`; NaN if there is one. Equal ones share the gradient.");
+[[maybe_unused]] const OpRow& kMin =
+    extreme("min", "The smallest element over `axis`; NaN if there is one. Equal ones share the gradient.");
+
+const OpRow& position(const char* name, const char* summary) {
+  std::vector<Sample> samples = reduce_samples(false);
+  std::erase_if(samples, [](const Sample& sample) { return sample.attrs[0].ints().size() != 1; });
+  samples.push_back({{{{3, 4}}}, {Dims{0, 1}, false}});
+  samples.push_back({{{{}}}, {Dims{}, false}});
+  return register_op({
+      .name = name,
+      .summary = summary,
+      .attrs = {kAxes, kKeepdims},
+      .composite = true,
+      .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+        size_t axes = attrs[0].ints().size();
+        if (axes != 1 && axes != inputs[0].shape().size()) {
+          raise(ErrorKind::Value, row.name, ": axis is ", attrs[0].ints(), " of ", inputs[0].ndim(),
+                " dimensions: a position is along one axis, or among all elements (axis=None)");
+        }
+        infer_extreme(row, inputs, attrs, out, DType::Int64);
+      },
+      .normalize = normalize,
+      .arrange = [](const OpRow& row, Attrs attrs, std::span<Window> operands) {
+        return attrs[0].ints().size() == 1 && arrange(row, attrs, operands);
+      },
+      // Among all elements: along the one axis of the flattened tensor.
+      .decompose = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+        const Tensor& x = inputs[0];
+        if (attrs[0].ints().size() == 1) {
+          raise(ErrorKind::NotImplemented, row.name, ": device ", x.device()->name(), " has no kernel for ", x.dtype(),
+                ": move x to the CPU, or cast it");
+        }
+        Tensor flat = reshape(x, {x.count()});
+        Tensor place = apply(row, {flat}, {Dims{0}, false});
+        out[0] = reshape(place, reduced_shape(x.shape(), attrs[0].ints(), attrs[1].as_bool()));
+      },
+      .differentiable = 0,
+      .ulp_note = "an integer",
+      .samples = samples,
+  });
+}
+
+[[maybe_unused]] const OpRow& kArgmax =
+    position("argmax", "Where the first of the largest elements is along `axis` (of all, row by row, if not given).");
+[[maybe_unused]] const OpRow& kArgmin =
+    position("argmin", "Where the first of the smallest elements is along `axis` (of all, row by row, if not given).");
+
+const OpRow& truth(const char* name, const char* summary) {
+  return register_op({
+      .name = name,
+      .summary = summary,
+      .attrs = {kAxes, kKeepdims},
+      .infer = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+        out[0] = {output_shape(inputs, attrs), DType::Bool};
+      },
+      .normalize = normalize,
+      .arrange = arrange,
+      .differentiable = 0,
+      .ulp_note = "a truth value",
+      .samples = reduce_samples(true),
+  });
+}
+
+[[maybe_unused]] const OpRow& kAny = truth("any", "Whether some element over `axis` is not 0; false of nothing.");
+[[maybe_unused]] const OpRow& kAll = truth("all", "Whether no element over `axis` is 0; true of nothing.");
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const Dims& axes, bool keepdims) {
+  return apply(kSum, {x}, {axes, keepdims, is_float(x.dtype()) ? x.dtype() : DType::Int64});
+}
+Tensor max(const Tensor& x, const Dims& axes, bool keepdims) { return apply(kMax, {x}, {axes, keepdims}); }
+
+}  // namespace flambeau::ops

@@ -1,0 +1,66 @@
+// select.cpp: ops that choose, convert or copy elements.
+#include "core/registry.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace flambeau::ops {
+
+namespace {
+
+const OpRow& kWhere = register_op({
+    .name = "where",
+    .summary = "x where the condition is true, y where it is not.",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .input_names = {"condition", "x", "y"},
+    .pointwise = true,
+    .promote_from = 1,
+    .vjp = [](const Backward& b) {
+      Tensor zero = constant(0, b.grad());
+      if (b.needs(1)) b.give(1, where(b.input(0), b.grad(), zero));
+      if (b.needs(2)) b.give(2, where(b.input(0), zero, b.grad()));
+    },
+    .differentiable = 0b110,
+    .saves_inputs = 0b001,
+    .ulp_note = "a choice between exact values",
+    .samples = {{{{{}, 0, 2, SampleKind::Bool}, {{}}, {{}}}},
+                {{{{3, 4}, 0, 2, SampleKind::Bool}, {{3, 4}}, {{3, 4}}}},
+                {{{{0, 4}, 0, 2, SampleKind::Bool}, {{1, 4}}, {{}}}},
+                {{{{3, 1}, 0, 2, SampleKind::Bool}, {{4}}, {{2, 1, 1}}}},
+                {{{{1037}, 0, 2, SampleKind::Bool}, {{1037}}, {{}}}}},
+});
+
+[[maybe_unused]] const OpRow& kCast = register_op({
+    .name = "cast",
+    .summary = "The same values in another dtype; floats become integers by cutting toward zero, bool by not being 0.",
+    .attrs = {{.name = "dtype", .kind = FL_ATTR_DTYPE, .required = true}},
+    .pointwise = true,
+    .result = [](DType, Attrs attrs) { return attrs[0].as_dtype(); },
+    .public_name = false,
+    .vjp = [](const Backward& b) { b.give(0, cast(b.grad(), b.input(0).dtype())); },
+    .ulp = ulps(1, 0, 0),
+    .ulp_note = "one rounding; float64 may come to 16 bits through float32",
+    .samples = [] {
+      std::vector<Sample> samples;
+      for (int i = 0; i < kDTypeCount; ++i) {
+        for (Sample& sample : unary_samples(-9, 9, {static_cast<DType>(i)})) samples.push_back(std::move(sample));
+      }
+      return samples;
+    }(),
+});
+
+[[maybe_unused]] const OpRow& kCopy = register_op({
+    .name = "copy",
+    .summary = "The same values in contiguous memory of their own.",
+    .pointwise = true,
+    .public_name = false,
+    .vjp = [](const Backward& b) { b.give(0, b.grad()); },
+    .ulp_note = "the same bits",
+    .samples = unary_samples(-2, 2),
+});
+
+}  // namespace
+
+Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) { return apply(kWhere, {condition, x, y}); }
+
+}  // namespace flambeau::ops
