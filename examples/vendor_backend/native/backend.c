@@ -8,7 +8,8 @@
 const fl_host* sample_host;
 
 static const fl_dtype kDtypes[] = {{FL_BOOL, 8, 1}, {FL_INT, 32, 1}, {FL_INT, 64, 1}, {FL_FLOAT, 32, 1}};
-static const Row* const kTables[] = {kPointwiseRows, kReduceRows, kIndexRows, kMatmulRows, kCreateRows, kOptimizerRows};
+static const Row* const kTables[] = {kPointwiseRows, kReduceRows, kIndexRows, kMatmulRows, kCreateRows,
+                                    kRandomRows,    kOptimizerRows};
 
 static int32_t device_count(void) { return 1; }
 

@@ -1,5 +1,6 @@
 /* elements.c: one element at a time, of any of the device's dtypes. A real device would not do this; a device
  * that wants to be read would. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@ int64_t load_integer(const unsigned char* at, fl_dtype dtype) {
   if (is_bool(dtype)) return *at != 0;
   if (is_real(dtype)) {
     double value = load_real(at, dtype);
-    return value >= -9223372036854775808.0 && value < 9223372036854775808.0 ? (int64_t)value : INT64_MIN;
+    return isnan(value) ? 0 : value >= 0x1p63 ? INT64_MAX : value < -0x1p63 ? INT64_MIN : (int64_t)value;
   }
   if (dtype.bits == 32) {
     int32_t value;
@@ -40,10 +41,11 @@ void store_real(unsigned char* at, fl_dtype dtype, double value) {
     float narrow = (float)value;
     memcpy(at, &narrow, sizeof narrow);
   } else {
-    /* What a CPU's conversion gives for what no integer holds. */
-    bool fits = value > -9223372036854775809.0 && value < 9223372036854775808.0;
-    if (dtype.bits == 32) fits = value > -2147483649.0 && value < 2147483648.0;
-    store_integer(at, dtype, fits ? (int64_t)value : dtype.bits == 32 ? INT32_MIN : INT64_MIN);
+    /* Cut toward zero; what no integer holds becomes the nearest that there is, NaN becomes 0. */
+    double most = dtype.bits == 32 ? 0x1p31 : 0x1p63;
+    if (value >= most) store_integer(at, dtype, dtype.bits == 32 ? INT32_MAX : INT64_MAX);
+    else if (value < -most) store_integer(at, dtype, dtype.bits == 32 ? INT32_MIN : INT64_MIN);
+    else store_integer(at, dtype, isnan(value) ? 0 : (int64_t)value);
   }
 }
 

@@ -24,7 +24,10 @@ static fl_status matmul_loop(Launch* launch) {
   int64_t index[kMaxDimensions] = {0};
   do {
     int64_t at_a[kMaxDimensions], at_b[kMaxDimensions];
-    for (int d = 0; d < out->ndim; ++d) at_a[d] = at_b[d] = index[d];
+    for (int d = 0; d < out->ndim; ++d) { /* a batch dimension that is broadcast comes 1 long or with stride 0 */
+      at_a[d] = d < row && a->shape[d] == 1 ? 0 : index[d];
+      at_b[d] = d < row && b->shape[d] == 1 ? 0 : index[d];
+    }
     at_a[column] = at_b[row] = 0;
     bool any = a->shape[column] > 0;
     product(any ? element(a, at_a) : NULL, a->strides[column], any ? element(b, at_b) : NULL, b->strides[row],

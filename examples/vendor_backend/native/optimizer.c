@@ -12,7 +12,7 @@ static fl_status sgd_loop(Launch* launch) {
   bool nesterov = launch->attrs[5].value.i, maximize = launch->attrs[6].value.i, first = launch->attrs[7].value.i;
   for (int i = 0; i < count; ++i) {
     const View *p = &launch->inputs[i], *g = &launch->inputs[count + i];
-    const View* buffer = momentum != 0 ? &launch->inputs[2 * count + i] : NULL;
+    const View* buffer = launch->input_count == 3 * count ? &launch->inputs[2 * count + i] : NULL;
     int64_t index[kMaxDimensions] = {0};
     if (element_count(p) > 0) do {
         double x = load_real(element(p, index), p->dtype), d = load_real(element(g, index), g->dtype);
@@ -36,7 +36,7 @@ static fl_status adamw_loop(Launch* launch) {
   double lr = launch->attrs[1].value.f, beta1 = launch->attrs[2].value.f, beta2 = launch->attrs[3].value.f;
   double eps = launch->attrs[4].value.f, decay = launch->attrs[5].value.f, step = (double)launch->attrs[6].value.i;
   bool maximize = launch->attrs[7].value.i;
-  double correction1 = 1 - pow(beta1, step), correction2 = sqrt(1 - pow(beta2, step));
+  double correction1 = 1 - pow(beta1, step), correction2 = 1 - pow(beta2, step);
   for (int i = 0; i < count; ++i) {
     const View *p = &launch->inputs[i], *g = &launch->inputs[count + i];
     const View *average = &launch->inputs[2 * count + i], *squares = &launch->inputs[3 * count + i];
@@ -45,12 +45,12 @@ static fl_status adamw_loop(Launch* launch) {
         double x = load_real(element(p, index), p->dtype), d = load_real(element(g, index), g->dtype);
         if (maximize) d = -d;
         double m = load_real(element(average, index), p->dtype), v = load_real(element(squares, index), p->dtype);
-        x -= lr * decay * x;
-        m += (1 - beta1) * (d - m);
+        x *= 1 - lr * decay;
+        m = beta1 * m + (1 - beta1) * d;
         v = beta2 * v + (1 - beta2) * d * d;
         store_real(element(average, index), p->dtype, m);
         store_real(element(squares, index), p->dtype, v);
-        store_real(element(p, index), p->dtype, x - lr / correction1 * m / (sqrt(v) / correction2 + eps));
+        store_real(element(p, index), p->dtype, x - lr * (m / correction1) / (sqrt(v / correction2) + eps));
       } while (next_index(p->ndim, p->shape, index));
   }
   return FL_OK;

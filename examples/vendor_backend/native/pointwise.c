@@ -70,17 +70,27 @@ static fl_status copy_loop(Launch* launch) { /* copy and cast */
   return FL_OK;
 }
 
-static double erf_gelu(double x) { return 0.5 * x * (1.0 + erf(x * 0.70710678118654752440)); }
-static double tanh_gelu(double x) { return 0.5 * x * (1.0 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))); }
+static double sigmoid_r(double x) { return x >= 0 ? 1.0 / (1.0 + exp(-x)) : exp(x) / (1.0 + exp(x)); }
+
+static double erf_gelu(double x) { return isinf(x) && x < 0 ? -0.0 : 0.5 * x * erfc(-x * 0.70710678118654752440); }
 
 static double erf_gelu_grad(double g, double x) {
-  return g * (0.5 * (1.0 + erf(x * 0.70710678118654752440)) + x * 0.39894228040143267794 * exp(-0.5 * x * x));
+  double density = 0.39894228040143267794 * exp(-0.5 * x * x);
+  return g * (0.5 * erfc(-x * 0.70710678118654752440) + (isinf(x) ? 0 : x * density));
+}
+
+/* 0.5 (1 + tanh(t)) is sigmoid(2 t), which keeps its digits where t is far below zero. */
+static double tanh_gelu_share(double x) { return sigmoid_r(1.59576912160573071176 * (x + 0.044715 * x * x * x)); }
+
+static double tanh_gelu(double x) {
+  double share = tanh_gelu_share(x);
+  return share == 0 ? -0.0 : x * share;
 }
 
 static double tanh_gelu_grad(double g, double x) {
-  double t = tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x));
-  double inner = 0.79788456080286535588 * (1.0 + 3.0 * 0.044715 * x * x);
-  return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner);
+  double share = tanh_gelu_share(x);
+  double slope = share * (1 - share) * 1.59576912160573071176 * (1 + 3 * 0.044715 * x * x);
+  return g * (share + (slope == 0 || isinf(x) ? 0 : x * slope));
 }
 
 static fl_status gelu_loop(Launch* launch) { /* gelu(x; approximate) and gelu_grad(g, x; approximate) */
@@ -101,8 +111,7 @@ static double sign_r(double x) { return isnan(x) ? x : (double)((x > 0) - (x < 0
 static int64_t sign_i(int64_t x) { return (x > 0) - (x < 0); }
 static double square_r(double x) { return x * x; }
 static int64_t square_i(int64_t x) { return (int64_t)((uint64_t)x * (uint64_t)x); }
-static double sigmoid_r(double x) { return 1.0 / (1.0 + exp(-x)); }
-static double relu_r(double x) { return x < 0 ? 0.0 : x; }
+static double relu_r(double x) { return x <= 0 ? 0.0 : x; }
 static int64_t relu_i(int64_t x) { return x < 0 ? 0 : x; }
 static int64_t same_i(int64_t x) { return x; }
 static double isnan_r(double x) { return isnan(x); }
@@ -134,10 +143,11 @@ static int64_t remainder_i(int64_t x, int64_t y) {
 
 static double floor_divide_r(double x, double y) {
   if (y == 0) return x / y;
-  double quotient = (x - remainder_r(x, y)) / y;
+  double rest = fmod(x, y), quotient = (x - rest) / y;
+  if (rest != 0 && (rest < 0) != (y < 0)) quotient -= 1;
+  if (quotient == 0) return copysign(0.0, x / y);
   double whole = floor(quotient);
-  if (quotient - whole > 0.5) whole += 1.0; /* the division above may have rounded down past a whole number */
-  return whole == 0 ? copysign(0.0, x / y) : whole;
+  return quotient - whole > 0.5 ? whole + 1 : whole; /* the division may have rounded down past a whole number */
 }
 
 static int64_t floor_divide_i(int64_t x, int64_t y) {
@@ -176,7 +186,7 @@ static int64_t or_i(int64_t x, int64_t y) { return x || y; }
 static int64_t xor_i(int64_t x, int64_t y) { return !x != !y; }
 
 /* (g, y) or (g, x): how a derivative comes back through an activation */
-static double relu_grad_r(double g, double y) { return y > 0 ? g : 0.0; }
+static double relu_grad_r(double g, double y) { return y <= 0 ? 0.0 : g; }
 static double tanh_grad_r(double g, double y) { return g * (1.0 - y * y); }
 static double sigmoid_grad_r(double g, double y) { return g * y * (1.0 - y); }
 

@@ -62,7 +62,8 @@ static fl_status reduce_loop(Launch* launch) {
   int64_t index[kMaxDimensions] = {0};
   do {
     View part = window(launch, x, index);
-    if (is_real(x->dtype) && kind != kAny && kind != kAll) reduce_real(kind, &part, element(out, index), out->dtype);
+    bool real = is_real(x->dtype) || (kind == kSum && is_real(out->dtype));
+    if (real && kind != kAny && kind != kAll) reduce_real(kind, &part, element(out, index), out->dtype);
     else reduce_integer(kind, &part, element(out, index), out->dtype);
   } while (next_index(out->ndim, out->shape, index));
   return FL_OK;

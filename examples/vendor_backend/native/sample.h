@@ -88,6 +88,7 @@ extern const Row kReduceRows[];
 extern const Row kIndexRows[];
 extern const Row kMatmulRows[];
 extern const Row kCreateRows[];
+extern const Row kRandomRows[];
 extern const Row kOptimizerRows[];
 bool takes_all(const void* state, const fl_dtype* dtypes, int32_t count);
 bool takes_real(const void* state, const fl_dtype* dtypes, int32_t count);
