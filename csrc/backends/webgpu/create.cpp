@@ -1,0 +1,113 @@
+// Tensors from attributes alone: full, arange, and Philox's random numbers.
+#include "wgsl.h"
+
+namespace flambeau::webgpu {
+namespace {
+
+int32_t low_word(int64_t value) { return static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(value))); }
+int32_t high_word(int64_t value) { return static_cast<int32_t>(static_cast<uint64_t>(value) >> 32); }
+
+Run full(Device& device, Type type) { // shape, value, value_int, dtype
+  std::string value = type == Type::F32 ? "bitcast<f32>(e0)" : type == Type::I32 ? "e0" : "e0 != 0";
+  Program* program = device.program("full", element_kernel({writes(type)}, 1, "", "  put0(at0, " + value + ");"));
+  return [&device, program, type](const fl_call& call) {
+    int32_t bits = type == Type::F32    ? bits_of(attr_float(call, 1))
+                   : type == Type::Bool ? attr_int(call, 2) != 0
+                                        : low_word(attr_int(call, 2));
+    return launch_elements(device, *program, {layout_of(call.outputs[0])}, {bits});
+  };
+}
+
+Run arange(Device& device, Type type) { // start, step, count, dtype
+  // A float start and step come in two parts each, so that start + i step is rounded nearly once.
+  const char* body = type == Type::F32 ? "  put0(at0, range_value(bitcast<f32>(e0), bitcast<f32>(e1), bitcast<f32>(e2), "
+                                         "bitcast<f32>(e3), f32(linear)));"
+                                       : "  put0(at0, e0 + linear * e1);";
+  const char* functions = type == Type::F32 ? R"(
+fn range_value(start: f32, start_low: f32, step: f32, step_low: f32, i: f32) -> f32 {
+  let a = bitcast<f32>(bitcast<u32>(step) & 0xfffff000u);
+  let b = bitcast<f32>(bitcast<u32>(i) & 0xfffff000u);
+  let product = step * i;
+  let lost = ((a * b - product) + a * (i - b) + (step - a) * b) + (step - a) * (i - b);
+  let sum = start + product;
+  let back = sum - start;
+  let rest = (start - (sum - back)) + (product - back);
+  return sum + (rest + (lost + (start_low + step_low * i)));
+}
+)" : "";
+  Program* program = device.program("arange", element_kernel({writes(type)}, type == Type::F32 ? 4 : 2, functions, body));
+  return [&device, program, type](const fl_call& call) {
+    double start = attr_float(call, 0), step = attr_float(call, 1);
+    std::vector<int32_t> extras{low_word(static_cast<int64_t>(start)), low_word(static_cast<int64_t>(step))};
+    if (type == Type::F32)
+      extras = {bits_of(start), bits_of(start - static_cast<float>(start)), bits_of(step),
+                bits_of(step - static_cast<float>(step))};
+    return launch_elements(device, *program, {layout_of(call.outputs[0])}, extras);
+  };
+}
+
+const char* const kDraw = R"(
+fn uniform_at(seed: vec2<u32>, offset: vec2<u32>, i: u32) -> f32 {
+  return f32(philox(seed, offset, i / 4u)[i % 4u] >> 8u) * 5.9604645e-8;
+}
+
+// cos(2 pi v) or its sine, the angle first brought into an eighth of the circle
+fn turn(v: f32, sine: bool) -> f32 {
+  let quarter = floor(4.0 * v + 0.5);
+  let x = (v - quarter * 0.25) * 6.2831853;
+  let z = x * x;
+  let s = x + x * z * (-1.6666667e-1 + z * (8.3333333e-3 + z * (-1.9841270e-4 + z * 2.7557319e-6)));
+  let c = 1.0 + z * (-0.5 + z * (4.1666667e-2 + z * (-1.3888889e-3 + z * (2.4801587e-5 - z * 2.7557319e-7))));
+  let at = (i32(quarter) + select(0, 3, sine)) & 3;
+  if (at == 0) { return c; }
+  if (at == 1) { return -s; }
+  if (at == 2) { return -c; }
+  return s;
+}
+
+fn normal_at(seed: vec2<u32>, offset: vec2<u32>, i: u32) -> f32 {
+  let first = i & ~1u;
+  let u = uniform_at(seed, offset, first) + 5.9604645e-8;
+  return sqrt(-2.0 * fl_log(u)) * turn(uniform_at(seed, offset, first + 1u), (i & 1u) == 1u);
+}
+)";
+
+Run real(Device& device, const std::string& op) { // shape, seed, offset, dtype
+  Program* program = device.program(op, element_kernel({writes(Type::F32)}, 4, std::string(kMath) + kPhilox + kDraw,
+      "  put0(at0, " + op + "_at(vec2<u32>(u32(e0), u32(e1)), vec2<u32>(u32(e2), u32(e3)), u32(linear)));"));
+  return [&device, program](const fl_call& call) {
+    int64_t seed = attr_int(call, 1), offset = attr_int(call, 2);
+    return launch_elements(device, *program, {layout_of(call.outputs[0])},
+                           {low_word(seed), high_word(seed), low_word(offset), high_word(offset)});
+  };
+}
+
+Run randint(Device& device) { // shape, low, high, seed, offset, dtype
+  // low + the upper 64 of the 128 bits of (64 random bits) * range; range fits 32 bits here
+  Program* program = device.program("randint", element_kernel({writes(Type::I32)}, 6, kPhilox, R"(
+  let block = philox(vec2<u32>(u32(e2), u32(e3)), vec2<u32>(u32(e4), u32(e5)), u32(linear) / 2u);
+  let first = (u32(linear) % 2u) * 2u;
+  let low = wide(block[first], u32(e1));
+  let high = wide(block[first + 1u], u32(e1));
+  let carried = low.y + high.x;
+  put0(at0, e0 + i32(high.y + select(0u, 1u, carried < low.y)));)"));
+  return [&device, program](const fl_call& call) {
+    int64_t low = attr_int(call, 1), range = attr_int(call, 2) - low, seed = attr_int(call, 3), offset = attr_int(call, 4);
+    if (range > 0xffffffffLL) return fail(FL_BAD_VALUE, "randint: webgpu draws from ranges of less than 2^32");
+    return launch_elements(device, *program, {layout_of(call.outputs[0])},
+                           {low_word(low), low_word(range), low_word(seed), high_word(seed), low_word(offset), high_word(offset)});
+  };
+}
+
+} // namespace
+
+Run create(Device& device, const std::string& op, const std::vector<Type>& types) {
+  if (types.size() != 1) return {};
+  if (op == "full") return full(device, types[0]);
+  if (op == "arange" && types[0] != Type::Bool) return arange(device, types[0]);
+  if ((op == "uniform" || op == "normal") && types[0] == Type::F32) return real(device, op);
+  if (op == "randint" && types[0] == Type::I32) return randint(device);
+  return {};
+}
+
+} // namespace flambeau::webgpu
