@@ -1,0 +1,228 @@
+#include "core/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "core/ref.h"
+#include "core/thread_state.h"
+
+namespace flambeau {
+namespace {
+
+struct Mark {
+  size_t chunk = 0;
+  uint64_t used = 0;
+};
+
+// A thread's scratch memory: chunks that are filled from the front and rewound.
+class Scratch {
+ public:
+  ~Scratch() { for (const Chunk& chunk : chunks_) std::free(chunk.base); }
+  void* take(uint64_t bytes) {
+    bytes = (bytes + 63) / 64 * 64;
+    for (; at_.chunk < chunks_.size(); ++at_.chunk, at_.used = 0) {
+      Chunk& chunk = chunks_[at_.chunk];
+      if (at_.used + bytes <= chunk.bytes) {
+        void* place = chunk.base + at_.used;
+        at_.used += bytes;
+        return place;
+      }
+    }
+    const uint64_t size = std::max<uint64_t>(bytes, uint64_t{1} << 20);
+    auto* base = static_cast<char*>(std::aligned_alloc(64, size));
+    if (!base) return nullptr;
+    chunks_.push_back({base, size});
+    at_ = {chunks_.size() - 1, bytes};
+    return base;
+  }
+  Mark mark() const { return at_; }
+  void rewind(Mark mark) {
+    at_ = mark;
+    if (mark.chunk != 0 || mark.used != 0 || chunks_.size() < 2) return;
+    // One chunk of the whole size serves the next op without a search; very large ones are given back.
+    uint64_t total = 0;
+    for (const Chunk& chunk : chunks_) { total += chunk.bytes; std::free(chunk.base); }
+    chunks_.clear();
+    if (total > (uint64_t{256} << 20)) return;
+    if (auto* base = static_cast<char*>(std::aligned_alloc(64, total))) chunks_.push_back({base, total});
+  }
+
+ private:
+  struct Chunk {
+    char* base;
+    uint64_t bytes;
+  };
+  std::vector<Chunk> chunks_;
+  Mark at_;
+};
+
+thread_local Scratch my_scratch;
+
+// One parallel_for. Shared by count: a worker that was put to sleep by the system before it took a piece holds
+// nothing up, for the caller waits for pieces and not for threads.
+struct Job : RefCounted<Job> {
+  static void destroy(Job* job) { delete job; }
+  int64_t n, grain, pieces;
+  void (*body)(void*, int64_t, int64_t);
+  void* context;
+  std::atomic<int64_t> next{0};
+  std::atomic<int64_t> done{0};
+
+  void run_piece(int64_t piece) {
+    const Mark before = my_scratch.mark();
+    body(context, piece * grain, std::min(n, (piece + 1) * grain));
+    my_scratch.rewind(before);
+  }
+  // Takes pieces until there are none.
+  void work() {
+    int64_t ran = 0;
+    for (int64_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces; ++ran) run_piece(piece);
+    if (ran && done.fetch_add(ran, std::memory_order_acq_rel) + ran == pieces) done.notify_all();
+  }
+};
+
+int32_t processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+class Pool {
+ public:
+  int32_t threads() {
+    const int32_t count = count_.load(std::memory_order_relaxed);
+    if (count) return count;
+    count_.store(processors(), std::memory_order_relaxed);
+    return count_.load(std::memory_order_relaxed);
+  }
+  void set_threads(int32_t count) { count_.store(count, std::memory_order_relaxed); }
+
+  void run(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
+    auto job = Ref<Job>::adopt(new Job());
+    job->n = n, job->grain = grain, job->pieces = (n + grain - 1) / grain, job->body = body, job->context = context;
+    const auto helpers = static_cast<int32_t>(std::min<int64_t>(threads() - 1, job->pieces - 1));
+    {
+      std::lock_guard lock(mutex_);
+      while (static_cast<int32_t>(started_) < helpers) start_worker();
+      for (int32_t i = 0; i < helpers; ++i) jobs_.push_back(job);
+      waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
+      if (asleep_ > 0) helpers == 1 ? wake_.notify_one() : wake_.notify_all();
+    }
+    job->work();
+    {
+      std::lock_guard lock(mutex_);
+      std::erase(jobs_, job);  // helpers that have not woken need not
+      waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
+    }
+    for (int64_t done; (done = job->done.load(std::memory_order_acquire)) < job->pieces;) job->done.wait(done);
+  }
+
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
+ private:
+  void start_worker() {
+    ++started_;
+    std::thread([this] { worker(); }).detach();
+  }
+
+  void worker() {
+    thread_state.in_parallel = true;
+    for (;;) {
+      // A step of training is many short ops: look for the next one for some 20 us before sleeping.
+      for (int i = 0; i < 500 && waiting_jobs_.load(std::memory_order_relaxed) == 0; ++i) pause();
+      Ref<Job> job;
+      {
+        std::unique_lock lock(mutex_);
+        while (jobs_.empty()) {
+          ++asleep_;
+          wake_.wait(lock);
+          --asleep_;
+        }
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+        waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
+      }
+      job->work();
+    }
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  std::atomic<int32_t> count_{0};
+  std::atomic<int64_t> waiting_jobs_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Ref<Job>> jobs_;
+  size_t started_ = 0;
+  int32_t asleep_ = 0;
+};
+
+// Never destroyed: workers may sleep in it while the process ends.
+alignas(Pool) char pool_place[sizeof(Pool)];
+Pool* the_pool = nullptr;
+
+Pool& pool() {
+  static const bool made = [] {
+    the_pool = new (pool_place) Pool();
+    pthread_atfork([] { the_pool->lock(); }, [] { the_pool->unlock(); },
+                   [] {
+                     // The child has none of the workers: a new pool in the place of the old one.
+                     const int32_t threads = the_pool->threads();
+                     the_pool = new (pool_place) Pool();
+                     the_pool->set_threads(threads);
+                   });
+    return true;
+  }();
+  (void)made;
+  return *the_pool;
+}
+
+}  // namespace
+
+void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
+  if (n <= 0) return;
+  if (grain < 1) grain = 1;
+  const bool alone = n <= grain || thread_state.in_parallel || pool().threads() == 1;
+  if (alone) {
+    for (int64_t begin = 0; begin < n; begin += grain) {
+      const Mark before = my_scratch.mark();
+      body(context, begin, std::min(n, begin + grain));
+      my_scratch.rewind(before);
+    }
+    return;
+  }
+  thread_state.in_parallel = true;
+  pool().run(n, grain, body, context);
+  thread_state.in_parallel = false;
+}
+
+int32_t thread_count() { return pool().threads(); }
+
+void set_thread_count(int32_t count) {
+  if (count < 1 || count > 1024)
+    raise(ErrorKind::Value, "set_num_threads: ", count, " is not a number of threads; it must be from 1 to 1024");
+  pool().set_threads(count);
+}
+
+void* scratch(uint64_t bytes) { return my_scratch.take(bytes); }
+void release_scratch() { my_scratch.rewind({}); }
+
+}  // namespace flambeau
