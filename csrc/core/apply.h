@@ -23,6 +23,8 @@ std::vector<Tensor> apply_all(const OpRow& row, Inputs inputs, Attrs attrs = {})
 // A 0-d tensor with this value; while nothing records, small ones are kept and shared, so never write into it.
 Tensor scalar(double value, DType dtype, Device* device);
 Tensor scalar(int64_t value, DType dtype, Device* device);
+// `value` as many times as `shape` says.
+Tensor full(const Dims& shape, double value, DType dtype, Device* device);
 // Sums `x` down to `shape`, which broadcasts to x's: the gradient of a broadcast.
 Tensor sum_to(const Tensor& x, const Dims& shape);
 // `x` itself if it is contiguous, else a contiguous copy.
@@ -55,6 +57,19 @@ void install_tape(Tape* tape);    // by autograd/, once, for all threads
 void set_recorder(Recorder* recorder);
 bool grad_enabled();
 void set_grad_enabled(bool enabled);  // of this thread
+
+// Where ops without inputs (full, arange, uniform, ...) put their result in this thread: the CPU unless a scope says.
+Device* current_device();
+class OnDevice {
+ public:
+  explicit OnDevice(Device* device);
+  ~OnDevice();
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  Device* before_;
+};
 
 // While one lives, nothing goes on the tape.
 class NoGrad {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/dtype.h"
@@ -70,6 +71,9 @@ Device* cpu();
 Device* device_named(std::string_view name);
 // Loads a vendor's backend from a shared library; gives the names of its devices. DeviceError if it is none.
 std::vector<std::string> load_backend(const std::string& path);
+
+// Backends that are here but have no device, each with its reason.
+std::vector<std::pair<std::string, std::string>> missing_backends();
 
 // Compute on the CPU what a device does not: off unless allowed, and counted.
 void allow_fallback(bool allowed);

@@ -21,6 +21,7 @@ using Inputs = std::span<const Tensor>;
 struct Meta {
   Dims shape;
   DType dtype = DType::Float32;
+  Device* device = nullptr;  // null: where the inputs are
 };
 // Fills one Meta for each output and raises the error that the user reads. Inputs may have no value: read their
 // shape and dtype alone.

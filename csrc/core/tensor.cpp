@@ -28,6 +28,7 @@ struct Reaper {
   ~Reaper() {
     empty_list(thread_state.impls);
     empty_list(thread_state.storages);
+    empty_list(thread_state.nodes);
   }
 };
 

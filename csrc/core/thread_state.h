@@ -6,6 +6,7 @@
 namespace flambeau {
 
 class Recorder;
+class Device;
 
 struct FreeList {
   void* head = nullptr;
@@ -14,12 +15,15 @@ struct FreeList {
 
 struct ThreadState {
   Recorder* recorder = nullptr;
+  Device* device = nullptr;  // of ops without inputs; null is the CPU
   bool grad_off = false;
   bool in_parallel = false;  // inside a piece of parallel_for
   bool destroying = false;   // a TapeNode is being destroyed further up the stack
   bool reaper_armed = false;
+  bool scratch_used = false;
   FreeList impls;
   FreeList storages;
+  FreeList nodes;
 };
 
 // initial-exec: the module is loaded by dlopen and this block fits in what the loader keeps for such.

@@ -222,7 +222,15 @@ void set_thread_count(int32_t count) {
   pool().set_threads(count);
 }
 
-void* scratch(uint64_t bytes) { return my_scratch.take(bytes); }
-void release_scratch() { my_scratch.rewind({}); }
+void* scratch(uint64_t bytes) {
+  thread_state.scratch_used = true;
+  return my_scratch.take(bytes);
+}
+
+void release_scratch() {
+  if (!thread_state.scratch_used || thread_state.in_parallel) return;
+  thread_state.scratch_used = false;
+  my_scratch.rewind({});
+}
 
 }  // namespace flambeau

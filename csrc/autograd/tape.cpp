@@ -1,0 +1,123 @@
+// Writes ops on the tape as they run, and what leaves keep.
+#include "autograd/autograd.h"
+#include "autograd/node.h"
+#include "core/apply.h"
+#include "core/thread_state.h"
+
+namespace flambeau {
+
+std::atomic<uint64_t> GradNode::next_sequence{1};
+
+void* OpNode::operator new(size_t bytes) { return list_allocate(thread_state.nodes, bytes); }
+void OpNode::operator delete(void* block) noexcept { list_release(thread_state.nodes, block); }
+
+namespace {
+
+bool saves(uint32_t mask, size_t i) { return i < 32 ? (mask >> i) & 1u : mask == kAllInputs; }
+
+Tensor describe(const Tensor& x) { return Tensor::description(x.shape(), x.dtype(), x.device()); }
+
+class EagerTape final : public Tape {
+ public:
+  void record(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) override {
+    bool floating = false;
+    for (const Tensor& out : outputs) floating = floating || is_float(out.dtype());
+    if (!floating) return;
+
+    auto node = Ref<OpNode>::adopt(new OpNode());
+    node->row = &row;
+    node->attrs.assign(attrs.begin(), attrs.end());
+    node->input_count = static_cast<uint32_t>(inputs.size());
+    node->output_count = static_cast<uint32_t>(outputs.size());
+    if (inputs.size() > std::size(node->few_inputs)) node->more_inputs.resize(inputs.size());
+    if (outputs.size() > 1) node->more_outputs.resize(outputs.size());
+
+    const auto into = node->inputs();
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor& x = inputs[i];
+      OpNode::Input& slot = into[i];
+      if (x.requires_grad() && saves(row.differentiable, i)) {
+        slot.node = x->node;
+        slot.node_output = x->node_output;
+      }
+      slot.saved = saves(row.saves_inputs, i);
+      slot.value = slot.saved ? x : describe(x);
+      slot.version = x.version();
+    }
+    const auto out_of = node->outputs();
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      Tensor& out = outputs[i];
+      OpNode::Output& slot = out_of[i];
+      slot.saved = saves(row.saves_outputs, i);
+      slot.value = slot.saved ? out.detach() : describe(out);
+      slot.version = out.version();
+      if (!is_float(out.dtype())) continue;
+      out->requires_grad = true;
+      out->node = Ref<TapeNode>(node.get());
+      out->node_output = static_cast<uint32_t>(i);
+    }
+  }
+};
+
+const bool installed = [] {
+  static EagerTape tape;
+  install_tape(&tape);
+  return true;
+}();
+
+LeafNode* leaf_node(const Tensor& x) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  return node && node->is_leaf() ? static_cast<LeafNode*>(node) : nullptr;
+}
+
+}  // namespace
+
+void set_requires_grad(const Tensor& x, bool requires_grad) {
+  if (x.requires_grad() == requires_grad) return;
+  if (!requires_grad) {
+    if (!is_leaf(x))
+      raise(ErrorKind::Runtime, "requires_grad: this tensor is the result of ", made_by(x), " and always carries a "
+            "gradient; take x.detach() for one that does not");
+    x->requires_grad = false;
+    x->node = nullptr;
+    return;
+  }
+  if (!is_float(x.dtype()))
+    raise(ErrorKind::DType, "requires_grad: only floating-point tensors have gradients and this one is ", x.dtype(),
+          "; cast it with x.astype(fl.float32)");
+  x->node = Ref<LeafNode>::adopt(new LeafNode());
+  x->node_output = 0;
+  x->requires_grad = true;
+}
+
+bool is_leaf(const Tensor& x) { return !x->node || leaf_node(x); }
+
+Tensor grad_of(const Tensor& leaf) {
+  const LeafNode* node = leaf_node(leaf);
+  return node ? node->grad : Tensor();
+}
+
+void set_grad(const Tensor& leaf, const Tensor& grad) {
+  LeafNode* node = leaf_node(leaf);
+  if (!node) {
+    if (!grad.defined()) return;
+    raise(ErrorKind::Runtime, "grad: only a tensor made with requires_grad=True keeps a gradient");
+  }
+  if (grad.defined()) {
+    if (!(grad.shape() == leaf.shape()))
+      raise(ErrorKind::Shape, "grad: a gradient of shape ", grad.shape(), " does not fit a tensor of shape ", leaf.shape());
+    if (grad.dtype() != leaf.dtype())
+      raise(ErrorKind::DType, "grad: a gradient of ", grad.dtype(), " does not fit a tensor of ", leaf.dtype());
+    if (grad.device() != leaf.device())
+      raise(ErrorKind::Device, "grad: the gradient is on ", grad.device()->name(), ", the tensor on ", leaf.device()->name());
+  }
+  node->grad = grad;
+}
+
+std::string_view made_by(const Tensor& x) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  if (!node) return "";
+  return node->is_leaf() ? "leaf" : static_cast<OpNode*>(node)->row->name;
+}
+
+}  // namespace flambeau
