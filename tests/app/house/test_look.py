@@ -25,7 +25,8 @@ def test_the_pages_fit_a_phone_and_the_browser_has_nothing_to_complain(
         for name in ("hosts", "dues"):
             audit.record(session, actor=Actor.person("p_ada"), action=f"test.{name}", thing="t_1", reason="to look at")
     browser.use_session()
-    pages = [page.format(job=_job_under_way(db)) for page in PAGES]
+    job = _job_under_way(db)
+    pages = [page.format(job=job) for page in PAGES]
     for page in pages:
         for width, dark in ((1280, False), (1280, True), (375, False), (375, True)):
             browser.show(width=width, dark=dark)
