@@ -11,7 +11,7 @@ from markupsafe import Markup
 from app import charts
 from app.auth import access
 from app.charts import Bar, Cell, Series
-from tests.conftest import Browser
+from tests.portal import Browser
 
 HOSTILE = '"><script>alert(1)</script>'
 MONTHS = [f"{name} 2026" for name in ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct")]

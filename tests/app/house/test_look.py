@@ -11,7 +11,7 @@ from app import audit
 from app.audit import Actor
 from app.db import Database
 from app.jobs import Workflow, claim, enqueue
-from tests.conftest import Browser
+from tests.portal import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

