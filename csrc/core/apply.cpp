@@ -103,6 +103,10 @@ void apply_in_place(const OpRow& row, Device* device, Inputs inputs, Attrs attrs
   std::vector<int32_t> output_of;
   row.aliases(row, inputs, attrs, output_of);
   if (output_of.size() != outputs.size()) raise(ErrorKind::Runtime, row.name, ": wrong number of outputs");
+  if (row.infer) {  // only for the errors that it raises
+    std::vector<Meta> metas(outputs.size());
+    row.infer(row, inputs, attrs, metas);
+  }
   for (size_t i = 0; i < outputs.size(); ++i) {
     outputs[i] = inputs[static_cast<size_t>(output_of[i])];
     if (grad_enabled() && outputs[i].requires_grad())

@@ -168,7 +168,7 @@ bool launch(const OpRow& row, Device* device, Inputs inputs, Attrs attrs, std::s
       const Tensor& t = i < inputs.size() ? inputs[i] : outputs[i - inputs.size()];
       windows[i] = {t.shape(), t.strides(), t->offset};
     }
-    row.arrange(row, attrs, windows);
+    if (!row.arrange(row, attrs, windows)) return false;
     for (size_t i = 0; i < n; ++i)
       point_at(operands[i], windows[i].shape.data(), windows[i].strides.data(), static_cast<int32_t>(windows[i].shape.size()));
     return launch_kernel(row, device, kernel, call);

@@ -1,0 +1,158 @@
+"""Cases of every op by shape class, drawn from the samples of its row: what tests and conformance run.
+
+A case has NumPy inputs that its dtype holds exactly (bfloat16 stands in float32 arrays), so that any library can be
+asked for the same values. Layouts: `plain`; `strided` (every second element of a larger tensor); `turned` (a
+transposed tensor read backwards along its last axis); `special` (NaN, infinities, zeros of both signs among them).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flambeau as fl
+import numpy as np
+from flambeau import _core
+from flambeau.optable import FLOATS, INTEGERS, Row, Sample, SampleInput
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LAYOUTS = ("plain", "strided", "turned", "special")
+SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0)
+# Ops whose result for NaN and infinities is part of their meaning, beside the pointwise ones.
+_SPECIAL_OPS = {"sum", "mean", "max", "min", "argmax", "argmin", "any", "all"}
+_INTEGERS_TOO = {"sum", "matmul", "max", "min", "argmax", "argmin", "take", "take_along_axis"}
+_ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of an op."""
+
+    row: Row
+    dtype: str
+    sample: Sample
+    layout: str
+    number: int
+
+    @property
+    def words(self) -> str:
+        """Shapes, attributes and layout, for people."""
+        shapes = ", ".join(str(given.shape) for given in self.sample.inputs) or "no inputs"
+        given = zip(self.row.attrs, self.sample.attrs, strict=True)
+        attrs = "".join(f", {spec.name}={value}" for spec, value in given if value is not None)
+        return f"{shapes}{attrs}, {self.layout}"
+
+
+def dtypes_of(row: Row) -> tuple[str, ...]:
+    """The dtypes that the op is tried with; those made from attributes alone are tried once, as float32."""
+    if row.max_inputs == 0:
+        return ("float32",)
+    if row.pointwise:
+        return row.dtypes
+    if row.view or row.name in _ANY_DTYPE:
+        return ("bool", *INTEGERS, *FLOATS)
+    return (*INTEGERS, *FLOATS) if row.name in _INTEGERS_TOO else FLOATS
+
+
+def cases(row: Row, dtype: str, layouts: Sequence[str] = LAYOUTS) -> Iterator[Case]:
+    """Every case of an op at a dtype."""
+    number = 0
+    for sample in row.samples:
+        for layout in layouts:
+            if _makes_sense(row, dtype, sample, layout):
+                yield Case(row, dtype, sample, layout, number)
+                number += 1
+
+
+def _makes_sense(row: Row, dtype: str, sample: Sample, layout: str) -> bool:
+    if layout == "plain":
+        return True
+    if row.in_place or not any(given.shape for given in sample.inputs):
+        return False
+    if layout == "special":
+        if dtype not in FLOATS or not (row.pointwise or row.name in _SPECIAL_OPS):
+            return False
+        # What a NaN becomes as an integer is left open.
+        return row.name != "cast" or sample.attrs[0] in FLOATS
+    return True
+
+
+def arrays(case: Case, seed: int = 0) -> list[Array]:
+    """The case's inputs; the same for the same case and seed on every machine."""
+    key = zlib.crc32(f"{case.row.name} {case.dtype} {case.sample}".encode())
+    random = np.random.Generator(np.random.Philox(key=[seed, key]))
+    return [_array(given, case, random) for given in case.sample.inputs]
+
+
+def _array(given: SampleInput, case: Case, random: np.random.Generator) -> Array:
+    if given.kind == "bool" or (given.kind == "value" and case.dtype == "bool"):
+        return random.integers(0, 2, given.shape).astype(bool)
+    if given.kind == "index" or case.dtype in INTEGERS:
+        values = random.integers(int(np.floor(given.low)), int(np.ceil(given.high)), given.shape)
+        return values.astype("int64" if given.kind == "index" else case.dtype)
+    values = np.asarray(random.uniform(given.low, given.high, given.shape))
+    if case.layout == "special":
+        flat = values.reshape(-1)
+        places = random.permutation(flat.size)[: len(SPECIAL)]
+        flat[places] = SPECIAL[: len(places)]
+    return round_to(values, case.dtype)
+
+
+def round_to(values: Array, dtype: str) -> Array:
+    """Values as the dtype holds them, in an array of that type (float32 for bfloat16)."""
+    if dtype != "bfloat16":
+        return np.asarray(values).astype(dtype)
+    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+    return np.asarray(np.where(np.isnan(values), np.float32(np.nan), rounded), dtype=np.float32)
+
+
+def tensors(case: Case, device: str, seed: int = 0) -> list[fl.Tensor]:
+    """The case's inputs on a device, laid out in memory as the case says."""
+    return [
+        _place(values, given, case, device)
+        for values, given in zip(arrays(case, seed), case.sample.inputs, strict=True)
+    ]
+
+
+def _place(values: Array, given: SampleInput, case: Case, device: str) -> fl.Tensor:
+    dtype = case.dtype if given.kind == "value" else {"index": "int64", "bool": "bool"}[given.kind]
+    held = [str(one) for one in _device(device).dtypes]
+    if given.kind == "index" and dtype not in held:
+        dtype = str(_device(device).index_dtype)
+    if values.ndim == 0 or case.layout in ("plain", "special"):
+        return fl.tensor(values, dtype=dtype, device=device)
+    if case.layout == "strided":
+        wide = np.repeat(values, 2, axis=-1)
+        return _slice(fl.tensor(wide, dtype=dtype, device=device), -1, 0, wide.shape[-1], 2)
+    backwards = values[..., ::-1]
+    turned = fl.tensor(np.ascontiguousarray(backwards.T), dtype=dtype, device=device)
+    order = tuple(reversed(range(values.ndim)))
+    upright = _core.apply("permute_dims", [turned], [order])[0]
+    return _slice(upright, -1, values.shape[-1] - 1, -1, -1)
+
+
+def _slice(x: fl.Tensor, axis: int, start: int, stop: int, step: int) -> fl.Tensor:
+    starts, stops, steps = [0] * x.ndim, list(x.shape), [1] * x.ndim
+    starts[axis], stops[axis], steps[axis] = start, stop, step
+    return _core.apply("slice", [x], [tuple(starts), tuple(stops), tuple(steps)])[0]
+
+
+def _device(name: str) -> fl.Device:
+    return next(device for device in fl.devices() if str(device) == name)
+
+
+def run(case: Case, inputs: Sequence[fl.Tensor]) -> list[fl.Tensor]:
+    """The op's outputs."""
+    return list(_core.apply(case.row.name, list(inputs), list(case.sample.attrs)))
+
+
+def values(x: fl.Tensor) -> Array:
+    """A tensor of any dtype and device as a NumPy array; float16 and bfloat16 come as float32."""
+    here = x.detach().to("cpu")
+    if str(here.dtype) in ("float16", "bfloat16"):
+        here = here.to("float32")
+    return np.array(here.numpy())
