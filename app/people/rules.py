@@ -352,3 +352,16 @@ def employer_on(day: date, intervals: Iterable[Interval]) -> Interval | None:
 
 def _same_evidence(last: Interval, best: Statement) -> bool:
     return (last.organization, last.source, last.confidence) == (best.organization, best.source, best.confidence)
+
+
+def best_name(identities: Sequence[Named]) -> str:
+    """What to call somebody: the first name written with a space, else any name, login or part of an address.
+
+    >>> best_name([Named(1, "ada", "ada@acme.com"), Named(2, "Ada Lovelace")])
+    'Ada Lovelace'
+    """
+    names = [" ".join(identity.name.split())[:200] for identity in identities if identity.name.strip()]
+    logins = [identity.login for identity in identities if identity.login]
+    locals_ = [identity.address.split("@", 1)[0] for identity in identities if identity.address]
+    full = [name for name in names if " " in name and "@" not in name]
+    return next(iter([*full, *names, *logins, *locals_]), "")[:200] or "without a name"

@@ -1,0 +1,42 @@
+"""The version of governance/ that is in force, read from the database and not from the files."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.governance.models import GovernanceVersion
+from app.governance_files import Governance, GovernanceError
+
+
+def current(session: Session) -> Governance:
+    """What was synced last. Raises: GovernanceError when nothing ever was, with the command that does it."""
+    found = session.execute(
+        sa.select(GovernanceVersion.content).order_by(GovernanceVersion.id.desc()).limit(1)
+    ).scalar_one_or_none()
+    if found is None:
+        raise GovernanceError("governance/ was never synced into this database; run `flask governance sync`")
+    return _parsed(found)
+
+
+def current_version(session: Session) -> GovernanceVersion | None:
+    """The row of the version in force: its hash and when it was synced."""
+    return session.scalar(sa.select(GovernanceVersion).order_by(GovernanceVersion.id.desc()).limit(1))
+
+
+def content_of(governance: Governance) -> str:
+    """The text that is kept of a version."""
+    return governance.model_dump_json(by_alias=True)
+
+
+def sha256_of(content: str) -> str:
+    """The hash by which a version is known."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _parsed(content: str) -> Governance:
+    return Governance.model_validate_json(content)

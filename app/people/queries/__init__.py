@@ -1,0 +1,41 @@
+"""What other rooms ask of people: intern identities, resolve them, decide about them, and who worked where when."""
+
+from app.people.queries.affiliations import state, withdraw
+from app.people.queries.decisions import decide, merge, split, undo
+from app.people.queries.employment import Domain, provide_domains
+from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
+from app.people.queries.persons import (
+    canonical,
+    canonical_id,
+    create_person,
+    hide,
+    names_of,
+    person_by_public_id,
+    rename,
+    shown_name,
+)
+from app.people.queries.resolution import resolve
+
+__all__ = [
+    "Domain",
+    "Wording",
+    "canonical",
+    "canonical_id",
+    "create_person",
+    "decide",
+    "hide",
+    "intern_identities",
+    "link_identities",
+    "merge",
+    "names_of",
+    "note_activity",
+    "person_by_public_id",
+    "provide_domains",
+    "rename",
+    "resolve",
+    "shown_name",
+    "split",
+    "state",
+    "undo",
+    "withdraw",
+]

@@ -1,0 +1,141 @@
+"""Decisions about identities: each one line in a log that only grows, with who, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audit import Actor, record
+from app.db import clock_of
+from app.people.models import Identity, IdentityDecision, IdentityPerson, Person
+from app.people.queries.resolution import Resolved, resolve
+from app.people.rules import DecisionKind
+
+
+class DecisionError(ValueError):
+    """A decision that cannot be taken; the text says why and what can."""
+
+
+def decide(
+    session: Session,
+    kind: DecisionKind,
+    identity: Identity,
+    *,
+    actor: Actor,
+    reason: str,
+    other: Identity | None = None,
+    landing_for: str = "",
+) -> IdentityDecision:
+    """Append one decision and its audit entry; call `resolve` after the last of them.
+
+    Raises: DecisionError when a pair is needed and missing, or when both are the same identity.
+    """
+    needs_other = kind in (DecisionKind.SAME_AS, DecisionKind.NOT_SAME_AS)
+    if needs_other and (other is None or other.id == identity.id):
+        raise DecisionError(f"{kind.value} is about two different identities; choose the other one")
+    if not reason.strip():
+        raise DecisionError("a decision needs a reason that others can read")
+    return _append(session, kind, identity, other if needs_other else None, None, landing_for, actor, reason)
+
+
+def undo(session: Session, decision: IdentityDecision, *, actor: Actor, reason: str) -> Resolved:
+    """Take a decision back by one more line, and resolve.
+
+    Raises: DecisionError when it is undone already.
+    """
+    done = session.scalar(sa.select(IdentityDecision.id).where(IdentityDecision.undoes_id == decision.id))
+    if done is not None:
+        raise DecisionError("this decision is undone already; undo the undo instead")
+    if not reason.strip():
+        raise DecisionError("an undo needs a reason that others can read")
+    identity = session.get_one(Identity, decision.identity_id)
+    _append(session, DecisionKind.UNDO, identity, None, decision, "", actor, reason)
+    return resolve(session)
+
+
+def merge(session: Session, one: Person, other: Person, *, actor: Actor, reason: str) -> Resolved:
+    """Decide that two persons are one, by an identity of each, and resolve.
+
+    Raises: DecisionError when they are one already, or when a standing decision keeps them apart.
+    """
+    left, right = _first_identity(session, one), _first_identity(session, other)
+    if one.id == other.id:
+        raise DecisionError("these are the same person already")
+    decide(session, DecisionKind.SAME_AS, left, other=right, actor=actor, reason=reason)
+    resolved = resolve(session)
+    now = {session.get_one(IdentityPerson, identity.id).person_id for identity in (left, right)}
+    if len(now) > 1:
+        raise DecisionError("a decision says that they are not the same; undo that one first")
+    return resolved
+
+
+def split(session: Session, person: Person, identities: Collection[Identity], *, actor: Actor, reason: str) -> Resolved:
+    """Decide that some identities of a person are somebody else: apart from all the others of that person.
+
+    Raises: DecisionError when none or all of them are chosen.
+    """
+    all_of_them = identities_of(session, person)
+    leaving = {identity.id for identity in identities}
+    staying = [identity for identity in all_of_them if identity.id not in leaving]
+    chosen = [identity for identity in all_of_them if identity.id in leaving]
+    if not chosen or not staying:
+        raise DecisionError("choose some of the identities, but not all: at least one stays with this person")
+    for identity in chosen:
+        for other in staying:
+            decide(session, DecisionKind.NOT_SAME_AS, identity, other=other, actor=actor, reason=reason)
+    return resolve(session)
+
+
+def identities_of(session: Session, person: Person) -> list[Identity]:
+    """A person's identities, in the order in which they were first seen."""
+    return list(
+        session.scalars(
+            sa.select(Identity)
+            .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
+            .where(IdentityPerson.person_id == person.id)
+            .order_by(Identity.id)
+        )
+    )
+
+
+def _first_identity(session: Session, person: Person) -> Identity:
+    found = identities_of(session, person)
+    if not found:
+        raise DecisionError(f"{person.public_id} has no identity of its own any more; open the person it became")
+    return found[0]
+
+
+def _append(
+    session: Session,
+    kind: DecisionKind,
+    identity: Identity,
+    other: Identity | None,
+    undoes: IdentityDecision | None,
+    landing_for: str,
+    actor: Actor,
+    reason: str,
+) -> IdentityDecision:
+    decision = IdentityDecision(
+        kind=kind,
+        identity_id=identity.id,
+        other_id=other.id if other else None,
+        undoes_id=undoes.id if undoes else None,
+        landing_for=landing_for.strip()[:100],
+        decided_at=clock_of(session).now(),
+        decided_by=actor.id,
+        reason=reason.strip()[:1000],
+    )
+    session.add(decision)
+    session.flush()
+    data = {"kind": kind.value, "identity": identity.public_id, "other": other.public_id if other else None}
+    record(
+        session,
+        actor=actor,
+        action=f"people.identity.{kind.value}",
+        thing=decision.public_id,
+        reason=reason.strip(),
+        data=data | ({"undoes": undoes.public_id} if undoes else {}),
+    )
+    return decision

@@ -1,0 +1,107 @@
+"""Persons: found by public id, made, renamed, hidden, and followed to whoever they turned out to be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import auth
+from app.audit import Actor, record
+from app.db import clock_of
+from app.people.models import IdentityPerson, Person
+from app.people.queries.identities import chunks, intern_identities
+from app.people.rules import Role
+
+HIDDEN_NAME = "a hidden person"
+
+
+def person_by_public_id(session: Session, public_id: str) -> Person | None:
+    """The person of this public id, as the row stands (it may be merged into another: see `canonical`)."""
+    return session.scalar(sa.select(Person).where(Person.public_id == public_id))
+
+
+def canonical(session: Session, person: Person) -> Person:
+    """Who a person turned out to be: the row that their identities belong to."""
+    while person.merged_into_id is not None:
+        found = session.get(Person, person.merged_into_id)
+        if found is None:
+            return person
+        person = found
+    return person
+
+
+def canonical_id(session: Session, person_id: int) -> int:
+    """The row number of whoever this person turned out to be: compare these to ask whether two are one."""
+    person = session.get(Person, person_id)
+    return person_id if person is None else canonical(session, person).id
+
+
+def shown_name(person: Person) -> str:
+    """The name that pages show; a hidden person has none."""
+    return HIDDEN_NAME if person.hidden_at is not None else person.name
+
+
+def names_of(session: Session, person_ids: Collection[int]) -> dict[int, Person]:
+    """Persons by row number."""
+    found: dict[int, Person] = {}
+    for chunk in chunks(sorted(set(person_ids))):
+        found.update({person.id: person for person in session.scalars(sa.select(Person).where(Person.id.in_(chunk)))})
+    return found
+
+
+def create_person(session: Session, name: str, email: str = "", *, claimed: bool = True) -> Person:
+    """A person whom somebody enters by hand, with an identity of the source "portal"; claimed unless said otherwise.
+
+    Entering the same name and address again gives the same person.
+    """
+    entry = ("portal", " ".join(name.split()), email.strip(), "")
+    identity = intern_identities(session, [entry])[entry]
+    row = session.get(IdentityPerson, identity)
+    if row is not None:
+        person = session.get_one(Person, row.home_person_id)
+    else:
+        person = Person(name=entry[1][:200] or "without a name", created_at=clock_of(session).now())
+        session.add(person)
+        session.flush()
+        session.add(
+            IdentityPerson(identity_id=identity, person_id=person.id, home_person_id=person.id, role=Role.PERSON)
+        )
+    if claimed and person.claimed_at is None:
+        person.claimed_at = clock_of(session).now()
+    session.flush()
+    return person
+
+
+def rename(session: Session, person: Person, name: str, *, actor: Actor, reason: str) -> None:
+    """Call a person by another name."""
+    person.name = " ".join(name.split())[:200]
+    record(
+        session,
+        actor=actor,
+        action="people.person.rename",
+        thing=person.public_id,
+        reason=reason,
+        personal={f"{person.public_id}/name": person.name},
+    )
+
+
+def hide(session: Session, person: Person, *, hidden: bool, actor: Actor, reason: str) -> None:
+    """Take a person's names and addresses off all pages (or show them again); their counts stay."""
+    person.hidden_at = clock_of(session).now() if hidden else None
+    action = "people.person.hide" if hidden else "people.person.show"
+    record(session, actor=actor, action=action, thing=person.public_id, reason=reason)
+
+
+@auth.provide_people
+def known_person(session: Session, public_id: str) -> auth.KnownPerson | None:
+    """A person as the house greets them: whoever they turned out to be, if it was decided by people.
+
+    Machines merge a person whom nobody claimed with one who holds seats; such a session gets nothing of theirs.
+    """
+    person = person_by_public_id(session, public_id)
+    if person is None:
+        return None
+    found = canonical(session, person) if person.claimed_at is not None else person
+    return auth.KnownPerson(found.id, found.name)
