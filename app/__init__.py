@@ -20,7 +20,7 @@ from app.settings import Settings
 
 # A program of its own, which runs elsewhere and shares no code with the portal.
 _NOT_SLICES = {"runner"}
-_PARTS = ("models", "jobs", "views", "commands")
+_PARTS = ("models", "sync", "jobs", "views", "commands")
 _HOUSE = ("jobs", "house", "cli")
 MAX_FORM_BYTES = 4 * 1024 * 1024
 

@@ -51,7 +51,10 @@ def invite(name: str, email: str) -> None:
     if first_administrator is None:
         raise click.ClickException("no part of this portal knows how to seat an administrator")
     with current_db().write() as session:
-        person = first_administrator(session, name, email, "invited from the command line")
+        try:
+            person = first_administrator(session, name, email, "invited from the command line")
+        except LookupError as error:
+            raise click.ClickException(str(error)) from None
         token = sessions.issue_link(session, person, "administrator", timedelta(hours=LINK_HOURS))
         audit.record(
             session,

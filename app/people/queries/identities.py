@@ -30,7 +30,7 @@ def intern_identities(session: Session, entries: Iterable[Wording]) -> dict[Word
     wanted = {entry: _kept(entry) for entry in entries}
     prints = {kept: fingerprint(kept) for kept in wanted.values()}
     known = _ids(session, prints.values())
-    new = sorted((kept for kept, mark in prints.items() if mark not in known), key=lambda kept: kept)
+    new = [kept for kept, mark in prints.items() if mark not in known]
     if new:
         insert_new(
             session,
