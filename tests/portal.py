@@ -87,6 +87,25 @@ def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """`empty_url("sqlite")` or `empty_url("postgresql")`: the address of a database without any table."""
+    made: list[tuple[str, str]] = []
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / f'empty-{secrets.token_hex(4)}.db'}"
+        server: str = request.getfixturevalue("postgres_server")
+        name = f"flambeau_empty_{secrets.token_hex(6)}"
+        _on_server(server, f"CREATE DATABASE {name}")
+        made.append((server, name))
+        return _with_database(server, name)
+
+    yield make
+    for server, name in made:
+        _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def db(sqlite_url: str, clock: FixedClock) -> Iterator[Database]:
     """A fresh portal's database on SQLite, with the test's clock."""
     database = Database(sqlite_url, clock=clock)
