@@ -1,4 +1,5 @@
 // flambeau._core
+#include "bindings/op_table.h"
 #include "bindings/python.h"
 
 PYBIND11_MODULE(_core, module) {
@@ -10,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
   resolve_operator_rows();
   make_tensor_type(module.ptr());
   bind_ops(module);
+  flambeau::bind_op_table(module);
   bind_values(module);
   bind_dlpack(module);
   bind_autograd(module);

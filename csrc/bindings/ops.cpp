@@ -1,8 +1,9 @@
 // Every row of the op table as a Python callable: fl.sum(x, axis=0), x.sum(axis=0).
 #include <cstddef>
-#include <structmember.h>
 
 #include "bindings/python.h"
+
+#include <structmember.h>  // after Python.h
 
 namespace flambeau::python {
 namespace {
@@ -208,76 +209,6 @@ py::object make_op(const OpRow& row) {
   return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(op));
 }
 
-const char* kind_name(fl_attr_kind kind) {
-  static constexpr const char* kNames[] = {"none", "bool", "int", "float", "ints", "dtype", "text"};
-  return kNames[kind];
-}
-
-py::dict describe(const OpRow& row) {
-  py::dict d;
-  d["name"] = row.name;
-  d["summary"] = row.summary;
-  d["version"] = row.version;
-  d["min_inputs"] = row.min_inputs;
-  d["max_inputs"] = row.max_inputs == kAnyNumber ? py::object(py::none()) : py::object(py::int_(row.max_inputs));
-  py::list names;
-  for (const char* name : row.input_names) names.append(name);
-  d["input_names"] = names;
-  d["output_count"] = row.output_count == kAnyNumber ? py::object(py::none()) : py::object(py::int_(row.output_count));
-  py::list attrs;
-  for (const AttrSpec& spec : row.attrs) {
-    py::dict a;
-    a["name"] = spec.name;
-    a["python"] = word_of(spec);
-    a["kind"] = kind_name(spec.kind);
-    a["required"] = spec.required;
-    a["default"] = attr_object(spec.fallback);
-    attrs.append(a);
-  }
-  d["attrs"] = attrs;
-  d["pointwise"] = row.pointwise;
-  d["promotes"] = row.pointwise || row.promotes;
-  d["promote_from"] = row.promote_from;
-  d["composite"] = row.composite;
-  d["view"] = row.view != nullptr;
-  d["in_place"] = row.aliases != nullptr;
-  d["public"] = row.public_name;
-  d["differentiable"] = row.vjp != nullptr || row.decompose != nullptr;
-  d["differentiable_inputs"] = row.differentiable;
-  d["autocast"] = row.autocast == Autocast::Keep ? "keep" : row.autocast == Autocast::Lower ? "lower" : "float32";
-  py::list dtypes;
-  py::dict ulp;
-  for (int i = 0; i < kDTypeCount; ++i) {
-    const auto dtype = static_cast<DType>(i);
-    if (contains(row.dtypes, dtype)) dtypes.append(std::string(name_of(dtype)));
-    ulp[py::str(std::string(name_of(dtype)))] = row.ulp[static_cast<size_t>(i)];
-  }
-  d["dtypes"] = dtypes;
-  d["ulp"] = ulp;
-  d["ulp_at"] = row.ulp_at == UlpAt::Result ? "result" : "largest";
-  d["ulp_note"] = row.ulp_note;
-  py::list samples;
-  for (const Sample& sample : row.samples) {
-    py::list inputs;
-    for (const SampleInput& input : sample.inputs) {
-      py::dict i;
-      i["shape"] = dims_object(input.shape);
-      i["low"] = input.low;
-      i["high"] = input.high;
-      i["kind"] = input.kind == SampleKind::Value ? "value" : input.kind == SampleKind::Index ? "index" : "bool";
-      inputs.append(i);
-    }
-    py::list values;
-    for (const Attr& attr : sample.attrs) values.append(attr_object(attr));
-    py::dict s;
-    s["inputs"] = inputs;
-    s["attrs"] = values;
-    samples.append(s);
-  }
-  d["samples"] = samples;
-  return d;
-}
-
 // Calls a row with attributes as the graph has them: in order, settled already.
 py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs, const py::sequence& attrs, const py::object& device) {
   const OpRow& row = op_named(name);
@@ -294,7 +225,7 @@ py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs,
   if (row.output_count == 1) return py::cast(outs[0]);
   py::tuple result(outs.size());
   for (size_t i = 0; i < outs.size(); ++i) result[i] = py::cast(outs[i]);
-  return std::move(result);
+  return result;
 }
 
 }  // namespace
@@ -352,11 +283,6 @@ void bind_ops(py::module_& module) {
   py::dict ops;
   for (const OpRow* row : op_table()) ops[row->name] = make_op(*row);
   module.attr("ops") = ops;
-  module.def("op_table", [] {
-    py::list rows;
-    for (const OpRow* row : op_table()) rows.append(describe(*row));
-    return rows;
-  }, "Every row of the op table as a dict, in the order of names.");
   module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none());
 }
 

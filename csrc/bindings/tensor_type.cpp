@@ -1,8 +1,9 @@
 // Tensor: a raw CPython type, for pybind11's class methods cost more than a small op.
-#include <structmember.h>
 
 #include "autograd/autograd.h"
 #include "bindings/python.h"
+
+#include <structmember.h>  // after Python.h
 
 namespace flambeau::python {
 
@@ -172,7 +173,7 @@ PyMethodDef methods[] = {
     {"detach", detach, METH_NOARGS, "The same memory, apart from autograd."},
     {"contiguous", make_contiguous, METH_NOARGS, "Itself if it is contiguous, else a contiguous copy."},
     {"requires_grad_", requires_grad_, METH_VARARGS, "Set requires_grad and give the tensor back."},
-    {"backward", reinterpret_cast<PyCFunction>(backward_method), METH_VARARGS | METH_KEYWORDS,
+    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward_method)), METH_VARARGS | METH_KEYWORDS,
      "backward(gradient=None, retain_graph=False, create_graph=False)\n--\n\n"
      "Add the gradient of this tensor to .grad of every leaf it depends on."},
     {"_share", share, METH_NOARGS, "Another object for the same tensor."},
