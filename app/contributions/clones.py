@@ -6,7 +6,7 @@ Everything that git says is read as hostile input: in full hashes, NUL-separated
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.contributions.diffs import Diff, read_diff
@@ -25,8 +25,12 @@ class Source:
     branches: dict[str, str]
 
 
-def ask(source: str, *, timeout_s: float = 60) -> Source:
-    """Ask a path or address for its branches, without copying anything; GitError if it is no repository."""
+def ask(source: str, *, keep: str | None = None, timeout_s: float = 60) -> Source:
+    """Ask a path or address for its branches, without copying anything; GitError if it is no repository.
+
+    A work tree's HEAD is only what somebody has checked out there just now: its default branch is `keep` (the one
+    known so far), else main, master or trunk.
+    """
     location = check_source(source)
     if "://" not in location:
         _check_folder(location)
@@ -43,7 +47,11 @@ def ask(source: str, *, timeout_s: float = 60) -> Source:
             default = value.removeprefix("ref: refs/heads/")
         elif name.startswith("refs/heads/") and is_branch_name(name.removeprefix("refs/heads/")):
             branches[name.removeprefix("refs/heads/")] = value
-    return Source(location, _default_branch(default, branches), branches)
+    is_work_tree = "://" not in location and (Path(location) / ".git").exists()
+    usual = [keep, "main", "master", "trunk"]
+    order = [*usual, default] if is_work_tree else [default, *usual]
+    found = next((name for name in order if name in branches), min(branches, default=None))
+    return Source(location, found, branches)
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,14 @@ class Clone:
         """True where the source has no file contents to give: differences by line cannot be counted."""
         return (self.path / "flambeau-partial").exists()
 
-    def fetch(self, source: str, *, timeout_s: float = 3600) -> Source:
+    def fetch(self, source: str, *, keep: str | None = None, timeout_s: float = 3600) -> Source:
         """Bring every branch of `source` here as it stands there: moved, rewritten and deleted ones too.
 
         A shallow source gives a shallow clone; a partial one gives its commits and trees.
+        `keep`: the default branch known so far (see `ask`).
         Raises: GitError if the source is no repository or the transfer breaks (the clone then stands as before).
         """
-        answer = ask(source)
+        answer = ask(source, keep=keep)
         self._create()
         if not answer.branches:
             for name in self.branches():
@@ -93,7 +102,8 @@ class Clone:
                 (self.path / "flambeau-partial").touch()
         if answer.default_branch:
             self._git("symbolic-ref", "HEAD", f"refs/heads/{answer.default_branch}")
-        return answer
+        # What came may be newer than what was answered a moment before.
+        return replace(answer, branches=self.branches())
 
     def branches(self) -> dict[str, str]:
         """Branch names with the full hash of their head."""
@@ -253,9 +263,3 @@ def _check_folder(location: str) -> None:
         raise GitError(f"{location} does not exist; give the folder that holds .git, or an https address")
     if not Path(location).is_dir():
         raise GitError(f"{location} is a file; give the folder that holds .git, or an https address")
-
-
-def _default_branch(named: str | None, branches: dict[str, str]) -> str | None:
-    if named in branches:
-        return named
-    return next((name for name in ("main", "master", "trunk") if name in branches), next(iter(sorted(branches)), None))

@@ -1,6 +1,7 @@
 """What other rooms ask of people: intern identities, resolve them, decide about them, and who worked where when."""
 
 from app.people.queries.affiliations import state, withdraw
+from app.people.queries.changes import on_change
 from app.people.queries.decisions import decide, merge, split, undo
 from app.people.queries.employment import Domain, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
@@ -31,6 +32,7 @@ __all__ = [
     "merge",
     "names_of",
     "note_activity",
+    "on_change",
     "person_by_public_id",
     "provide_domains",
     "rename",

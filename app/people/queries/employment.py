@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.people import rules
 from app.people.domains import employer_hosts
 from app.people.models import Affiliation, Employment, Identity, IdentityActivity, IdentityPerson, Person
+from app.people.queries.changes import tell
 from app.people.queries.identities import chunks
 from app.people.rules import Role, StatementSource
 
@@ -67,6 +68,7 @@ def derive_employment(session: Session) -> set[int]:
             for interval in rules.employment(statements[person])
         )
     session.flush()
+    tell(session, changed)
     return changed
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db import clock_of
 from app.people import rules
 from app.people.models import Identity, IdentityDecision, IdentityLink, IdentityPerson, Person
+from app.people.queries.changes import tell
 from app.people.queries.employment import derive_employment
 from app.people.queries.identities import chunks, insert_new
 
@@ -41,6 +42,7 @@ def resolve(session: Session) -> Resolved:
     persons = _make_persons(session, found, assigned, {one.id: one for one in named})
     changed = _write(session, found, persons, before)
     _write_merges(session, assigned)
+    tell(session, changed)
     changed |= derive_employment(session)
     return Resolved(frozenset(changed), found.kept_apart)
 

@@ -107,13 +107,24 @@ def test_a_second_fetch_follows_rewritten_new_and_deleted_branches(repository: R
     assert not clone.is_ancestor(rewritten, first)
 
 
-def test_the_default_branch_is_the_sources_own(repository: Repository, clone: Clone):
+def test_the_default_branch_is_the_sources_own(repository: Repository, clone: Clone, tmp_path: Path):
     repository.commit("one")
     repository.git("branch", "-m", "main", "stable")
-    repository.git("branch", "aaa")
+    repository.git("branch", "main")
+    repository.git("clone", "-q", "--bare", str(repository.path), str(tmp_path / "bare.git"))
 
-    assert clone.fetch(str(repository.path)).default_branch == "stable"
+    assert clone.fetch(str(tmp_path / "bare.git")).default_branch == "stable"
     assert clone.default_branch() == "stable"
+
+
+def test_what_somebody_has_checked_out_is_no_default_branch(repository: Repository, clone: Clone):
+    repository.commit("one")
+    repository.git("switch", "-qc", "fix")
+
+    assert clone.fetch(str(repository.path)).default_branch == "main"
+    repository.git("branch", "-m", "main", "stable")
+    assert clone.fetch(str(repository.path)).default_branch == "fix"
+    assert clone.fetch(str(repository.path), keep="stable").default_branch == "stable"
 
 
 def test_an_empty_repository_has_no_branches(repository: Repository, clone: Clone):

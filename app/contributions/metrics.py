@@ -1,0 +1,220 @@
+"""What the figures mean and how they follow from counted work: CHAOSS names, written definitions. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import TypeVar
+
+from app.contributions.windows import Period
+
+_K = TypeVar("_K")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure's name, what it counts, and the version of that definition."""
+
+    key: str
+    name: str
+    definition: str
+    version: int = 1
+
+
+METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric("commits", "Code Changes Commits",
+               "Commits on the default branch, merges included, by people (bots and tools are counted apart). Each "
+               "commit counts once, on its author's day in UTC, whatever number of repositories hold it."),
+        Metric("lines", "Code Changes Lines",
+               "Lines added and deleted by those commits, as git's --numstat says without looking for renames; binary "
+               "files and merges have none."),
+        Metric("contributors", "Contributors",
+               "People who wrote, merged or co-authored a commit, or are named as its reviewer by a trailer. "
+               "Identities joined by evidence or decision are one person; bots and tools are none."),
+        Metric("new-contributors", "New Contributors",
+               "Contributors whose first contribution of all time, within what the page looks at, lies in the window."),
+        Metric("retention", "Contributor Retention",
+               "Of the contributors of the window of the same length just before, the share who contributed again."),
+        Metric("absence-factor", "Contributor Absence Factor",
+               "The smallest number of people who together made at least half of the commits."),
+        Metric("elephant-factor", "Elephant Factor",
+               "The smallest number of organizations whose people together made at least half of the commits that are "
+               "attributed to an organization. What is not attributed is left out, and its share stands beside it."),
+        Metric("diversity", "Organizational Diversity",
+               "Organizations with at least one commit by somebody who worked for them on that day."),
+        Metric("unattributed", "Unattributed share",
+               "Commits of people of whom nobody has said whom they worked for on that day, of all commits by people. "
+               "Independent by their own word is an answer, and counts as one."),
+        Metric("reviews", "Change Request Reviews",
+               "Reviewers named by commits (Reviewed-by, Approved-by, Acked-by): a commit with two reviewers counts "
+               "two. The author's own name does not count."),
+        Metric("bots", "Bots and assistance",
+               "Commits by bots, and commits that say a tool assisted (Assisted-by, or a tool as co-author): visible, "
+               "and never mixed with people's."),
+    )
+}  # fmt: skip
+
+
+class Kind(Enum):
+    """What somebody did: each commit is once a commit, a merge, or a bot's; the rest are credits on top."""
+
+    COMMIT = "commit"
+    MERGE = "merge"
+    BOT = "bot"
+    CO_AUTHORED = "co-authored"
+    ASSISTED = "assisted"
+    REVIEWED = "reviewed"
+
+
+COMMITS = frozenset((Kind.COMMIT, Kind.MERGE))
+CONTRIBUTIONS = COMMITS | {Kind.CO_AUTHORED, Kind.REVIEWED}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Counted work: what a person did in a stretch of days, for whom. Organization None: independent, or unknown."""
+
+    first: date
+    kind: Kind
+    person: int | None
+    organization: int | None
+    is_known: bool
+    commits: int
+    added: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of a window. `elephant_factor` and shares are None where there is nothing to share out."""
+
+    commits: int
+    added: int
+    deleted: int
+    contributors: int
+    new_contributors: int
+    retention: float | None
+    absence_factor: int
+    elephant_factor: int | None
+    organizations: int
+    unattributed: float | None
+    reviews: int
+    bot_commits: int
+    assisted: int
+
+
+def summarize(
+    cells: Collection[Cell], *, first_days: Mapping[int, date], since: date, before: Collection[int]
+) -> Summary:
+    """Every figure of a window from its cells.
+
+    `first_days`: each person's first contribution ever; `before`: who contributed in the window before.
+    """
+    work = [cell for cell in cells if cell.kind in COMMITS]
+    people = contributors(cells)
+    by_person = count(work, lambda cell: cell.person)
+    by_organization = count(work, lambda cell: cell.organization)
+    by_organization.pop(None, None)
+    total = sum(by_person.values())
+    return Summary(
+        commits=total,
+        added=sum(cell.added for cell in work),
+        deleted=sum(cell.deleted for cell in work),
+        contributors=len(people),
+        new_contributors=sum(first_days.get(person, date.min) >= since for person in people),
+        retention=len(people & set(before)) / len(before) if before else None,
+        absence_factor=factor(by_person.values()),
+        elephant_factor=factor(by_organization.values()) if by_organization else None,
+        organizations=len(by_organization),
+        unattributed=sum(cell.commits for cell in work if not cell.is_known) / total if total else None,
+        reviews=sum(cell.commits for cell in cells if cell.kind is Kind.REVIEWED),
+        bot_commits=sum(cell.commits for cell in cells if cell.kind is Kind.BOT),
+        assisted=sum(cell.commits for cell in cells if cell.kind is Kind.ASSISTED),
+    )
+
+
+def contributors(cells: Iterable[Cell]) -> set[int]:
+    """The people behind these cells."""
+    return {cell.person for cell in cells if cell.person is not None and cell.kind in CONTRIBUTIONS}
+
+
+def factor(counts: Collection[int], *, share: float = 0.5) -> int:
+    """The smallest number of counts that together reach the share of their sum.
+
+    >>> factor([5, 3, 1, 1]), factor([4, 3, 2, 1]), factor([1, 1, 1, 1]), factor([])
+    (1, 2, 2, 0)
+    """
+    total, reached = sum(counts), 0
+    for number, value in enumerate(sorted(counts, reverse=True), start=1):
+        reached += value
+        if total and reached >= total * share:
+            return number
+    return 0
+
+
+def count(cells: Iterable[Cell], key: Callable[[Cell], _K]) -> Counter[_K]:
+    """Commits by some key of the cells."""
+    counted: Counter[_K] = Counter()
+    for cell in cells:
+        counted[key(cell)] += cell.commits
+    return counted
+
+
+@dataclass(frozen=True)
+class Strand:
+    """One series of a drawing over periods: an organization's number, or None with what it stands for."""
+
+    organization: int | None
+    name: str
+    values: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """All its commits."""
+        return sum(self.values)
+
+
+def strands(cells: Iterable[Cell], periods: Sequence[Period], *, most: int = 7) -> list[Strand]:
+    """Commits by organization over periods: the largest, then Others, Independent and Unattributed."""
+    place = {period.first: index for index, period in enumerate(periods)}
+    values: dict[tuple[int | None, str], list[int]] = {}
+    for cell in cells:
+        if cell.kind not in COMMITS:
+            continue
+        name = "organization" if cell.organization is not None else "Independent" if cell.is_known else "Unattributed"
+        row = values.setdefault((cell.organization, name), [0] * len(periods))
+        row[_place(cell.first, periods, place)] += cell.commits
+    named = sorted((key for key in values if key[0] is not None), key=lambda key: (-sum(values[key]), key[0] or 0))
+    found = [Strand(key[0], "", tuple(values[key])) for key in named[:most]]
+    rest = [values[key] for key in named[most:]]
+    if rest:
+        found.append(Strand(None, "Others", tuple(map(sum, zip(*rest, strict=True)))))
+    found += [Strand(None, name, tuple(values[None, name])) for name in ("Independent", "Unattributed")
+              if (None, name) in values]  # fmt: skip
+    return found
+
+
+def people_over(
+    cells: Iterable[Cell], periods: Sequence[Period], first_days: Mapping[int, date]
+) -> list[tuple[int, int]]:
+    """(contributors, of them new) of each period."""
+    place = {period.first: index for index, period in enumerate(periods)}
+    found: list[set[int]] = [set() for _ in periods]
+    for cell in cells:
+        if cell.kind in CONTRIBUTIONS and cell.person is not None:
+            found[_place(cell.first, periods, place)].add(cell.person)
+    return [
+        (len(people), sum(period.first <= first_days.get(person, date.min) <= period.last for person in people))
+        for period, people in zip(periods, found, strict=True)
+    ]
+
+
+def _place(day: date, periods: Sequence[Period], known: dict[date, int]) -> int:
+    if day not in known:
+        known[day] = next((index for index, period in enumerate(periods) if period.first <= day <= period.last), 0)
+    return known[day]

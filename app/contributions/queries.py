@@ -1,0 +1,233 @@
+"""Reads the rollup: the counted work of a scope and window, names for it, and lists of what lies behind the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Summary, contributors, summarize
+from app.contributions.models import (
+    Attribution,
+    Branch,
+    Commit,
+    CommitModule,
+    Repository,
+    RepositoryCommit,
+    Rollup,
+    RollupDue,
+)
+from app.contributions.windows import Window
+from app.members.models import Organization
+from app.modules import queries as modules
+from app.people.models import IdentityPerson, Person
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a page looks at: everything, or one repository, module, organization or person (by row number or key)."""
+
+    repository: int | None = None
+    module: str | None = None
+    organization: int | None = None
+    person: int | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """The rollup's rows of this scope; a commit in two repositories counts once for the whole."""
+        found = [Rollup.repository_id == self.repository] if self.repository else [Rollup.is_counted]
+        found.append(Rollup.module_key == self.module if self.module else Rollup.module_key.is_(None))
+        if self.organization:
+            found.append(Rollup.organization_id == self.organization)
+        if self.person:
+            found.append(Rollup.person_id == self.person)
+        return found
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True)
+class RecentCommit:
+    """A line of a list of commits."""
+
+    sha: str
+    subject: str
+    authored_at: datetime
+    author: Person | None
+    role: str
+    repository: str
+    repository_public_id: str
+    added: int | None
+    deleted: int | None
+    is_merge: bool
+
+
+def cells(session: Session, scope: Scope, window: Window) -> list[Cell]:
+    """The counted work of a scope and window, summed over the window's periods."""
+    bucket = _bucket(session, window)
+    rows = session.execute(
+        sa.select(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution,
+                  sa.func.sum(Rollup.commits), sa.func.sum(Rollup.added), sa.func.sum(Rollup.deleted))
+        .where(*scope.conditions(), Rollup.day >= window.since, Rollup.day <= window.until)
+        .group_by(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution)
+    )  # fmt: skip
+    return [
+        Cell(_day(first), kind, person, organization, attribution is not Attribution.UNKNOWN, int(commits), int(added),
+             int(deleted))
+        for first, kind, person, organization, attribution, commits, added, deleted in rows
+    ]  # fmt: skip
+
+
+def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> dict[int, date]:
+    """Each contributor's first day of all time within the scope."""
+    query = (
+        sa.select(Rollup.person_id, sa.func.min(Rollup.day))
+        .where(*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.person_id.is_not(None))
+        .group_by(Rollup.person_id)
+    )
+    if persons is not None and len(persons) < 500:
+        query = query.where(Rollup.person_id.in_(persons))
+    return {person: day for person, day in session.execute(query) if person is not None}
+
+
+def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
+    """Who contributed in a window."""
+    query = sa.select(Rollup.person_id).distinct().where(
+        *scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.day >= window.since, Rollup.day <= window.until,
+        Rollup.person_id.is_not(None))  # fmt: skip
+    return {person for person in session.scalars(query) if person is not None}
+
+
+def summary(session: Session, scope: Scope, window: Window, found: Collection[Cell]) -> Summary:
+    """The figures of a scope and window, from its cells."""
+    people = contributors(found)
+    return summarize(
+        found,
+        first_days=first_days(session, scope, people),
+        since=window.since,
+        before=contributors_of(session, scope, window.before),
+    )
+
+
+def span(session: Session, scope: Scope) -> tuple[date, date] | None:
+    """The first and the last day with anything in the scope."""
+    row = session.execute(sa.select(sa.func.min(Rollup.day), sa.func.max(Rollup.day)).where(*scope.conditions())).one()
+    return (row[0], row[1]) if row[0] is not None else None
+
+
+def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[str, int]:
+    """Commits that touched each module; one that touches two counts in both."""
+    anywhere = [Rollup.repository_id == scope.repository] if scope.repository else [Rollup.is_counted]
+    if scope.organization:
+        anywhere.append(Rollup.organization_id == scope.organization)
+    if scope.person:
+        anywhere.append(Rollup.person_id == scope.person)
+    rows = session.execute(
+        sa.select(Rollup.module_key, sa.func.sum(Rollup.commits))
+        .where(*anywhere, Rollup.module_key.is_not(None), Rollup.kind.in_(COMMITS), Rollup.day >= window.since,
+               Rollup.day <= window.until)
+        .group_by(Rollup.module_key).order_by(sa.func.sum(Rollup.commits).desc(), Rollup.module_key)
+    )  # fmt: skip
+    return {key: int(commits) for key, commits in rows if key is not None}
+
+
+def daily_commits(session: Session, scope: Scope, window: Window) -> dict[date, int]:
+    """Commits by people, day by day."""
+    rows = session.execute(
+        sa.select(Rollup.day, sa.func.sum(Rollup.commits))
+        .where(*scope.conditions(), Rollup.kind.in_(COMMITS), Rollup.day >= window.since, Rollup.day <= window.until)
+        .group_by(Rollup.day)
+    )
+    return {day: int(commits) for day, commits in rows}
+
+
+def organizations(session: Session, numbers: Collection[int | None]) -> dict[int, Organization]:
+    """Organizations by row number."""
+    wanted = sorted({number for number in numbers if number is not None})
+    return {one.id: one for one in session.scalars(sa.select(Organization).where(Organization.id.in_(wanted)))}
+
+
+def persons(session: Session, numbers: Collection[int | None]) -> dict[int, Person]:
+    """Persons by row number."""
+    wanted = sorted({number for number in numbers if number is not None})
+    return {one.id: one for one in session.scalars(sa.select(Person).where(Person.id.in_(wanted)))}
+
+
+def repositories(session: Session) -> list[Repository]:
+    """Every repository, the first added first."""
+    return list(session.scalars(sa.select(Repository).order_by(Repository.id)))
+
+
+def branches(session: Session, repository_id: int) -> list[Branch]:
+    """A repository's branches: the default one, then the latest moved first."""
+    order = (Branch.is_protected.desc(), Branch.moved_at.desc(), Branch.name)
+    return list(session.scalars(sa.select(Branch).where(Branch.repository_id == repository_id).order_by(*order)))
+
+
+def commit_count(session: Session, repository_id: int) -> int:
+    """Commits on the default branch that are read."""
+    query = sa.select(sa.func.count()).where(RepositoryCommit.repository_id == repository_id)
+    return session.scalar(query) or 0
+
+
+def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[RecentCommit]:
+    """The latest commits of a scope, as their authors dated them."""
+    author = aliased(IdentityPerson)
+    query = (
+        sa.select(Commit, Person, author.role, Repository.name, Repository.public_id)
+        .join(RepositoryCommit, RepositoryCommit.commit_id == Commit.id)
+        .join(Repository, Repository.id == RepositoryCommit.repository_id)
+        .outerjoin(author, author.identity_id == Commit.author_identity_id)
+        .outerjoin(Person, Person.id == author.person_id)
+        .order_by(RepositoryCommit.day.desc(), Commit.authored_at.desc(), Commit.id.desc())
+        .limit(most)
+    )
+    where = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
+    query = query.where(where)
+    if scope.person:
+        query = query.where(author.person_id == scope.person)
+    if scope.module:
+        touched = sa.select(CommitModule.commit_id).where(CommitModule.module_key == scope.module)
+        query = query.where(Commit.id.in_(touched))
+    if scope.organization:
+        worked = sa.select(sa.literal(1)).where(
+            Rollup.organization_id == scope.organization, Rollup.person_id == author.person_id,
+            Rollup.day == Commit.day, Rollup.module_key.is_(None))  # fmt: skip
+        query = query.where(sa.exists(worked))
+    return [
+        RecentCommit(commit.sha, commit.subject, commit.authored_at, person, role.value if role else "person", name,
+                     public_id, commit.added, commit.deleted, commit.is_merge)
+        for commit, person, role, name, public_id in session.execute(query)
+    ]  # fmt: skip
+
+
+def is_counting(session: Session) -> bool:
+    """Whether some figures are about to be counted again, so that pages can say so."""
+    return session.scalar(sa.select(RollupDue.id).limit(1)) is not None
+
+
+@modules.provide_activity
+def last_days(session: Session, persons: Collection[int]) -> dict[int, date]:
+    """The last day on which each of these persons contributed anything, reviews included."""
+    rows = session.execute(
+        sa.select(Rollup.person_id, sa.func.max(Rollup.day))
+        .where(Rollup.person_id.in_(sorted(persons)), Rollup.kind.in_(CONTRIBUTIONS))
+        .group_by(Rollup.person_id)
+    )
+    return {person: day for person, day in rows if person is not None}
+
+
+def _bucket(session: Session, window: Window) -> sa.ColumnElement[str]:
+    """The first day of the day's period (or, for weeks, the day itself: weeks are made later)."""
+    if window.days <= 184:
+        return sa.cast(Rollup.day, sa.String(10))
+    return sa.func.substr(sa.cast(Rollup.day, sa.String(10)), 1, 7)
+
+
+def _day(bucket: str | date) -> date:
+    if isinstance(bucket, date):
+        return bucket
+    return date.fromisoformat(bucket if len(bucket) == 10 else f"{bucket}-01")

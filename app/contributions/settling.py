@@ -1,0 +1,89 @@
+"""Brings the figures up to what the rows say: who is who, whom they worked for, and the rollup of what is due.
+
+What must be counted again is written down with the change that made it so, and forgotten with the counting: a kill
+in between leaves it due.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.contributions.models import Rollup, RollupDue
+from app.contributions.rollups import roll_days, roll_persons
+from app.db import Database
+from app.people.queries import on_change, resolve
+
+DAYS_AT_ONCE = 400
+PERSONS_AT_ONCE = 400
+AT_ONCE = 20
+Writing = Callable[[], AbstractContextManager[Session]]
+
+
+def days_are_due(session: Session, repository_id: int, days: Collection[date]) -> None:
+    """Note that these days of a repository must be counted again."""
+    if days:
+        session.execute(sa.insert(RollupDue), [{"repository_id": repository_id, "day": day} for day in sorted(days)])
+
+
+@on_change
+def persons_changed(session: Session, persons: Collection[int]) -> None:
+    """Count everything of these persons again: at once if they are few, else soon (the job `watch` looks each minute).
+
+    Identities move between persons: as soon as one of them has figures, those of all are counted.
+    """
+    listed = sorted(persons)
+    parts = [listed[start : start + 500] for start in range(0, len(listed), 500)]
+    if not any(session.scalar(sa.select(Rollup.id).where(Rollup.person_id.in_(part)).limit(1)) for part in parts):
+        return
+    if len(listed) <= AT_ONCE:
+        roll_persons(session, listed)
+    else:
+        session.execute(sa.insert(RollupDue), [{"person_id": person} for person in listed])
+
+
+def settle(writing: Writing) -> int:
+    """Resolve identities and count everything that is due, in transactions of bounded size; gives how many there were.
+
+    The figures are whole again when this ends; in between, days not yet counted are missing from them.
+    """
+    with writing() as session:
+        resolve(session)  # tells persons_changed
+    count = 0
+    while done := _settle_some(writing):
+        count += done
+    return count
+
+
+def anything_due(db: Database) -> bool:
+    """Whether somebody left figures to be counted again."""
+    with db.read() as session:
+        return session.scalar(sa.select(RollupDue.id).limit(1)) is not None
+
+
+def _settle_some(writing: Writing) -> int:
+    with writing() as session:
+        return _settle_part(session)
+
+
+def _settle_part(session: Session) -> int:
+    by_day = sa.select(RollupDue).where(RollupDue.repository_id.is_not(None)).order_by(RollupDue.repository_id,
+                                                                                      RollupDue.day)  # fmt: skip
+    days: dict[int, set[date]] = defaultdict(set)
+    rows = session.scalars(by_day.limit(DAYS_AT_ONCE)).all()
+    for row in rows:
+        if row.repository_id is not None and row.day is not None:
+            days[row.repository_id].add(row.day)
+    for repository_id, due in days.items():
+        roll_days(session, repository_id, due)
+    if not rows:
+        rows = session.scalars(sa.select(RollupDue).order_by(RollupDue.person_id).limit(PERSONS_AT_ONCE)).all()
+        roll_persons(session, {row.person_id for row in rows if row.person_id is not None})
+    numbers = [row.id for row in rows]
+    session.execute(sa.delete(RollupDue).where(RollupDue.id.in_(numbers)))
+    return len(rows)

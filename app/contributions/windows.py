@@ -1,0 +1,131 @@
+"""The span of days that a page looks at, as its address says, and the periods into which its drawings cut it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+NAMED = {"90d": "90 days", "1y": "one year", "3y": "three years", "all": "all time"}
+_DAYS = {"90d": 90, "1y": 365, "3y": 1096}
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@dataclass(frozen=True)
+class Period:
+    """One step of a drawing: a week, a month, a quarter or a year; both days included."""
+
+    label: str
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Window:
+    """Both days included. `name` is one of `NAMED`, or "custom"."""
+
+    since: date
+    until: date
+    name: str = "custom"
+
+    @property
+    def days(self) -> int:
+        """How many days it spans."""
+        return (self.until - self.since).days + 1
+
+    @property
+    def text(self) -> str:
+        """For captions: `1 Jan 2025 to 31 Dec 2025`."""
+        return f"{_day(self.since)} to {_day(self.until)}"
+
+    @property
+    def before(self) -> Window:
+        """The window of the same length just before."""
+        return Window(self.since - timedelta(days=self.days), self.since - timedelta(days=1))
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What an address must carry to show the same window."""
+        if self.name in NAMED:
+            return {"window": self.name}
+        return {"since": self.since.isoformat(), "until": self.until.isoformat()}
+
+    def periods(self) -> list[Period]:
+        """Weeks up to half a year, months up to five years, quarters up to fifteen, then years.
+
+        >>> [period.label for period in Window(date(2025, 11, 5), date(2026, 6, 1)).periods()][:3]
+        ['Nov 2025', 'Dec 2025', 'Jan 2026']
+        """
+        first, found = _start(self.since, self.days), []
+        while first <= self.until:
+            following = _next(first, self.days)
+            found.append(Period(_label(first, self.days), first, following - timedelta(days=1)))
+            first = following
+        return found
+
+
+def read_window(
+    arguments: Mapping[str, str], *, today: date, first: date | None
+) -> tuple[Window, list[tuple[str, str]]]:
+    """The window that an address asks for and every problem with it; what is wrong falls back to one year.
+
+    `first` is the first day on which anything happened, for "all time".
+    >>> read_window({"window": "90d"}, today=date(2026, 1, 31), first=None)[0].since
+    datetime.date(2025, 11, 3)
+    """
+    problems: list[tuple[str, str]] = []
+    since, until = (_read_day(arguments, name, problems) for name in ("since", "until"))
+    if since or until:
+        until = min(until or today, today)
+        since = since or until - timedelta(days=364)
+        if since <= until and since.year >= 1970:
+            return Window(since, until), problems
+        problems.append(("since", f"{since} is after {until} or before 1970; give an earlier day first"))
+    name = arguments.get("window", "1y")
+    if name not in NAMED:
+        problems.append(("window", f"{name!r} is none of {', '.join(NAMED)}"))
+        name = "1y"
+    if name == "all":
+        return Window(min(first or today, today), today, name), problems
+    return Window(today - timedelta(days=_DAYS[name] - 1), today, name), problems
+
+
+def _read_day(arguments: Mapping[str, str], name: str, problems: list[tuple[str, str]]) -> date | None:
+    text = arguments.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        problems.append((name, f"{text!r} is no day; write it like 2026-01-31"))
+        return None
+
+
+def _start(day: date, days: int) -> date:
+    if days <= 184:
+        return day - timedelta(days=day.weekday())
+    if days <= 5 * 366:
+        return day.replace(day=1)
+    if days <= 15 * 366:
+        return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+    return day.replace(month=1, day=1)
+
+
+def _next(first: date, days: int) -> date:
+    if days <= 184:
+        return first + timedelta(days=7)
+    months = 1 if days <= 5 * 366 else 3 if days <= 15 * 366 else 12
+    index = first.year * 12 + first.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def _label(first: date, days: int) -> str:
+    if days <= 184:
+        return f"{first.day} {_MONTHS[first.month - 1]} {first.year}"
+    if days <= 5 * 366:
+        return f"{_MONTHS[first.month - 1]} {first.year}"
+    return f"{first.year} Q{(first.month + 2) // 3}" if days <= 15 * 366 else str(first.year)
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
