@@ -1,0 +1,317 @@
+// shape.cpp: moving elements without computing: copy, concat, slice_grad, full, arange, and the strided walks that
+// other files use.
+#include <algorithm>
+#include <cstring>
+
+#include "cpu.h"
+
+namespace flambeau::cpu {
+namespace {
+
+constexpr int64_t kGrain = 32 * 1024;
+
+template <class T>
+void gather_row(const T* from, int64_t stride, int64_t n, T* to) {
+  if (stride == 1) {
+    std::memcpy(to, from, size_t(n) * sizeof(T));
+  } else if (stride == 0) {
+    std::fill_n(to, n, *from);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+  }
+}
+template <class T>
+void scatter_row(T* to, int64_t stride, int64_t n, const T* from) {
+  for (int64_t i = 0; i < n; ++i) to[i * stride] = from[i];
+}
+
+// Calls row(element offset, position, count) for the parts of [begin, begin + count) that lie in one innermost row.
+template <class Row>
+void for_each_row(const Strided& operand, int64_t begin, int64_t count, const Row& row) {
+  const int last = operand.ndim - 1;
+  if (last < 0) {
+    if (count > 0) row(int64_t(0), int64_t(0), int64_t(1));
+    return;
+  }
+  int64_t index[kMaxDims], offset = 0, rest = begin;
+  for (int d = last; d >= 0; --d) {
+    index[d] = rest % operand.shape[d];
+    rest /= operand.shape[d];
+    offset += index[d] * operand.strides[d];
+  }
+  for (int64_t done = 0; done < count;) {
+    const int64_t n = std::min(count - done, operand.shape[last] - index[last]);
+    row(offset, done, n);
+    done += n;
+    index[last] += n;
+    offset += n * operand.strides[last];
+    for (int d = last; d > 0 && index[d] == operand.shape[d]; --d) {
+      offset += operand.strides[d - 1] - operand.shape[d] * operand.strides[d];
+      index[d] = 0;
+      ++index[d - 1];
+    }
+  }
+}
+
+template <class T>
+void gather_as(const Strided& from, int64_t begin, int64_t count, void* to) {
+  for_each_row(from, begin, count, [&](int64_t offset, int64_t position, int64_t n) {
+    gather_row(reinterpret_cast<const T*>(from.data) + offset, from.ndim ? from.strides[from.ndim - 1] : 0, n,
+               static_cast<T*>(to) + position);
+  });
+}
+template <class T>
+void scatter_as(const Strided& to, int64_t begin, int64_t count, const void* from) {
+  for_each_row(to, begin, count, [&](int64_t offset, int64_t position, int64_t n) {
+    scatter_row(reinterpret_cast<T*>(to.data) + offset, to.ndim ? to.strides[to.ndim - 1] : 0, n,
+                static_cast<const T*>(from) + position);
+  });
+}
+
+constexpr int64_t kTile = 32;
+
+// to[j * to_stride + i] = from[i * from_stride + j] for one tile: rows of the source become columns.
+template <class T>
+void transpose_tile(const char* from_bytes, int64_t from_stride, char* to_bytes, int64_t to_stride, int64_t columns,
+                    int64_t rows) {
+  const T* from = reinterpret_cast<const T*>(from_bytes);
+  T* to = reinterpret_cast<T*>(to_bytes);
+  if (columns == kTile && rows == kTile) {
+    T tile[kTile][kTile];
+    for (int64_t i = 0; i < kTile; ++i)
+      for (int64_t j = 0; j < kTile; ++j) tile[j][i] = from[i * from_stride + j];
+    for (int64_t j = 0; j < kTile; ++j) std::memcpy(to + j * to_stride, tile[j], sizeof tile[j]);
+    return;
+  }
+  for (int64_t j = 0; j < rows; ++j)
+    for (int64_t i = 0; i < columns; ++i) to[j * to_stride + i] = from[i * from_stride + j];
+}
+
+// The dimension `d` of the source is contiguous, the last one is not.
+void copy_transposed(const Walk<1>& walk, const char* from, int64_t element, char* to, int d) {
+  const int last = walk.ndim - 1;
+  int64_t to_strides[kMaxDims];
+  int64_t stride = 1;
+  for (int i = last; i >= 0; --i) {
+    to_strides[i] = stride;
+    stride *= walk.shape[i];
+  }
+  const auto tile = element == 1   ? transpose_tile<uint8_t>
+                    : element == 2 ? transpose_tile<uint16_t>
+                    : element == 4 ? transpose_tile<uint32_t>
+                                   : transpose_tile<uint64_t>;
+  const int64_t tiles_across = divide_up(walk.shape[last], kTile), tiles_down = divide_up(walk.shape[d], kTile);
+  const int64_t others = walk.count() / walk.shape[last] / walk.shape[d];
+  parallel_for(others * tiles_down * tiles_across, kGrain / (kTile * kTile), [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t across = unit % tiles_across * kTile, down = unit / tiles_across % tiles_down * kTile;
+      int64_t rest = unit / tiles_across / tiles_down;
+      int64_t source = across * walk.strides[0][last] + down, target = across + down * to_strides[d];
+      for (int i = last - 1; i >= 0; --i) {
+        if (i == d) continue;
+        source += rest % walk.shape[i] * walk.strides[0][i];
+        target += rest % walk.shape[i] * to_strides[i];
+        rest /= walk.shape[i];
+      }
+      tile(from + source * element, walk.strides[0][last], to + target * element, to_strides[d],
+           std::min(kTile, walk.shape[last] - across), std::min(kTile, walk.shape[d] - down));
+    }
+  });
+}
+
+void copy_bytes(const char* from, char* to, int64_t bytes) {
+  const bool streams = bytes >= kStreamBytes && reinterpret_cast<uintptr_t>(to) % 64 == 0;
+  parallel_for(bytes, int64_t(1) << 19, [&](int64_t begin, int64_t end) {
+    if (streams) level->stream(to + begin, from + begin, size_t(end - begin));
+    else std::memcpy(to + begin, from + begin, size_t(end - begin));
+  });
+}
+
+// ---- ops -----------------------------------------------------------------------------------------------
+
+fl_status run_copy(const fl_kernel*, fl_stream, const fl_call* call) {
+  if (count_of(call->outputs[0])) copy_to_contiguous(call->inputs[0], data_of(call->outputs[0]));
+  return FL_OK;
+}
+const fl_kernel* resolve_copy(const char*, std::span<const Type> types) {
+  return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_copy, 0) : nullptr;
+}
+
+Strided strided(const fl_tensor& tensor, const Walk<1>& walk) {
+  return {data_of(tensor), size_of(type_of(tensor.dtype)), walk.ndim, walk.shape, walk.strides[0]};
+}
+Walk<1> walk_of(const fl_tensor& tensor) {
+  Walk<1> walk;
+  for (int d = 0; d < tensor.ndim; ++d) walk.push(tensor.shape[d], {tensor.strides[d]});
+  return walk;
+}
+
+fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
+  const fl_tensor& out = call->outputs[0];
+  if (count_of(out) == 0) return FL_OK;
+  int64_t axis = call->attrs[0].value.i;
+  if (axis < 0) axis += out.ndim;
+  int64_t inner = 1;
+  for (int64_t d = axis + 1; d < out.ndim; ++d) inner *= out.shape[d];
+  const int64_t out_row = out.shape[axis] * inner;
+  int64_t before = 0;
+  for (int i = 0; i < call->input_count; ++i) {
+    const fl_tensor& input = call->inputs[i];
+    const int64_t n = count_of(input), row = input.shape[axis] * inner;
+    const Walk<1> walk = walk_of(input);
+    if (n) {
+      const Strided from = strided(input, walk);
+      char* to = data_of(out) + before * from.element;
+      parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+        for (int64_t at = begin; at < end;) {
+          const int64_t part = std::min(end - at, row - at % row);
+          gather(from, at, part, to + (at / row * out_row + at % row) * from.element);
+          at += part;
+        }
+      });
+    }
+    before += row;
+  }
+  return FL_OK;
+}
+const fl_kernel* resolve_concat(const char*, std::span<const Type> types) {
+  for (Type type : types)
+    if (type != types[0]) return nullptr;
+  return keep_kernel(run_concat, 0);
+}
+
+fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
+  const fl_tensor &g = call->inputs[0], &out = call->outputs[0];
+  const int64_t* starts = call->attrs[1].value.ints;
+  const int64_t* steps = call->attrs[3].value.ints;
+  const int64_t total = count_of(out), n = count_of(g), element = size_of(type_of(out.dtype));
+  char* to = data_of(out);
+  parallel_for(total * element, int64_t(1) << 19,
+               [&](int64_t begin, int64_t end) { std::memset(to + begin, 0, size_t(end - begin)); });
+  if (n == 0) return FL_OK;
+  Walk<2> walk;
+  int64_t offset = 0, stride = 1, strides[kMaxDims];
+  for (int d = out.ndim - 1; d >= 0; --d) {
+    strides[d] = stride;
+    stride *= out.shape[d];
+  }
+  for (int d = 0; d < out.ndim; ++d) {
+    offset += starts[d] * strides[d];
+    walk.push(g.shape[d], {strides[d] * steps[d], g.strides[d]});
+  }
+  const Strided target{to + offset * element, element, walk.ndim, walk.shape, walk.strides[0]};
+  const Strided source{data_of(g), element, walk.ndim, walk.shape, walk.strides[1]};
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    alignas(64) char block[kBlock * 8];
+    for (int64_t at = begin; at < end; at += kBlock) {
+      const int64_t part = std::min(kBlock, end - at);
+      gather(source, at, part, block);
+      scatter(target, at, part, block);
+    }
+  });
+  return FL_OK;
+}
+const fl_kernel* resolve_slice_grad(const char*, std::span<const Type> types) {
+  return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_slice_grad, 0) : nullptr;
+}
+
+// One element of `type` with this value, at `to`.
+void write_value(Type type, double value, int64_t integer, void* to) {
+  if (type == Type::Int64) {
+    std::memcpy(to, &integer, 8);
+  } else if (type == Type::Int32) {
+    const int32_t small = int32_t(integer);
+    std::memcpy(to, &small, 4);
+  } else if (type == Type::Float64) {
+    std::memcpy(to, &value, 8);
+  } else if (type == Type::Bool) {
+    *static_cast<uint8_t*>(to) = value != 0 || integer != 0;
+  } else {
+    const void* from[] = {&value};
+    level->convert(Type::Float64, type)(from, to, 1);
+  }
+}
+
+template <class T>
+void fill_all(void* to, const void* value, int64_t n) {
+  T element;
+  std::memcpy(&element, value, sizeof element);
+  T* out = static_cast<T*>(to);
+  parallel_for(n, 16 * kGrain, [&](int64_t begin, int64_t end) { std::fill(out + begin, out + end, element); });
+}
+
+fl_status run_full(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Type>(self);
+  const int64_t n = count_of(call->outputs[0]);
+  if (n == 0) return FL_OK;
+  alignas(8) char value[8] = {};
+  write_value(type, call->attrs[1].value.f, call->attrs[2].value.i, value);
+  void* to = data_of(call->outputs[0]);
+  switch (size_of(type)) {
+    case 1: fill_all<uint8_t>(to, value, n); break;
+    case 2: fill_all<uint16_t>(to, value, n); break;
+    case 4: fill_all<uint32_t>(to, value, n); break;
+    default: fill_all<uint64_t>(to, value, n);
+  }
+  return FL_OK;
+}
+const fl_kernel* resolve_full(const char*, std::span<const Type> types) {
+  return types.size() == 1 ? keep_kernel(run_full, types[0]) : nullptr;
+}
+
+fl_status run_arange(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Type>(self);
+  const double start = call->attrs[0].value.f, step = call->attrs[1].value.f;
+  const int64_t n = count_of(call->outputs[0]), element = size_of(type);
+  char* to = data_of(call->outputs[0]);
+  const bool whole = !is_floating(type);
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      write_value(type, start + double(i) * step, whole ? int64_t(start) + i * int64_t(step) : 0, to + i * element);
+  });
+  return FL_OK;
+}
+const fl_kernel* resolve_arange(const char*, std::span<const Type> types) {
+  return types.size() == 1 && types[0] != Type::Bool ? keep_kernel(run_arange, types[0]) : nullptr;
+}
+
+const Registration kCopy({"copy"}, resolve_copy);
+const Registration kConcat({"concat"}, resolve_concat);
+const Registration kSliceGrad({"slice_grad"}, resolve_slice_grad);
+const Registration kFull({"full"}, resolve_full);
+const Registration kArange({"arange"}, resolve_arange);
+
+}  // namespace
+
+void gather(const Strided& from, int64_t begin, int64_t count, void* to) {
+  switch (from.element) {
+    case 1: return gather_as<uint8_t>(from, begin, count, to);
+    case 2: return gather_as<uint16_t>(from, begin, count, to);
+    case 4: return gather_as<uint32_t>(from, begin, count, to);
+    default: return gather_as<uint64_t>(from, begin, count, to);
+  }
+}
+void scatter(const Strided& to, int64_t begin, int64_t count, const void* from) {
+  switch (to.element) {
+    case 1: return scatter_as<uint8_t>(to, begin, count, from);
+    case 2: return scatter_as<uint16_t>(to, begin, count, from);
+    case 4: return scatter_as<uint32_t>(to, begin, count, from);
+    default: return scatter_as<uint64_t>(to, begin, count, from);
+  }
+}
+
+void copy_to_contiguous(const fl_tensor& from, void* to) {
+  const Walk<1> walk = walk_of(from);
+  const Strided source = strided(from, walk);
+  const int64_t n = walk.count(), element = source.element;
+  char* target = static_cast<char*>(to);
+  if (walk.ndim == 0 || (walk.ndim == 1 && walk.strides[0][0] == 1)) return copy_bytes(source.data, target, n * element);
+  const int last = walk.ndim - 1;
+  for (int d = 0; walk.strides[0][last] != 1 && walk.shape[last] >= 4 && d < last; ++d)
+    if (walk.strides[0][d] == 1 && walk.shape[d] >= 4) return copy_transposed(walk, source.data, element, target, d);
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    gather(source, begin, end - begin, target + begin * element);
+  });
+}
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,94 @@
+// kernels.h: the table that each instruction-set level fills. Plain declarations only: the files that include this
+// are compiled several times with different instruction sets, so nothing here may emit code of its own.
+#ifndef FLAMBEAU_CPU_SIMD_KERNELS_H
+#define FLAMBEAU_CPU_SIMD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace flambeau::cpu {
+
+enum class Type : uint8_t { Bool, Int32, Int64, Float16, BFloat16, Float32, Float64, None };
+
+// One pass over n contiguous elements. inputs[i] and output never overlap unless they are the same.
+using Loop = void (*)(const void* const* inputs, void* output, int64_t n);
+
+// Reduces n contiguous elements to one value of the accumulation type at `result`. n > 0.
+using RowReduction = void (*)(const void* x, int64_t n, void* result);
+
+// Reduces `rows` rows of `columns` contiguous elements, `stride` elements apart, into result[columns]. rows > 0.
+using ColumnReduction = void (*)(const void* x, int64_t rows, int64_t stride, int64_t columns, void* result);
+
+// Index of the first extreme element (NaN wins) of n contiguous elements. n > 0.
+using RowSearch = int64_t (*)(const void* x, int64_t n);
+
+// What one tile of a packed product needs; see matmul.cpp.
+struct Gemm {
+  int rows;     // of the micro tile
+  int columns;  // of the micro tile, a multiple of the vector
+  // c[rows][columns] (row stride ldc) = or += sum over k of a[k][rows] * b[k][columns]; for an edge tile only
+  // m by n of it is written. `accumulate` keeps what c has.
+  void (*tile)(int64_t k, const void* a, const void* b, void* c, int64_t ldc, int m, int n, bool accumulate);
+};
+
+// c (m, n) = a (m, k) b (k, n) for a few rows or small sizes, b's and c's rows contiguous, nothing packed.
+using SmallGemm = void (*)(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row, int64_t a_column,
+                           const void* b, int64_t b_row, void* c, int64_t c_row, const void* bias);
+
+// y[m] = a (m, k) x for contiguous rows of a and contiguous x: dot products.
+using RowsDot = void (*)(int64_t m, int64_t k, const void* a, int64_t a_row, const void* x, void* y, int64_t y_stride);
+
+// Rows of softmax and its kin, n contiguous elements each.
+struct SoftmaxLoops {
+  void (*softmax)(const void* x, void* y, int64_t n);
+  void (*log_softmax)(const void* x, void* y, int64_t n);
+  void (*softmax_grad)(const void* g, const void* y, void* dx, int64_t n);
+  void (*log_softmax_grad)(const void* g, const void* y, void* dx, int64_t n);
+  // dx = (exp(y) - smoothing / n) * scale, before the target's own share is taken off.
+  void (*cross_entropy_grad)(const void* y, void* dx, int64_t n, double scale, double smoothing);
+  double (*sum)(const void* x, int64_t n);
+};
+
+struct SgdParameters {
+  double lr, momentum, dampening, weight_decay;
+  bool nesterov, maximize, first;
+};
+
+struct AdamwParameters {
+  double lr, beta1, beta2, eps, weight_decay;
+  double correction1, correction2;  // 1 - beta^step
+  bool maximize;
+};
+
+struct RandomLoops {
+  // Elements [begin, end) of the stream; `begin` is a multiple of 4. Types: Float32, Float64 (uniform, normal).
+  void (*bits)(uint64_t seed, uint64_t offset, int64_t begin, int64_t blocks, uint32_t* out);
+};
+
+// Everything that one level offers. Each function gives nullptr where the level has no such kernel.
+struct Kernels {
+  const char* name;
+  Loop (*pointwise)(const char* op, Type type, bool alternative);  // gelu's alternative is the tanh form
+  Loop (*convert)(Type from, Type to);
+  void (*stream)(void* to, const void* from, size_t bytes);  // past the caches; `to` aligned to 64
+  RowReduction (*row_reduction)(const char* op, Type type);
+  ColumnReduction (*column_reduction)(const char* op, Type type);
+  RowSearch (*row_search)(const char* op, Type type);
+  const Gemm* (*gemm)(Type type);
+  SmallGemm (*small_gemm)(Type type);
+  RowsDot (*rows_dot)(Type type);
+  const SoftmaxLoops* (*softmax)(Type type);
+  void (*philox)(uint64_t seed, uint64_t first_block, int64_t blocks, uint32_t* out);  // 4 words a block
+  void (*uniform32)(const uint32_t* words, int64_t n, float* out);
+  void (*uniform64)(const uint32_t* words, int64_t n, double* out);
+  void (*normal32)(const uint32_t* words, int64_t n, float* out);   // n even
+  void (*normal64)(const uint32_t* words, int64_t n, double* out);  // n even
+  void (*sgd_step32)(float* p, const float* g, float* buffer, int64_t n, const SgdParameters& parameters);
+  void (*sgd_step64)(double* p, const double* g, double* buffer, int64_t n, const SgdParameters& parameters);
+  void (*adamw_step32)(float* p, const float* g, float* m, float* v, int64_t n, const AdamwParameters& parameters);
+  void (*adamw_step64)(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& parameters);
+};
+
+}  // namespace flambeau::cpu
+
+#endif

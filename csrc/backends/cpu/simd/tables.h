@@ -1,0 +1,31 @@
+// tables.h: what the files of one level give to its table (level.cpp).
+#ifndef FLAMBEAU_CPU_SIMD_TABLES_H
+#define FLAMBEAU_CPU_SIMD_TABLES_H
+
+#include "kernels.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+
+Loop pointwise(const char* op, Type type, bool alternative);
+Loop convert(Type from, Type to);
+void stream(void* to, const void* from, size_t bytes);
+RowReduction row_reduction(const char* op, Type type);
+ColumnReduction column_reduction(const char* op, Type type);
+RowSearch row_search(const char* op, Type type);
+const Gemm* gemm(Type type);
+SmallGemm small_gemm(Type type);
+RowsDot rows_dot(Type type);
+const SoftmaxLoops* softmax(Type type);
+void philox(uint64_t seed, uint64_t first_block, int64_t blocks, uint32_t* out);
+void uniform32(const uint32_t* words, int64_t n, float* out);
+void uniform64(const uint32_t* words, int64_t n, double* out);
+void normal32(const uint32_t* words, int64_t n, float* out);
+void normal64(const uint32_t* words, int64_t n, double* out);
+void sgd_step32(float* p, const float* g, float* buffer, int64_t n, const SgdParameters& parameters);
+void sgd_step64(double* p, const double* g, double* buffer, int64_t n, const SgdParameters& parameters);
+void adamw_step32(float* p, const float* g, float* m, float* v, int64_t n, const AdamwParameters& parameters);
+void adamw_step64(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& parameters);
+
+}  // namespace flambeau::cpu::FL_LEVEL
+
+#endif

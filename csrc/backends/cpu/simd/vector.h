@@ -1,0 +1,206 @@
+// vector.h: the small vector type that every kernel is written over, at the width of the level being compiled.
+// Only this file and math.h name intrinsics. FL_LEVEL is the namespace of the level (v2, v3, v4, portable).
+#ifndef FLAMBEAU_CPU_SIMD_VECTOR_H
+#define FLAMBEAU_CPU_SIMD_VECTOR_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#ifndef FL_LEVEL
+#error "compile the files of simd/ once per level with FL_LEVEL set; see CMakeLists.txt"
+#endif
+
+#define FL_INLINE inline __attribute__((always_inline))
+
+namespace flambeau::cpu::FL_LEVEL {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+template <class T, int kBytes = kVectorBytes>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kBytes)));
+};
+template <class T>
+using Vec = typename VectorOf<T>::type;
+
+using F32 = Vec<float>;
+using F64 = Vec<double>;
+using I32 = Vec<int32_t>;
+using I64 = Vec<int64_t>;
+using U32 = Vec<uint32_t>;
+using U64 = Vec<uint64_t>;
+
+// The element, the integer vector of a comparison and the bits of each floating vector.
+template <class V>
+struct Of;
+template <>
+struct Of<F32> {
+  using Element = float;
+  using Int = I32;
+  using Bits = U32;
+};
+template <>
+struct Of<F64> {
+  using Element = double;
+  using Int = I64;
+  using Bits = U64;
+};
+template <>
+struct Of<I32> {
+  using Element = int32_t;
+  using Int = I32;
+};
+template <>
+struct Of<I64> {
+  using Element = int64_t;
+  using Int = I64;
+};
+template <class V>
+constexpr int kLanes = int(sizeof(V) / sizeof(typename Of<V>::Element));
+
+template <class V>
+FL_INLINE V load(const typename Of<V>::Element* p) {
+  V v;
+  memcpy(&v, p, sizeof(V));
+  return v;
+}
+template <class V>
+FL_INLINE void store(typename Of<V>::Element* p, V v) {
+  memcpy(p, &v, sizeof(V));
+}
+template <class V>
+FL_INLINE V splat(typename Of<V>::Element x) {
+  return x - V{};  // x - 0: exact for every x, -0 included
+}
+// The first n lanes; the others are zero. 0 < n < lanes.
+template <class V>
+FL_INLINE V load_part(const typename Of<V>::Element* p, int n) {
+  typename Of<V>::Element lanes[kLanes<V>] = {};
+  for (int i = 0; i < n; ++i) lanes[i] = p[i];
+  return load<V>(lanes);
+}
+template <class V>
+FL_INLINE void store_part(typename Of<V>::Element* p, V v, int n) {
+  typename Of<V>::Element lanes[kLanes<V>];
+  store<V>(lanes, v);
+  for (int i = 0; i < n; ++i) p[i] = lanes[i];
+}
+
+#if defined(__AVX512F__)
+FL_INLINE F32 load_part_masked(const float* p, int n) {
+  return (F32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+template <>
+FL_INLINE F32 load_part<F32>(const float* p, int n) {
+  return load_part_masked(p, n);
+}
+template <>
+FL_INLINE void store_part<F32>(float* p, F32 v, int n) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+template <>
+FL_INLINE F64 load_part<F64>(const double* p, int n) {
+  return (F64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+}
+template <>
+FL_INLINE void store_part<F64>(double* p, F64 v, int n) {
+  _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+}
+#endif
+
+// a * b + c, in one rounding where the level has it (kFused).
+#if defined(__AVX512F__)
+constexpr bool kFused = true;
+FL_INLINE F32 fma(F32 a, F32 b, F32 c) { return (F32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+FL_INLINE F64 fma(F64 a, F64 b, F64 c) { return (F64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+FL_INLINE F32 square_root(F32 a) { return (F32)_mm512_sqrt_ps((__m512)a); }
+FL_INLINE F64 square_root(F64 a) { return (F64)_mm512_sqrt_pd((__m512d)a); }
+#elif defined(__AVX2__) && defined(__FMA__)
+constexpr bool kFused = true;
+FL_INLINE F32 fma(F32 a, F32 b, F32 c) { return (F32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+FL_INLINE F64 fma(F64 a, F64 b, F64 c) { return (F64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+FL_INLINE F32 square_root(F32 a) { return (F32)_mm256_sqrt_ps((__m256)a); }
+FL_INLINE F64 square_root(F64 a) { return (F64)_mm256_sqrt_pd((__m256d)a); }
+#elif defined(__aarch64__)
+constexpr bool kFused = true;
+FL_INLINE F32 fma(F32 a, F32 b, F32 c) { return (F32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+FL_INLINE F64 fma(F64 a, F64 b, F64 c) { return (F64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+FL_INLINE F32 square_root(F32 a) { return (F32)vsqrtq_f32((float32x4_t)a); }
+FL_INLINE F64 square_root(F64 a) { return (F64)vsqrtq_f64((float64x2_t)a); }
+#else
+constexpr bool kFused = false;
+FL_INLINE F32 fma(F32 a, F32 b, F32 c) { return a * b + c; }
+FL_INLINE F64 fma(F64 a, F64 b, F64 c) { return a * b + c; }
+template <class V>
+FL_INLINE V square_root(V a) {
+  typename Of<V>::Element lanes[kLanes<V>];
+  store<V>(lanes, a);
+  for (int i = 0; i < kLanes<V>; ++i) {
+    if constexpr (sizeof(lanes[0]) == 4) lanes[i] = __builtin_sqrtf(lanes[i]);
+    else lanes[i] = __builtin_sqrt(lanes[i]);
+  }
+  return load<V>(lanes);
+}
+#endif
+// Integer "fused" products, so that the product's tile is one template for all.
+FL_INLINE I32 fma(I32 a, I32 b, I32 c) { return (I32)((U32)a * (U32)b + (U32)c); }
+FL_INLINE I64 fma(I64 a, I64 b, I64 c) { return (I64)((U64)a * (U64)b + (U64)c); }
+
+// NaN in x stays NaN in both (a comparison with NaN is false).
+template <class V>
+FL_INLINE V at_least(V x, V low) {
+  return x < low ? low : x;
+}
+template <class V>
+FL_INLINE V at_most(V x, V high) {
+  return x > high ? high : x;
+}
+template <class V>
+FL_INLINE V absolute(V x) {
+  using Int = typename Of<V>::Int;
+  using Element = typename Of<V>::Element;
+  constexpr auto kMask = sizeof(Element) == 4 ? int64_t(0x7fffffff) : int64_t(0x7fffffffffffffff);
+  return (V)((Int)x & splat<Int>((typename Of<Int>::Element)kMask));
+}
+// Magnitude of x with the sign of s; x is not negative.
+template <class V>
+FL_INLINE V with_sign_of(V x, V s) {
+  using Int = typename Of<V>::Int;
+  using Element = typename Of<V>::Element;
+  constexpr auto kSign = sizeof(Element) == 4 ? int64_t(int32_t(0x80000000)) : INT64_MIN;
+  return (V)((Int)x | ((Int)s & splat<Int>((typename Of<Int>::Element)kSign)));
+}
+
+// Sum of the lanes in a fixed order: halves are added until one is left.
+template <class V>
+FL_INLINE typename Of<V>::Element sum_of_lanes(V v) {
+  typename Of<V>::Element lanes[kLanes<V>];
+  store<V>(lanes, v);
+  for (int half = kLanes<V> / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] + lanes[i + half];
+  return lanes[0];
+}
+template <class V>
+FL_INLINE typename Of<V>::Element max_of_lanes(V v) {
+  typename Of<V>::Element lanes[kLanes<V>];
+  store<V>(lanes, v);
+  auto best = lanes[0];
+  for (int i = 1; i < kLanes<V>; ++i) best = best < lanes[i] ? lanes[i] : best;
+  return best;
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL
+
+#endif
