@@ -116,7 +116,7 @@ struct Floor {
     return x;
   }
 };
-FL_UNARY(Relu, (x < T(0) ? T(0) : x))
+FL_UNARY(Relu, (x <= T(0) ? T(0) : x))
 struct IsNan {
   template <class T>
   static FL_INLINE uint8_t of(T x) {
@@ -149,7 +149,7 @@ FL_UNARY(Sigmoid, sigmoid_of(x))
 FL_UNARY(Gelu, gelu_of(x))
 FL_UNARY(GeluTanh, gelu_tanh_of(x))
 
-FL_BINARY(ReluGrad, (b > T(0) ? a : T(0)))  // g, y
+FL_BINARY(ReluGrad, (b <= T(0) ? T(0) : a))  // g, y
 FL_BINARY(TanhGrad, a * (T(1) - b * b))
 FL_BINARY(SigmoidGrad, a * b * (T(1) - b))
 FL_BINARY(GeluGrad, a * gelu_slope(b))
@@ -307,32 +307,46 @@ FL_INLINE float rounded_to_odd(double x) {
   return float_of(truncated | uint32_t(inexact));
 }
 
+// Cut toward zero; out of range saturates and NaN is 0.
+template <class To, class From>
+FL_INLINE To whole_of(From x) {
+  constexpr From kLimit = sizeof(To) == 4 ? From(2147483648.0) : From(9223372036854775808.0);
+  constexpr To kMost = sizeof(To) == 4 ? To(0x7fffffff) : To(0x7fffffffffffffff), kLeast = -kMost - 1;
+  const To inside = To(x >= -kLimit && x < kLimit ? x : From(0));
+  return x >= kLimit ? kMost : x < -kLimit ? kLeast : inside;
+}
+// An integer as a double whose last kept bit stands for all that are cut, for one right rounding to 16 bits.
+FL_INLINE double sticky(int64_t x) {
+  const bool large = x > (int64_t(1) << 53) || x < -(int64_t(1) << 53);
+  const uint64_t bits = uint64_t(x);
+  return double(large ? int64_t((bits & ~uint64_t(0x7ff)) | (bits & 0x7ff ? 0x800u : 0u)) : x);
+}
+
 template <class To>
 struct Convert {
   template <class From>
   static FL_INLINE To of(From x) {
-    return To(x);
+    if constexpr (!kIsFloat<To> && kIsFloat<From>) return whole_of<To>(x);
+    else return To(x);
   }
-  static FL_INLINE To of(Half x) { return To(widen(x)); }
-  static FL_INLINE To of(Brain x) { return To(widen(x)); }
+  static FL_INLINE To of(Half x) { return of(widen(x)); }
+  static FL_INLINE To of(Brain x) { return of(widen(x)); }
   static FL_INLINE To of(Truth x) { return To(x.byte); }
 };
 template <>
 struct Convert<Half> {
-  template <class From>
-  static FL_INLINE Half of(From x) {
-    return narrow_half(float(x));
-  }
+  static FL_INLINE Half of(float x) { return narrow_half(x); }
+  static FL_INLINE Half of(int32_t x) { return narrow_half(rounded_to_odd(x)); }
+  static FL_INLINE Half of(int64_t x) { return narrow_half(rounded_to_odd(sticky(x))); }
   static FL_INLINE Half of(double x) { return narrow_half(rounded_to_odd(x)); }
   static FL_INLINE Half of(Brain x) { return narrow_half(widen(x)); }
   static FL_INLINE Half of(Truth x) { return narrow_half(float(x.byte)); }
 };
 template <>
 struct Convert<Brain> {
-  template <class From>
-  static FL_INLINE Brain of(From x) {
-    return narrow_brain(float(x));
-  }
+  static FL_INLINE Brain of(float x) { return narrow_brain(x); }
+  static FL_INLINE Brain of(int32_t x) { return narrow_brain(rounded_to_odd(x)); }
+  static FL_INLINE Brain of(int64_t x) { return narrow_brain(rounded_to_odd(sticky(x))); }
   static FL_INLINE Brain of(double x) { return narrow_brain(rounded_to_odd(x)); }
   static FL_INLINE Brain of(Half x) { return narrow_brain(widen(x)); }
   static FL_INLINE Brain of(Truth x) { return narrow_brain(float(x.byte)); }
@@ -474,8 +488,6 @@ Loop truth(const char* op) {
   if (same(op, "logical_and")) return binary<LogicalAnd, uint8_t>;
   if (same(op, "logical_or")) return binary<LogicalOr, uint8_t>;
   if (same(op, "logical_xor")) return binary<LogicalXor, uint8_t>;
-  if (same(op, "maximum")) return binary<LogicalOr, uint8_t>;
-  if (same(op, "minimum")) return binary<LogicalAnd, uint8_t>;
   return comparison<uint8_t>(op);
 }
 

@@ -22,18 +22,19 @@ using ColumnReduction = void (*)(const void* x, int64_t rows, int64_t stride, in
 // Index of the first extreme element (NaN wins) of n contiguous elements. n > 0.
 using RowSearch = int64_t (*)(const void* x, int64_t n);
 
-// What one tile of a packed product needs; see matmul.cpp.
+// The tile of a packed product; see matmul.cpp.
 struct Gemm {
-  int rows;     // of the micro tile
-  int columns;  // of the micro tile, a multiple of the vector
-  // c[rows][columns] (row stride ldc) = or += sum over k of a[k][rows] * b[k][columns]; for an edge tile only
-  // m by n of it is written. `accumulate` keeps what c has.
-  void (*tile)(int64_t k, const void* a, const void* b, void* c, int64_t ldc, int m, int n, bool accumulate);
+  int rows;     // of the tile
+  int columns;  // of the tile, a multiple of the vector
+  // c (m, n) = or += sum over k of a[k][rows] b[k][columns], c's rows `c_row` elements apart; m and n are smaller
+  // than the tile at the edge alone.
+  void (*tile)(int64_t k, const void* a, const void* b, void* c, int64_t c_row, int m, int n, bool accumulate);
 };
 
-// c (m, n) = a (m, k) b (k, n) for a few rows or small sizes, b's and c's rows contiguous, nothing packed.
+// c (m, n) = a (m, k) b (k, n) + bias (n, or null), nothing packed. b's rows are contiguous and readable up to the
+// next multiple of `columns` of the type's Gemm; c's rows are contiguous.
 using SmallGemm = void (*)(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row, int64_t a_column,
-                           const void* b, int64_t b_row, void* c, int64_t c_row, const void* bias);
+                           const void* b, int64_t b_row, const void* bias, void* c, int64_t c_row);
 
 // y[m] = a (m, k) x for contiguous rows of a and contiguous x: dot products.
 using RowsDot = void (*)(int64_t m, int64_t k, const void* a, int64_t a_row, const void* x, void* y, int64_t y_stride);
@@ -58,11 +59,6 @@ struct AdamwParameters {
   double lr, beta1, beta2, eps, weight_decay;
   double correction1, correction2;  // 1 - beta^step
   bool maximize;
-};
-
-struct RandomLoops {
-  // Elements [begin, end) of the stream; `begin` is a multiple of 4. Types: Float32, Float64 (uniform, normal).
-  void (*bits)(uint64_t seed, uint64_t offset, int64_t begin, int64_t blocks, uint32_t* out);
 };
 
 // Everything that one level offers. Each function gives nullptr where the level has no such kernel.

@@ -181,7 +181,7 @@ FL_INLINE V gelu_of(V x) {
   const V t = absolute(x);
   const V lower = gauss(t) * mills(t);  // Phi(-|x|)
   const V y = x < V{} ? x * lower : x - x * lower;
-  return x == splat<V>(-__builtin_inff()) ? V{} : (x == splat<V>(__builtin_inff()) ? x : y);
+  return x == splat<V>(-__builtin_inff()) ? -V{} : (x == splat<V>(__builtin_inff()) ? x : y);
 }
 // d gelu / dx = Phi(x) + x phi(x)
 template <class V>
@@ -228,7 +228,7 @@ FL_INLINE V gelu_tanh_of(V x) {
   const V one = splat<V>(1);
   const V e = exp_of(-u.high, -u.low);
   const V y = x * ((x < V{} ? e : one) / (one + e));
-  return x == splat<V>(-__builtin_inff()) ? V{} : y;
+  return x == splat<V>(-__builtin_inff()) ? -V{} : y;
 }
 template <class V>
 FL_INLINE V gelu_tanh_slope(V x) {

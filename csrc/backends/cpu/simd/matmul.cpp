@@ -1,0 +1,184 @@
+// simd/matmul.cpp: the tiles of matrix products. Compiled once per level.
+#include "kernels.h"
+#include "tables.h"
+#include "vector.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+namespace {
+
+// Tile sizes: as many accumulators as the registers hold beside the row of b and one broadcast.
+#if defined(__AVX512F__)
+constexpr int kRows = 12, kVectors = 2;
+#elif defined(__AVX2__)
+constexpr int kRows = 6, kVectors = 2;
+#elif defined(__aarch64__)
+constexpr int kRows = 8, kVectors = 3;
+#else
+constexpr int kRows = 4, kVectors = 2;
+#endif
+
+// ---- packed --------------------------------------------------------------------------------------------
+
+template <class V>
+void packed_tile(int64_t k, const void* a_bytes, const void* b_bytes, void* c_bytes, int64_t c_row, int m, int n,
+                 bool accumulate) {
+  using T = typename Of<V>::Element;
+  const T* a = static_cast<const T*>(a_bytes);
+  const T* b = static_cast<const T*>(b_bytes);
+  T* c = static_cast<T*>(c_bytes);
+  V sums[kRows][kVectors] = {};
+  for (int64_t p = 0; p < k; ++p) {
+    V row[kVectors];
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) row[j] = load<V>(b + j * kLanes<V>);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V x = splat<V>(a[i]);
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
+    }
+    a += kRows;
+    b += kVectors * kLanes<V>;
+  }
+  if (m == kRows && n == kVectors * kLanes<V>) {
+    for (int i = 0; i < kRows; ++i)
+      for (int j = 0; j < kVectors; ++j) {
+        T* to = c + i * c_row + j * kLanes<V>;
+        store<V>(to, accumulate ? sums[i][j] + load<V>(to) : sums[i][j]);
+      }
+    return;
+  }
+  T edge[kVectors * kLanes<V>];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    if (i >= m) break;
+    for (int j = 0; j < kVectors; ++j) store<V>(edge + j * kLanes<V>, sums[i][j]);
+    for (int j = 0; j < n; ++j) c[i * c_row + j] = accumulate ? edge[j] + c[i * c_row + j] : edge[j];
+  }
+}
+
+template <class V>
+constexpr Gemm kGemm{kRows, kVectors* kLanes<V>, packed_tile<V>};
+
+// ---- small ---------------------------------------------------------------------------------------------
+
+template <class T>
+struct Operands {
+  int64_t n, k;
+  const T* a;
+  int64_t a_row, a_column;
+  const T* b;
+  int64_t b_row;
+  const T* bias;
+  T* c;
+  int64_t c_row;
+};
+
+// kM rows by kN vectors of c, from column j on.
+template <class V, int kM, int kN>
+FL_INLINE void small_tile(const Operands<typename Of<V>::Element>& o, int64_t i, int64_t j) {
+  using T = typename Of<V>::Element;
+  V sums[kM][kN] = {};
+  const T* a = o.a + i * o.a_row;
+  const T* b = o.b + j;
+  for (int64_t p = 0; p < o.k; ++p) {
+    V row[kN];
+#pragma GCC unroll 8
+    for (int v = 0; v < kN; ++v) row[v] = load<V>(b + v * kLanes<V>);
+#pragma GCC unroll 16
+    for (int r = 0; r < kM; ++r) {
+      const V x = splat<V>(a[r * o.a_row]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kN; ++v) sums[r][v] = fma(x, row[v], sums[r][v]);
+    }
+    a += o.a_column;
+    b += o.b_row;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kM; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kN; ++v) {
+      const int64_t at = j + v * kLanes<V>;
+      T* to = o.c + (i + r) * o.c_row + at;
+      V value = sums[r][v];
+      if (at + kLanes<V> <= o.n) {
+        if (o.bias) value += load<V>(o.bias + at);
+        store<V>(to, value);
+      } else if (at < o.n) {
+        const int left = int(o.n - at);
+        if (o.bias) value += load_part<V>(o.bias + at, left);
+        store_part<V>(to, value, left);
+      }
+    }
+}
+
+// One band of kM rows, all columns.
+template <class V, int kM, int kN>
+void small_band(const Operands<typename Of<V>::Element>& o, int64_t i) {
+  int64_t j = 0;
+  for (; j + (kN - 1) * kLanes<V> < o.n; j += kN * kLanes<V>) small_tile<V, kM, kN>(o, i, j);
+  for (; j < o.n; j += kLanes<V>) small_tile<V, kM, 1>(o, i, j);
+}
+
+template <class V>
+void small_product(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row, int64_t a_column, const void* b,
+                   int64_t b_row, const void* bias, void* c, int64_t c_row) {
+  using T = typename Of<V>::Element;
+  const Operands<T> o{n,     k,     static_cast<const T*>(a),    a_row,               a_column, static_cast<const T*>(b),
+                      b_row, static_cast<const T*>(bias), static_cast<T*>(c), c_row};
+  int64_t i = 0;
+  for (; i + kRows <= m; i += kRows) small_band<V, kRows, kVectors>(o, i);
+  for (; i + 4 <= m; i += 4) small_band<V, 4, kVectors>(o, i);
+  for (; i < m; ++i) small_band<V, 1, 4>(o, i);
+}
+
+// ---- dot products --------------------------------------------------------------------------------------
+
+template <class V>
+void dots(int64_t m, int64_t k, const void* a_bytes, int64_t a_row, const void* x_bytes, void* y_bytes,
+          int64_t y_stride) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(x_bytes);
+  T* y = static_cast<T*>(y_bytes);
+  for (int64_t i = 0; i < m; ++i) {
+    const T* a = static_cast<const T*>(a_bytes) + i * a_row;
+    V sums[4] = {};
+    int64_t p = 0;
+    for (; p + 4 * kLanes<V> <= k; p += 4 * kLanes<V>)
+      for (int j = 0; j < 4; ++j)
+        sums[j] = fma(load<V>(a + p + j * kLanes<V>), load<V>(x + p + j * kLanes<V>), sums[j]);
+    for (; p + kLanes<V> <= k; p += kLanes<V>) sums[0] = fma(load<V>(a + p), load<V>(x + p), sums[0]);
+    if (p < k) sums[1] = fma(load_part<V>(a + p, int(k - p)), load_part<V>(x + p, int(k - p)), sums[1]);
+    y[i * y_stride] = sum_of_lanes<V>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+}
+
+}  // namespace
+
+const Gemm* gemm(Type type) {
+  switch (type) {
+    case Type::Int32: return &kGemm<I32>;
+    case Type::Int64: return &kGemm<I64>;
+    case Type::Float32: return &kGemm<F32>;
+    case Type::Float64: return &kGemm<F64>;
+    default: return nullptr;
+  }
+}
+SmallGemm small_gemm(Type type) {
+  switch (type) {
+    case Type::Int32: return small_product<I32>;
+    case Type::Int64: return small_product<I64>;
+    case Type::Float32: return small_product<F32>;
+    case Type::Float64: return small_product<F64>;
+    default: return nullptr;
+  }
+}
+RowsDot rows_dot(Type type) {
+  switch (type) {
+    case Type::Float32: return dots<F32>;
+    case Type::Float64: return dots<F64>;
+    default: return nullptr;
+  }
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL

@@ -1,0 +1,275 @@
+// simd/reduce.cpp: sums and extremes of contiguous rows and columns. Sums go pairwise over blocks, so their error
+// grows with the logarithm of the length. Compiled once per level.
+#include "kernels.h"
+#include "tables.h"
+#include "vector.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+namespace {
+
+constexpr int64_t kRowBlock = 1024;
+constexpr int64_t kAccumulators = 4;
+
+// ---- sums of rows --------------------------------------------------------------------------------------
+
+template <class V>
+typename Of<V>::Element sum_block(const typename Of<V>::Element* x, int64_t n) {
+  V sums[kAccumulators] = {};
+  int64_t i = 0;
+  constexpr int64_t kStep = kAccumulators * kLanes<V>;
+  for (; i + kStep <= n; i += kStep)
+    for (int j = 0; j < kAccumulators; ++j) sums[j] += load<V>(x + i + j * kLanes<V>);
+  for (; i + kLanes<V> <= n; i += kLanes<V>) sums[0] += load<V>(x + i);
+  if (i < n) sums[1] += load_part<V>(x + i, int(n - i));
+  return sum_of_lanes<V>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+template <class V>
+typename Of<V>::Element sum_pairwise(const typename Of<V>::Element* x, int64_t n) {
+  if (n <= kRowBlock) return sum_block<V>(x, n);
+  const int64_t half = (n / 2 + kRowBlock - 1) / kRowBlock * kRowBlock;
+  return sum_pairwise<V>(x, half) + sum_pairwise<V>(x + half, n - half);
+}
+template <class V>
+void sum_row(const void* x, int64_t n, void* result) {
+  using T = typename Of<V>::Element;
+  *static_cast<T*>(result) = sum_pairwise<V>(static_cast<const T*>(x), n);
+}
+template <class T>
+void sum_integers(const void* x, int64_t n, void* result) {
+  const T* from = static_cast<const T*>(x);
+  uint64_t sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += uint64_t(int64_t(from[i]));
+  *static_cast<uint64_t*>(result) = sum;
+}
+
+// ---- extremes of rows ----------------------------------------------------------------------------------
+
+struct Largest {
+  template <class T>
+  static FL_INLINE bool beats(T a, T b) {
+    return a > b;
+  }
+  template <class V>
+  static FL_INLINE V better(V a, V b) {
+    return a > b ? a : b;
+  }
+};
+struct Smallest {
+  template <class T>
+  static FL_INLINE bool beats(T a, T b) {
+    return a < b;
+  }
+  template <class V>
+  static FL_INLINE V better(V a, V b) {
+    return a < b ? a : b;
+  }
+};
+
+// The extreme of n elements, and NaN if there is one.
+template <class Order, class V>
+typename Of<V>::Element extreme(const typename Of<V>::Element* x, int64_t n) {
+  using T = typename Of<V>::Element;
+  using Int = typename Of<V>::Int;
+  T best = x[0];
+  bool nan = false;
+  int64_t i = 0;
+  if (n >= kLanes<V>) {
+    V lanes[2] = {load<V>(x), load<V>(x)};
+    Int unordered = {};
+    for (; i + 2 * kLanes<V> <= n; i += 2 * kLanes<V>)
+      for (int j = 0; j < 2; ++j) {
+        const V v = load<V>(x + i + j * kLanes<V>);
+        unordered |= v != v;
+        lanes[j] = Order::better(v, lanes[j]);
+      }
+    const V v = Order::better(lanes[0], lanes[1]);
+    T each[kLanes<V>];
+    store<V>(each, v);
+    best = each[0];
+    for (int j = 1; j < kLanes<V>; ++j) best = Order::beats(each[j], best) ? each[j] : best;
+    for (int j = 0; j < kLanes<V>; ++j) nan |= unordered[j] != 0;
+  }
+  for (; i < n; ++i) {
+    nan |= x[i] != x[i];
+    best = Order::beats(x[i], best) ? x[i] : best;
+  }
+  if constexpr (T(0.5) != T(0)) {
+    if (nan || best != best) return sizeof(T) == 4 ? T(__builtin_nanf("")) : T(__builtin_nan(""));
+  }
+  return best;
+}
+template <class Order, class V>
+void extreme_row(const void* x, int64_t n, void* result) {
+  using T = typename Of<V>::Element;
+  *static_cast<T*>(result) = extreme<Order, V>(static_cast<const T*>(x), n);
+}
+// Finds the block that holds the extreme first, then the place in that block.
+template <class Order, class V>
+int64_t search_row(const void* row, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(row);
+  int64_t place = 0;
+  T best = x[0];
+  for (int64_t begin = 0; begin < n; begin += kRowBlock) {
+    const int64_t count = n - begin < kRowBlock ? n - begin : kRowBlock;
+    const T value = extreme<Order, V>(x + begin, count);
+    if (begin == 0 || Order::beats(value, best) || value != value) {
+      best = value;
+      place = begin;
+      if (value != value) break;
+    }
+  }
+  if (best != best) {
+    while (x[place] == x[place]) ++place;
+  } else {
+    while (x[place] != best) ++place;
+  }
+  return place;
+}
+
+template <bool kAll>
+void truth_row(const void* x, int64_t n, void* result) {
+  const uint8_t* from = static_cast<const uint8_t*>(x);
+  uint8_t truth = kAll;
+  for (int64_t i = 0; i < n; ++i) truth = kAll ? truth & uint8_t(from[i] != 0) : truth | from[i];
+  *static_cast<uint8_t*>(result) = truth != 0;
+}
+
+// ---- columns -------------------------------------------------------------------------------------------
+
+// Four rows at a time into the running result, which stays in the first-level cache.
+template <class Step, class In, class Out>
+void fold_columns(const In* x, int64_t rows, int64_t stride, int64_t columns, Out* __restrict out) {
+  for (int64_t j = 0; j < columns; ++j) out[j] = Step::first(x[j]);
+  int64_t r = 1;
+  for (; r + 4 <= rows; r += 4) {
+    const In *a = x + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+    for (int64_t j = 0; j < columns; ++j)
+      out[j] = Step::join(out[j], Step::join(Step::join(Step::first(a[j]), Step::first(b[j])),
+                                             Step::join(Step::first(c[j]), Step::first(d[j]))));
+  }
+  for (; r < rows; ++r)
+    for (int64_t j = 0; j < columns; ++j) out[j] = Step::join(out[j], Step::first(x[r * stride + j]));
+}
+
+template <class T>
+struct Add {
+  template <class In>
+  static FL_INLINE T first(In x) {
+    return T(x);
+  }
+  static FL_INLINE T join(T a, T b) { return a + b; }
+};
+struct AddInteger {
+  template <class In>
+  static FL_INLINE uint64_t first(In x) {
+    return uint64_t(int64_t(x));
+  }
+  static FL_INLINE uint64_t join(uint64_t a, uint64_t b) { return a + b; }
+};
+template <class Order, class T>
+struct Extreme {
+  static FL_INLINE T first(T x) { return x; }
+  static FL_INLINE T join(T a, T b) { return (Order::beats(a, b) | (a != a)) ? a : b; }
+};
+struct Any {
+  static FL_INLINE uint8_t first(uint8_t x) { return x; }
+  static FL_INLINE uint8_t join(uint8_t a, uint8_t b) { return a | b; }
+};
+struct All {
+  static FL_INLINE uint8_t first(uint8_t x) { return x; }
+  static FL_INLINE uint8_t join(uint8_t a, uint8_t b) { return a & b; }
+};
+
+template <class Step, class In, class Out>
+void columns_of(const void* x, int64_t rows, int64_t stride, int64_t columns, void* result) {
+  fold_columns<Step, In, Out>(static_cast<const In*>(x), rows, stride, columns, static_cast<Out*>(result));
+}
+// Floats: pairwise over blocks of rows, for the same reason as in rows.
+template <class T>
+void sum_columns(const void* x, int64_t rows, int64_t stride, int64_t columns, void* result) {
+  constexpr int64_t kRows = 32, kColumns = 256;
+  const T* from = static_cast<const T*>(x);
+  T* to = static_cast<T*>(result);
+  if (rows <= 2 * kRows) return fold_columns<Add<T>, T, T>(from, rows, stride, columns, to);
+  const int64_t half = (rows / 2 + kRows - 1) / kRows * kRows;
+  for (int64_t j = 0; j < columns; j += kColumns) {
+    const int64_t count = columns - j < kColumns ? columns - j : kColumns;
+    T other[kColumns];
+    sum_columns<T>(from + j, half, stride, count, to + j);
+    sum_columns<T>(from + j + half * stride, rows - half, stride, count, other);
+    for (int64_t i = 0; i < count; ++i) to[j + i] += other[i];
+  }
+}
+
+bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
+
+}  // namespace
+
+RowReduction row_reduction(const char* op, Type type) {
+  if (same(op, "sum")) {
+    switch (type) {
+      case Type::Bool: return sum_integers<uint8_t>;
+      case Type::Int32: return sum_integers<int32_t>;
+      case Type::Int64: return sum_integers<int64_t>;
+      case Type::Float32: return sum_row<F32>;
+      case Type::Float64: return sum_row<F64>;
+      default: return nullptr;
+    }
+  }
+  if (same(op, "max") || same(op, "min")) {
+    const bool largest = same(op, "max");
+    switch (type) {
+      case Type::Int32: return largest ? extreme_row<Largest, I32> : extreme_row<Smallest, I32>;
+      case Type::Int64: return largest ? extreme_row<Largest, I64> : extreme_row<Smallest, I64>;
+      case Type::Float32: return largest ? extreme_row<Largest, F32> : extreme_row<Smallest, F32>;
+      case Type::Float64: return largest ? extreme_row<Largest, F64> : extreme_row<Smallest, F64>;
+      default: return nullptr;
+    }
+  }
+  if (type != Type::Bool) return nullptr;
+  return same(op, "any") ? truth_row<false> : same(op, "all") ? truth_row<true> : nullptr;
+}
+
+ColumnReduction column_reduction(const char* op, Type type) {
+  if (same(op, "sum")) {
+    switch (type) {
+      case Type::Bool: return columns_of<AddInteger, uint8_t, uint64_t>;
+      case Type::Int32: return columns_of<AddInteger, int32_t, uint64_t>;
+      case Type::Int64: return columns_of<AddInteger, int64_t, uint64_t>;
+      case Type::Float32: return sum_columns<float>;
+      case Type::Float64: return sum_columns<double>;
+      default: return nullptr;
+    }
+  }
+  if (same(op, "max") || same(op, "min")) {
+    const bool largest = same(op, "max");
+#define FL_EXTREME(T) \
+  largest ? columns_of<Extreme<Largest, T>, T, T> : columns_of<Extreme<Smallest, T>, T, T>
+    switch (type) {
+      case Type::Int32: return FL_EXTREME(int32_t);
+      case Type::Int64: return FL_EXTREME(int64_t);
+      case Type::Float32: return FL_EXTREME(float);
+      case Type::Float64: return FL_EXTREME(double);
+      default: return nullptr;
+    }
+#undef FL_EXTREME
+  }
+  if (type != Type::Bool) return nullptr;
+  if (same(op, "any")) return columns_of<Any, uint8_t, uint8_t>;
+  return same(op, "all") ? columns_of<All, uint8_t, uint8_t> : nullptr;
+}
+
+RowSearch row_search(const char* op, Type type) {
+  const bool largest = same(op, "argmax");
+  if (!largest && !same(op, "argmin")) return nullptr;
+  switch (type) {
+    case Type::Int32: return largest ? search_row<Largest, I32> : search_row<Smallest, I32>;
+    case Type::Int64: return largest ? search_row<Largest, I64> : search_row<Smallest, I64>;
+    case Type::Float32: return largest ? search_row<Largest, F32> : search_row<Smallest, F32>;
+    case Type::Float64: return largest ? search_row<Largest, F64> : search_row<Smallest, F64>;
+    default: return nullptr;
+  }
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL

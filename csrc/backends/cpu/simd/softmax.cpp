@@ -1,0 +1,156 @@
+// simd/softmax.cpp: rows of softmax, log_softmax and their gradients. A row is read while it is in the cache, so the
+// passes over it cost one trip to memory. Compiled once per level.
+#include <math.h>
+
+#include "kernels.h"
+#include "math.h"
+#include "tables.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+namespace {
+
+constexpr int64_t kRowBlock = 1024;
+
+// Adds up of(i) over all vectors of a row, in blocks, in double. `of` gives zero in the lanes past the end.
+template <class V, class Term>
+FL_INLINE double sum_of(int64_t n, const Term& of) {
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kRowBlock) {
+    const int64_t end = n - begin < kRowBlock ? n : begin + kRowBlock;
+    V sums[2] = {};
+    int64_t i = begin;
+    for (; i + 2 * kLanes<V> <= end; i += 2 * kLanes<V>) {
+      sums[0] += of(i, int(kLanes<V>));
+      sums[1] += of(i + kLanes<V>, int(kLanes<V>));
+    }
+    for (; i < end; i += kLanes<V>) sums[0] += of(i, end - i < kLanes<V> ? int(end - i) : int(kLanes<V>));
+    total += double(sum_of_lanes<V>(sums[0] + sums[1]));
+  }
+  return total;
+}
+template <class V>
+FL_INLINE V load_some(const typename Of<V>::Element* p, int n) {
+  return n == kLanes<V> ? load<V>(p) : load_part<V>(p, n);
+}
+template <class V>
+FL_INLINE void store_some(typename Of<V>::Element* p, V v, int n) {
+  if (n == kLanes<V>) store<V>(p, v);
+  else store_part<V>(p, v, n);
+}
+// Zero in the lanes from n on.
+template <class V>
+FL_INLINE V keep_first(V v, int n) {
+  if (n == kLanes<V>) return v;
+  typename Of<V>::Element lanes[kLanes<V>];
+  store<V>(lanes, v);
+  for (int i = n; i < kLanes<V>; ++i) lanes[i] = 0;
+  return load<V>(lanes);
+}
+
+template <class V>
+typename Of<V>::Element largest(const typename Of<V>::Element* x, int64_t n) {
+  typename Of<V>::Element best = x[0];
+  int64_t i = 0;
+  if (n >= kLanes<V>) {
+    V top = load<V>(x);
+    for (; i + kLanes<V> <= n; i += kLanes<V>) {
+      const V v = load<V>(x + i);
+      top = v > top ? v : top;
+    }
+    best = max_of_lanes<V>(top);
+  }
+  for (; i < n; ++i) best = best < x[i] ? x[i] : best;
+  return best;
+}
+
+template <class V, class Step>
+FL_INLINE void each(int64_t n, const Step& step) {
+  int64_t i = 0;
+  for (; i + kLanes<V> <= n; i += kLanes<V>) step(i, int(kLanes<V>));
+  if (i < n) step(i, int(n - i));
+}
+
+// y = exp(x - top), summed. A NaN makes the sum, and so the whole row, NaN.
+template <class V>
+double exponentials(const typename Of<V>::Element* x, typename Of<V>::Element* y, int64_t n,
+                    typename Of<V>::Element top) {
+  const V shift = splat<V>(top);
+  return sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    const V e = keep_first<V>(exp_of(load_some<V>(x + i, count) - shift), count);
+    if (y) store_some<V>(y + i, e, count);
+    return e;
+  });
+}
+
+template <class V>
+void softmax_row(const void* from, void* to, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(from);
+  T* y = static_cast<T*>(to);
+  const V total = splat<V>(T(exponentials<V>(x, y, n, largest<V>(x, n))));
+  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    store_some<V>(y + i, load_some<V>(y + i, count) / total, count);
+  });
+}
+template <class V>
+void log_softmax_row(const void* from, void* to, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(from);
+  T* y = static_cast<T*>(to);
+  const T top = largest<V>(x, n);
+  const V shift = splat<V>(top), total = splat<V>(T(log(exponentials<V>(x, nullptr, n, top))));
+  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    store_some<V>(y + i, (load_some<V>(x + i, count) - shift) - total, count);
+  });
+}
+template <class V>
+void softmax_grad_row(const void* g_from, const void* y_from, void* to, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T *g = static_cast<const T*>(g_from), *y = static_cast<const T*>(y_from);
+  T* dx = static_cast<T*>(to);
+  const V total = splat<V>(T(sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    return load_some<V>(g + i, count) * load_some<V>(y + i, count);
+  })));
+  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    store_some<V>(dx + i, load_some<V>(y + i, count) * (load_some<V>(g + i, count) - total), count);
+  });
+}
+template <class V>
+void log_softmax_grad_row(const void* g_from, const void* y_from, void* to, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T *g = static_cast<const T*>(g_from), *y = static_cast<const T*>(y_from);
+  T* dx = static_cast<T*>(to);
+  const V total = splat<V>(T(sum_of<V>(
+      n, [&](int64_t i, int count) __attribute__((always_inline)) { return load_some<V>(g + i, count); })));
+  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    store_some<V>(dx + i, fma(-exp_of(load_some<V>(y + i, count)), total, load_some<V>(g + i, count)), count);
+  });
+}
+template <class V>
+void cross_entropy_grad_row(const void* y_from, void* to, int64_t n, double scale, double smoothing) {
+  using T = typename Of<V>::Element;
+  const T* y = static_cast<const T*>(y_from);
+  T* dx = static_cast<T*>(to);
+  const V factor = splat<V>(T(scale)), share = splat<V>(T(smoothing / double(n)));
+  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+    store_some<V>(dx + i, (exp_of(load_some<V>(y + i, count)) - share) * factor, count);
+  });
+}
+template <class V>
+double sum_row(const void* from, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(from);
+  return sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) { return load_some<V>(x + i, count); });
+}
+
+template <class V>
+constexpr SoftmaxLoops kLoops{softmax_row<V>,         log_softmax_row<V>,        softmax_grad_row<V>,
+                              log_softmax_grad_row<V>, cross_entropy_grad_row<V>, sum_row<V>};
+
+}  // namespace
+
+const SoftmaxLoops* softmax(Type type) {
+  return type == Type::Float32 ? &kLoops<F32> : type == Type::Float64 ? &kLoops<F64> : nullptr;
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL

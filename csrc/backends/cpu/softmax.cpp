@@ -1,0 +1,317 @@
+// softmax.cpp: softmax and log_softmax along an axis, their gradients, and cross entropy with class indices.
+#include <algorithm>
+#include <atomic>
+#include <cinttypes>
+#include <cstring>
+
+#include "cpu.h"
+
+namespace flambeau::cpu {
+namespace {
+
+constexpr int64_t kGrain = 8 * 1024;
+
+enum class Kind : uint8_t { Softmax, LogSoftmax, SoftmaxGrad, LogSoftmaxGrad };
+
+struct Lines {
+  const char* name;
+  Kind kind;
+  Type stored, computed;
+  const SoftmaxLoops* loops;
+  Loop widen, narrow;
+};
+
+// A tensor with one axis moved to the end, and then as contiguous memory.
+struct Moved {
+  fl_tensor tensor;
+  int64_t shape[kMaxDims], strides[kMaxDims];
+  Moved(const fl_tensor& from, int axis) : tensor(from) {
+    int count = 0;
+    for (int d = 0; d < from.ndim; ++d)
+      if (d != axis) {
+        shape[count] = from.shape[d];
+        strides[count++] = from.strides[d];
+      }
+    shape[count] = from.shape[axis];
+    strides[count] = from.strides[axis];
+    tensor.shape = shape;
+    tensor.strides = strides;
+  }
+  Moved(const Moved&) = delete;
+  // The data, in this order; copied if need be. Null: no memory.
+  const char* contiguous(Type type) const {
+    if (is_contiguous(tensor)) return data_of(tensor);
+    void* copy = host->scratch(size_t(count_of(tensor) * size_of(type)));
+    if (copy) copy_to_contiguous(tensor, copy);
+    return static_cast<const char*>(copy);
+  }
+};
+
+void run_line(const Lines& op, const void* x, const void* y, void* to, int64_t n) {
+  switch (op.kind) {
+    case Kind::Softmax: return op.loops->softmax(x, to, n);
+    case Kind::LogSoftmax: return op.loops->log_softmax(x, to, n);
+    case Kind::SoftmaxGrad: return op.loops->softmax_grad(x, y, to, n);
+    case Kind::LogSoftmaxGrad: return op.loops->log_softmax_grad(x, y, to, n);
+  }
+}
+
+const void* widen_line(Loop widen, const char* from, void* to, int64_t n) {
+  if (!widen) return from;
+  const void* input[] = {from};
+  widen(input, to, n);
+  return to;
+}
+
+fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory for its rows", op); }
+
+// Rows [0, rows) of n elements: inputs x and y (or null), result `to`, all contiguous in the stored type.
+bool run_lines(const Lines& op, const char* x, const char* y, char* to, int64_t rows, int64_t n) {
+  const int64_t step = n * size_of(op.stored), wide = divide_up(n * size_of(op.computed), 64) * 64;
+  std::atomic<bool> fine{true};
+  parallel_for(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    char* line = nullptr;
+    if (op.widen && !(line = static_cast<char*>(host->scratch(size_t(3 * wide))))) {
+      fine = false;
+      return;
+    }
+    for (int64_t i = begin; i < end; ++i) {
+      const void* first = widen_line(op.widen, x + i * step, line, n);
+      const void* second = y ? widen_line(op.widen, y + i * step, line + wide, n) : nullptr;
+      if (!op.narrow) {
+        run_line(op, first, second, to + i * step, n);
+        continue;
+      }
+      run_line(op, first, second, line + 2 * wide, n);
+      const void* result[] = {line + 2 * wide};
+      op.narrow(result, to + i * step, n);
+    }
+  });
+  return fine;
+}
+
+fl_status run_softmax(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Lines& op = state_of<Lines>(self);
+  const fl_tensor& out = call->outputs[0];
+  const int64_t total = count_of(out);
+  if (total == 0) return FL_OK;
+  const bool two = call->input_count == 2;
+  if (out.ndim == 0) {  // one element is a line of its own
+    const bool ran = run_lines(op, data_of(call->inputs[0]), two ? data_of(call->inputs[1]) : nullptr, data_of(out), 1, 1);
+    return ran ? FL_OK : no_memory(op.name);
+  }
+  int axis = int(call->attrs[0].value.i);
+  if (axis < 0) axis += out.ndim;
+  const int64_t n = out.shape[axis];
+  const Moved x(call->inputs[0], axis), y(call->inputs[two ? 1 : 0], axis), target(out, axis);
+  const char* first = x.contiguous(op.stored);
+  const char* second = two ? y.contiguous(op.stored) : nullptr;
+  const bool direct = is_contiguous(target.tensor);
+  char* to = direct ? data_of(out) : static_cast<char*>(host->scratch(size_t(total * size_of(op.stored))));
+  if (!first || (two && !second) || !to || !run_lines(op, first, second, to, total / n, n)) return no_memory(op.name);
+  if (direct) return FL_OK;
+  // Back into place: the rows seen in the output's order.
+  int64_t strides[kMaxDims], stride = total;
+  for (int d = 0; d < out.ndim; ++d) {
+    if (d == axis) continue;
+    stride /= out.shape[d];
+    strides[d] = stride;
+  }
+  strides[axis] = 1;
+  const fl_tensor rows{reinterpret_cast<fl_memory>(to), 0, out.shape, strides, out.ndim, out.dtype};
+  copy_to_contiguous(rows, data_of(out));
+  return FL_OK;
+}
+
+const fl_kernel* resolve_softmax(const char* name, std::span<const Type> types) {
+  const bool grad = std::strstr(name, "_grad") != nullptr;
+  if (types.size() != (grad ? 3u : 2u) || !is_floating(types[0])) return nullptr;
+  for (Type type : types)
+    if (type != types[0]) return nullptr;
+  const bool log = std::strncmp(name, "log_", 4) == 0;
+  const Type computed = compute_type(types[0]);
+  const bool same = computed == types[0];
+  return keep_kernel(run_softmax, Lines{log ? (grad ? "log_softmax_grad" : "log_softmax") : (grad ? "softmax_grad" : "softmax"),
+                                        log ? (grad ? Kind::LogSoftmaxGrad : Kind::LogSoftmax)
+                                            : (grad ? Kind::SoftmaxGrad : Kind::Softmax),
+                                        types[0], computed, level->softmax(computed),
+                                        same ? nullptr : level->convert(types[0], computed),
+                                        same ? nullptr : level->convert(computed, types[0])});
+}
+
+// ---- cross entropy -------------------------------------------------------------------------------------
+
+struct CrossEntropy {
+  Lines lines;
+  Type target;
+};
+
+struct Options {
+  explicit Options(const fl_call* call)
+      : reduction(call->attrs[0].value.i), ignore_index(call->attrs[1].value.i), smoothing(call->attrs[2].value.f) {}
+  int64_t reduction;  // 0 none, 1 mean, 2 sum
+  int64_t ignore_index;
+  double smoothing;
+};
+
+int64_t target_at(const fl_tensor& target, Type type, int64_t row) {
+  const char* at = data_of(target) + row * target.strides[0] * size_of(type);
+  if (type == Type::Int32) {
+    int32_t value;
+    std::memcpy(&value, at, 4);
+    return value;
+  }
+  int64_t value;
+  std::memcpy(&value, at, 8);
+  return value;
+}
+
+double number_at(const CrossEntropy& op, const char* at) {
+  alignas(8) char wide[8];
+  const void* value = widen_line(op.lines.widen, at, wide, 1);
+  if (op.lines.computed == Type::Float32) {
+    float x;
+    std::memcpy(&x, value, 4);
+    return x;
+  }
+  double x;
+  std::memcpy(&x, value, 8);
+  return x;
+}
+void put_number(const CrossEntropy& op, char* at, double value) {
+  const void* from[] = {&value};
+  if (op.lines.stored == Type::Float64) std::memcpy(at, &value, 8);
+  else level->convert(Type::Float64, op.lines.stored)(from, at, 1);
+}
+
+fl_status check_targets(const char* op, const fl_tensor& target, Type type, int64_t classes, const Options& options,
+                        int64_t& kept) {
+  kept = 0;
+  for (int64_t row = 0; row < target.shape[0]; ++row) {
+    const int64_t index = target_at(target, type, row);
+    if (index == options.ignore_index) continue;
+    ++kept;
+    if (index < 0 || index >= classes)
+      return fail(FL_BAD_INDEX,
+                  "%s: target %" PRId64 " at row %" PRId64 " is not a class: classes go from 0 to %" PRId64
+                  " (ignore_index is %" PRId64 ")",
+                  op, index, row, classes - 1, options.ignore_index);
+  }
+  return FL_OK;
+}
+
+// Rows of a matrix in contiguous memory.
+const char* matrix(const fl_tensor& x, Type type) {
+  if (is_contiguous(x)) return data_of(x);
+  void* copy = host->scratch(size_t(count_of(x) * size_of(type)));
+  if (copy) copy_to_contiguous(x, copy);
+  return static_cast<const char*>(copy);
+}
+
+fl_status run_cross_entropy(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const CrossEntropy& op = state_of<CrossEntropy>(self);
+  const Options options(call);
+  const fl_tensor &logits = call->inputs[0], &target = call->inputs[1], &loss = call->outputs[0];
+  const int64_t rows = logits.shape[0], n = logits.shape[1], element = size_of(op.lines.stored);
+  int64_t kept = 0;
+  if (const fl_status status = check_targets("cross_entropy", target, op.target, n, options, kept)) return status;
+  char* saved = data_of(call->outputs[1]);
+  double* losses = static_cast<double*>(host->scratch(size_t(rows + 1) * sizeof(double)));
+  if (!losses) return no_memory("cross_entropy");
+  if (rows > 0 && n > 0) {
+    const char* x = matrix(logits, op.lines.stored);
+    if (!x || !run_lines(op.lines, x, nullptr, saved, rows, n)) return no_memory("cross_entropy");
+  }
+  const int64_t wide = size_of(op.lines.computed);
+  parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
+    char* line = op.lines.widen && options.smoothing != 0 ? static_cast<char*>(host->scratch(size_t(n * wide))) : nullptr;
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t index = target_at(target, op.target, row);
+      const char* y = saved + row * n * element;
+      double value = 0;
+      if (index != options.ignore_index) {
+        value = -(1 - options.smoothing) * number_at(op, y + index * element);
+        if (options.smoothing != 0) {
+          double sum = 0;
+          if (op.lines.widen && !line)
+            for (int64_t j = 0; j < n; ++j) sum += number_at(op, y + j * element);
+          else
+            sum = op.lines.loops->sum(widen_line(op.lines.widen, y, line, n), n);
+          value -= options.smoothing / double(n) * sum;
+        }
+      }
+      losses[row] = value;
+    }
+  });
+  if (options.reduction == 0) {
+    for (int64_t row = 0; row < rows; ++row) put_number(op, data_of(loss) + row * element, losses[row]);
+    return FL_OK;
+  }
+  double total = 0;
+  for (int64_t row = 0; row < rows; ++row) total += losses[row];
+  put_number(op, data_of(loss), options.reduction == 1 ? total / double(kept) : total);
+  return FL_OK;
+}
+
+fl_status run_cross_entropy_grad(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const CrossEntropy& op = state_of<CrossEntropy>(self);
+  const Options options(call);
+  const fl_tensor &g = call->inputs[0], &saved = call->inputs[1], &target = call->inputs[2], &out = call->outputs[0];
+  const int64_t rows = saved.shape[0], n = saved.shape[1], element = size_of(op.lines.stored);
+  int64_t kept = 0;
+  if (const fl_status status = check_targets("cross_entropy_grad", target, op.target, n, options, kept)) return status;
+  if (rows == 0 || n == 0) return FL_OK;
+  const char* y = matrix(saved, op.lines.stored);
+  if (!y) return no_memory("cross_entropy_grad");
+  const int64_t wide = size_of(op.lines.computed);
+  std::atomic<bool> fine{true};
+  parallel_for(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    const int64_t padded = divide_up(n * wide, 64) * 64;
+    char* line = op.lines.widen ? static_cast<char*>(host->scratch(size_t(2 * padded))) : nullptr;
+    if (op.lines.widen && !line) {
+      fine = false;
+      return;
+    }
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t index = target_at(target, op.target, row);
+      char* to = data_of(out) + row * n * element;
+      if (index == options.ignore_index) {
+        std::memset(to, 0, size_t(n * element));
+        continue;
+      }
+      double scale = number_at(op, data_of(g) + (options.reduction == 0 ? row * g.strides[0] * element : 0));
+      if (options.reduction == 1) scale /= double(kept);
+      char* result = line ? line + padded : to;
+      op.lines.loops->cross_entropy_grad(widen_line(op.lines.widen, y + row * n * element, line, n), result, n, scale,
+                                         options.smoothing);
+      const double share = scale * (1 - options.smoothing);
+      if (op.lines.computed == Type::Float32) reinterpret_cast<float*>(result)[index] -= float(share);
+      else reinterpret_cast<double*>(result)[index] -= share;
+      if (line) {
+        const void* from[] = {result};
+        op.lines.narrow(from, to, n);
+      }
+    }
+  });
+  return fine ? FL_OK : no_memory("cross_entropy_grad");
+}
+
+const fl_kernel* resolve_cross_entropy(const char* name, std::span<const Type> types) {
+  const bool grad = std::strcmp(name, "cross_entropy_grad") == 0;
+  if (types.size() != 4) return nullptr;
+  const Type target = types[grad ? 2 : 1], type = types[0];
+  if (!is_floating(type) || (target != Type::Int32 && target != Type::Int64)) return nullptr;
+  if (types[grad ? 1 : 2] != type || types[3] != type) return nullptr;
+  const Type computed = compute_type(type);
+  const bool same = computed == type;
+  const CrossEntropy op{{"cross_entropy", Kind::LogSoftmax, type, computed, level->softmax(computed),
+                         same ? nullptr : level->convert(type, computed), same ? nullptr : level->convert(computed, type)},
+                        target};
+  return keep_kernel(grad ? run_cross_entropy_grad : run_cross_entropy, op);
+}
+
+const Registration kSoftmax({"softmax", "log_softmax", "softmax_grad", "log_softmax_grad"}, resolve_softmax);
+const Registration kCrossEntropy({"cross_entropy", "cross_entropy_grad"}, resolve_cross_entropy);
+
+}  // namespace
+}  // namespace flambeau::cpu
