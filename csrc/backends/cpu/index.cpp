@@ -163,6 +163,7 @@ fl_status run_take_grad(const fl_kernel* self, fl_stream, const fl_call* call) {
   fl_status status = FL_OK;
   const int64_t* index = read_indices(op, indices, out.shape[axis], axis, status);
   if (!index) return status;
+  if (count_of(out) == 0) return FL_OK;
   const Sums sums(op.stored, out);
   const char* from = count_of(g) ? widened(g, op.stored) : "";
   if (!sums.data || !from) return no_memory(op.name);
@@ -230,6 +231,7 @@ fl_status run_take_along_axis_grad(const fl_kernel* self, fl_stream, const fl_ca
   fl_status status = FL_OK;
   const int64_t* index = read_indices(op, indices, out.shape[axis], axis, status);
   if (!index) return status;
+  if (count_of(out) == 0) return FL_OK;
   const Sums sums(op.stored, out);
   const char* from = count_of(g) ? widened(g, op.stored) : "";
   if (!sums.data || !from) return no_memory(op.name);

@@ -47,8 +47,9 @@ double gelu_tanh(double x) {
 
 double gelu_tanh_slope(double x) {
   double share = sigmoid(2 * kGeluScale * (x + kGeluCubic * x * x * x));
-  double slope = share * (1 - share) * 2 * kGeluScale * (1 + 3 * kGeluCubic * x * x);
-  return share + (slope == 0 || std::isinf(x) ? 0 : x * slope);
+  double rest = share * (1 - share);
+  // Where the share is settled, x squared may be infinite.
+  return rest == 0 ? share : share + x * rest * 2 * kGeluScale * (1 + 3 * kGeluCubic * x * x);
 }
 
 // Python's: the remainder has the divisor's sign.

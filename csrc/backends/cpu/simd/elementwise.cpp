@@ -150,7 +150,7 @@ FL_UNARY(Gelu, gelu_of(x))
 FL_UNARY(GeluTanh, gelu_tanh_of(x))
 
 FL_BINARY(ReluGrad, (b <= T(0) ? T(0) : a))  // g, y
-FL_BINARY(TanhGrad, a * (T(1) - b * b))
+FL_BINARY(TanhGrad, a * ((T(1) - b) * (T(1) + b)))  // 1 - y^2 without cancellation
 FL_BINARY(SigmoidGrad, a * b * (T(1) - b))
 FL_BINARY(GeluGrad, a * gelu_slope(b))
 FL_BINARY(GeluTanhGrad, a * gelu_tanh_slope(b))
@@ -164,28 +164,22 @@ FL_BINARY(Minimum, ((a < b) | (a != a) ? a : b))
 
 // Python's pair: a == floor_divide * b + remainder, the remainder has the divisor's sign.
 struct FloorDivide {
-  static FL_INLINE float of(float a, float b) { return float_of(a, b); }
-  static FL_INLINE double of(double a, double b) { return float_of(a, b); }
+  static FL_INLINE float of(float a, float b) { return float(of(double(a), double(b))); }
+  static FL_INLINE double of(double a, double b) {
+    if (b == 0) return a / b;
+    const double remainder = fmod(a, b);
+    double quotient = (a - remainder) / b;
+    if (remainder != 0 && ((b < 0) != (remainder < 0))) quotient -= 1;
+    if (quotient == 0) return __builtin_copysign(0.0, a / b);
+    const double whole = __builtin_floor(quotient);
+    return quotient - whole > 0.5 ? whole + 1 : whole;
+  }
   template <class T>
   static FL_INLINE T of(T a, T b) {
     if (b == 0) return 0;
     if (b == -1) return T(Wrapping<T>(0) - Wrapping<T>(a));  // the smallest integer has no positive twin
     const T quotient = a / b;
     return quotient - T((a % b != 0) & ((a < 0) != (b < 0)));
-  }
-
- private:
-  template <class T>
-  static T float_of(T a, T b) {
-    if (b == T(0)) return a / b;
-    T remainder;
-    if constexpr (sizeof(T) == 4) remainder = fmodf(a, b);
-    else remainder = fmod(a, b);
-    T quotient = (a - remainder) / b;
-    if (remainder != T(0) && ((b < T(0)) != (remainder < T(0)))) quotient -= T(1);
-    if (quotient == T(0)) return a / b < T(0) || (a / b == T(0) && __builtin_signbit(a / b)) ? -T(0) : T(0);
-    const T whole = Floor::of(quotient);
-    return quotient - whole > T(0.5) ? whole + T(1) : whole;
   }
 };
 struct Remainder {

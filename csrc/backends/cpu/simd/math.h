@@ -31,10 +31,11 @@ FL_INLINE V product_error(V a, V b, V product) {
 
 // ---- exp -----------------------------------------------------------------------------------------------
 
-// exp(x + low) for a correction `low` far smaller than x. Overflows to inf, underflows through the denormals.
-FL_INLINE F32 exp_of(F32 x, F32 low) {
+// exp(x + low) 2^lift for a correction `low` far smaller than x. Overflows to inf, underflows through the denormals;
+// `lift` lets a caller multiply first and come down to the denormals with one rounding.
+FL_INLINE F32 exp_of(F32 x, F32 low, int lift = 0) {
   const F32 kRound = splat<F32>(12582912.0f);
-  const F32 t = at_most(at_least(x, splat<F32>(-104.0f)), splat<F32>(89.0f));
+  const F32 t = at_most(at_least(x, splat<F32>(-130.0f)), splat<F32>(89.0f));
   const F32 shifted = fma(t, splat<F32>(1.44269504088896341f), kRound);
   const F32 n = shifted - kRound;
   F32 r = fma(n, splat<F32>(-0.693359375f), t);  // exact: the constant has 10 bits
@@ -45,12 +46,12 @@ FL_INLINE F32 exp_of(F32 x, F32 low) {
   // 2^n in two factors, so that neither overflows and a denormal result is rounded once.
   const I32 exponent = (I32)shifted - (I32)kRound;
   const I32 half = exponent >> 1;
-  const F32 first = (F32)((half + 127) << 23), second = (F32)((exponent - half + 127) << 23);
+  const F32 first = (F32)((half + 127) << 23), second = (F32)((exponent - half + (127 + lift)) << 23);
   return p * first * second;
 }
-FL_INLINE F64 exp_of(F64 x, F64 low) {
+FL_INLINE F64 exp_of(F64 x, F64 low, int lift = 0) {
   const F64 kRound = splat<F64>(6755399441055744.0);
-  const F64 t = at_most(at_least(x, splat<F64>(-746.0)), splat<F64>(710.0));
+  const F64 t = at_most(at_least(x, splat<F64>(-780.0)), splat<F64>(710.0));
   const F64 shifted = fma(t, splat<F64>(1.4426950408889634), kRound);
   const F64 n = shifted - kRound;
   F64 r = fma(n, splat<F64>(-6.93145751953125e-1), t);
@@ -61,7 +62,7 @@ FL_INLINE F64 exp_of(F64 x, F64 low) {
   const F64 p = fma(polynomial(r, kExp), r * r, r) + splat<F64>(1.0);
   const I64 exponent = (I64)shifted - (I64)kRound;
   const I64 half = exponent >> 1;
-  const F64 first = (F64)((half + 1023) << 52), second = (F64)((exponent - half + 1023) << 52);
+  const F64 first = (F64)((half + 1023) << 52), second = (F64)((exponent - half + (1023 + lift)) << 52);
   return p * first * second;
 }
 template <class V>
@@ -149,14 +150,20 @@ FL_INLINE V sigmoid_of(V x) {
 
 // ---- gelu ----------------------------------------------------------------------------------------------
 
-// exp(-t^2 / 2), with the rounding error of the square put back.
+constexpr int kLift = 30;
 template <class V>
-FL_INLINE V gauss(V t) {
+FL_INLINE V lowered(V x) {
+  return x * splat<V>(9.313225746154785e-10f);  // 2^-30
+}
+
+// exp(-t^2 / 2) 2^kLift, with the rounding error of the square put back.
+template <class V>
+FL_INLINE V gauss_lifted(V t) {
   using Element = typename Of<V>::Element;
   t = at_most(t, splat<V>(Element(sizeof(Element) == 4 ? 16.0 : 40.0)));
   const V square = t * t;
   const V minus_half = splat<V>(Element(-0.5));
-  return exp_of(minus_half * square, minus_half * product_error(t, t, square));
+  return exp_of(minus_half * square, minus_half * product_error(t, t, square), kLift);
 }
 
 // Phi(-t) / exp(-t^2 / 2) for t >= 0: (1 + t) times it is a polynomial in (t - c) / (t + c), fitted by Chebyshev
@@ -179,8 +186,10 @@ FL_INLINE F64 mills(F64 t) {
 template <class V>
 FL_INLINE V gelu_of(V x) {
   const V t = absolute(x);
-  const V lower = gauss(t) * mills(t);  // Phi(-|x|)
-  const V y = x < V{} ? x * lower : x - x * lower;
+  const V limit = splat<V>(sizeof(typename Of<V>::Element) == 4 ? 16 : 40);
+  const V inside = at_least(at_most(x, limit), -limit);
+  const V other = lowered(inside * mills(t) * gauss_lifted(t));  // x Phi(-|x|)
+  const V y = x < V{} ? other : x - other;
   return x == splat<V>(-__builtin_inff()) ? -V{} : (x == splat<V>(__builtin_inff()) ? x : y);
 }
 // d gelu / dx = Phi(x) + x phi(x)
@@ -188,7 +197,7 @@ template <class V>
 FL_INLINE V gelu_slope(V x) {
   using Element = typename Of<V>::Element;
   const V t = absolute(x);
-  const V e = gauss(t), lower = e * mills(t);
+  const V e = lowered(gauss_lifted(t)), lower = e * mills(t);
   const V phi = e * splat<V>(Element(0.39894228040143267794));
   const V bounded = at_most(t, splat<V>(Element(sizeof(Element) == 4 ? 16.0 : 40.0)));
   return x < V{} ? lower - bounded * phi : (splat<V>(1) - lower) + bounded * phi;
@@ -226,8 +235,8 @@ FL_INLINE V gelu_tanh_of(V x) {
   const V inside = at_least(at_most(x, limit), -limit);
   const TwoParts<V> u = gelu_tanh_argument(absolute(inside));
   const V one = splat<V>(1);
-  const V e = exp_of(-u.high, -u.low);
-  const V y = x * ((x < V{} ? e : one) / (one + e));
+  const V lifted = exp_of(-u.high, -u.low, kLift), e = lowered(lifted);
+  const V y = x < V{} ? lowered(inside * lifted / (one + e)) : x / (one + e);
   return x == splat<V>(-__builtin_inff()) ? -V{} : y;
 }
 template <class V>
