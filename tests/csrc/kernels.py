@@ -72,7 +72,8 @@ STATUS = {1: NotImplementedError, 2: MemoryError, 3: IndexError, 4: ValueError, 
 
 def library_path() -> Path | None:
     """The harness, if it has been built (ninja -C build/dev kernel_harness)."""
-    places = [Path(os.environ.get("FLAMBEAU_KERNEL_HARNESS", "")), *ROOT.glob("build/*/tests/csrc/libkernel_harness.so")]
+    built = ROOT.glob("build/*/tests/csrc/libkernel_harness.so")
+    places = [Path(os.environ.get("FLAMBEAU_KERNEL_HARNESS", "")), *built]
     return next((place for place in places if place.is_file()), None)
 
 
