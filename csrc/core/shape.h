@@ -64,7 +64,7 @@ class Dims {
 
   uint32_t size_ = 0;
   uint32_t capacity_ = kInline;
-  union { int64_t inline_[kInline]; int64_t* heap_; };
+  union { int64_t inline_[kInline]; int64_t* heap_ = nullptr; };
 };
 
 // Number of elements; 1 for no dimensions. Raises ShapeError if it does not fit in 63 bits.

@@ -18,6 +18,7 @@ class Storage : public RefCounted<Storage> {
   // Somebody else's memory (NumPy, DLPack); `release_owner(owner)` runs when the last tensor goes.
   static Ref<Storage> borrow(Device* device, void* base, uint64_t bytes, void* owner, void (*release_owner)(void*));
   static void destroy(Storage* storage);
+  bool borrowed() const { return release_owner_ != nullptr; }
 
   Device* device = nullptr;
   fl_memory memory = nullptr;

@@ -1,0 +1,289 @@
+// Every row of the op table as a Python callable: fl.sum(x, axis=0), x.sum(axis=0).
+#include <cstddef>
+
+#include "bindings/python.h"
+
+#include <structmember.h>  // after Python.h
+
+namespace flambeau::python {
+namespace {
+
+struct PyOp {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  const OpRow* row;
+  std::vector<PyObject*>* words;  // keywords of inputs, then of attributes; interned, kept
+};
+
+PyTypeObject* op_type;
+
+const char* word_of(const AttrSpec& spec) { return spec.python ? spec.python : spec.name; }
+
+[[noreturn]] void refuse_argument(const OpRow& row, const char* why, PyObject* word) {
+  raise(ErrorKind::Type, row.name, ": ", why, " '", py::cast<std::string>(py::str(py::handle(word))), "'");
+}
+
+size_t index_of(const PyOp& op, PyObject* word) {
+  for (size_t i = 0; i < op.words->size(); ++i)
+    if ((*op.words)[i] == word) return i;
+  for (size_t i = 0; i < op.words->size(); ++i)
+    if (PyUnicode_Compare((*op.words)[i], word) == 0) return i;
+  refuse_argument(*op.row, "there is no argument", word);
+}
+
+PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    const auto& op = *reinterpret_cast<PyOp*>(self);
+    const OpRow& row = *op.row;
+    const auto count = static_cast<size_t>(PyVectorcall_NARGS(flagged));
+    const size_t named = names ? static_cast<size_t>(PyTuple_GET_SIZE(names)) : 0;
+    const bool list = row.max_inputs == kAnyNumber;
+    const size_t slots = list ? 1 : static_cast<size_t>(row.max_inputs);
+    const size_t total = slots + row.attrs.size();
+
+    PyObject* given[16] = {};
+    if (total > std::size(given)) raise(ErrorKind::Runtime, row.name, ": too many arguments in its row");
+    if (count > total)
+      raise(ErrorKind::Type, row.name, " takes ", total, " arguments at most, but ", count, " were given");
+    for (size_t i = 0; i < count; ++i) given[i] = args[i];
+    for (size_t i = 0; i < named; ++i) {
+      PyObject* word = PyTuple_GET_ITEM(names, static_cast<Py_ssize_t>(i));
+      const size_t at = index_of(op, word);
+      if (given[at]) refuse_argument(row, "two values for", word);
+      given[at] = args[count + i];
+    }
+
+    // ---- tensors ----
+    Borrowed<8> few;
+    std::optional<Tensor> made[8];
+    std::vector<Tensor> many;
+    Inputs inputs;
+    py::object kept;
+    if (list) {
+      if (!given[0]) raise(ErrorKind::Type, row.name, ": a list of tensors is missing");
+      if (is_tensor(given[0])) raise(ErrorKind::Type, row.name, ": a list of tensors is needed, not one tensor; write ", row.name, "([a, b])");
+      kept = py::reinterpret_steal<py::object>(PySequence_Fast(given[0], "a list of tensors is needed"));
+      if (!kept) throw PythonError{};
+      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(kept.ptr()); ++i)
+        many.push_back(operand(row.name, text("element ", i), PySequence_Fast_ITEMS(kept.ptr())[i], nullptr));
+      inputs = many;
+    } else {
+      size_t last = 0;
+      const Tensor* like = nullptr;
+      for (size_t i = 0; i < slots; ++i) {
+        if (!given[i] || given[i] == Py_None) continue;
+        last = i + 1;
+        // The dtype of a scalar follows the first tensor, which for where() is x and not the condition.
+        if (is_tensor(given[i]) && (!like || (i == static_cast<size_t>(row.promote_from)))) like = &tensor_of(given[i]);
+      }
+      for (size_t i = 0; i < last; ++i) {
+        const char* name = i < row.input_names.size() ? row.input_names[i] : "x";
+        if (!given[i] || given[i] == Py_None) raise(ErrorKind::Type, row.name, ": ", name, " is missing");
+        if (is_tensor(given[i])) {
+          few.set(i, tensor_of(given[i]));
+        } else {
+          // Scalars beside scalars (where(c, 1.0, 0.0)) take their own default.
+          const bool promoted = row.pointwise || row.promotes;
+          const bool alone = like && static_cast<size_t>(row.promote_from) > 0 && i >= static_cast<size_t>(row.promote_from) && like->dtype() == DType::Bool;
+          if (alone) {
+            bool floats = false;
+            for (size_t j = static_cast<size_t>(row.promote_from); j < last; ++j) floats = floats || (given[j] && PyFloat_Check(given[j]));
+            const Tensor stand_in = Tensor::description({}, floats ? DType::Float32 : PyBool_Check(given[i]) ? DType::Bool : DType::Int64, like->device());
+            made[i] = operand(row.name, name, given[i], &stand_in);
+          } else {
+            made[i] = operand(row.name, name, given[i], promoted ? like : nullptr);
+          }
+          few.set(i, *made[i]);
+        }
+      }
+      inputs = few.first(last);
+    }
+
+    // ---- attributes ----
+    Attr attrs[12];
+    const size_t attr_count = row.attrs.size();
+    if (attr_count > std::size(attrs)) raise(ErrorKind::Runtime, row.name, ": too many attributes in its row");
+    for (size_t i = 0; i < attr_count; ++i) {
+      const AttrSpec& spec = row.attrs[i];
+      PyObject* object = given[slots + i];
+      if (object) attrs[i] = attr_from(row, spec, object);
+      else if (spec.required) raise(ErrorKind::Type, row.name, ": ", word_of(spec), " is missing");
+      else attrs[i] = spec.fallback;
+    }
+    if (row.normalize) {
+      for (size_t i = 0; i < inputs.size(); ++i)
+        if (!inputs[i].defined()) raise(ErrorKind::Type, row.name, ": an input is missing");
+      if (inputs.size() < static_cast<size_t>(row.min_inputs)) raise(ErrorKind::Type, row.name, " takes ", row.min_inputs, " tensors at least");
+      row.normalize(row, inputs, {attrs, attr_count});
+    }
+
+    const Attrs settled(attrs, attr_count);
+    if (row.output_count == 1) {
+      Tensor out;
+      {
+        GilRelease free(long_work(inputs));
+        apply(row, inputs, settled, {&out, 1});
+      }
+      return wrap(std::move(out));
+    }
+    std::vector<Tensor> outs;
+    {
+      GilRelease free(long_work(inputs));
+      outs = apply_all(row, inputs, settled);
+    }
+    py::tuple result(outs.size());
+    for (size_t i = 0; i < outs.size(); ++i) result[i] = py::cast(outs[i]);
+    return result.release().ptr();
+  });
+}
+
+PyObject* bind_method(PyObject* self, PyObject* object, PyObject*) {
+  if (!object || object == Py_None) return Py_NewRef(self);
+  return PyMethod_New(self, object);
+}
+
+PyObject* represent(PyObject* self) {
+  return PyUnicode_FromFormat("<op flambeau.%s>", reinterpret_cast<PyOp*>(self)->row->name);
+}
+
+std::string signature_of(const OpRow& row) {
+  std::string to = "(";
+  if (row.max_inputs == kAnyNumber) {
+    to += "tensors, ";
+  } else {
+    for (int32_t i = 0; i < row.max_inputs; ++i)
+      to += std::string(static_cast<size_t>(i) < row.input_names.size() ? row.input_names[static_cast<size_t>(i)] : "x") +
+            (i >= row.min_inputs ? "=None, " : ", ");
+  }
+  for (const AttrSpec& spec : row.attrs) {
+    to += word_of(spec);
+    if (!spec.required) to += "=" + py::cast<std::string>(py::repr(attr_object(spec.fallback)));
+    to += ", ";
+  }
+  if (to.size() > 1) to.resize(to.size() - 2);
+  return to + ")";
+}
+
+PyGetSetDef attributes[] = {
+    {"__name__", [](PyObject* s, void*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->name); }, nullptr, nullptr, nullptr},
+    {"__qualname__", [](PyObject* s, void*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->name); }, nullptr, nullptr, nullptr},
+    {"__doc__", [](PyObject* s, void*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->summary); }, nullptr, nullptr, nullptr},
+    {"__text_signature__", [](PyObject* s, void*) {
+       return guarded([&] { return PyUnicode_FromString(signature_of(*reinterpret_cast<PyOp*>(s)->row).c_str()); });
+     }, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyMemberDef members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PyOp, vectorcall), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+void make_op_type() {
+  static PyType_Slot slots[] = {
+      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+      {Py_tp_descr_get, reinterpret_cast<void*>(bind_method)},
+      {Py_tp_repr, reinterpret_cast<void*>(represent)},
+      {Py_tp_getset, attributes},
+      {Py_tp_members, members},
+      {0, nullptr},
+  };
+  static PyType_Spec spec{"flambeau.Op", sizeof(PyOp), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
+                              Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  op_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  if (!op_type) throw py::error_already_set();
+}
+
+py::object make_op(const OpRow& row) {
+  auto* op = PyObject_New(PyOp, op_type);
+  if (!op) throw py::error_already_set();
+  op->vectorcall = call;
+  op->row = &row;
+  op->words = new std::vector<PyObject*>();
+  if (row.max_inputs == kAnyNumber) op->words->push_back(PyUnicode_InternFromString("tensors"));
+  else
+    for (int32_t i = 0; i < row.max_inputs; ++i)
+      op->words->push_back(PyUnicode_InternFromString(static_cast<size_t>(i) < row.input_names.size() ? row.input_names[static_cast<size_t>(i)] : "x"));
+  for (const AttrSpec& spec : row.attrs) op->words->push_back(PyUnicode_InternFromString(word_of(spec)));
+  return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(op));
+}
+
+// Calls a row with attributes as the graph has them: in order, settled already.
+py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs, const py::sequence& attrs, const py::object& device) {
+  const OpRow& row = op_named(name);
+  if (attrs.size() != row.attrs.size())
+    raise(ErrorKind::Type, name, " has ", row.attrs.size(), " attributes, but ", attrs.size(), " were given");
+  std::vector<Attr> settled;
+  for (size_t i = 0; i < row.attrs.size(); ++i) settled.push_back(attr_from(row, row.attrs[i], py::object(attrs[i]).ptr()));
+  OnDevice there(inputs.empty() ? device_from(device.ptr()) : inputs[0].device());
+  std::vector<Tensor> outs;
+  {
+    GilRelease free(long_work(inputs));
+    outs = apply_all(row, inputs, settled);
+  }
+  if (row.output_count == 1) return py::cast(outs[0]);
+  py::tuple result(outs.size());
+  for (size_t i = 0; i < outs.size(); ++i) result[i] = py::cast(outs[i]);
+  return result;
+}
+
+}  // namespace
+
+Attr attr_from(const OpRow& row, const AttrSpec& spec, PyObject* object) {
+  const auto refuse = [&](const char* wanted) {
+    raise(ErrorKind::Type, row.name, ": ", word_of(spec), " is ", Py_TYPE(object)->tp_name, " and must be ", wanted);
+  };
+  if (object == Py_None) {
+    if (spec.required) refuse("given");
+    return {};
+  }
+  switch (spec.kind) {
+    case FL_ATTR_BOOL:
+      if (!PyBool_Check(object)) refuse("True or False");
+      return object == Py_True;
+    case FL_ATTR_INT: {
+      if (PyLong_CheckExact(object)) {
+        const long long value = PyLong_AsLongLong(object);
+        if (value == -1 && PyErr_Occurred()) throw PythonError{};
+        return static_cast<int64_t>(value);
+      }
+      const Dims one = dims_from(text(row.name, ": ", word_of(spec)), object);
+      if (one.size() != 1) refuse("an integer");
+      return one[0];
+    }
+    case FL_ATTR_FLOAT: {
+      const double value = PyFloat_AsDouble(object);
+      if (value == -1.0 && PyErr_Occurred()) { PyErr_Clear(); refuse("a number"); }
+      return value;
+    }
+    case FL_ATTR_INTS: return dims_from(text(row.name, ": ", word_of(spec)), object);
+    case FL_ATTR_DTYPE: return dtype_from(object);
+    case FL_ATTR_TEXT:
+      if (!PyUnicode_Check(object)) refuse("a string");
+      return py::cast<std::string>(py::handle(object));
+    default: return {};
+  }
+}
+
+py::object attr_object(const Attr& attr) {
+  switch (attr.kind()) {
+    case FL_ATTR_BOOL: return py::bool_(attr.as_bool());
+    case FL_ATTR_INT: return py::int_(attr.as_int());
+    case FL_ATTR_FLOAT: return py::float_(attr.as_float());
+    case FL_ATTR_INTS: return dims_object(attr.ints());
+    case FL_ATTR_DTYPE: return py::reinterpret_borrow<py::object>(dtype_object(attr.as_dtype()));
+    case FL_ATTR_TEXT: return py::str(attr.text());
+    default: return py::none();
+  }
+}
+
+void bind_ops(py::module_& module) {
+  make_op_type();
+  py::dict ops;
+  for (const OpRow* row : op_table()) ops[row->name] = make_op(*row);
+  module.attr("ops") = ops;
+  module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none());
+}
+
+}  // namespace flambeau::python
