@@ -28,13 +28,12 @@ class Whose(Enum):
 
 @dataclass(frozen=True)
 class CommitSeen:
-    """What the gates look at in one commit: who wrote it with whom, and who signed it off (addresses)."""
+    """What the sign-off gate looks at in one commit: who of its authors has not signed it off."""
 
     sha: str
     subject: str
     author: str
-    co_authors: tuple[str, ...] = ()
-    sign_offs: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,24 +56,22 @@ class Turn:
 
 
 def sign_off_gate(commits: Sequence[CommitSeen]) -> GateVerdict:
-    """Every commit carries a sign-off of its author and of each co-author, by address.
+    """Every commit carries a sign-off of its author and of each co-author.
 
-    >>> sign_off_gate([CommitSeen("a1b2c3d4e5", "Fix it", "ada@x.org")]).reasons[0]
-    'a1b2c3d4 "Fix it" lacks the sign-off of ada@x.org. Add it with `git commit --amend --signoff`.'
+    >>> sign_off_gate([CommitSeen("a1b2c3d4e5", "Fix it", "Ada <ada@x.org>", ("Ada <ada@x.org>",))]).reasons[0]
+    'a1b2c3d4 "Fix it" lacks the sign-off of Ada <ada@x.org>. Add it with `git commit --amend --signoff`.'
     """
     return Gate("sign-off", [_signed(commit) for commit in commits]).verdict()
 
 
 def _signed(commit: CommitSeen) -> Atom:
-    given = {address.casefold() for address in commit.sign_offs}
-    missing = [a for a in (commit.author, *commit.co_authors) if a.casefold() not in given]
     name = f'{commit.sha[:8]} "{commit.subject}"'
-    if not missing:
+    if not commit.missing:
         return Atom(commit.sha, True, f"{name} is signed off.")
     way_out = "Add it with `git commit --amend --signoff`."
-    if missing != [commit.author]:
+    if commit.missing != (commit.author,):
         way_out = "Everyone who wrote it adds their own `Signed-off-by:` line."
-    return Atom(commit.sha, False, f"{name} lacks the sign-off of {', '.join(missing)}.", way_out)
+    return Atom(commit.sha, False, f"{name} lacks the sign-off of {', '.join(commit.missing)}.", way_out)
 
 
 def current(opinions: Sequence[Opinion], *, head: str) -> dict[str, Opinion]:

@@ -1,0 +1,128 @@
+"""The review queue and the page of one change: gates that explain themselves, the difference, and one's word on it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from app import audit, auth, pages
+from app.auth import Decision, User, access, current_user
+from app.db import current_db
+from app.reviews import queries
+from app.reviews.models import ChangeState, Review, Side
+from app.reviews.rules import Verdict
+
+blueprint = Blueprint("reviews", __name__, url_prefix="/reviews")
+nav = [pages.Nav("maintainers", "Review queue", "reviews.queue", order=10)]
+
+LONGEST_TEXT = 20_000
+VERDICTS = (("comment", "Comment"), ("approve", "Approve"), ("request_changes", "Request changes"))
+
+
+@auth.permission("reviews.say")
+def may_say(user: User, _thing: object = None) -> Decision:
+    """Whoever is signed in may say something; which approvals count is the gate's matter."""
+    return Decision(user.is_signed_in, "whoever is signed in may" if user.is_signed_in else "sign in first")
+
+
+@pages.card(order=30)
+def waiting(session: Session, user: User) -> pages.Card | None:
+    """The front page's card: how many changes are open and how many wait for this user."""
+    mine, others = queries.queue(session, user)
+    newest = max((item.change for item in [*mine, *others]), key=lambda change: change.updated_at, default=None)
+    values = {"open": len(mine) + len(others), "mine": len(mine), "newest": newest}
+    return pages.Card("Reviews", "reviews/card.html", values, url_for("reviews.queue"))
+
+
+@blueprint.get("/")
+@access("public")
+def queue() -> str:
+    """My turn first, then what waits for others, then what was closed lately."""
+    with current_db().read() as session:
+        mine, others = queries.queue(session, current_user())
+        closed = queries.lately_closed(session)
+        return render_template("reviews/queue.html", mine=mine, others=others, closed=closed)
+
+
+@blueprint.get("/<public_id>")
+@access("public")
+def show(public_id: str) -> str:
+    """One change: whose turn, the gates, the commits, what was said, and the difference."""
+    return _page(public_id)
+
+
+@blueprint.post("/<public_id>/reviews")
+@access("reviews.say")
+def say(public_id: str) -> Response | tuple[str, int]:
+    """Add a verdict or a comment at the head that the person looked at."""
+    user = current_user()
+    anchor = request.form.get("at", "")
+    text = request.form.get("line_text" if anchor else "text", "").replace("\r\n", "\n").strip()
+    verdict = request.form.get("verdict", "")
+    with current_db().write() as session:
+        change = queries.change(session, public_id) or abort(404)
+        place = queries.place_of(change, anchor) if anchor else None
+        found = _check(change.head_sha, change.state, text, verdict, anchor if place is None else "")
+        if not found:
+            review = Review(
+                change_id=change.id,
+                head_sha=change.head_sha,
+                person_id=user.person_id,
+                verdict=Verdict(verdict),
+                text=text,
+                path=place.path if place else None,
+                side=Side(place.side) if place else None,
+                line=place.line if place else None,
+                said_at=queries.now(session),
+            )
+            session.add(review)
+            session.flush()
+            audit.record(
+                session,
+                actor=user.actor,
+                action=f"reviews.{verdict}",
+                thing=change.public_id,
+                reason=f"{verdict.replace('_', ' ')} at {change.head_sha[:12]}",
+                data={"head": change.head_sha, "review": review.public_id},
+                personal={"text": text} if text else {},
+            )
+    if found:
+        return _page(public_id, problems=pages.problems(found), given={"text": text, "verdict": verdict}), 422
+    flash("Said.")
+    return redirect(url_for("reviews.show", public_id=public_id) + (f"#L{anchor}" if anchor else "#say"))
+
+
+def _check(head: str, state: ChangeState, text: str, verdict: str, unknown: str) -> list[tuple[str, str]]:
+    found = []
+    if request.form.get("head") != head:
+        found.append(("verdict", "was for an earlier push; the page now shows the new one, look again and send it again"))
+    if state is not ChangeState.OPEN:
+        found.append(("verdict", f"came too late: the change is {state.value}"))
+    if verdict not in {key for key, _ in VERDICTS}:
+        found.append(("verdict", "must be comment, approve or request changes"))
+    if not text and verdict in ("comment", "request_changes"):
+        found.append(("text", "is empty; write what you mean"))
+    if len(text) > LONGEST_TEXT:
+        found.append(("text", f"has {len(text)} characters; at most {LONGEST_TEXT} fit"))
+    if unknown:
+        found.append(("text", "was for a line that is not in this difference; choose the line again"))
+    return found
+
+
+def _page(
+    public_id: str, *, problems: list[pages.Problem] | None = None, given: dict[str, str] | None = None
+) -> str:
+    with current_db().read() as session:
+        change = queries.change(session, public_id) or abort(404)
+        seen = queries.look(session, change)
+        return render_template(
+            "reviews/change.html",
+            change=change,
+            at=request.args.get("at", ""),
+            may_comment=auth.can(current_user(), "reviews.say").allowed,
+            verdicts=VERDICTS,
+            problems=problems or [],
+            given=given or {"text": "", "verdict": "comment"},
+            **seen,
+        )
