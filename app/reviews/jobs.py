@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
 from app.audit import Actor
 from app.contributions import events
-from app.contributions.clones import Clone
 from app.contributions.models import Branch, Repository
+from app.contributions.registry import by_public_id, clone_of
 from app.jobs import Failed, StepContext, Workflow, enqueue
 from app.reviews import store
 from app.reviews.models import ChangeState
@@ -22,10 +21,20 @@ workflow = Workflow("read-change", title="Read a branch for review")
 
 
 @events.on_branch
-def branch_moved(session: Session, repository: Repository, branch: Branch, old: str | None, new: str | None) -> None:
-    """A branch came, moved or went (`new` is None): read it anew; with the default branch, every open change."""
-    moved_default = branch.name == repository.default_branch
-    names = list(session.scalars(store.open_refs(repository.id))) if moved_default else [branch.name]
+def branch_moved(session: Session, repository: Repository, branch: Branch, old: str | None, new: str) -> None:
+    """A branch is new or moved: read it; with the default branch, read every open change of the repository anew."""
+    names = list(session.scalars(store.open_refs(repository.id))) if branch.is_protected else [branch.name]
+    _ask(session, repository, names if repository.is_foundation else [])
+
+
+@events.on_branch_gone
+def branch_gone(session: Session, repository: Repository, branch: Branch) -> None:
+    """A branch was deleted: its change is closed, or merged if the default branch has its commits."""
+    if session.scalar(store.change_of(repository.id, branch.name)) is not None:
+        _ask(session, repository, [branch.name])
+
+
+def _ask(session: Session, repository: Repository, names: list[str]) -> None:
     for name in names:
         payload = {"repository": repository.public_id, "branch": name}
         enqueue(session, workflow.name, payload, actor=Actor.system("reviews"))
@@ -39,7 +48,7 @@ def read(step: StepContext) -> dict[str, Any]:
         public_id, default = repository.public_id, repository.default_branch
         known = session.scalar(store.change_of(repository.id, step.payload["branch"]))
         last_head = known.head_sha if known else None
-    clone = Clone(step.settings.folder("clones") / f"{public_id}.git")
+        clone = clone_of(step.settings, repository)
     head = clone.branches().get(step.payload["branch"])
     if default is None or default not in clone.branches():
         raise Failed(f"repository {public_id} has no default branch to compare with; push one")
@@ -78,8 +87,7 @@ def _observe(step: StepContext, repository: Repository, what: str, *, rows: int,
 
 
 def _repository(session: Session, step: StepContext) -> Repository:
-    wanted = sa.select(Repository).where(Repository.public_id == step.payload["repository"])
-    repository = session.scalar(wanted)
+    repository = by_public_id(session, str(step.payload["repository"]))
     if repository is None:
         raise Failed(f"repository {step.payload['repository']} is gone; nothing is left to read")
     return repository

@@ -10,8 +10,10 @@ from app import audit, auth, pages
 from app.auth import Decision, User, access, current_user
 from app.db import current_db
 from app.reviews import queries
-from app.reviews.models import ChangeState, Review, Side
+from app.reviews.difference import Place, place_of
+from app.reviews.models import Change, ChangeState, Review, Side
 from app.reviews.rules import Verdict
+from app.settings import current_settings
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/reviews")
 nav = [pages.Nav("maintainers", "Review queue", "reviews.queue", order=10)]
@@ -60,62 +62,71 @@ def say(public_id: str) -> Response | tuple[str, int]:
     anchor = request.form.get("at", "")
     text = request.form.get("line_text" if anchor else "text", "").replace("\r\n", "\n").strip()
     verdict = request.form.get("verdict", "")
+    with current_db().read() as session:
+        change = queries.change_by_public_id(session, public_id) or abort(404)
+        place = None
+        if anchor:
+            diff, _problem = queries.difference_of(current_settings(), queries.repository_of(session, change), change)
+            place = place_of(diff, anchor)
     with current_db().write() as session:
-        change = queries.change(session, public_id) or abort(404)
-        place = queries.place_of(change, anchor) if anchor else None
-        found = _check(change.head_sha, change.state, text, verdict, anchor if place is None else "")
+        change = session.get_one(Change, change.id)
+        found = _check(change, text, verdict, is_nowhere=bool(anchor) and place is None)
         if not found:
-            review = Review(
-                change_id=change.id,
-                head_sha=change.head_sha,
-                person_id=user.person_id,
-                verdict=Verdict(verdict),
-                text=text,
-                path=place.path if place else None,
-                side=Side(place.side) if place else None,
-                line=place.line if place else None,
-                said_at=queries.now(session),
-            )
-            session.add(review)
-            session.flush()
-            audit.record(
-                session,
-                actor=user.actor,
-                action=f"reviews.{verdict}",
-                thing=change.public_id,
-                reason=f"{verdict.replace('_', ' ')} at {change.head_sha[:12]}",
-                data={"head": change.head_sha, "review": review.public_id},
-                personal={"text": text} if text else {},
-            )
+            _say(session, change, user, Verdict(verdict), text, place)
     if found:
         return _page(public_id, problems=pages.problems(found), given={"text": text, "verdict": verdict}), 422
     flash("Said.")
     return redirect(url_for("reviews.show", public_id=public_id) + (f"#L{anchor}" if anchor else "#say"))
 
 
-def _check(head: str, state: ChangeState, text: str, verdict: str, unknown: str) -> list[tuple[str, str]]:
+def _check(change: Change, text: str, verdict: str, *, is_nowhere: bool) -> list[tuple[str, str]]:
     found = []
-    if request.form.get("head") != head:
-        found.append(("verdict", "was for an earlier push; the page now shows the new one, look again and send it again"))
-    if state is not ChangeState.OPEN:
-        found.append(("verdict", f"came too late: the change is {state.value}"))
+    if request.form.get("head") != change.head_sha:
+        found.append(("verdict", "was for an earlier push; the page now shows the new one: look, and send it again"))
+    if change.state is not ChangeState.OPEN:
+        found.append(("verdict", f"came too late: the change is {change.state.value}"))
     if verdict not in {key for key, _ in VERDICTS}:
         found.append(("verdict", "must be comment, approve or request changes"))
     if not text and verdict in ("comment", "request_changes"):
         found.append(("text", "is empty; write what you mean"))
     if len(text) > LONGEST_TEXT:
         found.append(("text", f"has {len(text)} characters; at most {LONGEST_TEXT} fit"))
-    if unknown:
+    if is_nowhere:
         found.append(("text", "was for a line that is not in this difference; choose the line again"))
     return found
+
+
+def _say(session: Session, change: Change, user: User, verdict: Verdict, text: str, place: Place | None) -> None:
+    review = Review(
+        change_id=change.id,
+        head_sha=change.head_sha,
+        person_id=user.person_id,
+        verdict=verdict,
+        text=text,
+        path=place.path if place else None,
+        side=Side(place.side) if place else None,
+        line=place.line if place else None,
+        said_at=queries.now(session),
+    )
+    session.add(review)
+    session.flush()
+    audit.record(
+        session,
+        actor=user.actor,
+        action=f"reviews.{verdict.value}",
+        thing=change.public_id,
+        reason=f"{verdict.value.replace('_', ' ')} at {change.head_sha[:12]}",
+        data={"head": change.head_sha, "review": review.public_id},
+        personal={f"{user.person}/{review.public_id}": text} if text else {},
+    )
 
 
 def _page(
     public_id: str, *, problems: list[pages.Problem] | None = None, given: dict[str, str] | None = None
 ) -> str:
     with current_db().read() as session:
-        change = queries.change(session, public_id) or abort(404)
-        seen = queries.look(session, change)
+        change = queries.change_by_public_id(session, public_id) or abort(404)
+        seen = queries.look(session, current_settings(), change)
         return render_template(
             "reviews/change.html",
             change=change,

@@ -1,0 +1,244 @@
+"""Reads changes: whose turn each is, from identities, modules and seats as of now, and what its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.auth import User
+from app.contributions.clones import GitError
+from app.contributions.diffs import Diff
+from app.contributions.models import Repository
+from app.contributions.registry import clone_of
+from app.db import clock_of
+from app.modules import queries as modules
+from app.modules.rules import ModulePaths, modules_of
+from app.people.models import Identity, IdentityPerson, Person
+from app.people.queries import address_of, canonical_id, names_of
+from app.reviews import difference, rules
+from app.reviews.difference import Place
+from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeState, Review
+from app.reviews.rules import CommitSeen, Opinion, Turn
+from app.rulebook import GateVerdict, Signers
+from app.settings import Settings
+
+CLOSED_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a change stands now: who wrote it, which modules it touches, both gates, and whose turn it is."""
+
+    author: str | None
+    signers: Mapping[str, Signers]
+    sign_off: GateVerdict
+    approval: GateVerdict
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the queue."""
+
+    change: Change
+    repository_name: str
+    modules: tuple[str, ...]
+    turn: Turn | None
+
+
+@dataclass(frozen=True)
+class Word:
+    """Something said of a change, with who said it and, for a line, the anchor where it stands."""
+
+    review: Review
+    person: Person
+    anchor: str
+
+    @property
+    def place(self) -> Place | None:
+        """The line that it was said of; None for the change as a whole."""
+        if self.review.path is None or self.review.side is None or self.review.line is None:
+            return None
+        return Place(self.review.path, self.review.side.value, self.review.line)
+
+
+def now(session: Session) -> datetime:
+    """The moment by the portal's clock."""
+    return clock_of(session).now()
+
+
+def change_by_public_id(session: Session, public_id: str) -> Change | None:
+    """The change with this public id."""
+    return session.scalar(sa.select(Change).where(Change.public_id == public_id))
+
+
+def repository_of(session: Session, change: Change) -> Repository:
+    """The repository that the change is of."""
+    return session.get_one(Repository, change.repository_id)
+
+
+def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
+    """Open changes, the latest first: those that this user can move, and the others."""
+    rows = session.execute(
+        sa.select(Change, Repository.name)
+        .join(Repository, Repository.id == Change.repository_id)
+        .where(Change.state == ChangeState.OPEN)
+        .order_by(Change.updated_at.desc(), Change.id.desc())
+    ).all()
+    standings = _standings(session, [row.Change for row in rows])
+    me = str(canonical_id(session, user.person_id)) if user.person_id is not None else None
+    mine: list[Item] = []
+    others: list[Item] = []
+    for row in rows:
+        standing = standings[row.Change.id]
+        item = Item(row.Change, row.name, tuple(standing.signers), standing.turn)
+        is_mine = me is not None and rules.is_mine(
+            standing.turn, standing.signers, person=me, author=standing.author
+        )
+        (mine if is_mine else others).append(item)
+    return mine, others
+
+
+def lately_closed(session: Session) -> list[Item]:
+    """The changes closed last."""
+    rows = session.execute(
+        sa.select(Change, Repository.name)
+        .join(Repository, Repository.id == Change.repository_id)
+        .where(Change.state != ChangeState.OPEN)
+        .order_by(Change.closed_at.desc(), Change.id.desc())
+        .limit(CLOSED_SHOWN)
+    ).all()
+    return [Item(row.Change, row.name, (), None) for row in rows]
+
+
+def standing_of(session: Session, change: Change) -> Standing:
+    """Where one change stands now."""
+    return _standings(session, [change])[change.id]
+
+
+def difference_of(settings: Settings, repository: Repository, change: Change) -> tuple[Diff, str]:
+    """The difference of a change as the clone has it, or an empty one with a sentence of why it is not there."""
+    try:
+        return clone_of(settings, repository).diff(change.base_sha, change.head_sha), ""
+    except GitError as error:
+        return Diff(), f"The difference cannot be shown now: {error}. It comes back with the next reading."
+
+
+def words_of(session: Session, change: Change, anchors: Mapping[Place, str]) -> list[Word]:
+    """All that was said, the oldest first."""
+    reviews = list(session.scalars(sa.select(Review).where(Review.change_id == change.id).order_by(Review.id)))
+    persons = names_of(session, {review.person_id for review in reviews})
+    words = [Word(review, persons[review.person_id], "") for review in reviews]
+    return [Word(word.review, word.person, anchors.get(word.place, "") if word.place else "") for word in words]
+
+
+def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]:
+    """All that the page of a change shows."""
+    repository = repository_of(session, change)
+    standing = standing_of(session, change)
+    diff, problem = difference_of(settings, repository, change)
+    paths = modules.paths(session)
+    words = words_of(session, change, difference.anchors(diff))
+    nearest = rules.nearest_approvers(standing.signers, standing.turn.modules, author=standing.author)
+    persons = names_of(session, {int(person) for person, _keys in nearest})
+    return {
+        "repository": repository,
+        "turn": standing.turn,
+        "sign_off": standing.sign_off,
+        "approval": standing.approval,
+        "nearest": [(persons[int(person)], keys) for person, keys in nearest if int(person) in persons],
+        "commits": list(
+            session.scalars(
+                sa.select(ChangeCommit).where(ChangeCommit.change_id == change.id).order_by(ChangeCommit.position)
+            )
+        ),
+        "words": words,
+        "problem": problem or (f"Too long to read whole: {change.too_long}." if change.too_long else ""),
+        "files": difference.show(diff, modules=_module_of(diff.paths, paths), words=words),
+    }
+
+
+@modules.provide_activity
+def last_reviewed(session: Session, persons: Collection[int]) -> dict[int, date]:
+    """The last day on which each of these persons said something of a change: reviewing is activity."""
+    rows = session.execute(
+        sa.select(Review.person_id, sa.func.max(Review.said_at).label("last"))
+        .where(Review.person_id.in_(persons))
+        .group_by(Review.person_id)
+    )
+    return {row.person_id: row.last.date() for row in rows if row.last is not None}
+
+
+def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standing]:
+    ids = [change.id for change in changes]
+    commits = _grouped(session, sa.select(ChangeCommit).order_by(ChangeCommit.position), ChangeCommit.change_id, ids)
+    files = _grouped(session, sa.select(ChangeFile), ChangeFile.change_id, ids)
+    reviews = _grouped(session, sa.select(Review).order_by(Review.id), Review.change_id, ids)
+    authors = _authors(session, changes)
+    paths = modules.paths(session)
+    today = now(session).date()
+    known: dict[str, Signers] = {}
+    found = {}
+    for change in changes:
+        owners = _module_of([file.path for file in files[change.id]], paths)
+        touched = sorted({key for key in owners.values() if key is not None})
+        for key in touched:
+            if key not in known:
+                known[key] = modules.maintainers_of(session, key, today).signers
+        signers = {key: known[key] for key in touched}
+        author = authors.get(change.author_email)
+        sign_off = rules.sign_off_gate([_seen(commit) for commit in commits[change.id]])
+        approval = rules.approval_gate(
+            signers,
+            [_opinion(session, review) for review in reviews[change.id]],
+            head=change.head_sha,
+            author=author,
+            unowned=sum(key is None for key in owners.values()),
+        )
+        turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
+        found[change.id] = Standing(author, signers, sign_off, approval, turn)
+    return found
+
+
+def _grouped(session: Session, query: sa.Select[Any], column: Any, ids: Sequence[int]) -> dict[int, list[Any]]:
+    grouped: dict[int, list[Any]] = {number: [] for number in ids}
+    for row in session.scalars(query.where(column.in_(ids))):
+        grouped[row.change_id].append(row)
+    return grouped
+
+
+def _authors(session: Session, changes: Sequence[Change]) -> dict[str, str]:
+    """E-mail as written -> the person whose identities carry it; left out where several do."""
+    wanted = {address_of(change.author_email): change.author_email for change in changes if change.author_email}
+    rows = session.execute(
+        sa.select(Identity.address, IdentityPerson.person_id)
+        .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
+        .where(Identity.address.in_(wanted), Identity.address != "")
+        .distinct()
+    ).all()
+    persons: dict[str, set[int]] = {}
+    for row in rows:
+        persons.setdefault(row.address, set()).add(canonical_id(session, row.person_id))
+    return {
+        email: str(next(iter(persons[address])))
+        for change in changes
+        if (email := change.author_email) and len(persons.get(address := address_of(email), ())) == 1
+    }
+
+
+def _module_of(paths: Collection[str], of: Collection[ModulePaths]) -> dict[str, str | None]:
+    return {path: next(iter(modules_of(path, of)), None) for path in paths}
+
+
+def _seen(commit: ChangeCommit) -> CommitSeen:
+    author = f"{commit.author_name} <{commit.author_email}>"
+    return CommitSeen(commit.sha, commit.subject, author, tuple(commit.missing_sign_offs))
+
+
+def _opinion(session: Session, review: Review) -> Opinion:
+    return Opinion(str(canonical_id(session, review.person_id)), review.verdict, review.head_sha, review.text)
