@@ -27,3 +27,19 @@ def branch_moved(session: Session, repository: Repository, branch: Branch, old_s
     """Call everyone registered, in the order of their names."""
     for _name, function in sorted(_listeners.items()):
         function(session, repository, branch, old_sha, new_sha)
+
+
+OnBranchGone = Callable[[Session, Repository, Branch], None]
+_mourners: dict[str, OnBranchGone] = {}
+
+
+def on_branch_gone(function: OnBranchGone) -> OnBranchGone:
+    """Register (as a decorator) what to do when a branch was deleted: `(session, repository, branch)`, as above."""
+    _mourners[f"{function.__module__}.{function.__qualname__}"] = function
+    return function
+
+
+def branch_gone(session: Session, repository: Repository, branch: Branch) -> None:
+    """Call everyone registered, in the order of their names; the branch's row is still there."""
+    for _name, function in sorted(_mourners.items()):
+        function(session, repository, branch)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import audit, jobs
 from app.contributions.clones import Clone, GitError, Source, ask
-from app.contributions.events import branch_moved
+from app.contributions.events import branch_gone, branch_moved
 from app.contributions.git import check_source
 from app.contributions.models import Branch, Repository, RepositoryState
 from app.db import clock_of
@@ -127,6 +127,7 @@ def record_branches(session: Session, repository: Repository, source: Source) ->
         branch_moved(session, repository, branch, old, head)
     for name, branch in sorted(known.items()):
         moved.append(Moved(name, branch.head_sha, None))
+        branch_gone(session, repository, branch)
         session.delete(branch)
     repository.default_branch = source.default_branch
     repository.head_sha = source.branches.get(source.default_branch) if source.default_branch else None

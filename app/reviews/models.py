@@ -78,9 +78,8 @@ class ChangeFile(Row, Base):
     """A path that the change touches, before or after; which module owns it is asked when somebody looks."""
 
     __tablename__ = "change_file"
-    __table_args__ = (sa.UniqueConstraint("change_id", "path"),)
 
-    change_id: Mapped[int] = mapped_column(sa.ForeignKey("change.id", ondelete="CASCADE"))
+    change_id: Mapped[int] = mapped_column(sa.ForeignKey("change.id", ondelete="CASCADE"), index=True)
     path: Mapped[str] = mapped_column(sa.String(4096))
 
 

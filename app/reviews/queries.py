@@ -19,7 +19,8 @@ from app.db import clock_of
 from app.modules import queries as modules
 from app.modules.rules import ModulePaths, modules_of
 from app.people.models import Identity, IdentityPerson, Person
-from app.people.queries import address_of, canonical_id, names_of
+from app.people.queries import canonical_id, names_of
+from app.people.queries.identities import address_of
 from app.reviews import difference, rules
 from app.reviews.difference import Place
 from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeState, Review
@@ -158,7 +159,7 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
             )
         ),
         "words": words,
-        "problem": problem or (f"Too long to read whole: {change.too_long}." if change.too_long else ""),
+        "problem": problem,
         "files": difference.show(diff, modules=_module_of(diff.paths, paths), words=words),
     }
 
@@ -199,6 +200,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
             head=change.head_sha,
             author=author,
             unowned=sum(key is None for key in owners.values()),
+            too_long=change.too_long,
         )
         turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
         found[change.id] = Standing(author, signers, sign_off, approval, turn)

@@ -12,6 +12,7 @@ from app.contributions.rules import missing_sign_offs, read_message
 
 MOST_COMMITS = 1_000
 MOST_FILES = 5_000
+LONGEST_PATH = 4_096
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def read_change(clone: Clone, *, base_branch: str, head: str) -> ChangeRead | No
             )
         )
     diff = clone.diff(base_head, head)
-    paths = [path for path in diff.paths if len(path) <= 4096][:MOST_FILES]
+    paths = [path for path in diff.paths if len(path) <= LONGEST_PATH][:MOST_FILES]
     return ChangeRead(
         base=clone.merge_base(base_head, head) or base_head,
         head=head,
@@ -94,7 +95,7 @@ def from_json(values: dict[str, object]) -> ChangeRead:
 
 def _too_long(commits: int, diff: Diff, paths: int) -> str:
     if commits > MOST_COMMITS:
-        return f"{commits} commits, of which the last {MOST_COMMITS} were read; split the change"
+        return f"{commits} commits, of which the last {MOST_COMMITS} were read"
     if len(diff.paths) > paths:
-        return f"{len(diff.paths)} files, of which {paths} were read; split the change"
-    return "more difference than can be shown; split the change" if diff.is_cut else ""
+        return f"{len(diff.paths)} paths, of which {paths} were read"
+    return ""

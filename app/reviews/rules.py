@@ -84,15 +84,24 @@ def current(opinions: Sequence[Opinion], *, head: str) -> dict[str, Opinion]:
 
 
 def approval_gate(
-    modules: Mapping[str, Signers], opinions: Sequence[Opinion], *, head: str, author: str | None, unowned: int = 0
+    modules: Mapping[str, Signers],
+    opinions: Sequence[Opinion],
+    *,
+    head: str,
+    author: str | None,
+    unowned: int = 0,
+    too_long: str = "",
 ) -> GateVerdict:
     """A maintainer of every touched module approves this very head, and none of them asks for changes.
 
-    `modules` says who may sign for each touched module; `unowned` counts the touched files that no module owns.
+    `modules` says who may sign for each touched module; `unowned` counts the touched files that no module owns;
+    `too_long` says why not all of the change could be read, and then nobody can approve it whole.
     """
     words = current(opinions, head=head)
     atoms = [_approved(key, who, words, author=author) for key, who in sorted(modules.items())]
     atoms += [_contested(key, who, words) for key, who in sorted(modules.items()) if _objectors(who, words)]
+    if too_long:
+        atoms.append(Atom("too-long", False, f"Not all of it was read: {too_long}.", "Push it as several changes."))
     if unowned:
         files = "1 file belongs" if unowned == 1 else f"{unowned} files belong"
         atoms.append(
@@ -136,7 +145,8 @@ def whose_turn(sign_off: GateVerdict, approval: GateVerdict, *, is_open: bool = 
         return Turn(Whose.NOBODY, "It is closed.")
     if not sign_off.lets_through:
         return Turn(Whose.AUTHOR, sign_off.reasons[0])
-    contested = [atom for atom in approval.atoms if not atom.holds and atom.key.endswith((":contested", "unowned"))]
+    authors_work = (":contested", "unowned", "too-long")
+    contested = [atom for atom in approval.atoms if not atom.holds and atom.key.endswith(authors_work)]
     if contested:
         return Turn(Whose.AUTHOR, contested[0].sentence)
     waiting = tuple(atom.key for atom in approval.atoms if not atom.holds)

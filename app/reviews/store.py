@@ -12,14 +12,14 @@ from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeSource, C
 from app.reviews.reading import ChangeRead
 
 
-def change_of(repository_id: int, branch: str) -> sa.Select[tuple[Change]]:
+def change_of(repository_id: int, branch: str) -> sa.Select[Change]:
     """The change of a branch."""
     return sa.select(Change).where(
         Change.repository_id == repository_id, Change.source_kind == ChangeSource.BRANCH, Change.source_ref == branch
     )
 
 
-def open_refs(repository_id: int) -> sa.Select[tuple[str]]:
+def open_refs(repository_id: int) -> sa.Select[str]:
     """The branches of a repository whose changes are open."""
     return sa.select(Change.source_ref).where(
         Change.repository_id == repository_id,

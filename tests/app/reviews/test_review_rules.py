@@ -94,6 +94,12 @@ def test_files_that_no_module_owns_keep_the_gate_closed():
     assert "2 files belong to no module" in verdict.reasons[0]
 
 
+def test_a_change_that_could_not_be_read_whole_is_approved_by_nobody():
+    verdict = approval_gate({"ops": TWO}, [opinion("bob")], head="h2", author="ada", too_long="9,000 paths")
+    assert verdict.state is State.FAILING
+    assert whose_turn(SIGNED, verdict).whose is Whose.AUTHOR
+
+
 def test_the_turn_goes_from_the_author_to_the_reviewers_to_the_one_who_merges():
     unsigned = sign_off_gate([CommitSeen("c1", "Fix", ADA, (ADA,))])
     waiting = approval_gate({"ops": TWO}, [], head="h2", author="ada")
