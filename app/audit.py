@@ -12,8 +12,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Literal
 
@@ -165,17 +166,19 @@ def head(session: Session) -> tuple[int, str]:
 def verify(session: Session) -> Verification:
     """Walk the whole chain and say where it breaks first, if it does."""
     previous, expected = GENESIS, 1
-    for entry in session.scalars(sa.select(AuditEntry).order_by(AuditEntry.number).execution_options(yield_per=1000)):
-        problem = ""
-        if entry.number != expected:
-            problem = f"entry {expected} is missing"
-        elif entry.previous != previous:
-            problem = f"entry {entry.number} does not follow entry {entry.number - 1}"
-        elif not hmac.compare_digest(entry.hash, seal(entry)):
-            problem = f"entry {entry.number} was changed after it was written"
-        if problem:
-            return Verification(ok=False, entries=expected - 1, head=previous, first_bad=expected, because=problem)
-        previous, expected = entry.hash, expected + 1
+    query = sa.select(AuditEntry).order_by(AuditEntry.number).execution_options(yield_per=1000)
+    with closing(session.scalars(query)) as entries:
+        for entry in entries:
+            problem = ""
+            if entry.number != expected:
+                problem = f"entry {expected} is missing"
+            elif entry.previous != previous:
+                problem = f"entry {entry.number} does not follow entry {entry.number - 1}"
+            elif not hmac.compare_digest(entry.hash, seal(entry)):
+                problem = f"entry {entry.number} was changed after it was written"
+            if problem:
+                return Verification(ok=False, entries=expected - 1, head=previous, first_bad=expected, because=problem)
+            previous, expected = entry.hash, expected + 1
     return Verification(ok=True, entries=expected - 1, head=previous)
 
 
@@ -214,7 +217,16 @@ def seal(entry: AuditEntry) -> str:
 
 def canonical(value: Any) -> str:
     """JSON with one spelling only: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Days, moments and choices as text; anything else is a mistake of the caller."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"the audit log takes plain values; {value!r} is a {type(value).__name__}")
 
 
 def _salted(session: Session, key: str, text: str) -> str:

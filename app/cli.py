@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from app import audit, backup, sessions
 from app.auth import current_directory
@@ -80,6 +80,7 @@ def verify() -> None:
 
 @click.command("backup")
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@with_appcontext
 def back_up(target: Path) -> None:
     """Write the whole portal (rows and artefacts) into the file TARGET."""
     try:
@@ -91,6 +92,7 @@ def back_up(target: Path) -> None:
 
 @click.command("restore")
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@with_appcontext
 def bring_back(source: Path) -> None:
     """Fill this empty portal from the backup SOURCE; the database may be of the other kind."""
     try:
@@ -104,6 +106,7 @@ def bring_back(source: Path) -> None:
 @click.option("--queue", default="worker", show_default=True)
 @click.option("--lease", "lease_s", default=LEASE_S, show_default=True, help="Seconds until a dead worker is replaced.")
 @click.option("--once", is_flag=True, help="Work until nothing is due, then end.")
+@with_appcontext
 def worker(queue: str, lease_s: float, once: bool) -> None:
     """Work on jobs until stopped (Ctrl-C or SIGTERM); the step in hand is finished first."""
     made = Worker(current_app._get_current_object(), queue=queue, lease_s=lease_s)  # type: ignore[attr-defined]  # a proxy

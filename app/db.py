@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from flask import current_app
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.clock import Clock, SystemClock
@@ -94,6 +95,14 @@ class Versioned:
     """For rows that people edit: two who save at once get one success and one "changed meanwhile" page (409)."""
 
     version: Mapped[int] = mapped_column(default=1)
+
+    def expect_version(self, seen: str | int | None) -> None:
+        """Check the version that a form was opened with (`ui.version(row)` in it, `request.form["version"]` here).
+
+        Raises: StaleDataError, which becomes the 409 page, when somebody saved the row meanwhile.
+        """
+        if str(seen) != str(self.version):
+            raise StaleDataError(f"the form shows version {seen}, the row has {self.version}")
 
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:

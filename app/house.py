@@ -44,7 +44,7 @@ def sign_in() -> str | tuple[str, int] | BaseResponse:
         return redirect(onward)
     if request.method == "GET":
         return render_template("sign_in.html", onward=onward, problems=[])
-    token = request.form.get("link", "").strip().rstrip("/").rsplit("/", 1)[-1].split("?", 1)[0]
+    token = request.form.get("link", "").strip().split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
     return _redeem(token, onward)
 
 

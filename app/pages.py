@@ -17,7 +17,7 @@ from flask import Flask, Response, current_app, g, render_template, request, url
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from app import wording
 from app.auth import User, access_of, can, current_user
@@ -140,6 +140,7 @@ def init(app: Flask) -> None:
     app.jinja_env.filters.update(wording.FILTERS)
     app.context_processor(_context)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
     app.register_error_handler(Exception, _unexpected)
@@ -237,6 +238,12 @@ def _http_error(error: HTTPException) -> Any:
     return _error_page(status, text, error.get_headers())
 
 
+def _foreign_host(error: SecurityError) -> Any:
+    # No page: its links would be made from the very name that is not ours.
+    text = f"{error.description}\nAdd the name to FLAMBEAU_TRUSTED_HOSTS if it is this portal's.\n"
+    return Response(text, 400, content_type="text/plain; charset=utf-8")
+
+
 def _csrf_error(_error: CSRFError) -> Any:
     text = "The form was too old or came from elsewhere. Go back, reload the page, and send it again."
     return _error_page(400, text)
@@ -248,7 +255,8 @@ def _changed_meanwhile(_error: StaleDataError) -> Any:
 
 
 def _unexpected(error: Exception) -> Any:
-    if current_app.config.get("PROPAGATE_ERRORS"):
+    wanted = current_app.config["PROPAGATE_EXCEPTIONS"]
+    if wanted or (wanted is None and current_app.testing):
         raise error
     log.exception("unexpected", extra={"fields": {"request_id": _request_id(), "path": request.path}})
     return _http_error(InternalServerError())
