@@ -23,7 +23,8 @@ class SettingsError(Exception):
 class Settings(BaseModel):
     """Everything that differs between two installations.
 
-    `home` holds all that is not code: database, clones, logs, artefacts, the session key.
+    `home` holds all that is not code: database, clones, logs, artefacts, the session key. `is_local` marks what this
+    portal builds as one machine's own; `lease_s` is how long a worker or runner may be silent before another goes on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,8 @@ class Settings(BaseModel):
     behind_proxy: bool = False
     synthetic: bool = False
     log_json: bool = True
+    is_local: bool = False
+    lease_s: float = Field(default=30.0, gt=0, le=3600)
 
     @field_validator("base_url")
     @classmethod
@@ -101,6 +104,8 @@ class Settings(BaseModel):
             "behind_proxy": "FLAMBEAU_BEHIND_PROXY",
             "synthetic": "FLAMBEAU_SYNTHETIC",
             "log_json": "FLAMBEAU_LOG_JSON",
+            "is_local": "FLAMBEAU_LOCAL",
+            "lease_s": "FLAMBEAU_LEASE_S",
         }
         values.update({field: env[variable] for field, variable in optional.items() if env.get(variable)})
         try:

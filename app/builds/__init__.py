@@ -1,0 +1,1 @@
+"""Builds: commits become wheels on runners, per hardware target, with their logs and evidence."""
