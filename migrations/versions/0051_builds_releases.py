@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key, UtcDateTime
 
 revision = "0051"
-down_revision = "0030"
+down_revision = "0070"
 
 
 def upgrade() -> None:
