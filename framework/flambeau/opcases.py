@@ -131,23 +131,24 @@ def _place(values: Array, given: SampleInput, case: Case, device: str) -> fl.Ten
     backwards = values[..., ::-1]
     turned = fl.tensor(np.ascontiguousarray(backwards.T), dtype=dtype, device=device)
     order = tuple(reversed(range(values.ndim)))
-    upright = _core.apply("permute_dims", [turned], [order])[0]
+    upright = _core.apply("permute_dims", [turned], [order])
     return _slice(upright, -1, values.shape[-1] - 1, -1, -1)
 
 
 def _slice(x: fl.Tensor, axis: int, start: int, stop: int, step: int) -> fl.Tensor:
     starts, stops, steps = [0] * x.ndim, list(x.shape), [1] * x.ndim
     starts[axis], stops[axis], steps[axis] = start, stop, step
-    return _core.apply("slice", [x], [tuple(starts), tuple(stops), tuple(steps)])[0]
+    return _core.apply("slice", [x], [tuple(starts), tuple(stops), tuple(steps)])
 
 
 def _device(name: str) -> fl.Device:
     return next(device for device in fl.devices() if str(device) == name)
 
 
-def run(case: Case, inputs: Sequence[fl.Tensor]) -> list[fl.Tensor]:
-    """The op's outputs."""
-    return list(_core.apply(case.row.name, list(inputs), list(case.sample.attrs)))
+def run(case: Case, inputs: Sequence[fl.Tensor], device: str | None = None) -> list[fl.Tensor]:
+    """The op's outputs; `device` is for ops without inputs."""
+    outputs = _core.apply(case.row.name, list(inputs), list(case.sample.attrs), device)
+    return [outputs] if isinstance(outputs, fl.Tensor) else list(outputs)
 
 
 def values(x: fl.Tensor) -> Array:

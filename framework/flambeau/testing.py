@@ -203,9 +203,8 @@ def _gradients_of(
     pairs = [(out, w) for out, w in zip(outputs, weights, strict=True) if w is not None and out.requires_grad]
     if not pairs:
         return [None] * len(inputs)
-    return list(
-        _core.gradients([out for out, _ in pairs], [w for _, w in pairs], list(inputs), create_graph=create_graph)
-    )
+    outs, starts = [out for out, _ in pairs], [w for _, w in pairs]
+    return list(_core.gradients(outs, starts, list(inputs), retain_graph=create_graph, create_graph=create_graph))
 
 
 def _differences(

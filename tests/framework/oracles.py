@@ -1,0 +1,378 @@
+"""What NumPy and PyTorch say that each op gives, for comparison with the table's cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Attrs = tuple[Any, ...]
+Oracle = Callable[[list[Array], Attrs], Any]
+
+
+def numpy_result(op: str, inputs: list[Array], attrs: Attrs) -> list[Array] | None:
+    """NumPy's results; floats are computed as float64. None where NumPy does not define the case."""
+    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in inputs]
+    with np.errstate(all="ignore"):
+        result = NUMPY[op](wide, attrs)
+    if result is None:
+        return None
+    return [np.asarray(one) for one in (result if isinstance(result, list) else [result])]
+
+
+def _elementwise(function: Callable[..., Any]) -> Oracle:
+    return lambda x, attrs: function(*x)
+
+
+def _gelu(x: Array, approximate: bool) -> Array:
+    if approximate:
+        share = special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+        return np.where(share == 0, 0.0, x * share)
+    return np.where(np.isneginf(x), 0.0, x * special.ndtr(x))
+
+
+def _gelu_grad(g: Array, x: Array, approximate: bool) -> Array:
+    if approximate:
+        k = np.sqrt(2 / np.pi)
+        share = special.expit(2 * k * (x + 0.044715 * x**3))
+        inner = share * (1 - share) * 2 * k * (1 + 3 * 0.044715 * x**2)
+    else:
+        share = special.ndtr(x)
+        inner = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
+    return g * (share + np.where(np.isinf(x), 0.0, x * inner))
+
+
+def _pow(a: Array, b: Array) -> Any:
+    if a.dtype.kind == "f":
+        return np.power(a, b)
+    # NumPy refuses negative integer exponents; Python's exact numbers do not.
+    cut = [int(p) ** int(q) if q >= 0 else int(float(p) ** float(q)) if p else 0 for p, q in np.broadcast(a, b)]
+    return np.array(cut, dtype=a.dtype).reshape(np.broadcast_shapes(a.shape, b.shape))
+
+
+def _reduce(function: Callable[..., Any]) -> Oracle:
+    return lambda x, attrs: function(x[0], axis=attrs[0], keepdims=attrs[1])
+
+
+def _mean(x: list[Array], attrs: Attrs) -> Any:
+    count = np.prod([x[0].shape[axis] for axis in attrs[0]])
+    return np.sum(x[0], axis=attrs[0], keepdims=attrs[1]) / count
+
+
+def _sum(x: list[Array], attrs: Attrs) -> Any:
+    dtype = attrs[2] if attrs[2] is not None or x[0].dtype.kind == "f" else "int64"
+    return np.sum(x[0], axis=attrs[0], keepdims=attrs[1], dtype=dtype)
+
+
+def _position(function: Callable[..., Any]) -> Oracle:
+    def oracle(x: list[Array], attrs: Attrs) -> Any:
+        if len(attrs[0]) == 1:
+            return function(x[0], axis=attrs[0][0], keepdims=attrs[1])
+        return function(x[0], axis=None, keepdims=attrs[1])
+
+    return oracle
+
+
+def _slices(starts: Attrs, stops: Attrs, steps: Attrs) -> tuple[slice, ...]:
+    parts = zip(starts, stops, steps, strict=True)
+    return tuple(slice(start, None if step < 0 and stop < 0 else stop, step) for start, stop, step in parts)
+
+
+def _slice_grad(x: list[Array], attrs: Attrs) -> Array:
+    result = np.zeros(attrs[0], dtype=x[0].dtype)
+    result[_slices(*attrs[1:])] = x[0]
+    return result
+
+
+def _take_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, indices = x
+    axis, size = attrs
+    shape = (*g.shape[:axis], size, *g.shape[axis + indices.ndim :])
+    result = np.zeros(shape)
+    np.add.at(result, (slice(None),) * axis + (indices,), g)
+    return result
+
+
+def _take_along_axis_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, indices = x
+    axis, size = attrs
+    shape = list(g.shape)
+    shape[axis] = size
+    result = np.zeros(shape)
+    places = list(np.indices(indices.shape))
+    places[axis] = indices
+    np.add.at(result, tuple(places), g)
+    return result
+
+
+def _axis(x: Array, axis: int) -> Any:
+    return () if x.ndim == 0 else axis
+
+
+def _softmax_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, y = x
+    return y * (g - np.sum(g * y, axis=_axis(g, attrs[0]), keepdims=True))
+
+
+def _log_softmax_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, y = x
+    return g - np.exp(y) * np.sum(g, axis=_axis(g, attrs[0]), keepdims=True)
+
+
+def _cross_entropy(x: list[Array], attrs: Attrs) -> list[Array]:
+    logits, target = x
+    reduction, ignored, smoothing = attrs
+    logs = special.log_softmax(logits, axis=1) if logits.size else logits
+    kept = target != ignored
+    safe = np.where(kept, target, 0)
+    rows = -(1 - smoothing) * np.take_along_axis(logs, safe[:, None], 1)[:, 0] - smoothing * logs.mean(axis=1)
+    rows = np.where(kept, rows, 0.0)
+    total = np.sum(rows)
+    return [rows if reduction == 0 else total / kept.sum() if reduction == 1 else total, logs]
+
+
+def _cross_entropy_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, logs, target = x
+    reduction, ignored, smoothing = attrs
+    kept = target != ignored
+    wanted = np.full(logs.shape, smoothing / logs.shape[1])
+    wanted[np.arange(len(target)), np.where(kept, target, 0)] += 1 - smoothing
+    scale = g[:, None] if reduction == 0 else g / kept.sum() if reduction == 1 else g
+    return np.where(kept[:, None], scale * (np.exp(logs) - wanted), 0.0)
+
+
+def _full(x: list[Array], attrs: Attrs) -> Array:
+    shape, value, whole, dtype = attrs
+    return np.full(shape, value if "float" in dtype else whole, dtype="float32" if dtype == "bfloat16" else dtype)
+
+
+def _arange(x: list[Array], attrs: Attrs) -> Array:
+    start, step, count, dtype = attrs
+    return (start + step * np.arange(count)).astype("float64" if "float" in dtype else dtype)
+
+
+def _sgd(x: list[Array], attrs: Attrs) -> list[Array]:
+    count, lr, momentum, dampening, weight_decay, nesterov, maximize, first = attrs
+    parameters, gradients, buffers = x[:count], x[count : 2 * count], x[2 * count :]
+    steps = [(-g if maximize else g) + weight_decay * p for p, g in zip(parameters, gradients, strict=True)]
+    if not buffers:
+        return [p - lr * s for p, s in zip(parameters, steps, strict=True)]
+    kept = [s if first else momentum * b + (1 - dampening) * s for b, s in zip(buffers, steps, strict=True)]
+    used = [s + momentum * b if nesterov else b for s, b in zip(steps, kept, strict=True)]
+    return [p - lr * s for p, s in zip(parameters, used, strict=True)] + kept
+
+
+def _adamw(x: list[Array], attrs: Attrs) -> list[Array]:
+    count, lr, beta1, beta2, eps, weight_decay, step, maximize = attrs
+    groups = [x[i * count : (i + 1) * count] for i in range(4)]
+    moved, means, squares = [], [], []
+    for p, given, mean, square in zip(*groups, strict=True):
+        g = -given if maximize else given
+        means.append(beta1 * mean + (1 - beta1) * g)
+        squares.append(beta2 * square + (1 - beta2) * g * g)
+        root = np.sqrt(squares[-1] / (1 - beta2**step)) + eps
+        moved.append(p * (1 - lr * weight_decay) - lr * means[-1] / (1 - beta1**step) / root)
+    return moved + means + squares
+
+
+# ---- random numbers: Philox4x32-10 in Python ----
+
+
+def philox(counter: tuple[int, ...], key: tuple[int, int]) -> tuple[int, ...]:
+    """Four random words for a counter of four words and a key of two."""
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(b >> 32) ^ c[1] ^ k[0], b & 0xFFFFFFFF, (a >> 32) ^ c[3] ^ k[1], a & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return tuple(c)
+
+
+def _words(seed: int, offset: int, count: int) -> list[int]:
+    words: list[int] = []
+    key = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
+    for block in range((count + 3) // 4):
+        number = offset + block
+        words += philox((number & 0xFFFFFFFF, (number >> 32) & 0xFFFFFFFF, 0, 0), key)
+    return words
+
+
+def _pairs(seed: int, offset: int, count: int) -> list[int]:
+    words = _words(seed, offset, 4 * ((count + 1) // 2))
+    return [low | high << 32 for low, high in zip(words[::2], words[1::2], strict=True)][: max(count, 0)]
+
+
+def _even(shape: tuple[int, ...], seed: int, offset: int, dtype: str, count: int) -> Array:
+    if dtype == "float32":
+        return np.array([(word >> 8) * 2.0**-24 for word in _words(seed, offset, count)][:count])
+    return np.array([(pair >> 11) * 2.0**-53 for pair in _pairs(seed, offset, count)])
+
+
+def _uniform(x: list[Array], attrs: Attrs) -> Array:
+    shape = attrs[0]
+    return _even(*attrs, int(np.prod(shape))).reshape(shape)
+
+
+def _normal(x: list[Array], attrs: Attrs) -> Array:
+    shape, dtype = attrs[0], attrs[3]
+    count = int(np.prod(shape))
+    even = _even(*attrs, count + count % 2)
+    u, v = even[::2] + (2.0**-24 if dtype == "float32" else 2.0**-53), even[1::2]
+    radius = np.sqrt(-2 * np.log(u))
+    both = np.stack([radius * np.cos(2 * np.pi * v), radius * np.sin(2 * np.pi * v)], axis=1)
+    return both.reshape(-1)[:count].reshape(shape)
+
+
+def _randint(x: list[Array], attrs: Attrs) -> Array:
+    shape, low, high, seed, offset, dtype = attrs
+    pairs = _pairs(seed, offset, int(np.prod(shape)))
+    return np.array([low + (pair * (high - low) >> 64) for pair in pairs], dtype=dtype).reshape(shape)
+
+
+NUMPY: dict[str, Oracle] = {
+    "negative": _elementwise(np.negative),
+    "abs": _elementwise(np.abs),
+    "sign": _elementwise(np.sign),
+    "floor": _elementwise(np.floor),
+    "square": _elementwise(np.square),
+    "sqrt": _elementwise(np.sqrt),
+    "exp": _elementwise(np.exp),
+    "log": _elementwise(np.log),
+    "tanh": _elementwise(np.tanh),
+    "sigmoid": _elementwise(special.expit),
+    "relu": _elementwise(lambda x: np.where(x <= 0, 0, x)),
+    "gelu": lambda x, attrs: _gelu(x[0], attrs[0]),
+    "isnan": _elementwise(np.isnan),
+    "isfinite": _elementwise(np.isfinite),
+    "logical_not": _elementwise(np.logical_not),
+    "relu_grad": _elementwise(lambda g, y: np.where(y <= 0, 0, g)),
+    "tanh_grad": _elementwise(lambda g, y: g * (1 - y * y)),
+    "sigmoid_grad": _elementwise(lambda g, y: g * (1 - y) * y),
+    "gelu_grad": lambda x, attrs: _gelu_grad(*x, attrs[0]),
+    "add": _elementwise(np.add),
+    "subtract": _elementwise(np.subtract),
+    "multiply": _elementwise(np.multiply),
+    "divide": _elementwise(np.divide),
+    "floor_divide": _elementwise(np.floor_divide),
+    "remainder": _elementwise(np.remainder),
+    "pow": _elementwise(_pow),
+    "maximum": _elementwise(np.maximum),
+    "minimum": _elementwise(np.minimum),
+    "equal": _elementwise(np.equal),
+    "not_equal": _elementwise(np.not_equal),
+    "less": _elementwise(np.less),
+    "less_equal": _elementwise(np.less_equal),
+    "greater": _elementwise(np.greater),
+    "greater_equal": _elementwise(np.greater_equal),
+    "logical_and": _elementwise(np.logical_and),
+    "logical_or": _elementwise(np.logical_or),
+    "logical_xor": _elementwise(np.logical_xor),
+    "where": _elementwise(np.where),
+    "cast": lambda x, attrs: x[0] if "float" in attrs[0] else x[0].astype(attrs[0]),
+    "copy": lambda x, attrs: x[0],
+    "to_device": lambda x, attrs: x[0],
+    "sum": _sum,
+    "mean": _mean,
+    "max": _reduce(np.max),
+    "min": _reduce(np.min),
+    "any": _reduce(np.any),
+    "all": _reduce(np.all),
+    "argmax": _position(np.argmax),
+    "argmin": _position(np.argmin),
+    "matmul": _elementwise(np.matmul),
+    "linear": _elementwise(lambda x, w, b=0.0: x @ w.T + b),
+    "reshape": lambda x, attrs: x[0].reshape(attrs[0]),
+    "permute_dims": lambda x, attrs: x[0].transpose(attrs[0]),
+    "broadcast_to": lambda x, attrs: np.broadcast_to(x[0], attrs[0]),
+    "expand_dims": lambda x, attrs: np.expand_dims(x[0], attrs[0]),
+    "squeeze": lambda x, attrs: np.squeeze(x[0], attrs[0]),
+    "slice": lambda x, attrs: x[0][_slices(*attrs)],
+    "slice_grad": _slice_grad,
+    "concat": lambda x, attrs: np.concatenate(x, axis=attrs[0]),
+    "stack": lambda x, attrs: np.stack(x, axis=attrs[0]),
+    "take": lambda x, attrs: np.take(x[0], x[1], axis=attrs[0]),
+    "take_grad": _take_grad,
+    "take_along_axis": lambda x, attrs: np.take_along_axis(x[0], x[1], axis=attrs[0]),
+    "take_along_axis_grad": _take_along_axis_grad,
+    "softmax": lambda x, attrs: special.softmax(x[0], axis=_axis(x[0], attrs[0])) if x[0].size else x[0],
+    "log_softmax": lambda x, attrs: special.log_softmax(x[0], axis=_axis(x[0], attrs[0])) if x[0].size else x[0],
+    "softmax_grad": _softmax_grad,
+    "log_softmax_grad": _log_softmax_grad,
+    "cross_entropy": _cross_entropy,
+    "cross_entropy_grad": _cross_entropy_grad,
+    "full": _full,
+    "arange": _arange,
+    "eye": lambda x, attrs: np.eye(attrs[0], attrs[1], attrs[2]),
+    "uniform": _uniform,
+    "normal": _normal,
+    "randint": _randint,
+    "sgd_step": _sgd,
+    "adamw_step": _adamw,
+}
+
+
+def torch_function(op: str) -> Callable[..., Any] | None:
+    """PyTorch's function of (*tensors, *attributes), or None where it has none of the kind."""
+    import torch
+    from torch.nn import functional
+
+    def slices(x: Any, starts: Attrs, stops: Attrs, steps: Attrs) -> Any:
+        for axis, part in enumerate(zip(starts, stops, steps, strict=True)):
+            chosen = range(*part)
+            x = x.index_select(axis, torch.tensor(list(chosen), dtype=torch.int64))
+        return x
+
+    def cross_entropy(logits: Any, target: Any, reduction: int, ignored: int, smoothing: float) -> Any:
+        name = ("none", "mean", "sum")[reduction]
+        loss = functional.cross_entropy(logits, target, reduction=name, ignore_index=ignored, label_smoothing=smoothing)
+        return loss, functional.log_softmax(logits, dim=1)
+
+    def over(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda x, axes, keepdims: function(x, dim=axes, keepdim=keepdims) if axes else x
+
+    def position(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda x, axes, keepdims: function(x, dim=axes[0] if len(axes) == 1 else None, keepdim=keepdims)
+
+    def total(x: Any, axes: Attrs, keepdims: bool, dtype: str | None) -> Any:
+        wide = x.to(getattr(torch, dtype)) if dtype else x
+        return torch.sum(wide, dim=axes, keepdim=keepdims) if axes else wide + 0
+
+    same = (
+        *("negative", "abs", "sign", "floor", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu", "isnan"),
+        *("isfinite", "logical_not", "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow"),
+        *("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "where", "matmul"),
+    )
+    functions: dict[str, Callable[..., Any]] = {name: getattr(torch, name) for name in same}
+    comparisons = {
+        "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
+    }  # fmt: skip
+    functions |= {name: getattr(torch, other) for name, other in comparisons.items()}
+    functions |= {
+        "gelu": lambda x, approximate: functional.gelu(x, approximate="tanh" if approximate else "none"),
+        "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
+        "copy": lambda x: x.clone(),
+        "sum": total,
+        "mean": lambda x, axes, keepdims: torch.mean(x, dim=axes, keepdim=keepdims) if axes else x,
+        "max": over(torch.amax),
+        "min": over(torch.amin),
+        "argmax": position(torch.argmax),
+        "argmin": position(torch.argmin),
+        "linear": functional.linear,
+        "reshape": torch.reshape,
+        "permute_dims": torch.permute,
+        "broadcast_to": torch.broadcast_to,
+        "slice": slices,
+        "concat": lambda *x: torch.concat(x[:-1], dim=x[-1]),
+        "stack": lambda *x: torch.stack(x[:-1], dim=x[-1]),
+        "take": lambda x, i, axis: x.index_select(axis, (i % x.shape[axis]).reshape(-1)).reshape(
+            *x.shape[:axis], *i.shape, *x.shape[axis + 1 :]
+        ),
+        "take_along_axis": lambda x, i, axis: torch.take_along_dim(x, i % x.shape[axis], dim=axis),
+        "softmax": lambda x, axis: torch.softmax(x, dim=axis),
+        "log_softmax": lambda x, axis: torch.log_softmax(x, dim=axis),
+        "cross_entropy": cross_entropy,
+    }
+    return functions.get(op)
