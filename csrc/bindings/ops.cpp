@@ -1,4 +1,6 @@
 // Every row of the op table as a Python callable: fl.sum(x, axis=0), x.sum(axis=0).
+#include <pybind11/stl.h>
+
 #include <cstddef>
 
 #include "bindings/python.h"
@@ -209,13 +211,14 @@ py::object make_op(const OpRow& row) {
   return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(op));
 }
 
-// Calls a row with attributes as the graph has them: in order, settled already.
+// Calls a row with attributes in the order of the graph; None where one is not given.
 py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs, const py::sequence& attrs, const py::object& device) {
   const OpRow& row = op_named(name);
   if (attrs.size() != row.attrs.size())
     raise(ErrorKind::Type, name, " has ", row.attrs.size(), " attributes, but ", attrs.size(), " were given");
   std::vector<Attr> settled;
   for (size_t i = 0; i < row.attrs.size(); ++i) settled.push_back(attr_from(row, row.attrs[i], py::object(attrs[i]).ptr()));
+  if (row.normalize && inputs.size() >= static_cast<size_t>(row.min_inputs)) row.normalize(row, inputs, settled);
   OnDevice there(inputs.empty() ? device_from(device.ptr()) : inputs[0].device());
   std::vector<Tensor> outs;
   {
