@@ -21,6 +21,7 @@ from app.contributions.clones import GitError
 from app.contributions.models import Repository
 from app.db import current_db
 from app.governance.queries import current
+from app.governance_files import GovernanceError, Target
 from app.jobs import cancel
 from app.pages import Nav
 from app.settings import current_settings
@@ -48,7 +49,7 @@ def overview() -> str:
         repositories = session.scalars(
             sa.select(Repository).where(Repository.is_foundation).order_by(Repository.id)
         ).all()
-        listed = current(session).targets
+        listed = _targets(session)
         grids = [(one, grid(session, settings, one, listed)) for one in repositories]
         return render_template(
             "builds/overview.html", grids=[(one, rows) for one, rows in grids if rows], targets=listed,
@@ -160,6 +161,14 @@ def again(public_id: str) -> BaseResponse:
         if not queries.build_again(session, build, actor=current_user().actor, reason=reason):
             flash("Only a build that failed or was cancelled can be tried again.")
     return redirect(url_for(".one", public_id=public_id))
+
+
+def _targets(session: Session) -> tuple[Target, ...]:
+    """The hardware targets; none as long as governance/ was never synced."""
+    try:
+        return current(session).targets
+    except GovernanceError:
+        return ()
 
 
 def _build(session: Session, public_id: str) -> Build:

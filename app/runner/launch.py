@@ -76,10 +76,10 @@ def _enter_namespaces() -> None:
             file.write(text)
 
 
-def _arrange_mounts(writable: list[str], hide: list[str]) -> None:
+def _arrange_mounts(writable: list[str], readable: list[str], hide: list[str]) -> None:
     """An own view of the file system. Order matters: what must stay reachable is held open before it is hidden."""
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    kept = {path: os.open(path, os.O_PATH) for path in writable}
+    kept = {path: os.open(path, os.O_PATH) for path in [*writable, *readable]}
     for path in hide:
         if os.path.isdir(path):
             _mount("tmpfs", path, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=0755")
@@ -200,11 +200,12 @@ def _run_in_namespaces(order: dict[str, object]) -> int:
             _die_with_parent()
             if select.select([alive_read], [], [], 0)[0]:
                 os._exit(1)  # the parent died before we could ask to be told
-            limits, writable, hide = order["limits"], order["writable"], order["hide"]
+            limits, writable, readable, hide = (order[key] for key in ("limits", "writable", "readable", "hide"))
             assert isinstance(limits, dict)  # noqa: S101
             assert isinstance(writable, list)  # noqa: S101
+            assert isinstance(readable, list)  # noqa: S101
             assert isinstance(hide, list)  # noqa: S101
-            _arrange_mounts(writable, hide)
+            _arrange_mounts(writable, readable, hide)
             _set_limits(limits, own_process_count=True)
             _drop_privileges()
         except OSError as error:

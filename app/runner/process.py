@@ -44,6 +44,7 @@ class Order:
     environment: Mapping[str, str]
     limits: Limits
     writable: Sequence[Path]  # the first is the job's own, and watched for its size
+    readable: Sequence[Path] = ()  # stays in sight although a folder above it is hidden
     hide: Sequence[Path] = ()
     namespaces: bool = False
 
@@ -114,7 +115,8 @@ def _start(order: Order) -> tuple[subprocess.Popen[bytes], os.PathLike[str] | ob
     spec = {
         "command": list(order.command), "cwd": str(order.cwd), "environment": dict(order.environment),
         "limits": {name: int(value) for name, value in limits.items()}, "namespaces": order.namespaces,
-        "writable": [str(path) for path in order.writable], "hide": [str(path) for path in order.hide],
+        "writable": [str(path) for path in order.writable],
+        "readable": [str(path) for path in order.readable], "hide": [str(path) for path in order.hide],
         "parent": os.getpid(),
     }  # fmt: skip
     process = subprocess.Popen(

@@ -125,14 +125,13 @@ def _do_step(
 
 def _order(runner: Runner, task: dict[str, Any], step: dict[str, Any], space: Workspace) -> process.Order:
     """The command and all that it may see. Only a trusted commit may use, and so fill, the machine's pip cache."""
-    pip_conf = space.root / "pip.conf"
-    pip_conf.write_text(runner.pip_conf, encoding="utf-8")
+    space.pip_conf.write_text(runner.pip_conf, encoding="utf-8")
     cache = runner.pip_cache if task["trusted"] and runner.pip_cache else space.pip_cache
     cache.mkdir(parents=True, exist_ok=True)
     given = {
         **task["environment"], "HOME": str(space.home), "TMPDIR": str(space.tmp), "PYTHON": machine.base_python(),
         "SOURCE": str(space.source), "OUT": str(space.out), "INPUTS": str(space.inputs),
-        "WORK": str(space.tmp), "PIP_CONFIG_FILE": str(pip_conf), "PIP_CACHE_DIR": str(cache),
+        "WORK": str(space.tmp), "PIP_CONFIG_FILE": str(space.pip_conf), "PIP_CACHE_DIR": str(cache),
     }  # fmt: skip
     return process.Order(
         command=["/bin/sh", "-eu", "-c", step["script"]],
@@ -140,6 +139,7 @@ def _order(runner: Runner, task: dict[str, Any], step: dict[str, Any], space: Wo
         environment=machine.environment(given),
         limits=process.Limits.of({**task["limits"], **step.get("limits", {})}),
         writable=[space.work, cache],
+        readable=[space.given],
         hide=runner.hide,
         namespaces=runner.namespaces,
     )

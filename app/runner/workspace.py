@@ -26,7 +26,7 @@ class ArtefactError(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """A job's folder. The build may write in `work` alone; log, settings and inputs lie beside it, out of its reach.
+    """A job's folder. The build writes in `work`, reads in `given`, and does not see the log beside them.
 
     `source` is where steps start, `out` holds what they hand over, `inputs` what earlier steps handed over.
     """
@@ -54,8 +54,16 @@ class Workspace:
         return self.work / "tmp"
 
     @property
+    def given(self) -> Path:
+        return self.root / "given"
+
+    @property
     def inputs(self) -> Path:
-        return self.root / "inputs"
+        return self.given / "inputs"
+
+    @property
+    def pip_conf(self) -> Path:
+        return self.given / "pip.conf"
 
     @property
     def pip_cache(self) -> Path:

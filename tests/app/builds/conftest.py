@@ -56,7 +56,7 @@ class Farm:
     def run_runner(self, *extra: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Let the runner do one job."""
         command = [sys.executable, "-I", "-S", str(RUNNER), "--portal", self.url, "--hardware", TARGET, "--once",
-                   "--token-file", str(self.folder / "token"), "--home", str(self.folder / "runner"),
+                   "--token-file", str(self.folder / "token"), "--home", str(self.settings.folder("runner")),
                    "--hide", str(self.settings.home), *extra]  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
