@@ -14,6 +14,9 @@ void bind_autograd(py::module_& module) {
     py::gil_scoped_release free;
     backward(outputs, gradients, {.retain_graph = retain_graph, .create_graph = create_graph});
   }, py::arg("outputs"), py::arg("gradients"), py::arg("retain_graph"), py::arg("create_graph"));
+  module.def("depends_on_others", [](const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs) {
+    return depends_on_others(outputs, inputs);
+  });
   // A gradient that is None: the outputs do not depend on that input. create_graph None: only if somebody could
   // differentiate the result.
   module.def("gradients", [](const std::vector<Tensor>& outputs, const py::list& starts, const std::vector<Tensor>& inputs,
@@ -67,6 +70,7 @@ void bind_graph(py::module_& module) {
   py::class_<GraphRecorder>(module, "Recorder")
       .def(py::init<>())
       .def("argument", &GraphRecorder::argument)
+      .def("stop", &GraphRecorder::stop)
       .def("finish", [](GraphRecorder& recorder, const std::vector<Tensor>& results) { return recorder.finish(results); });
   module.def("recording", [] { return recorder() != nullptr; }, "Whether this thread is recording a function.");
 }

@@ -5,6 +5,7 @@
 
 #include "bindings/python.h"
 
+#include <pybind11/stl.h>
 #include <structmember.h>  // after Python.h
 
 namespace flambeau::python {
@@ -284,8 +285,13 @@ py::object attr_object(const Attr& attr) {
 void bind_ops(py::module_& module) {
   make_op_type();
   py::dict ops;
-  for (const OpRow* row : op_table()) ops[row->name] = make_op(*row);
+  py::dict public_ops;  // name -> whether it is a method of Tensor too
+  for (const OpRow* row : op_table()) {
+    ops[row->name] = make_op(*row);
+    if (row->public_name) public_ops[row->name] = row->min_inputs >= 1 && row->max_inputs != kAnyNumber;
+  }
   module.attr("ops") = ops;
+  module.attr("public_ops") = public_ops;
   module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none());
 }
 

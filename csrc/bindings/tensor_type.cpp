@@ -167,6 +167,13 @@ PyObject* backward_method(PyObject* self, PyObject* args, PyObject* kwargs) {
 // Same storage, same autograd: what a Python subclass or copy.copy() shares.
 PyObject* share(PyObject* self, PyObject*) { return wrap(tensor_of(self)); }
 
+PyObject* shares_memory(PyObject* self, PyObject* other) {
+  if (!is_tensor(other)) Py_RETURN_FALSE;
+  const Tensor& a = tensor_of(self);
+  const Tensor& b = tensor_of(other);
+  return PyBool_FromLong(a->storage == b->storage && (a->storage || (a.count() == 0 && b.count() == 0)));
+}
+
 PyMethodDef methods[] = {
     {"item", item, METH_NOARGS, "The one element as a Python number."},
     {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
@@ -176,6 +183,7 @@ PyMethodDef methods[] = {
     {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward_method)), METH_VARARGS | METH_KEYWORDS,
      "backward(gradient=None, retain_graph=False, create_graph=False)\n--\n\n"
      "Add the gradient of this tensor to .grad of every leaf it depends on."},
+    {"_shares_memory", shares_memory, METH_O, "Whether both look into the same memory."},
     {"_share", share, METH_NOARGS, "Another object for the same tensor."},
     {nullptr, nullptr, 0, nullptr},
 };

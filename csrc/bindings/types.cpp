@@ -104,7 +104,17 @@ PyObject* device_object(Device* device) {
 
 Device* device_from(PyObject* object) {
   if (object == Py_None) return cpu();
-  if (PyUnicode_Check(object)) return device_named(py::cast<std::string>(py::handle(object)));
+  if (PyUnicode_Check(object)) {
+    const auto name = py::cast<std::string>(py::handle(object));
+    if (name == "cpu") return cpu();
+    try {
+      return device_named(name);
+    } catch (const Error&) {
+      // It may come from a wheel that is installed and not opened yet.
+      py::module_::import("flambeau.devices").attr("load_vendors")();
+      return device_named(name);
+    }
+  }
   if (py::isinstance<PyDevice>(object)) return py::cast<PyDevice&>(py::handle(object)).device;
   raise(ErrorKind::Type, "device: ", py::cast<std::string>(py::repr(object)), " is neither a device nor a name like 'cpu'");
 }

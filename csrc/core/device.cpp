@@ -228,7 +228,9 @@ void open_built_in(const std::string& name) {
   try {
     open_backend(name, entry);
   } catch (const Error& error) {
-    all.missing[name] = error.what();
+    std::string_view why = error.what();
+    if (why.starts_with(name + ": ")) why.remove_prefix(name.size() + 2);
+    all.missing[name] = why;
   }
 }
 

@@ -56,6 +56,8 @@ class GraphRecorder final : public Recorder {
   // A value-less tensor that stands for the next argument.
   Tensor argument(const Tensor& like);
   void record(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) override;
+  // Stops listening; does nothing if it has stopped.
+  void stop();
   // Stops listening and gives the graph whose results these are, without ops that no result needs.
   Graph finish(Inputs results);
 

@@ -26,8 +26,11 @@ GraphRecorder::GraphRecorder()
   set_recorder(this);
 }
 
-GraphRecorder::~GraphRecorder() {
+GraphRecorder::~GraphRecorder() { stop(); }
+
+void GraphRecorder::stop() {
   if (listening_) set_recorder(before_);
+  listening_ = false;
 }
 
 int32_t GraphRecorder::add_value(const Tensor& x) {
@@ -76,8 +79,7 @@ void GraphRecorder::record(const OpRow& row, Inputs inputs, Attrs attrs, std::sp
 
 Graph GraphRecorder::finish(Inputs results) {
   for (const Tensor& x : results) graph_.outputs.push_back(number_of(x));
-  set_recorder(before_);
-  listening_ = false;
+  stop();
 
   std::vector<bool> needed(graph_.values.size(), false);
   for (int32_t value : graph_.outputs) needed[static_cast<size_t>(value)] = true;

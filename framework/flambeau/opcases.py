@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flambeau as fl
 import numpy as np
+
+import flambeau as fl
 from flambeau import _core
 from flambeau.optable import FLOATS, INTEGERS, Row, Sample, SampleInput
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import flambeau as fl
 import numpy as np
+
+import flambeau as fl
 from flambeau import _core
 
 Array = np.ndarray[Any, np.dtype[Any]]

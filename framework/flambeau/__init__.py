@@ -1,0 +1,63 @@
+"""Flambeau: eager, differentiable tensors on any hardware, under the names of the Python Array API standard.
+
+>>> import flambeau as fl
+>>> x = fl.tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> (x * x).sum().backward()
+>>> x.grad
+tensor([2.0, 4.0, 6.0])
+"""
+
+from . import random
+from ._core import (
+    DeviceError,
+    DTypeError,
+    Graph,
+    ShapeError,
+    Tensor,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    get_num_threads,
+    int32,
+    int64,
+    recording,
+    set_num_threads,
+    tensor,
+)
+from ._version import __version__
+from .array_api import *
+from .array_api import __array_namespace_info__
+from .autograd import enable_grad, grad, no_grad, value_and_grad
+from .creation import *
+from .devices import devices
+from .dtypes import can_cast, finfo, iinfo, isdtype, result_type
+from .graph import record
+from .random import manual_seed
+from .tensor_methods import table_functions
+
+__array_api_version__ = "2025.12"
+e, inf, nan, newaxis, pi = 2.718281828459045, float("inf"), float("nan"), None, 3.141592653589793
+
+# One function for each public row of the op table: fl.add, fl.sum, fl.matmul, ...
+globals().update(table_functions())
+bool = bool_  # the dtype: from here on this module means it by `bool`
+
+
+def __getattr__(name: str) -> object:
+    """Larger parts are imported at first use, so that `import flambeau` stays light."""
+    import importlib
+
+    if name in _LAZY:
+        module = importlib.import_module(_LAZY[name], __name__)
+        return module if _LAZY[name] == "." + name else getattr(module, name)
+    near = [known for known in globals() if not known.startswith("_") and known[:3] == name[:3]]
+    hint = f"; near: {', '.join(sorted(near)[:5])}" if near else ""
+    raise AttributeError(f"module 'flambeau' has no attribute '{name}'{hint}")
+
+
+_LAZY = {
+    "nn": ".nn", "optim": ".optim", "testing": ".testing", "conformance": ".conformance",
+    "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors",
+}  # fmt: skip

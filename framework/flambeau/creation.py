@@ -1,0 +1,167 @@
+"""Tensors from nothing: constants, ranges, and what other libraries hold."""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+from . import _core
+from ._core import DType, Tensor, asarray
+
+__all__ = [
+    "arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "meshgrid",
+    "ones", "ones_like", "tril", "triu", "zeros", "zeros_like",
+]  # fmt: skip
+
+Shape = int | tuple[int, ...] | list[int]
+
+
+def full(shape: Shape, fill_value: float, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """One value everywhere. Without dtype: float32 for a float, int64 for an int, bool for a bool."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None:
+        kind = type(fill_value)
+        dtype = _core.bool_ if kind is bool else _core.int64 if issubclass(kind, int) else _core.float32
+    dtype = _core.dtype(dtype)
+    whole = int(fill_value) if not isinstance(fill_value, float) or math.isfinite(fill_value) else 0
+    if dtype == _core.bool_:
+        whole = int(bool(fill_value))
+    elif dtype.is_integer:
+        if isinstance(fill_value, float) and not fill_value.is_integer():
+            raise _core.DTypeError(f"full: {fill_value} is not {dtype}; ask for a float dtype or round it")
+        limit = 2 ** (dtype.itemsize * 8 - 1)
+        if not -limit <= whole < limit:
+            raise ValueError(f"full: {whole} does not fit into {dtype}")
+    elif not -(2**63) <= whole < 2**63:
+        whole = 0
+    return _core.apply("full", [], [_shape(shape), float(fill_value), whole, dtype], device)
+
+
+def zeros(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """Zeros; float32 unless a dtype is given."""
+    return full(shape, 0, dtype=dtype or _core.float32, device=device)
+
+
+def ones(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """Ones; float32 unless a dtype is given."""
+    return full(shape, 1, dtype=dtype or _core.float32, device=device)
+
+
+def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """A tensor to be filled. It holds zeros, so that a forgotten write gives the same result each time."""
+    return zeros(shape, dtype=dtype, device=device)
+
+
+def full_like(x: Tensor, /, fill_value: float, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """One value, with the shape, dtype and device of x."""
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
+
+
+def zeros_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """Zeros, with the shape, dtype and device of x."""
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def ones_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """Ones, with the shape, dtype and device of x."""
+    return full_like(x, 1, dtype=dtype, device=device)
+
+
+def empty_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """A tensor to be filled, with the shape, dtype and device of x."""
+    return zeros_like(x, dtype=dtype, device=device)
+
+
+def arange(
+    start: float, /, stop: float | None = None, step: float = 1, *, dtype: DType | None = None, device: object = None
+) -> Tensor:
+    """start, start + step, ... below stop; arange(n) counts from 0 to n - 1.
+
+    >>> import flambeau as fl
+    >>> fl.arange(2, 9, 3)
+    tensor([2, 5, 8])
+    """
+    if stop is None:
+        start, stop = 0, start
+    if step == 0:
+        raise ValueError("arange: step is 0 and would never reach stop")
+    if dtype is None:
+        whole = all(isinstance(x, int) for x in (start, stop, step))
+        dtype = _core.int64 if whole else _core.float32
+    count = max(0, math.ceil((stop - start) / step))
+    return _core.apply("arange", [], [float(start), float(step), count, _core.dtype(dtype)], device)
+
+
+def linspace(
+    start: float,
+    stop: float,
+    /,
+    num: int,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    endpoint: bool = True,
+) -> Tensor:
+    """`num` numbers evenly from start to stop, which is the last one unless endpoint=False."""
+    if num < 0:
+        raise ValueError(f"linspace: num is {num} and must be at least 0")
+    dtype = _core.dtype(dtype or _core.float32)
+    steps = num - 1 if endpoint else num
+    wide = _core.float64 if device is None or _core.float64 in _core.device(device).dtypes else _core.float32
+    i = arange(num, dtype=wide, device=device)
+    x = i * ((stop - start) / max(steps, 1)) + start
+    if endpoint and num > 1:
+        x = _core.ops["where"](i == num - 1, float(stop), x)
+    return x.astype(dtype, copy=False)
+
+
+def eye(
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: DType | None = None, device: object = None
+) -> Tensor:
+    """Ones on diagonal k, zeros elsewhere."""
+    columns = n_rows if n_cols is None else n_cols
+    return _core.apply("eye", [], [n_rows, columns, k, _core.dtype(dtype or _core.float32)], device)
+
+
+def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
+    """Coordinates of a grid: one tensor for each axis, all of the grid's shape."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing is '{indexing}' and must be 'xy' or 'ij'")
+    swap = indexing == "xy" and len(arrays) > 1
+    order = [1, 0, *range(2, len(arrays))] if swap else list(range(len(arrays)))
+    sizes = tuple(arrays[i].size for i in order)
+    grids = []
+    for i, x in enumerate(arrays):
+        place = order.index(i)
+        shape = [1] * len(arrays)
+        shape[place] = x.size
+        grids.append(_core.ops["broadcast_to"](x.reshape(shape), sizes))
+    return grids
+
+
+def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
+    """x with zeros above diagonal k of its last two axes."""
+    return _core.ops["where"](_offsets(x, "tril") <= k, x, 0)
+
+
+def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
+    """x with zeros below diagonal k of its last two axes."""
+    return _core.ops["where"](_offsets(x, "triu") >= k, x, 0)
+
+
+def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None) -> Tensor:
+    """Another library's tensor on the same memory, by DLPack."""
+    return _core.from_dlpack(x, device=device, copy=copy)
+
+
+def _offsets(x: Tensor, op: str) -> Tensor:
+    if x.ndim < 2:
+        raise _core.ShapeError(f"{op}: at least two dimensions are needed and the shape is {x.shape}")
+    rows, columns = x.shape[-2:]
+    counted = [arange(n, dtype=_core.int32, device=x.device) for n in (rows, columns)]
+    return counted[1] - counted[0].reshape(rows, 1)
+
+
+def _shape(shape: Shape) -> tuple[int, ...]:
+    return tuple(shape) if isinstance(shape, list | tuple) else (builtins.int(shape),)

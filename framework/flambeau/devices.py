@@ -1,0 +1,70 @@
+"""The devices of this machine: those built in, and those that installed wheels bring."""
+
+from __future__ import annotations
+
+from . import _core
+from ._core import Device
+
+_GROUP = "flambeau.backends"
+_failed: dict[str, str] = {}
+_vendors_loaded = False
+
+
+class _Devices:
+    """`devices()` lists them; its methods are what can be asked of all.
+
+    >>> import flambeau as fl
+    >>> "cpu" in fl.devices()
+    True
+    """
+
+    def __call__(self) -> list[Device]:
+        """Every device, the CPU first."""
+        load_vendors()
+        found = _core.devices()
+        return sorted(found, key=lambda d: d.name != "cpu")
+
+    def missing(self) -> dict[str, str]:
+        """Backends that are here but have no device, with the reason."""
+        load_vendors()
+        _core.devices()
+        return dict(_core.missing_backends()) | _failed
+
+    def load(self, path: str) -> list[str]:
+        """Load a backend from a shared library; gives the names of its devices."""
+        return _core.load_backend(str(path))
+
+    def allow_fallback(self, allowed: bool = True) -> None:
+        """Compute on the CPU what a device has no kernel for, and count it; off at the start."""
+        _core.allow_fallback(allowed)
+
+    def fallback_count(self) -> int:
+        """How many ops the CPU has computed for other devices."""
+        return _core.fallback_count()
+
+    def memory(self, device: object = None) -> dict[str, int]:
+        """Bytes in tensors (used, peak) and kept for reuse (cached); requests to the system and served from memory."""
+        return _core.memory(device)
+
+    def trim(self, device: object = None) -> int:
+        """Give back memory that is kept for reuse; the bytes that were."""
+        return _core.trim_memory(device)
+
+
+devices = _Devices()
+
+
+def load_vendors() -> None:
+    """Open the backends of installed wheels, once. An entry point gives its library's path, or a function that does."""
+    global _vendors_loaded
+    if _vendors_loaded:
+        return
+    _vendors_loaded = True
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=_GROUP):
+        try:
+            path = entry.load()
+            _core.load_backend(str(path() if callable(path) else path))
+        except Exception as error:  # a stranger's code: whatever it does, the other devices stay usable
+            _failed[entry.name] = f"{type(error).__name__}: {error}"
