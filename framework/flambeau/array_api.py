@@ -9,8 +9,8 @@ from .tensor_methods import _astype
 
 __all__ = [
     "astype", "broadcast_arrays", "broadcast_shapes", "ceil", "clip", "concat", "count_nonzero", "diff", "flip",
-    "isinf", "matrix_transpose", "moveaxis", "positive", "reciprocal", "reshape", "roll", "square", "squeeze", "stack", "std",
-    "trunc", "unstack", "var", "vecdot",
+    "isinf", "matrix_transpose", "moveaxis", "positive", "reciprocal", "reshape", "roll", "square", "squeeze", "stack",
+    "std", "trunc", "unstack", "var", "vecdot",
 ]  # fmt: skip
 
 _op = _core.ops

@@ -125,7 +125,7 @@ def _has_others(value: Tensor, leaves: list[Tensor]) -> bool:
 def _enter(x: Tensor, outer: bool) -> Tensor:
     """The tensor that the function sees: of a tape of its own, or linked to the one outside."""
     if not x.dtype.is_float:
-        raise _core.DTypeError(f"grad: an argument is {x.dtype} and only floats have gradients; cast it or change argnums")
+        raise _core.DTypeError(f"grad: an argument is {x.dtype} and only floats have gradients; cast it")
     return _core.ops["reshape"](x, x.shape) if outer and x.requires_grad else x.detach().requires_grad_()
 
 

@@ -130,7 +130,7 @@ def _namespace(self: Tensor, /, *, api_version: str | None = None) -> object:
 
 def _transpose(self: Tensor) -> Tensor:
     if self.ndim != 2:
-        raise _core.ShapeError(f"T: a matrix is needed and the shape is {self.shape}; use x.mT or permute_dims(x, axes)")
+        raise _core.ShapeError(f"T: a matrix is needed and the shape is {self.shape}; use x.mT or permute_dims")
     return _core.ops["permute_dims"](self, (1, 0))
 
 
