@@ -108,7 +108,7 @@ def _sample(connection: sa.Connection, column: sa.Column[Any], checks: list[str]
         return _LEAVE_OUT
     for check in checks:
         choices = re.findall(r"'([^']*)'", check)
-        if choices and re.search(rf'(?:^|[\s(])"?{re.escape(column.name)}"?\s', check):
+        if choices and re.search(rf'(?:^|[\s(])"?{re.escape(column.name)}"?[\s:)]', check):
             return choices[0]
     kind = column.type
     if isinstance(kind, sa.Boolean):
