@@ -102,14 +102,13 @@ struct Product {
 
 // Sizes at which the ways change (measured on Zen 5 with AVX-512, see docs/performance.md).
 constexpr int64_t kSmallWork = int64_t(160) * 160 * 160;  // m n k up to which nothing is packed
-constexpr int64_t kPieceWork = int64_t(1) << 20;          // m n k that makes a piece for a thread
+constexpr int64_t kPieceWork = int64_t(1) << 21;          // m n k that makes a piece for a thread
 constexpr int64_t kTileRows = 384, kTileColumns = 512, kTileDepth = 256;
-constexpr int64_t kBlasRows = 512, kBlasColumns = 512;
+constexpr int64_t kBlasRows = 256, kBlasColumns = 512, kBlasTiles = 16;
 
 // b's rows, contiguous and padded to a multiple of the tile's columns.
 void pack_rows(const Product& p, int64_t width, char* to) {
   const int64_t element = p.element();
-  const int64_t shape[2] = {p.k, p.n}, strides[2] = {p.b.row, p.b.column};
   if (p.b.column == 1 || p.n == 1) {
     for (int64_t i = 0; i < p.k; ++i) {
       std::memcpy(to + i * width * element, p.b.data + i * p.b.row * element, size_t(p.n * element));
@@ -117,16 +116,8 @@ void pack_rows(const Product& p, int64_t width, char* to) {
     }
     return;
   }
-  // A transpose, in blocks of columns that share cache lines.
-  const auto move = [&]<class T>(const T* from, T* out) {
-    for (int64_t i0 = 0; i0 < shape[0]; i0 += 16)
-      for (int64_t j = 0; j < shape[1]; ++j)
-        for (int64_t i = i0; i < std::min(i0 + 16, shape[0]); ++i)
-          out[i * width + j] = from[i * strides[0] + j * strides[1]];
-    for (int64_t i = 0; i < shape[0]; ++i) std::fill(out + i * width + shape[1], out + (i + 1) * width, T(0));
-  };
-  if (element == 4) move(reinterpret_cast<const uint32_t*>(p.b.data), reinterpret_cast<uint32_t*>(to));
-  else move(reinterpret_cast<const uint64_t*>(p.b.data), reinterpret_cast<uint64_t*>(to));
+  level->transpose(p.b.data, p.b.column, to, width, p.n, p.k, element);
+  for (int64_t i = 0; i < p.k; ++i) std::memset(to + (i * width + p.n) * element, 0, size_t((width - p.n) * element));
 }
 
 fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory to pack its operands", op); }
@@ -258,8 +249,11 @@ bool multiply_blas(const Product& p) {
   if (!blas_layout(p.a, p.m, p.k, trans_a, lda) || !blas_layout(p.b, p.k, p.n, trans_b, ldb)) return false;
   const OpenBlas& blas = openblas();
   if (!blas.sgemm) return false;
-  // Tiles of about the same size; few, because each call packs its operands anew.
-  const int64_t down = divide_up(p.m, kBlasRows), across = divide_up(p.n, kBlasColumns);
+  // Tiles of about the same size; not many, because each call packs its operands anew.
+  int64_t tile_rows = kBlasRows, tile_columns = kBlasColumns;
+  while (divide_up(p.m, tile_rows) * divide_up(p.n, tile_columns) > kBlasTiles)
+    (tile_rows < tile_columns ? tile_rows : tile_columns) *= 2;
+  const int64_t down = divide_up(p.m, tile_rows), across = divide_up(p.n, tile_columns);
   const int64_t rows = divide_up(divide_up(p.m, down), 16) * 16, columns = divide_up(divide_up(p.n, across), 16) * 16;
   parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {

@@ -70,23 +70,6 @@ void scatter_as(const Strided& to, int64_t begin, int64_t count, const void* fro
 
 constexpr int64_t kTile = 32;
 
-// to[j * to_stride + i] = from[i * from_stride + j] for one tile: rows of the source become columns.
-template <class T>
-void transpose_tile(const char* from_bytes, int64_t from_stride, char* to_bytes, int64_t to_stride, int64_t columns,
-                    int64_t rows) {
-  const T* from = reinterpret_cast<const T*>(from_bytes);
-  T* to = reinterpret_cast<T*>(to_bytes);
-  if (columns == kTile && rows == kTile) {
-    T tile[kTile][kTile];
-    for (int64_t i = 0; i < kTile; ++i)
-      for (int64_t j = 0; j < kTile; ++j) tile[j][i] = from[i * from_stride + j];
-    for (int64_t j = 0; j < kTile; ++j) std::memcpy(to + j * to_stride, tile[j], sizeof tile[j]);
-    return;
-  }
-  for (int64_t j = 0; j < rows; ++j)
-    for (int64_t i = 0; i < columns; ++i) to[j * to_stride + i] = from[i * from_stride + j];
-}
-
 // The dimension `d` of the source is contiguous, the last one is not.
 void copy_transposed(const Walk<1>& walk, const char* from, int64_t element, char* to, int d) {
   const int last = walk.ndim - 1;
@@ -96,10 +79,6 @@ void copy_transposed(const Walk<1>& walk, const char* from, int64_t element, cha
     to_strides[i] = stride;
     stride *= walk.shape[i];
   }
-  const auto tile = element == 1   ? transpose_tile<uint8_t>
-                    : element == 2 ? transpose_tile<uint16_t>
-                    : element == 4 ? transpose_tile<uint32_t>
-                                   : transpose_tile<uint64_t>;
   const int64_t tiles_across = divide_up(walk.shape[last], kTile), tiles_down = divide_up(walk.shape[d], kTile);
   const int64_t others = walk.count() / walk.shape[last] / walk.shape[d];
   parallel_for(others * tiles_down * tiles_across, kGrain / (kTile * kTile), [&](int64_t begin, int64_t end) {
@@ -113,8 +92,8 @@ void copy_transposed(const Walk<1>& walk, const char* from, int64_t element, cha
         target += rest % walk.shape[i] * to_strides[i];
         rest /= walk.shape[i];
       }
-      tile(from + source * element, walk.strides[0][last], to + target * element, to_strides[d],
-           std::min(kTile, walk.shape[last] - across), std::min(kTile, walk.shape[d] - down));
+      level->transpose(from + source * element, walk.strides[0][last], to + target * element, to_strides[d],
+                       std::min(kTile, walk.shape[last] - across), std::min(kTile, walk.shape[d] - down), element);
     }
   });
 }

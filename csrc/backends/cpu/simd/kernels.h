@@ -67,6 +67,9 @@ struct Kernels {
   Loop (*pointwise)(const char* op, Type type, bool alternative);  // gelu's alternative is the tanh form
   Loop (*convert)(Type from, Type to);
   void (*stream)(void* to, const void* from, size_t bytes);  // past the caches; `to` aligned to 64
+  // to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns; `element` bytes each.
+  void (*transpose)(const void* from, int64_t from_stride, void* to, int64_t to_stride, int64_t rows, int64_t columns,
+                    int64_t element);
   RowReduction (*row_reduction)(const char* op, Type type);
   ColumnReduction (*column_reduction)(const char* op, Type type);
   RowSearch (*row_search)(const char* op, Type type);

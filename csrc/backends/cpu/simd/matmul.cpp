@@ -120,6 +120,41 @@ void small_band(const Operands<typename Of<V>::Element>& o, int64_t i) {
   for (; j < o.n; j += kLanes<V>) small_tile<V, kM, 1>(o, i, j);
 }
 
+// One row against a b that does not fit the first-level cache: rows of b are read as they lie in memory, four at a
+// time, into a stretch of the result that stays in the cache. The order of the sums is that of small_tile.
+template <class V>
+void row_product(const Operands<typename Of<V>::Element>& o, int64_t i) {
+  using T = typename Of<V>::Element;
+  constexpr int64_t kStretch = 64 * kLanes<V>;
+  alignas(64) T sums[kStretch];
+  const T* a = o.a + i * o.a_row;
+  for (int64_t j = 0; j < o.n; j += kStretch) {
+    const int64_t n = o.n - j < kStretch ? o.n - j : kStretch;
+    const int64_t whole = (n + kLanes<V> - 1) / kLanes<V> * kLanes<V>;
+    memset(sums, 0, size_t(whole) * sizeof(T));
+    int64_t p = 0;
+    for (; p < o.k; p += 4) {
+      const int rows = o.k - p < 4 ? int(o.k - p) : 4;
+      const T* b = o.b + p * o.b_row + j;
+      V x[4] = {};
+      for (int r = 0; r < rows; ++r) x[r] = splat<V>(a[(p + r) * o.a_column]);
+      if (rows == 4) {
+        for (int64_t c = 0; c < whole; c += kLanes<V>) {
+          V sum = load<V>(sums + c);
+          for (int r = 0; r < 4; ++r) sum = fma(x[r], load<V>(b + r * o.b_row + c), sum);
+          store<V>(sums + c, sum);
+        }
+      } else {
+        for (int r = 0; r < rows; ++r)
+          for (int64_t c = 0; c < whole; c += kLanes<V>)
+            store<V>(sums + c, fma(x[r], load<V>(b + r * o.b_row + c), load<V>(sums + c)));
+      }
+    }
+    T* c = o.c + i * o.c_row + j;
+    for (int64_t q = 0; q < n; ++q) c[q] = o.bias ? sums[q] + o.bias[j + q] : sums[q];
+  }
+}
+
 template <class V>
 void small_product(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row, int64_t a_column, const void* b,
                    int64_t b_row, const void* bias, void* c, int64_t c_row) {
@@ -129,7 +164,11 @@ void small_product(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row
   int64_t i = 0;
   for (; i + kRows <= m; i += kRows) small_band<V, kRows, kVectors>(o, i);
   for (; i + 4 <= m; i += 4) small_band<V, 4, kVectors>(o, i);
-  for (; i < m; ++i) small_band<V, 1, 4>(o, i);
+  const bool large = n * k * int64_t(sizeof(T)) > 32 * 1024;
+  for (; i < m; ++i) {
+    if (large) row_product<V>(o, i);
+    else small_band<V, 1, 4>(o, i);
+  }
 }
 
 // ---- dot products --------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ void sum_integers(const void* x, int64_t n, void* result) {
 
 struct Largest {
   template <class T>
-  static FL_INLINE bool beats(T a, T b) {
+  static FL_INLINE auto beats(T a, T b) {
     return a > b;
   }
   template <class V>
@@ -56,7 +56,7 @@ struct Largest {
 };
 struct Smallest {
   template <class T>
-  static FL_INLINE bool beats(T a, T b) {
+  static FL_INLINE auto beats(T a, T b) {
     return a < b;
   }
   template <class V>
@@ -181,6 +181,33 @@ struct All {
   static FL_INLINE uint8_t join(uint8_t a, uint8_t b) { return a & b; }
 };
 
+// Extremes of floats: vectors over the columns, two chains of rows apart.
+template <class Order, class V>
+void extreme_columns(const void* x, int64_t rows, int64_t stride, int64_t columns, void* result) {
+  using T = typename Of<V>::Element;
+  const T* from = static_cast<const T*>(x);
+  T* out = static_cast<T*>(result);
+  const auto join = [](V a, V b) { return Order::beats(a, b) | (a != a) ? a : b; };
+  int64_t j = 0;
+  for (; j + 4 * kLanes<V> <= columns; j += 4 * kLanes<V>) {
+    V best[4];
+    for (int v = 0; v < 4; ++v) best[v] = load<V>(from + j + v * kLanes<V>);
+    for (int64_t r = 1; r < rows; ++r)
+      for (int v = 0; v < 4; ++v) best[v] = join(best[v], load<V>(from + r * stride + j + v * kLanes<V>));
+    for (int v = 0; v < 4; ++v) store<V>(out + j + v * kLanes<V>, best[v]);
+  }
+  for (; j < columns; j += kLanes<V>) {
+    const int n = columns - j < kLanes<V> ? int(columns - j) : kLanes<V>;
+    const auto read = [&](int64_t r) {
+      return n == kLanes<V> ? load<V>(from + r * stride + j) : load_part<V>(from + r * stride + j, n);
+    };
+    V best = read(0);
+    for (int64_t r = 1; r < rows; ++r) best = join(best, read(r));
+    if (n == kLanes<V>) store<V>(out + j, best);
+    else store_part<V>(out + j, best, n);
+  }
+}
+
 template <class Step, class In, class Out>
 void columns_of(const void* x, int64_t rows, int64_t stride, int64_t columns, void* result) {
   fold_columns<Step, In, Out>(static_cast<const In*>(x), rows, stride, columns, static_cast<Out*>(result));
@@ -249,8 +276,8 @@ ColumnReduction column_reduction(const char* op, Type type) {
     switch (type) {
       case Type::Int32: return FL_EXTREME(int32_t);
       case Type::Int64: return FL_EXTREME(int64_t);
-      case Type::Float32: return FL_EXTREME(float);
-      case Type::Float64: return FL_EXTREME(double);
+      case Type::Float32: return largest ? extreme_columns<Largest, F32> : extreme_columns<Smallest, F32>;
+      case Type::Float64: return largest ? extreme_columns<Largest, F64> : extreme_columns<Smallest, F64>;
       default: return nullptr;
     }
 #undef FL_EXTREME

@@ -1,0 +1,81 @@
+// simd/shape.cpp: transposes of blocks in registers. Compiled once per level.
+#include "kernels.h"
+#include "tables.h"
+#include "vector.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+namespace {
+
+// Lanes of two rows `s` apart that change places: below, the blocks of s lanes that stay and those that come.
+template <class V, int s>
+FL_INLINE void exchange(V& a, V& b) {
+  V low_lanes, high_lanes;
+  constexpr int n = kLanes<V>;
+  for (int l = 0; l < n; ++l) {
+    low_lanes[l] = (l & s) == 0 ? l : l - s + n;
+    high_lanes[l] = (l & s) == 0 ? l + s : l + n;
+  }
+  const V low = __builtin_shuffle(a, b, low_lanes), high = __builtin_shuffle(a, b, high_lanes);
+  a = low;
+  b = high;
+}
+template <class V, int s>
+FL_INLINE void exchange_all(V* rows) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<V>; ++i)
+    if ((i & s) == 0) exchange<V, s>(rows[i], rows[i | s]);
+  if constexpr (s > 1) exchange_all<V, s / 2>(rows);
+}
+
+// A square of as many rows as the vector has lanes.
+template <class V>
+FL_INLINE void transpose_square(const typename Of<V>::Element* from, int64_t from_stride, typename Of<V>::Element* to,
+                                int64_t to_stride) {
+  V rows[kLanes<V>];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<V>; ++i) rows[i] = load<V>(from + i * from_stride);
+  exchange_all<V, kLanes<V> / 2>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<V>; ++i) store<V>(to + i * to_stride, rows[i]);
+}
+
+template <class T>
+void transpose_elements(const T* from, int64_t from_stride, T* to, int64_t to_stride, int64_t rows, int64_t columns) {
+  for (int64_t j = 0; j < columns; ++j)
+    for (int64_t i = 0; i < rows; ++i) to[j * to_stride + i] = from[i * from_stride + j];
+}
+
+template <class V>
+void transpose_by_squares(const void* from_bytes, int64_t from_stride, void* to_bytes, int64_t to_stride, int64_t rows,
+                          int64_t columns) {
+  using T = typename Of<V>::Element;
+  constexpr int n = kLanes<V>;
+  const T* from = static_cast<const T*>(from_bytes);
+  T* to = static_cast<T*>(to_bytes);
+  const int64_t whole_rows = rows / n * n, whole_columns = columns / n * n;
+  for (int64_t j = 0; j < whole_columns; j += n)
+    for (int64_t i = 0; i < whole_rows; i += n)
+      transpose_square<V>(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+  transpose_elements(from + whole_columns, from_stride, to + whole_columns * to_stride, to_stride, whole_rows,
+                     columns - whole_columns);
+  transpose_elements(from + whole_rows * from_stride, from_stride, to + whole_rows, to_stride, rows - whole_rows,
+                     columns);
+}
+
+}  // namespace
+
+void transpose(const void* from, int64_t from_stride, void* to, int64_t to_stride, int64_t rows, int64_t columns,
+               int64_t element) {
+  switch (element) {
+    case 1:
+      return transpose_elements(static_cast<const uint8_t*>(from), from_stride, static_cast<uint8_t*>(to), to_stride,
+                                rows, columns);
+    case 2:
+      return transpose_elements(static_cast<const uint16_t*>(from), from_stride, static_cast<uint16_t*>(to), to_stride,
+                                rows, columns);
+    case 4: return transpose_by_squares<I32>(from, from_stride, to, to_stride, rows, columns);
+    default: return transpose_by_squares<I64>(from, from_stride, to, to_stride, rows, columns);
+  }
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL
