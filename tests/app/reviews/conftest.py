@@ -1,4 +1,4 @@
-"""A foundation with a real git repository under review: two maintainers of one module, and a branch by a contributor."""
+"""A foundation with a real git repository under review: maintainers of its modules, and a branch `fix`."""
 
 from __future__ import annotations
 
