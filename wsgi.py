@@ -1,0 +1,14 @@
+"""Where servers and commands find the portal: `gunicorn "wsgi:create_app()"`, `flask audit verify`."""
+
+from flask import Flask
+
+import app
+from app.settings import SettingsError
+
+
+def create_app() -> Flask:
+    """The portal as the environment says; a setting that cannot be used ends the process with a sentence."""
+    try:
+        return app.create_app()
+    except SettingsError as error:
+        raise SystemExit(f"flambeau: {error}") from None
