@@ -21,6 +21,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 
 from app import wording
 from app.auth import User, access_of, can, current_user
+from app.governance_files import GovernanceError
 from app.log import log
 
 AUDIENCES = {
@@ -143,6 +144,7 @@ def init(app: Flask) -> None:
     app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
+    app.register_error_handler(GovernanceError, _not_ready)
     app.register_error_handler(Exception, _unexpected)
 
     @app.before_request
@@ -252,6 +254,10 @@ def _csrf_error(_error: CSRFError) -> Any:
 def _changed_meanwhile(_error: StaleDataError) -> Any:
     text = "While you were editing, somebody else saved the same thing. Go back, reload, and see their change first."
     return _error_page(409, text)
+
+
+def _not_ready(error: GovernanceError) -> Any:
+    return _error_page(503, f"The portal is not set up yet: {error}.")
 
 
 def _unexpected(error: Exception) -> Any:

@@ -48,8 +48,15 @@ def test_every_form_without_its_token_is_refused(
             assert (answer.status_code, "too old or came from elsewhere" in answer.text) == (400, True), rule.rule
 
 
+def test_a_page_that_needs_governance_says_how_to_get_it(client: FlaskClient) -> None:
+    answer = client.get("/builds")
+    assert (answer.status_code, "run `flask governance sync`" in answer.text) == (503, True)
+
+
 @pytest.mark.parametrize("who", ["a visitor", "an administrator"])
 def test_every_page_answers_without_breaking(app: Flask, client: FlaskClient, signed_in: object, who: str) -> None:
+    synced = app.test_cli_runner().invoke(args=["governance", "sync"])
+    assert synced.exit_code == 0, synced.output
     if who == "an administrator":
         seat = auth.HeldSeat(body="administration", seat="administrator", kind="administrator")
         signed_in(client, "p_administrator", seat)  # type: ignore[operator]  # the fixture's callable
