@@ -240,6 +240,12 @@ def administrators_only(user: User, _thing: Any = None) -> Decision:
     return Decision(user.is_administrator, "administrators may" if user.is_administrator else "only administrators may")
 
 
+def staff_only(user: User, _thing: Any = None) -> Decision:
+    """A rule ready to use: whoever holds a seat of the administration."""
+    allowed = user.is_administrator or user.holds("staff", body="administration")
+    return Decision(allowed, "staff may" if allowed else "only staff of the foundation may")
+
+
 class _View(Protocol):
     flambeau_access: str
 

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,30 @@ def cards(session: Session, user: User) -> list[Card]:
     return [one for one in made if one is not None]
 
 
+SlotMaker = Callable[[Session, User, Any], Card | None]
+_slots: dict[str, dict[str, tuple[int, SlotMaker]]] = {}
+
+
+def fill(slot: str, *, order: int) -> Callable[[SlotMaker], SlotMaker]:
+    """Register a card of another slice's page: `@fill("organization", order=10)` over `(session, user, thing)`.
+
+    Slots: "person", "organization", "module" (the thing is the row), "body" (a roster as of its day).
+    """
+
+    def register(maker: SlotMaker) -> SlotMaker:
+        _slots.setdefault(slot, {})[f"{maker.__module__}.{maker.__qualname__}"] = (order, maker)
+        return maker
+
+    return register
+
+
+def filled(slot: str, session: Session, user: User, thing: Any) -> list[Card]:
+    """The cards that slices above put on a page of this thing, in order."""
+    makers = sorted(_slots.get(slot, {}).values(), key=lambda pair: pair[0])
+    made = (maker(session, user, thing) for _order, maker in makers)
+    return [one for one in made if one is not None]
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a form or file: where, and what to do."""
@@ -132,6 +157,15 @@ class Page:
     def offset(self) -> int:
         """How many rows lie before this page."""
         return (self.number - 1) * self.size
+
+
+def day_from_request(today: date) -> date:
+    """The day that `?at=2026-01-31` asks for; today when it asks for none, for nonsense, or for no day of ours."""
+    try:
+        day = date.fromisoformat(request.args.get("at", ""))
+    except ValueError:
+        return today
+    return day if 1970 <= day.year <= 2200 else today
 
 
 def init(app: Flask) -> None:

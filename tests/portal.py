@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def signed_in() -> SignedIn:
 
         def person_of(session: sa.orm.Session, public_id: str) -> auth.KnownPerson | None:
             known = before.person_of(session, public_id)
-            return known or (auth.KnownPerson(0, name) if public_id == person else None)
+            return known or (auth.KnownPerson(-zlib.crc32(person.encode()), name) if public_id == person else None)
 
         def seats_of(session: sa.orm.Session, person_id: int, at: object) -> tuple[auth.HeldSeat, ...]:
             held = before.seats_of(session, person_id, at)  # type: ignore[arg-type]  # a datetime, passed through

@@ -22,6 +22,11 @@ def current(session: Session) -> Governance:
     return _parsed(found)
 
 
+def is_governed(session: Session) -> bool:
+    """Whether governance/ was ever synced."""
+    return current_version(session) is not None
+
+
 def current_version(session: Session) -> GovernanceVersion | None:
     """The row of the version in force: its hash and when it was synced."""
     return session.scalar(sa.select(GovernanceVersion).order_by(GovernanceVersion.id.desc()).limit(1))

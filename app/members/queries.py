@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.audit import Actor, record
 from app.db import clock_of
 from app.governance.queries import current
-from app.governance_files import TierTerm
+from app.governance_files import GovernanceError, TierTerm
 from app.members import rules
 from app.members.models import Membership, Organization, OrganizationDomain
 from app.members.rules import OrganizationKind, Span
@@ -68,7 +68,7 @@ def term_of(session: Session, tier_key: str, day: date) -> TierTerm | None:
     """What a tier is called and gives on a day; None for a tier that the files no longer know."""
     try:
         return current(session).tier(tier_key).on(day)
-    except KeyError:
+    except (KeyError, GovernanceError):
         return None
 
 
@@ -106,6 +106,26 @@ def tiers_on(session: Session, day: date) -> dict[str, tuple[int, ...]]:
     return rules.members_by_tier(day, listed, parents(session))
 
 
+def growth(session: Session, until: date, *, months: int) -> tuple[list[str], list[tuple[str, list[float]]]]:
+    """Members of each tier on the first of each month up to a day: labels, and (today's name of the tier, numbers).
+
+    Begins with the first membership; empty when there is none.
+    """
+    rows = list(session.scalars(sa.select(Membership)))
+    if not rows:
+        return [], []
+    first = min(row.starts_on for row in rows)
+    days = [day for day in rules.firsts_of_months(until, months) if day >= first.replace(day=1)] + [until]
+    tiers = [tier for tier in current(session).tiers if any(row.tier_key == tier.key for row in rows)]
+    series = []
+    for tier in tiers:
+        mine = [Span(row.starts_on, row.ends_on) for row in rows if row.tier_key == tier.key]
+        term = tier.on(until)
+        numbers = [float(sum(span.holds_on(day) for span in mine)) for day in days]
+        series.append((term.name if term else tier.terms[-1].name, numbers))
+    return [f"{day:%b %Y}" for day in days], series
+
+
 @people.provide_domains
 def employer_domains(session: Session) -> Mapping[str, Sequence[people.Domain]]:
     """Domain -> whose and when, for the derivation of employment."""
@@ -113,6 +133,12 @@ def employer_domains(session: Session) -> Mapping[str, Sequence[people.Domain]]:
     for row in session.scalars(sa.select(OrganizationDomain).order_by(OrganizationDomain.id)):
         found.setdefault(row.domain, []).append(people.Domain(row.organization_id, row.starts_on, row.ends_on))
     return found
+
+
+@people.provide_organizations
+def named_organizations(session: Session) -> Mapping[int, people.OrganizationName]:
+    """Row number -> name, for the people's pages."""
+    return {row.id: people.OrganizationName(row.public_id, row.name) for row in organizations(session)}
 
 
 # Changes. Each checks everything first, and raises MemberError with all problems at once.

@@ -98,3 +98,13 @@ def members_by_tier(
             groups.add(group)
             found.setdefault(tier, []).append(organization)
     return {tier: tuple(listed) for tier, listed in found.items()}
+
+
+def firsts_of_months(until: date, months: int) -> list[date]:
+    """The first days of the last so many months, the last of them in the month of `until`.
+
+    >>> firsts_of_months(date(2026, 2, 15), 3)
+    [datetime.date(2025, 12, 1), datetime.date(2026, 1, 1), datetime.date(2026, 2, 1)]
+    """
+    last = until.year * 12 + until.month - 1
+    return [date(month // 12, month % 12 + 1, 1) for month in range(last - months + 1, last + 1)]

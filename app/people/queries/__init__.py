@@ -5,6 +5,7 @@ from app.people.queries.changes import on_change
 from app.people.queries.decisions import decide, merge, split, undo
 from app.people.queries.employment import Domain, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
+from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
 from app.people.queries.persons import (
     canonical,
     canonical_id,
@@ -16,25 +17,34 @@ from app.people.queries.persons import (
     rename,
     shown_name,
 )
+from app.people.queries.reading import count_people, find_person, list_people, people_of, record_of
 from app.people.queries.resolution import resolve
 
 __all__ = [
     "Domain",
+    "OrganizationName",
     "Wording",
     "canonical",
     "canonical_id",
+    "count_people",
     "create_person",
     "decide",
+    "find_person",
     "hide",
     "intern_identities",
     "known_person",
     "link_identities",
+    "list_people",
     "merge",
     "names_of",
     "note_activity",
     "on_change",
+    "organization_names",
+    "people_of",
     "person_by_public_id",
     "provide_domains",
+    "provide_organizations",
+    "record_of",
     "rename",
     "resolve",
     "shown_name",

@@ -1,0 +1,213 @@
+"""What the people's pages show: lists, one person's record, proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.db import clock_of
+from app.people.models import (
+    Affiliation,
+    Employment,
+    Identity,
+    IdentityActivity,
+    IdentityDecision,
+    IdentityPerson,
+    Person,
+)
+from app.people.queries.identities import address_of
+from app.people.queries.organizations import OrganizationName, organization_names
+from app.people.rules import Role
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of the list of people."""
+
+    person: Person
+    role: Role
+    employment: Employment | None
+    organization: OrganizationName | None
+
+
+@dataclass(frozen=True)
+class SeenIdentity:
+    """An identity with its role and the days on which it was seen."""
+
+    identity: Identity
+    role: Role
+    first_on: date | None
+    last_on: date | None
+
+
+@dataclass(frozen=True)
+class DecisionLine:
+    """A decision with whether it stands."""
+
+    decision: IdentityDecision
+    identity: Identity
+    other: Identity | None
+    undone: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that a person's page shows."""
+
+    person: Person
+    identities: tuple[SeenIdentity, ...]
+    employment: tuple[Employment, ...]
+    statements: tuple[Affiliation, ...]
+    decisions: tuple[DecisionLine, ...]
+    organizations: Mapping[int, OrganizationName]
+    namesakes: tuple[Person, ...]
+    current: Employment | None
+
+    @property
+    def role(self) -> Role:
+        """What the person is in the figures: a bot, if one of its names is."""
+        roles = {seen.role for seen in self.identities}
+        return next((role for role in reversed(Role) if role in roles), Role.PERSON)
+
+
+def _listed(search: str, kind: str) -> sa.Select[tuple[Person]]:
+    query = sa.select(Person).where(Person.merged_into_id.is_(None), Person.hidden_at.is_(None))
+    if search:
+        text = sa.func.lower(Person.name).contains(search.lower(), autoescape=True)
+        by_login = sa.select(IdentityPerson.person_id).join(Identity, Identity.id == IdentityPerson.identity_id)
+        query = query.where(text | Person.id.in_(by_login.where(sa.func.lower(Identity.login) == search.lower())))
+    machines = sa.select(IdentityPerson.person_id).where(IdentityPerson.role != Role.PERSON)
+    return query.where(Person.id.in_(machines) if kind == "machines" else Person.id.not_in(machines))
+
+
+def count_people(session: Session, *, search: str, kind: str) -> int:
+    """How many people (or bots and tools: kind "machines") a search finds."""
+    return session.scalar(sa.select(sa.func.count()).select_from(_listed(search, kind).subquery())) or 0
+
+
+def list_people(session: Session, day: date, *, search: str, kind: str, offset: int, limit: int) -> list[Listed]:
+    """People by name with their employer of the day; hidden people are in no list."""
+    order = (sa.func.lower(Person.name), Person.id)
+    persons = list(session.scalars(_listed(search, kind).order_by(*order).offset(offset).limit(limit)))
+    ids = [person.id for person in persons]
+    names = organization_names(session)
+    today = {
+        row.person_id: row
+        for row in session.scalars(
+            sa.select(Employment).where(
+                Employment.person_id.in_(ids),
+                Employment.starts_on <= day,
+                sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= day),
+            )
+        )
+    }
+    roles: dict[int, Role] = {}
+    for row in session.execute(
+        sa.select(IdentityPerson.person_id, IdentityPerson.role).where(
+            IdentityPerson.person_id.in_(ids), IdentityPerson.role != Role.PERSON
+        )
+    ):
+        roles[row.person_id] = row.role
+    return [
+        Listed(person, roles.get(person.id, Role.PERSON), now, names.get(now.organization_id) if now else None)
+        for person in persons
+        for now in [today.get(person.id)]
+    ]
+
+
+def record_of(session: Session, person: Person) -> Record:
+    """One person's identities, employment, statements, decisions and namesakes."""
+    rows = session.execute(
+        sa.select(Identity, IdentityPerson.role, IdentityActivity.first_on, IdentityActivity.last_on)
+        .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
+        .outerjoin(IdentityActivity, IdentityActivity.identity_id == Identity.id)
+        .where(IdentityPerson.person_id == person.id)
+        .order_by(Identity.id)
+    )
+    identities = tuple(SeenIdentity(row.Identity, row.role, row.first_on, row.last_on) for row in rows)
+    merged = sa.select(Person.id).where(sa.or_(Person.id == person.id, Person.merged_into_id == person.id))
+    statements = session.scalars(
+        sa.select(Affiliation).where(Affiliation.person_id.in_(merged)).order_by(Affiliation.stated_at.desc())
+    )
+    rows_of_person = sa.select(Employment).where(Employment.person_id == person.id)
+    employment = tuple(session.scalars(rows_of_person.order_by(Employment.starts_on.desc())))
+    today = clock_of(session).now().date()
+    return Record(
+        person,
+        identities,
+        employment,
+        tuple(statements),
+        tuple(_decisions(session, [seen.identity.id for seen in identities])),
+        organization_names(session),
+        tuple(_namesakes(session, person)),
+        next((row for row in employment if row.starts_on <= today and (row.ends_on or today) >= today), None),
+    )
+
+
+def people_of(session: Session, organization_id: int, *, limit: int) -> list[tuple[Person, Employment]]:
+    """Everybody who worked for an organization, with the latest interval there, those of today first; none hidden."""
+    last = sa.func.coalesce(Employment.ends_on, date.max)
+    rows = session.execute(
+        sa.select(Person, Employment)
+        .join(Employment, Employment.person_id == Person.id)
+        .where(Employment.organization_id == organization_id, Person.hidden_at.is_(None))
+        .order_by(last.desc(), sa.func.lower(Person.name), Employment.starts_on.desc())
+    )
+    found: dict[int, tuple[Person, Employment]] = {}
+    for row in rows:
+        found.setdefault(row.Person.id, (row.Person, row.Employment))
+        if len(found) >= limit:
+            break
+    return list(found.values())
+
+
+def find_person(session: Session, text: str) -> list[Person]:
+    """Whom somebody may mean by a public id, an e-mail or a name; at most ten."""
+    text = text.strip().rsplit("/", 1)[-1]
+    exact = session.scalar(sa.select(Person).where(Person.public_id == text))
+    if exact is not None:
+        return [exact]
+    by_address = (
+        sa.select(IdentityPerson.person_id)
+        .join(Identity, Identity.id == IdentityPerson.identity_id)
+        .where(Identity.address == address_of(text))
+    )
+    named = sa.func.lower(Person.name) == " ".join(text.split()).lower()
+    query = sa.select(Person).where(Person.merged_into_id.is_(None))
+    query = query.where(Person.id.in_(by_address) if "@" in text else named)
+    return list(session.scalars(query.order_by(Person.id).limit(10)))
+
+
+def _namesakes(session: Session, person: Person) -> Sequence[Person]:
+    if person.hidden_at is not None:
+        return ()
+    query = sa.select(Person).where(
+        sa.func.lower(Person.name) == person.name.lower(),
+        Person.id != person.id,
+        Person.merged_into_id.is_(None),
+        Person.hidden_at.is_(None),
+    )
+    return session.scalars(query.order_by(Person.id).limit(10)).all()
+
+
+def _decisions(session: Session, identity_ids: list[int]) -> list[DecisionLine]:
+    rows = list(
+        session.scalars(
+            sa.select(IdentityDecision)
+            .where(sa.or_(IdentityDecision.identity_id.in_(identity_ids), IdentityDecision.other_id.in_(identity_ids)))
+            .order_by(IdentityDecision.id.desc())
+            .limit(200)
+        )
+    )
+    undone = set(
+        session.scalars(
+            sa.select(IdentityDecision.undoes_id).where(IdentityDecision.undoes_id.in_([row.id for row in rows]))
+        )
+    )
+    numbers = {row.identity_id for row in rows} | {row.other_id for row in rows if row.other_id}
+    known = {row.id: row for row in session.scalars(sa.select(Identity).where(Identity.id.in_(numbers)))}
+    return [DecisionLine(row, known[row.identity_id], known.get(row.other_id or 0), row.id in undone) for row in rows]

@@ -1,0 +1,170 @@
+"""Pages of people as visitors, people themselves and staff see them."""
+
+from __future__ import annotations
+
+import doctest
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from app import auth, forms
+from app.audit import Actor, AuditEntry
+from app.members import queries as members
+from app.members.rules import OrganizationKind
+from app.people import queries as people
+from app.people import views
+from app.people.models import Affiliation, Identity, IdentityDecision, Person
+from app.people.queries.persons import person_by_public_id
+
+STAFF = Actor.system("staff")
+SEAT = auth.HeldSeat(body="administration", seat="staff", kind="staff")
+
+
+@pytest.mark.parametrize("module", [forms, views])
+def test_examples_in_the_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.fixture
+def ada(governed):
+    with governed.write() as session:
+        members.create_organization(session, "Acme", kind=OrganizationKind.COMPANY, actor=STAFF, reason="New.")
+        entries = [("git", "Ada Lovelace", "ada@acme.com", ""), ("git", "Ada <script>", "ada@home.org", "")]
+        people.intern_identities(session, entries)
+        people.resolve(session)
+        return session.scalars(sa.select(Person).order_by(Person.id)).first().public_id
+
+
+@pytest.fixture
+def staff(client, signed_in):
+    return signed_in(client, "p_staff", SEAT, name="Sam Staff")
+
+
+def other(db):
+    with db.read() as session:
+        return session.scalars(sa.select(Person).order_by(Person.id.desc())).first().public_id
+
+
+def test_visitors_see_names_and_no_address_and_markup_in_a_name_stays_text(client, ada, governed):
+    assert b"Ada Lovelace" in client.get("/people/").data
+    page = client.get(f"/people/{ada}").data
+    assert b"ada@acme.com" not in page
+    assert "a…@acme.com".encode() in page
+    assert b"<script>" not in client.get(f"/people/{other(governed)}").data.split(b"</main>")[0]
+
+
+def test_a_search_finds_by_name_and_finding_nobody_says_so(client, ada):
+    assert b"Ada Lovelace" in client.get("/people/?q=loVE").data
+    assert b"Nobody is found" in client.get("/people/?q=%25").data
+
+
+@pytest.mark.parametrize("form", ["merge", "split", "role", "rename", "hide", "invite"])
+def test_a_visitor_and_a_signed_in_person_may_not_decide_about_others(client, ada, signed_in, form):
+    assert client.get(f"/people/{ada}/{form}").status_code == 302
+    assert client.post(f"/people/{ada}/{form}", data={"reason": "x"}).status_code == 401
+    signed_in(client, "p_anybody")
+    assert client.post(f"/people/{ada}/{form}", data={"reason": "x"}).status_code == 403
+
+
+def test_staff_merge_two_people_and_undo_it(staff, ada, governed):
+    second = other(governed)
+    page = staff.post(f"/people/{ada}/merge", data={"other": second, "reason": "One person."}, follow_redirects=True)
+    assert b"They are one person now" in page.data
+    assert staff.get(f"/people/{second}").headers["Location"].endswith(ada)
+    with governed.read() as session:
+        decision = session.scalars(sa.select(IdentityDecision)).one().public_id
+    staff.post(f"/people/decisions/{decision}/undo", data={"reason": "It was not."})
+    assert staff.get(f"/people/{second}").status_code == 200
+
+
+def test_a_merge_without_a_reason_and_with_nobody_keeps_what_was_typed_and_names_each_problem(staff, ada):
+    page = staff.post(f"/people/{ada}/merge", data={"other": ""})
+    assert page.status_code == 422
+    assert page.data.count(b"is empty") == 4
+    page = staff.post(f"/people/{ada}/merge", data={"other": "Nobody Known", "reason": "Hm."})
+    assert b"nobody is found" in page.data
+    assert b"Nobody Known" in page.data
+
+
+def test_staff_split_a_person(staff, ada, governed):
+    second = other(governed)
+    staff.post(f"/people/{ada}/merge", data={"other": second, "reason": "One person."})
+    with governed.read() as session:
+        identity = session.scalars(sa.select(Identity).order_by(Identity.id.desc())).first().public_id
+    page = staff.post(f"/people/{ada}/split", data={"reason": "None chosen."})
+    assert b"choose some of the identities" in page.data
+    page = staff.post(f"/people/{ada}/split", data={identity: "yes", "reason": "Two."})
+    assert page.status_code == 302
+    assert staff.get(f"/people/{second}").status_code == 200
+
+
+def test_a_bot_moves_to_the_bots(staff, ada, governed):
+    with governed.read() as session:
+        identity = session.scalars(sa.select(Identity).order_by(Identity.id)).first().public_id
+    data = {"identity": identity, "kind": "landing-bot-for", "landing_for": "flambeau", "reason": "It lands."}
+    staff.post(f"/people/{ada}/role", data=data)
+    assert b"Ada Lovelace" not in staff.get("/people/").data
+    assert b"landing bot" in staff.get("/people/?kind=machines").data
+
+
+def test_a_person_says_where_they_work_and_their_word_is_theirs_to_take_back(client, ada, governed, signed_in, app):
+    with governed.read() as session:
+        acme = members.organizations(session)[0].public_id
+    signed_in(client, ada)
+    data = {"organization": acme, "starts_on": "2025-01-01"}
+    page = client.post(f"/people/{ada}/affiliations/new", data=data, follow_redirects=True)
+    assert b"their own word, 100% sure" in page.data
+    assert b"Acme" in client.get("/people/").data
+    with governed.read() as session:
+        statement = session.scalars(sa.select(Affiliation)).one().public_id
+    colleague = signed_in(app.test_client(), "p_staff", SEAT)
+    url = f"/people/affiliations/{statement}/withdraw"
+    assert colleague.post(url, data={"reason": "I know better."}).status_code == 403
+    assert client.post(url, data={"reason": "I left."}).status_code == 302
+
+
+def test_nobody_says_where_others_work(client, ada, governed, signed_in):
+    signed_in(client, other(governed))
+    data = {"organization": "independent", "starts_on": "2025-01-01"}
+    assert client.post(f"/people/{ada}/affiliations/new", data=data).status_code == 403
+
+
+def test_all_that_is_wrong_with_a_statement_is_said_at_once(client, ada, signed_in):
+    signed_in(client, ada)
+    page = client.post(f"/people/{ada}/affiliations/new", data={"starts_on": "soon", "ends_on": "later"})
+    assert page.status_code == 422
+    for text in (b"is empty", b"is no date; write it like 2026-01-31"):
+        assert text in page.data
+
+
+def test_a_hidden_person_has_no_name_on_any_page_and_the_rest_stays(staff, ada, app, governed):
+    staff.post(f"/people/{ada}/hide", data={"reason": "She asked."})
+    visitor = app.test_client()
+    for page in (f"/people/{ada}", "/people/", "/people/?q=love"):
+        assert b"Lovelace" not in visitor.get(page).data
+    assert b"Lovelace" in staff.get(f"/people/{ada}").data
+    with governed.read() as session:
+        assert person_by_public_id(session, ada).hidden_at is not None
+        assert "people.person.hide" in session.scalars(sa.select(AuditEntry.action)).all()
+
+
+def test_an_invitation_signs_the_person_in_once(administrator, ada, app):
+    page = administrator.post(f"/people/{ada}/invite").get_data(as_text=True)
+    link = page.split("<code>")[1].split("</code>")[0]
+    visitor = app.test_client()
+    assert visitor.post(link).status_code == 302
+    assert b"Ada Lovelace" in visitor.get("/account").data
+    assert app.test_client().post(link).status_code != 302
+
+
+def test_whoever_does_not_exist_is_not_found(client):
+    assert client.get("/people/p_nobody").status_code == 404
+
+
+def test_a_day_of_employment_is_shown_from_the_evidence(client, ada, governed):
+    with governed.write() as session:
+        acme = members.organizations(session)[0]
+        members.add_domain(session, acme, "acme.com", starts_on=date(2024, 1, 1), actor=STAFF, reason="Theirs.")
+    page = client.get(f"/people/{ada}").data
+    assert b"their e-mail address, 60% sure" in page
