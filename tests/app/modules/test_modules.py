@@ -68,8 +68,8 @@ def test_without_active_maintainers_an_administrator_signs_and_must_say_why(gove
 def test_with_two_active_maintainers_an_administrator_does_not_sign(governed):
     with governed.write() as session:
         bodies.first_administrator(session, "Root", "root.person@acme.com", "invited")
-        ada = maintainer(session, "Ada")
-        maintainer(session, "Bob")
+        ada = maintainer(session, "Ada", since=DAY)
+        maintainer(session, "Bob", since=DAY)
         (root,) = bodies.administrators(session, DAY)
         may = modules.maintainers_of(session, "core", DAY).signers
     assert not may.may_sign(str(root), reason="In a hurry.").holds
