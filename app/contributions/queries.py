@@ -21,6 +21,7 @@ from app.contributions.models import (
     RollupDue,
 )
 from app.contributions.windows import Window
+from app.jobs import Job
 from app.members.models import Organization
 from app.modules import queries as modules
 from app.people.models import IdentityPerson, Person
@@ -202,6 +203,12 @@ def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[Re
                      public_id, commit.added, commit.deleted, commit.is_merge)
         for commit, person, role, name, public_id in session.execute(query)
     ]  # fmt: skip
+
+
+def latest_reading(session: Session, repository: str) -> Job | None:
+    """The last job that read a repository (or reads it now)."""
+    newest = session.scalars(sa.select(Job).where(Job.workflow == "ingest").order_by(Job.id.desc()).limit(200))
+    return next((job for job in newest if job.payload.get("repository") == repository), None)
 
 
 def is_counting(session: Session) -> bool:

@@ -1,0 +1,164 @@
+"""Pages of contributions as people open them: figures, windows, downloads, hidden people, bad addresses."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from app.audit import Actor, AuditEntry
+from app.contributions.models import Repository, Rollup
+from app.contributions.registry import ensure_repository
+from app.jobs import Worker
+from app.members.models import Organization
+from app.members.rules import OrganizationKind
+from app.modules.models import Module
+from app.people import queries as people
+from app.people.models import Person
+from app.people.rules import StatementSource
+from tests.app.contributions.conftest import BOB
+from tests.app.contributions.conftest import Repository as Source
+
+FORMULA = ("=cmd()", "cmd@x.example")
+
+
+@pytest.fixture
+def counted(app, db, repository: Source):
+    """A portal that has read a small repository: Anne works for Acme, Bob for nobody knows whom."""
+    start = int(datetime(2025, 12, 1, tzinfo=UTC).timestamp())
+    for number in range(4):
+        repository.commit(f"change <b>{number}</b>", {"src/a": f"{number}\n"}, author=("Anne Arc", "anne@arc.example"),
+                          at_s=start + number * 86_400)  # fmt: skip
+    repository.commit("other\n\nReviewed-by: Anne Arc <anne@arc.example>", {"b": "1\n"}, author=BOB)
+    repository.commit("formula", {"c": "1\n"}, author=FORMULA)
+    with db.write() as session:
+        acme = Organization(
+            name="Acme & Sons", slug="acme", kind=OrganizationKind.COMPANY, created_at=datetime.now(UTC)
+        )
+        session.add_all([acme, Module(key="src", name="Sources", summary="All of it", paths=["src/**"], position=1)])
+        ensure_repository(session, str(repository.path), name="one", actor=Actor.system("test"), reason="a test")
+    Worker(app).run_until_idle()
+    with db.write() as session:
+        anne = session.scalars(sa.select(Person).where(Person.name == "Anne Arc")).one()
+        people.state(session, anne, acme.id, starts_on=datetime(2025, 1, 1).date(), source=StatementSource.SELF,
+                     actor=Actor.system("test"), reason="said so")  # fmt: skip
+    return db
+
+
+def one(db, model):
+    with db.read() as session:
+        return session.scalars(sa.select(model)).first()
+
+
+def person(db, name: str) -> Person:
+    with db.read() as session:
+        return session.scalars(sa.select(Person).where(Person.name == name)).one()
+
+
+def test_an_empty_portal_says_what_to_do(client):
+    assert "No repository is counted yet" in client.get("/contributions/").text
+
+
+def test_the_overview_shows_figures_with_definition_and_as_of(client, counted):
+    page = client.get("/contributions/").text
+    assert "Code Changes Commits (definition 1), 16 Jan 2025 to 15 Jan 2026, as of 15 Jan 2026" in page
+    assert "33% of these commits are attributed to nobody" in page
+    assert "Acme &amp; Sons" in page
+    assert "&lt;b&gt;3&lt;/b&gt;" in page
+
+
+@pytest.mark.parametrize("window", ["90d", "1y", "3y", "all"])
+def test_every_window_opens(client, counted, window: str):
+    assert client.get(f"/contributions/?window={window}").status_code == 200
+
+
+@pytest.mark.parametrize(("address", "status"), [
+    ("?window=2y", 400), ("?since=x", 400), ("?repository=r_none", 404), ("organizations/o_none", 404),
+    ("people/p_none", 404), ("modules/none", 404), ("repositories/r_none", 404), ("figures/none.csv", 404),
+    ("figures/people.xml", 404), ("figures/people.csv?organization=o_none", 404),
+])  # fmt: skip
+def test_an_address_that_names_nothing_says_so(client, counted, address: str, status: int):
+    assert client.get(f"/contributions/{address}").status_code == status
+
+
+def test_every_page_opens(client, counted):
+    row, acme, anne = one(counted, Repository), one(counted, Organization), person(counted, "Anne Arc")
+    for address in (
+        "organizations/",
+        f"organizations/{acme.public_id}",
+        f"people/{anne.public_id}",
+        "modules/src",
+        "definitions",
+        "repositories/",
+        f"repositories/{row.public_id}",
+        f"?repository={row.public_id}",
+    ):
+        answer = client.get(f"/contributions/{address}")
+        assert answer.status_code == 200, address
+    assert "4 commits" in client.get("/contributions/organizations/").text
+    assert client.get("/").text.count("Contributions") >= 1
+
+
+def test_a_download_has_the_pages_figures(client, counted):
+    rows = list(csv.reader(io.StringIO(client.get("/contributions/figures/organizations.csv").text)))
+    assert rows == [["organization", "commits", "people", "share"], ["Acme & Sons", "4", "1", "0.6667"],
+                    ["Unattributed", "2", "2", "0.3333"]]  # fmt: skip
+    found = client.get("/contributions/figures/organizations.json?window=3y").get_json()
+    assert (found["metric"], found["unattributed_share"]) == ("Organizational Diversity", pytest.approx(1 / 3))
+    assert found["as_of"].startswith("2026-01-15T12:00")
+    module = client.get("/contributions/figures/people.json?module=src").get_json()
+    assert module["rows"] == [["Anne Arc", 4, 1.0]]
+
+
+def test_a_spreadsheet_does_not_run_a_name(client, counted):
+    assert "'=cmd()" in client.get("/contributions/figures/people.csv").text
+
+
+def test_a_hidden_person_keeps_the_count_and_loses_the_name(client, counted):
+    anne = person(counted, "Anne Arc")
+    with counted.write() as session:
+        people.hide(session, session.merge(anne), hidden=True, actor=Actor.system("test"), reason="asked to")
+    for address in ("/contributions/", "/contributions/figures/people.csv", "/contributions/figures/people.json"):
+        text = client.get(address).text
+        assert "Anne" not in text
+        assert "a hidden person" in text
+    assert client.get(f"/contributions/people/{anne.public_id}").status_code == 404
+    assert client.get(f"/contributions/figures/people.csv?person={anne.public_id}").status_code == 404
+    with counted.read() as session:
+        assert session.scalar(sa.select(sa.func.sum(Rollup.commits)).where(Rollup.person_id == anne.id)) > 0
+
+
+def test_only_an_administrator_adds_a_repository(client, counted, repository):
+    assert client.post("/contributions/repositories/", data={"location": str(repository.path)}).status_code in (
+        302,
+        401,
+        403,
+    )
+    assert "Add a repository" not in client.get("/contributions/repositories/").text
+
+
+def test_adding_tells_all_problems_at_once(administrator, counted, tmp_path):
+    answer = administrator.post("/contributions/repositories/", data={"location": str(tmp_path), "name": "bad name"})
+    assert answer.status_code == 400
+    for said in ("does not answer as a git repository", "is no name", "write why"):
+        assert said in answer.text
+
+
+def test_an_administrator_adds_a_repository_with_a_reason(administrator, counted, tmp_path):
+    other = Source(tmp_path / "other").start()
+    other.commit("one", {"x": "1\n"})
+    answer = administrator.post(
+        "/contributions/repositories/", data={"location": str(other.path), "reason": "ours too"}
+    )
+    assert answer.status_code == 302
+    assert "its history is being read" in administrator.get(answer.location).text
+    with counted.read() as session:
+        added = sa.select(AuditEntry).where(AuditEntry.action == "contributions.repository.add")
+        entry = session.scalars(added.order_by(AuditEntry.number.desc())).first()
+        assert (entry.reason, entry.values["name"]) == ("ours too", "other")
+        row = session.scalars(sa.select(Repository).where(Repository.name == "other")).one()
+    answer = administrator.post(f"/contributions/repositories/{row.public_id}/read")
+    assert answer.status_code == 302
