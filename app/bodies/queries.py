@@ -394,7 +394,7 @@ def _definition(session: Session, seat: Seat, at: date, member_organizations: Se
     )
 
 
-def _same_person(session: Session, person_id: int) -> sa.Select[tuple[int]]:
+def _same_person(session: Session, person_id: int) -> sa.Select[int]:
     """Row numbers of a person: their own, and those that people (no machine) decided to be the same."""
     return sa.select(Person.id).where(
         sa.or_(

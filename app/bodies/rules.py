@@ -143,8 +143,8 @@ def _numbered_places(seat: SeatDefinition, mine: list[Holding], places: list[Pla
     for number in range(1, count + 1):
         holder = holders[number - 1] if number <= len(holders) else None
         # An alternate of a shared seat stands in for the holder from the same organization, or else for the first free.
-        fitting = [a for a in alternates if holder and a.organization == holder.organization] if holder else []
-        alternate = (fitting or alternates or [None])[0] if holder else None
+        fitting = [a for a in alternates if holder and a.organization == holder.organization]
+        alternate = next(iter(fitting or alternates), None) if holder else None
         if alternate is not None:
             alternates.remove(alternate)
         places.append(Place(seat, number, holder.organization if holder else None, holder, alternate))

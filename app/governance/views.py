@@ -81,8 +81,9 @@ def charter() -> str:
     with current_db().read() as session:
         governance = _governance(session)
     rules: dict[str, list[Any]] = {}
-    for entry in [*governance.rules, governance.single_maintainer_entry]:
+    for entry in governance.rules:
         rules.setdefault(entry.clause, []).append(entry)
+    rules.setdefault(governance.single_maintainer_entry.clause, []).append(governance.single_maintainer_entry)
     return render_template("governance/charter.html", governance=governance, rules=rules)
 
 

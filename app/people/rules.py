@@ -196,7 +196,7 @@ def _evidence(known: Mapping[int, Named], links: Iterable[tuple[int, int]]) -> l
     pairs = sorted({(min(pair), max(pair)) for pair in links if pair[0] in known and pair[1] in known})
     first: dict[tuple[str, ...], int] = {}
     for identity in known.values():
-        keys = []
+        keys: list[tuple[str, ...]] = []
         if identifies_one_person(identity.address):
             keys.append(("address", identity.address))
         elif identity.name.strip():

@@ -74,7 +74,7 @@ class Record:
         return next((role for role in reversed(Role) if role in roles), Role.PERSON)
 
 
-def _listed(search: str, kind: str) -> sa.Select[tuple[Person]]:
+def _listed(search: str, kind: str) -> sa.Select[Person]:
     query = sa.select(Person).where(Person.merged_into_id.is_(None), Person.hidden_at.is_(None))
     if search:
         text = sa.func.lower(Person.name).contains(search.lower(), autoescape=True)
@@ -113,7 +113,7 @@ def list_people(session: Session, day: date, *, search: str, kind: str, offset: 
     ):
         roles[row.person_id] = row.role
     return [
-        Listed(person, roles.get(person.id, Role.PERSON), now, names.get(now.organization_id) if now else None)
+        Listed(person, roles.get(person.id, Role.PERSON), now, names.get(now.organization_id or 0) if now else None)
         for person in persons
         for now in [today.get(person.id)]
     ]
