@@ -325,8 +325,9 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device* device, b
     return to_device(x, device);
   }
   if (is_sequence(data)) return from_nested(data, dtype, device);
-  // Numbers first: NumPy's scalars offer buffers too.
-  if (py::object number = plain_number(data)) return from_nested(number.ptr(), dtype, device);
+  // Arrays without dimensions and NumPy's scalars keep their dtype, although they are numbers too.
+  const bool array = PyObject_CheckBuffer(data) && py::hasattr(data, "dtype");
+  if (py::object number = array ? py::object() : plain_number(data)) return from_nested(number.ptr(), dtype, device);
   if (PyObject_CheckBuffer(data)) {
     try {
       return from_buffer(data, dtype, device, share);

@@ -321,9 +321,9 @@ const OpRow& kGeluGrad = register_op({
       if (b.needs(1)) b.give(1, multiply(multiply(b.grad(), b.input(0)), gelu_curvature(b.input(1), approximate)));
     },
     .saves_inputs = 3,
-    .ulp = ulps(4, 8, 8),
+    .ulp = ulps(4, 16, 16),
     .ulp_at = UlpAt::Largest,
-    .ulp_note = "the slope has a zero near x = -0.75: a handful of roundings at the size of g",
+    .ulp_note = "the slope has a zero near x = -0.75: a dozen roundings at the size of x and g",
     .samples = [] {
       std::vector<Sample> samples = binary_samples({-2, 2}, {-4, 4}, {false});
       for (Sample& sample : binary_samples({-2, 2}, {-4, 4}, {true})) samples.push_back(std::move(sample));

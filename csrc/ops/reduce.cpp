@@ -1,4 +1,5 @@
 // reduce.cpp: sums, extremes, their positions and truth over some axes.
+#include <algorithm>
 #include <vector>
 
 #include "core/registry.h"
@@ -121,7 +122,8 @@ const OpRow& kMean = register_op({
     .normalize = normalize,
     .arrange = arrange,
     .vjp = [](const Backward& b) {
-      int64_t size = group_size(b.input(0), b.attrs[0].ints());
+      // Where there is nothing to take a mean of there is no gradient to scale either.
+      int64_t size = std::max<int64_t>(group_size(b.input(0), b.attrs[0].ints()), 1);
       b.give(0, spread(divide(b.grad(), static_cast<double>(size)), b.input(0), b.attrs));
     },
     .autocast = Autocast::Float32,

@@ -170,7 +170,8 @@ const OpRow& kBroadcastTo = register_op({
     .samples = {{{{{}}}, {Dims{2, 3}}},
                 {{{{3, 1}}}, {Dims{3, 4}}},
                 {{{{3}}}, {Dims{2, 3}}},
-                {{{{1, 3}}}, {Dims{0, 3}}}},
+                {{{{1, 3}}}, {Dims{0, 3}}},
+                {{{{0, 1}}}, {Dims{0, 4}}}},
 });
 
 // ---- expand_dims and squeeze ----
@@ -286,7 +287,8 @@ const OpRow& kSlice = register_op({
                 {{{{7}}}, {Dims{1}, Dims{6}, Dims{2}}},
                 {{{{7}}}, {Dims{6}, Dims{-1}, Dims{-3}}},
                 {{{{3, 4}}}, {Dims{0, 3}, Dims{3, -1}, Dims{2, -1}}},
-                {{{{3, 4}}}, {Dims{1, 2}, Dims{1, 4}, Dims{1, 1}}}},
+                {{{{3, 4}}}, {Dims{1, 2}, Dims{1, 4}, Dims{1, 1}}},
+                {{{{0, 4}}}, {Dims{0, 2}, Dims{0, 4}, Dims{1, 1}}}},
 });
 
 const OpRow& kSliceGrad = register_op({

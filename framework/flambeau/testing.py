@@ -87,7 +87,7 @@ def assert_close(
         with np.errstate(invalid="ignore"):
             wide, target = a.astype(np.float64), e.astype(np.float64)
             distance = np.where((a == e) | ((a != a) & (e != e)), 0.0, np.abs(wide - target))
-            bound = np.broadcast_to(atol + rtol * np.abs(target), distance.shape)
+            bound = atol + rtol * np.where(np.isfinite(target), np.abs(target), 0.0)
         unit = ""
     wrong = ~(distance <= bound)
     if not wrong.any():

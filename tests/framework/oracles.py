@@ -222,7 +222,13 @@ def _normal(x: list[Array], attrs: Attrs) -> Array:
     even = _even(*attrs, count + count % 2)
     u, v = even[::2] + (2.0**-24 if dtype == "float32" else 2.0**-53), even[1::2]
     radius = np.sqrt(-2 * np.log(u))
-    both = np.stack([radius * np.cos(2 * np.pi * v), radius * np.sin(2 * np.pi * v)], axis=1)
+    # Whole quarters of a turn are taken off first: the rest is exact, and so are the zeros.
+    quarter = np.floor(4 * v + 0.5)
+    angle = (v - quarter / 4) * 2 * np.pi
+    number = quarter.astype(int) % 4
+    cosine = np.choose(number, [np.cos(angle), -np.sin(angle), -np.cos(angle), np.sin(angle)])
+    sine = np.choose(number, [np.sin(angle), np.cos(angle), -np.sin(angle), -np.cos(angle)])
+    both = np.stack([radius * cosine, radius * sine], axis=1)
     return both.reshape(-1)[:count].reshape(shape)
 
 
@@ -314,65 +320,91 @@ NUMPY: dict[str, Oracle] = {
 }
 
 
-def torch_function(op: str) -> Callable[..., Any] | None:
-    """PyTorch's function of (*tensors, *attributes), or None where it has none of the kind."""
+TorchOracle = Callable[..., Any]
+
+
+def _torch_slices(x: Any, starts: Attrs, stops: Attrs, steps: Attrs) -> Any:
+    for axis, part in enumerate(zip(starts, stops, steps, strict=True)):
+        x = x.index_select(axis, _torch().tensor(list(range(*part)), dtype=_torch().int64))
+    return x
+
+
+def _torch() -> Any:
     import torch
+
+    return torch
+
+
+def _functional() -> Any:
     from torch.nn import functional
 
-    def slices(x: Any, starts: Attrs, stops: Attrs, steps: Attrs) -> Any:
-        for axis, part in enumerate(zip(starts, stops, steps, strict=True)):
-            chosen = range(*part)
-            x = x.index_select(axis, torch.tensor(list(chosen), dtype=torch.int64))
-        return x
+    return functional
 
-    def cross_entropy(logits: Any, target: Any, reduction: int, ignored: int, smoothing: float) -> Any:
-        name = ("none", "mean", "sum")[reduction]
-        loss = functional.cross_entropy(logits, target, reduction=name, ignore_index=ignored, label_smoothing=smoothing)
-        return loss, functional.log_softmax(logits, dim=1)
 
-    def over(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda x, axes, keepdims: function(x, dim=axes, keepdim=keepdims) if axes else x
+def _torch_cross_entropy(logits: Any, target: Any, reduction: int, ignored: int, smoothing: float) -> Any:
+    name = ("none", "mean", "sum")[reduction]
+    loss = _functional().cross_entropy(logits, target, reduction=name, ignore_index=ignored, label_smoothing=smoothing)
+    return loss, _functional().log_softmax(logits, dim=1)
 
-    def position(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda x, axes, keepdims: function(x, dim=axes[0] if len(axes) == 1 else None, keepdim=keepdims)
 
-    def total(x: Any, axes: Attrs, keepdims: bool, dtype: str | None) -> Any:
-        wide = x.to(getattr(torch, dtype)) if dtype else x
-        return torch.sum(wide, dim=axes, keepdim=keepdims) if axes else wide + 0
+def _torch_sum(x: Any, axes: Attrs, keepdims: bool, dtype: str | None) -> Any:
+    wide = x.to(getattr(_torch(), dtype)) if dtype else x
+    return _torch().sum(wide, dim=axes, keepdim=keepdims) if axes else wide + 0
 
-    same = (
-        *("negative", "abs", "sign", "floor", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu", "isnan"),
-        *("isfinite", "logical_not", "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow"),
-        *("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "where", "matmul"),
-    )
-    functions: dict[str, Callable[..., Any]] = {name: getattr(torch, name) for name in same}
-    comparisons = {
-        "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
-    }  # fmt: skip
-    functions |= {name: getattr(torch, other) for name, other in comparisons.items()}
-    functions |= {
-        "gelu": lambda x, approximate: functional.gelu(x, approximate="tanh" if approximate else "none"),
-        "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
-        "copy": lambda x: x.clone(),
-        "sum": total,
-        "mean": lambda x, axes, keepdims: torch.mean(x, dim=axes, keepdim=keepdims) if axes else x,
-        "max": over(torch.amax),
-        "min": over(torch.amin),
-        "argmax": position(torch.argmax),
-        "argmin": position(torch.argmin),
-        "linear": functional.linear,
-        "reshape": torch.reshape,
-        "permute_dims": torch.permute,
-        "broadcast_to": torch.broadcast_to,
-        "slice": slices,
-        "concat": lambda *x: torch.concat(x[:-1], dim=x[-1]),
-        "stack": lambda *x: torch.stack(x[:-1], dim=x[-1]),
-        "take": lambda x, i, axis: x.index_select(axis, (i % x.shape[axis]).reshape(-1)).reshape(
-            *x.shape[:axis], *i.shape, *x.shape[axis + 1 :]
-        ),
-        "take_along_axis": lambda x, i, axis: torch.take_along_dim(x, i % x.shape[axis], dim=axis),
-        "softmax": lambda x, axis: torch.softmax(x, dim=axis),
-        "log_softmax": lambda x, axis: torch.log_softmax(x, dim=axis),
-        "cross_entropy": cross_entropy,
-    }
-    return functions.get(op)
+
+def _torch_take(x: Any, i: Any, axis: int) -> Any:
+    shape = (*x.shape[:axis], *i.shape, *x.shape[axis + 1 :])
+    return x.index_select(axis, (i % x.shape[axis]).reshape(-1)).reshape(shape)
+
+
+def _torch_over(name: str) -> TorchOracle:
+    return lambda x, axes, keepdims: getattr(_torch(), name)(x, dim=axes, keepdim=keepdims) if axes else x
+
+
+def _torch_position(name: str) -> TorchOracle:
+    def oracle(x: Any, axes: Attrs, keepdims: bool) -> Any:
+        return getattr(_torch(), name)(x, dim=axes[0] if len(axes) == 1 else None, keepdim=keepdims)
+
+    return oracle
+
+
+# Names of PyTorch's functions, or functions of (*tensors, *attributes); ops that PyTorch lacks are not here.
+TORCH: dict[str, str | TorchOracle] = {
+    **{
+        name: name
+        for name in (
+            *("negative", "abs", "sign", "floor", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu", "isnan"),
+            *("isfinite", "logical_not", "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow"),
+            *("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "where", "matmul"),
+        )
+    },
+    **{"equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge"},
+    "gelu": lambda x, approximate: _functional().gelu(x, approximate="tanh" if approximate else "none"),
+    "cast": lambda x, dtype: x.to(getattr(_torch(), dtype)),
+    "copy": lambda x: x.clone(),
+    "sum": _torch_sum,
+    "mean": _torch_over("mean"),
+    "max": _torch_over("amax"),
+    "min": _torch_over("amin"),
+    "argmax": _torch_position("argmax"),
+    "argmin": _torch_position("argmin"),
+    "linear": lambda *x: _functional().linear(*x),
+    "reshape": "reshape",
+    "permute_dims": "permute",
+    "broadcast_to": "broadcast_to",
+    "slice": _torch_slices,
+    "concat": lambda *x: _torch().concat(x[:-1], dim=x[-1]),
+    "stack": lambda *x: _torch().stack(x[:-1], dim=x[-1]),
+    "take": _torch_take,
+    "take_along_axis": lambda x, i, axis: _torch().take_along_dim(x, i % x.shape[axis], dim=axis),
+    "softmax": lambda x, axis: _torch().softmax(x, dim=axis),
+    "log_softmax": lambda x, axis: _torch().log_softmax(x, dim=axis),
+    "cross_entropy": _torch_cross_entropy,
+}
+
+
+def torch_result(op: str, tensors: list[Any], attrs: Attrs) -> list[Any]:
+    """PyTorch's results."""
+    function = TORCH[op]
+    result = getattr(_torch(), function)(*tensors, *attrs) if isinstance(function, str) else function(*tensors, *attrs)
+    return list(result) if isinstance(result, tuple) else [result]

@@ -35,13 +35,13 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         lambda: fl.matmul(ones(2, 3, 4), ones(5, 4, 6)),
         fl.ShapeError,
-        "matmul: a is (2, 3, 4), b is (5, 4, 6): the batch dimensions (2) and (5) must be equal or 1, counted from the "
-        "right",
+        "matmul: a is (2, 3, 4), b is (5, 4, 6): the batch dimensions (2,) and (5,) must be equal or 1, counted from "
+        "the right",
     ),
     (
         lambda: fl.matmul(ones(), ones(3)),
         fl.ShapeError,
-        "matmul: a is (), b is (3): each needs at least one dimension; multiply by a number with *",
+        "matmul: a is (), b is (3,): each needs at least one dimension; multiply by a number with *",
     ),
     (
         op("linear", [ones(5, 4), ones(3, 5)]),
@@ -51,7 +51,7 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         op("linear", [ones(5, 4), ones(3, 4), ones(4)]),
         fl.ShapeError,
-        "linear: bias is (4), weight is (3, 4): bias must be (3), one number for each output feature",
+        "linear: bias is (4,), weight is (3, 4): bias must be (3,), one number for each output feature",
     ),
     (
         lambda: fl.mean(index(1, 2)),
@@ -61,7 +61,7 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         lambda: fl.max(ones(0, 3), axis=0),
         ValueError,
-        "max: x is (0, 3), empty along axis (0), where nothing is largest or smallest: give it at least one element",
+        "max: x is (0, 3), empty along axis (0,), where nothing is largest or smallest: give it at least one element",
     ),
     (
         lambda: fl.sum(ones(2), dtype="int64"),
@@ -83,7 +83,7 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         lambda: fl.permute_dims(ones(3, 4), (0,)),
         fl.ShapeError,
-        "permute_dims: x is (3, 4), axes (0): each of the 2 axes must come once",
+        "permute_dims: x is (3, 4), axes (0,): each of the 2 axes must come once",
     ),
     (
         lambda: fl.broadcast_to(ones(3, 4), (3, 5)),
@@ -104,7 +104,7 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         lambda: fl.stack([ones(2), ones(3)]),
         fl.ShapeError,
-        "stack: input 0 is (2), input 1 is (3): they must be equal; concat() joins along an axis that is there",
+        "stack: input 0 is (2,), input 1 is (3,): they must be equal; concat() joins along an axis that is there",
     ),
     (
         lambda: fl.take(ones(3, 4), index(0, 3), axis=0),
@@ -129,7 +129,7 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         op("cross_entropy", [ones(2, 3), index(0)], 1, -100, 0.0),
         fl.ShapeError,
-        "cross_entropy: logits are (2, 3), target is (1): target must be (2), one class for each example",
+        "cross_entropy: logits are (2, 3), target is (1,): target must be (2,), one class for each example",
     ),
     (
         op("cross_entropy", [ones(2, 3), index(0, 1)], 1, -100, 1.5),
@@ -144,7 +144,7 @@ REFUSALS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         op("sgd_step", [ones(2), ones(3)], 1, 0.1, 0.0, 0.0, 0.0, False, False, False),
         fl.ShapeError,
-        "sgd_step: parameter 0 is (2), its gradient or state is (3): they must be equal",
+        "sgd_step: parameter 0 is (2,), its gradient or state is (3,): they must be equal",
     ),
 ]
 

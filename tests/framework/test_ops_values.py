@@ -67,28 +67,30 @@ def test_the_reference_gives_what_numpy_gives(row: Row, dtype: str) -> None:
             assert_close(values(got), wanted, ulp=bound, at=at, dtype=named, what=what)
 
 
+# Where PyTorch means something else: sign(NaN) is 0, gelu of an infinity NaN; negative integer powers are refused.
+PYTORCH_DIFFERS = {("sign", "special"), ("gelu", "special")}
+WITH_PYTORCH = [(row, dtype) for row, dtype in EVERY if row.name in oracles.TORCH]
+WITH_PYTORCH = [(row, dtype) for row, dtype in WITH_PYTORCH if row.name != "pow" or dtype in FLOATS]
+
+
 @pytest.mark.torch
-@pytest.mark.parametrize(("row", "dtype"), EVERY, ids=IDS)
+@pytest.mark.parametrize(("row", "dtype"), WITH_PYTORCH, ids=[f"{row.name}-{dtype}" for row, dtype in WITH_PYTORCH])
 def test_the_cpu_gives_what_pytorch_gives(row: Row, dtype: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: make peers")
-    function = oracles.torch_function(row.name)
-    if function is None:
-        pytest.skip(f"PyTorch has no function like {row.name}")
     for case in cases(row, dtype):
-        if case.layout != "special" and row.name == "pow" and dtype in ("int32", "int64"):
-            continue  # PyTorch refuses negative exponents only when it sees them in a tensor of one element
+        if (row.name, case.layout) in PYTORCH_DIFFERS:
+            continue
         given = zip(arrays(case), case.sample.inputs, strict=True)
         there = [torch.tensor(x).to(getattr(torch, dtype)) if i.kind == "value" else torch.tensor(x) for x, i in given]
-        expected = function(*there, *case.sample.attrs)
-        outputs = run(case, tensors(case, "cpu"), "cpu")
-        for got, wanted in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        expected = oracles.torch_result(row.name, there, case.sample.attrs)
+        outputs = run(case, tensors(case, "cpu"))
+        for got, wanted in zip(outputs, expected, strict=True):
             if not wanted.dtype.is_floating_point:
                 np.testing.assert_array_equal(values(got), wanted.numpy(), err_msg=case.words)
                 continue
             named = str(got.dtype)
-            exact = values(run(case, tensors(case, "reference"), "reference")[0])
-            at = largest(arrays(case), exact) if row.ulp_at == "largest" else None
-            # PyTorch is as far from the exact value as we may be; it sums float16 in less than we do.
+            at = largest(arrays(case), wanted.double().numpy()) if row.ulp_at == "largest" else None
+            # PyTorch may be as far from the exact value as we may be; it rounds float16 more often than we do.
             bound = 2 * max(row.ulp[named], 4.0)
             assert_close(values(got), wanted.double().numpy(), ulp=bound, at=at, dtype=named, what=case.words)
 

@@ -52,6 +52,9 @@ const fl_kernel* keep_kernel(fl_status (*run)(const fl_kernel*, fl_stream, const
                              int32_t (*claims)(const fl_kernel*, const fl_call*) = nullptr);
 void keep(std::shared_ptr<void> kernel);
 
+// The kernel of `copy`, which a cast to the same type is too.
+const fl_kernel* copy_kernel(std::span<const Type> types);
+
 template <class State>
 const State& state_of(const fl_kernel* self) {
   return *static_cast<const State*>(self->state);

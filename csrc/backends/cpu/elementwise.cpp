@@ -197,7 +197,8 @@ const fl_kernel* resolve_binary(const char* name, std::span<const Type> types) {
 
 // A cast is a pointwise op whose loop is the conversion.
 const fl_kernel* resolve_cast(const char*, std::span<const Type> types) {
-  if (types.size() != 2 || types[0] == types[1]) return nullptr;
+  if (types.size() != 2) return nullptr;
+  if (types[0] == types[1]) return copy_kernel(types);
   Pointwise op{};
   op.inputs = 1;
   op.stored[0] = op.computed[0] = types[0];

@@ -262,6 +262,8 @@ const Registration kArange({"arange"}, resolve_arange);
 
 }  // namespace
 
+const fl_kernel* copy_kernel(std::span<const Type> types) { return resolve_copy("copy", types); }
+
 void gather(const Strided& from, int64_t begin, int64_t count, void* to) {
   switch (from.element) {
     case 1: return gather_as<uint8_t>(from, begin, count, to);
