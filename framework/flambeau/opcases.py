@@ -156,5 +156,5 @@ def values(x: fl.Tensor) -> Array:
     """A tensor of any dtype and device as a NumPy array; float16 and bfloat16 come as float32."""
     here = x.detach().to("cpu")
     if str(here.dtype) in ("float16", "bfloat16"):
-        here = here.to("float32")
+        here = here.to(fl.float32)
     return np.array(here.numpy())

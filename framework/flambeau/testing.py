@@ -234,5 +234,5 @@ def _numpy(values: Any) -> Array:
         return np.asarray(values)
     here = values.detach().to("cpu")
     if str(here.dtype) in ("float16", "bfloat16"):
-        here = here.to("float32")
+        here = here.to(fl.float32)
     return np.array(here.numpy())
