@@ -9,7 +9,8 @@ from werkzeug.routing import IntegerConverter, Rule
 
 from app import auth, create_app
 from app.clock import FixedClock
-from app.db import Database
+from app.db import Database, current_db
+from app.governance.queries import current
 from app.settings import Settings
 
 # What strangers may send: signing in. Everything else that changes something asks for more than "public".
@@ -48,8 +49,14 @@ def test_every_form_without_its_token_is_refused(
             assert (answer.status_code, "too old or came from elsewhere" in answer.text) == (400, True), rule.rule
 
 
-def test_a_page_that_needs_governance_says_how_to_get_it(client: FlaskClient) -> None:
-    answer = client.get("/builds")
+def test_a_page_that_needs_governance_says_how_to_get_it(app: Flask, client: FlaskClient) -> None:
+    @app.get("/needs-governance")
+    @auth.access("public")
+    def needs_governance() -> str:
+        with current_db().read() as session:
+            return current(session).foundation.name
+
+    answer = client.get("/needs-governance")
     assert (answer.status_code, "run `flask governance sync`" in answer.text) == (503, True)
 
 
