@@ -293,7 +293,12 @@ void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
     Dims trimmed = value.shape();  // leading 1s say nothing
     while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
     if (!(trimmed == value.shape())) value = ops::reshape(value, trimmed);
-    if (!(broadcast_shapes("x[...] = value", shape, value.shape()) == shape))
+    bool fits = value.shape().size() <= shape.size();
+    for (size_t i = 0; fits && i < value.shape().size(); ++i) {
+      const int64_t size = value.shape()[value.shape().size() - 1 - i];
+      fits = size == 1 || size == shape[shape.size() - 1 - i];
+    }
+    if (!fits)
       raise(ErrorKind::Shape, "x[...] = value: a value of shape ", value.shape(), " does not fit the ", shape, " that the index chooses");
     Tensor dense = contiguous(ops::broadcast_to(value, shape));
     if (dense->storage == x->storage) dense = apply(op_named("copy"), {dense});

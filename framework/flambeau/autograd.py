@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from . import _core
 from ._core import Tensor
+
+TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 
 class _GradMode:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from . import _core
 from ._core import Graph, Tensor
+
+TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def record(function: Callable[..., Any], *inputs: Tensor) -> Graph:

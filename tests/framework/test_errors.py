@@ -1,0 +1,103 @@
+"""Mistakes are answered with a sentence: what came, what was needed, what to do; never with a crash."""
+
+import threading
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau import _core
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error", "words"),
+    [
+        (lambda: fl.ones(3) + fl.ones(2), fl.ShapeError, "(3,) and (2,) do not broadcast"),
+        (lambda: fl.matmul(fl.ones((16, 31)), fl.ones((32, 64))), fl.ShapeError, "31 must equal b's first 32"),
+        (lambda: fl.ones(2).reshape(3), fl.ShapeError, "number of elements must stay the same"),
+        (lambda: fl.sum(fl.ones(2), axis=1), IndexError, "axis 1 is out of range for 1 dimensions"),
+        (lambda: fl.sum(fl.ones((2, 2)), axis=(0, 0)), ValueError, "stands twice"),
+        (lambda: fl.max(fl.ones(0)), ValueError, "max"),
+        (lambda: fl.sqrt(fl.arange(3)), fl.DTypeError, "cast with x.astype(fl.float32)"),
+        (lambda: fl.where(fl.ones(2), 1, 2), fl.DTypeError, "condition is float32 and must be bool"),
+        (lambda: fl.ones(2).to("toaster"), fl.DeviceError, "there is no device 'toaster'; this machine has cpu"),
+        (lambda: fl.ones(2) + fl.ones(2, device="reference"), fl.DeviceError, "a is on cpu and b on reference"),
+        (lambda: fl.add(fl.ones(2)), TypeError, "add takes 2 tensors, but 1 was given"),
+        (lambda: fl.add(fl.ones(2), [1, 2]), TypeError, "b is list and must be a tensor"),
+        (lambda: fl.add(1, 2), TypeError, "a is int and must be a tensor"),
+        (lambda: fl.sum(fl.ones(2), axis="x"), TypeError, "an integer is needed, not str"),
+        (lambda: fl.sum(fl.ones(2), keepdims=1), TypeError, "keepdims is int and must be True or False"),
+        (lambda: fl.sum(fl.ones(2), axe=1), TypeError, "there is no argument 'axe'"),
+        (lambda: fl.sum(fl.ones(2), x=fl.ones(2)), TypeError, "two values for 'x'"),
+        (lambda: fl.concat(fl.ones(2)), TypeError, "a list of tensors is needed"),
+        (lambda: fl.tensor([[1], [1, 2]]), fl.ShapeError, "must be rectangular"),
+        (lambda: fl.tensor([[1], 2]), fl.ShapeError, "must be rectangular"),
+        (lambda: fl.tensor("text"), TypeError, "cannot make a tensor of str"),
+        (lambda: fl.tensor([None]), TypeError, "NoneType"),
+        (lambda: fl.tensor(2**70), ValueError, "does not fit into int64"),
+        (lambda: fl.tensor(float("nan"), dtype=fl.int32), ValueError, "nan cannot be int32"),
+        (lambda: fl.tensor(1j), TypeError, "complex"),
+        (lambda: fl.tensor(np.array(["a"])), fl.DTypeError, "not known here"),
+        (lambda: fl.zeros(2, dtype="int7"), fl.DTypeError, "'int7' is none of the dtypes"),
+        (lambda: fl.zeros(-1), fl.ShapeError, "at least 0"),
+        (lambda: fl.arange(0, 5, 0), ValueError, "step is 0"),
+        (lambda: bool(fl.ones(2)), ValueError, "no single truth value"),
+        (lambda: fl.ones(2).item(), ValueError, "must have one element"),
+        (lambda: len(fl.tensor(1)), TypeError, "no length"),
+        (lambda: fl.Tensor(), TypeError, "fl.tensor(data)"),
+        (lambda: fl.ones((2, 2, 2)).T, fl.ShapeError, "use x.mT"),
+        (lambda: _core.apply("nonsense", [], []), NotImplementedError, "no op 'nonsense'"),
+        (lambda: _core.apply("ad", [], []), NotImplementedError, "did you mean"),
+        (lambda: _core.apply("add", [fl.ones(1)], [1]), TypeError, "has 0 attributes"),
+        (lambda: fl.take(fl.ones(3), fl.tensor([7]), axis=0), IndexError, "7"),
+        (lambda: fl.ones(2) + (1 + 2j), fl.DTypeError, "complex"),
+        (lambda: fl.ones(2) + "a", TypeError, "unsupported operand"),
+        (lambda: fl.ones(2) @ 3, fl.ShapeError, "matmul"),
+        (lambda: fl.devices.load("/nowhere/lib.so"), fl.DeviceError, "cannot open the backend"),
+        (lambda: fl.fooo, AttributeError, "has no attribute 'fooo'"),
+    ],
+)
+def test_a_mistake_is_answered_with_a_sentence(mistake, error, words):
+    with pytest.raises(error) as caught:
+        mistake()
+    assert words in str(caught.value)
+
+
+def test_errors_are_of_the_classes_that_python_knows():
+    assert issubclass(fl.ShapeError, ValueError)
+    assert issubclass(fl.DTypeError, TypeError)
+    assert issubclass(fl.DeviceError, RuntimeError)
+
+
+def test_a_library_that_is_no_backend_is_refused():
+    with pytest.raises(fl.DeviceError, match="fl_backend_entry"):
+        fl.devices.load(_core.__file__)
+
+
+def test_an_error_in_another_thread_is_told_there():
+    caught = []
+
+    def mistake():
+        try:
+            fl.ones(3) + fl.ones(2)
+        except fl.ShapeError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=mistake)
+    thread.start()
+    thread.join()
+    assert "do not broadcast" in caught[0]
+
+
+def test_comparison_with_other_things_is_python_s():
+    x = fl.ones(2)
+    assert (x == None) is False  # noqa: E711
+    assert (x != "a") is True
+    assert x not in ([],)
+
+
+def test_many_errors_leak_no_memory():
+    before = fl.devices.memory()["used_bytes"]
+    for _ in range(1000):
+        with pytest.raises(fl.ShapeError):
+            fl.ones(300) + fl.ones(299)
+    assert fl.devices.memory()["used_bytes"] == before

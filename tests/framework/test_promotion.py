@@ -1,0 +1,101 @@
+"""Which dtype comes out: one table for operators, functions, scalars."""
+
+import itertools
+
+import flambeau as fl
+import numpy as np
+import pytest
+
+NAMES = ["bool", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
+
+
+def expected(a: str, b: str) -> str:
+    if {a, b} == {"float16", "bfloat16"}:
+        return "float32"
+    return NAMES[max(NAMES.index(a), NAMES.index(b))]
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(NAMES, NAMES)))
+def test_two_dtypes_give_the_one_that_holds_both(a, b):
+    assert str(fl.result_type(getattr(fl, a), getattr(fl, b))) == expected(a, b)
+    x, y = fl.ones(2, dtype=a), fl.ones(2, dtype=b)
+    if (a, b) != ("bool", "bool"):
+        assert str((x * y).dtype) == expected(a, b)
+    assert str(fl.where(fl.tensor(True), x, y).dtype) == expected(a, b)
+    assert fl.can_cast(a, b) == (expected(a, b) == b)
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(["int32", "int64"], repeat=2)))
+def test_integers_promote_as_numpy_does(a, b):
+    assert str(fl.result_type(a, b)) == str(np.result_type(a, b))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scalar", "result"),
+    [
+        ("float32", 2, "float32"), ("float16", 2.5, "float16"), ("bfloat16", 1.0, "bfloat16"),
+        ("float64", 2.5, "float64"),
+        ("int32", 2, "int32"), ("int32", 2.5, "float32"), ("int64", 2.5, "float32"), ("int32", True, "int32"),
+        ("bool", 2, "int64"), ("bool", 2.5, "float32"),
+    ],
+)  # fmt: skip
+def test_python_numbers_give_way_to_the_tensor(dtype, scalar, result):
+    x = fl.ones(2, dtype=dtype)
+    assert str((x * scalar).dtype) == result
+    assert str((scalar + x).dtype) == result
+    assert str(fl.maximum(x, scalar).dtype) == result
+    assert str(fl.result_type(x, scalar)) == result
+
+
+def test_an_integer_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="does not fit into int32"):
+        fl.ones(1, dtype=fl.int32) + 2**31
+    with pytest.raises(ValueError, match="does not fit into int64"):
+        fl.ones(1, dtype=fl.int64) + 2**63
+
+
+def test_large_integers_stay_exact():
+    x = fl.tensor([2**53], dtype=fl.int64)
+    assert (x + 1).item() == 2**53 + 1
+    assert fl.full((), 2**53 + 1, dtype=fl.int64).item() == 2**53 + 1
+
+
+def test_a_whole_number_stays_exact_as_a_float64():
+    assert (fl.zeros(1, dtype=fl.float64) + (2**53 - 1)).item() == 2.0**53 - 1
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64"])
+def test_finfo_holds(name):
+    info = fl.finfo(name)
+    one = fl.ones((), dtype=name)
+    assert (one + info.eps).item() > 1
+    assert (one + info.eps / 2).item() == 1
+    assert fl.full((), info.max, dtype=name).item() == info.max
+    assert (fl.full((), info.max, dtype=name) * 2).item() == float("inf")
+    assert fl.full((), info.smallest_normal, dtype=name).item() == info.smallest_normal
+
+
+def test_iinfo_holds():
+    assert (fl.iinfo(fl.int32).max, fl.iinfo(fl.int64).min) == (2**31 - 1, -(2**63))
+    with pytest.raises(fl.DTypeError, match="finfo"):
+        fl.iinfo(fl.float32)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "answer"),
+    [
+        ("int32", "integral", True), ("bool", "integral", False), ("float16", "real floating", True),
+        ("float32", ("bool", "numeric"), True), ("bool", ("integral", "real floating"), False),
+        ("int64", fl.int64, True),
+    ],
+)  # fmt: skip
+def test_isdtype_answers(dtype, kind, answer):
+    assert fl.isdtype(getattr(fl, dtype), kind) is answer
+
+
+def test_halves_are_rounded_once_from_python_numbers():
+    # 1 + 2**-11 lies halfway between two float16; the tiny rest must decide, and would be lost by way of float32.
+    assert fl.tensor(1 + 2**-11 + 2**-40, dtype=fl.float16).item() == 1 + 2**-10
+    assert fl.tensor(1 + 2**-11, dtype=fl.float16).item() == 1
+    assert fl.tensor(65520.0, dtype=fl.float16).item() == float("inf")
+    assert fl.tensor(2.0**-24, dtype=fl.float16).item() == 2.0**-24

@@ -1,0 +1,73 @@
+"""Threads change how long it takes and nothing else."""
+
+import os
+import threading
+
+import flambeau as fl
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before():
+    before = fl.get_num_threads()
+    yield
+    fl.set_num_threads(before)
+
+
+def work():
+    rng = np.random.default_rng(0)
+    x = fl.tensor(rng.standard_normal((300, 700)), dtype=fl.float32, requires_grad=True)
+    w = fl.tensor(rng.standard_normal((700, 260)), dtype=fl.float32, requires_grad=True)
+    y = fl.tanh(x @ w)
+    loss = fl.sum(y * y) + fl.mean(fl.exp(x * 0.1)) + fl.max(y)
+    loss.backward()
+    return [np.asarray(v.detach()).tobytes() for v in (y, loss, fl.sum(y, axis=0), x.grad, w.grad)]
+
+
+def test_one_two_three_and_eight_threads_give_the_same_bits():
+    results = []
+    for count in (1, 2, 3, 8):
+        fl.set_num_threads(count)
+        assert fl.get_num_threads() == count
+        results.append(work())
+    assert all(r == results[0] for r in results)
+
+
+def test_halves_give_the_same_bits_on_any_number_of_threads():
+    x = fl.tensor(np.random.default_rng(0).standard_normal(400_001), dtype=fl.bfloat16)
+    results = set()
+    for count in (1, 2, 3, 8):
+        fl.set_num_threads(count)
+        results.add(fl.sum(x * x).item())
+    assert len(results) == 1
+
+
+def test_python_threads_work_side_by_side():
+    fl.set_num_threads(3)
+    expected = work()
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(work())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+@pytest.mark.parametrize("count", [0, -1, 5000])
+def test_a_silly_number_of_threads_is_refused(count):
+    with pytest.raises(ValueError, match="number of threads"):
+        fl.set_num_threads(count)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_computes_too():
+    fl.set_num_threads(2)
+    expected = work()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if work() == expected else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert work() == expected
