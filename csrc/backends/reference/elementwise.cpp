@@ -46,8 +46,9 @@ double gelu_tanh(double x) {
 }
 
 double gelu_tanh_slope(double x) {
-  double share = sigmoid(2 * kGeluScale * (x + kGeluCubic * x * x * x));
-  double rest = share * (1 - share);
+  double t = 2 * kGeluScale * (x + kGeluCubic * x * x * x);
+  double share = sigmoid(t);
+  double rest = share * sigmoid(-t);  // 1 - share would cancel
   // Where the share is settled, x squared may be infinite.
   return rest == 0 ? share : share + x * rest * 2 * kGeluScale * (1 + 3 * kGeluCubic * x * x);
 }
