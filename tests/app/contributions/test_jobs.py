@@ -18,11 +18,11 @@ from tests.app.contributions.conftest import Repository as Source
 
 
 @pytest.fixture
-def portal(db_each, each_url, tmp_path, clock):
+def portal(governed_each, each_url, tmp_path, clock):
     settings = Settings(home=tmp_path / "home", database_url=each_url, session_key="x" * 40, log_json=False)
     settings.home.mkdir()
     session_key(settings.home)
-    app = create_app(settings, clock=clock, db=db_each)
+    app = create_app(settings, clock=clock, db=governed_each)
     app.config.update(TESTING=True)
     return app
 
