@@ -62,7 +62,7 @@ def stacked_area(
     """
     _check(labels, series)
     totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
-    scale = _Scale(max(totals, default=0), height)
+    scale = _Scale(max(totals, default=0), height, whole=_are_whole(series))
     below = [0.0] * len(labels)
     paths = []
     for one, css in zip(series, _hues(series), strict=True):
@@ -75,7 +75,8 @@ def stacked_area(
 def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 220) -> Markup:
     """One line for each series over the labels."""
     _check(labels, series)
-    scale = _Scale(max((value for one in series for value in one.values), default=0), height)
+    highest = max((value for one in series for value in one.values), default=0)
+    scale = _Scale(highest, height, whole=_are_whole(series))
     paths = [
         Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
             css, _path(one.values, scale)
@@ -91,7 +92,7 @@ def columns(
     """Standing bars, one for each label, the series stacked in it."""
     _check(labels, series)
     totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
-    scale = _Scale(max(totals, default=0), height)
+    scale = _Scale(max(totals, default=0), height, whole=_are_whole(series))
     width = _PLOT_WIDTH / max(len(labels), 1)
     drawn = []
     below = [0.0] * len(labels)
@@ -241,23 +242,25 @@ def _state(cell: Cell) -> Markup:
 class _Scale:
     """Turns values into heights: 0 lies at the bottom, the highest tick at the top."""
 
-    def __init__(self, most: float, height: int, *, top: int = _PLOT_TOP, exact: bool = False) -> None:
+    def __init__(
+        self, most: float, height: int, *, top: int = _PLOT_TOP, exact: bool = False, whole: bool = False
+    ) -> None:
         self.height = height
         self.top = top
-        self.ticks = [0.0, most or 1.0] if exact else _ticks(most)
+        self.ticks = [0.0, most or 1.0] if exact else _ticks(most, whole=whole)
 
     def y(self, value: float) -> float:
         return self.top + self.height * (1 - value / self.ticks[-1])
 
 
-def _ticks(most: float) -> list[float]:
-    """Round values from 0 to just above `most`, four or five of them."""
+def _ticks(most: float, *, whole: bool = True) -> list[float]:
+    """Round values from 0 to just above `most`, four or five of them; of things that are counted, whole ones."""
     if most <= 0:
         return [0.0, 1.0]
     rough = most / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    if most >= 4:
+    if whole:
         step = math.ceil(step)
     return [step * count for count in range(math.ceil(most / step - 1e-9) + 1)]
 
@@ -397,6 +400,10 @@ def _tidy(value: float) -> float:
 
 def _shortened(text: str, *, longest: int = 34) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _are_whole(series: Sequence[Series]) -> bool:
+    return all(float(value).is_integer() for one in series for value in one.values)
 
 
 def _check(labels: Sequence[str], series: Sequence[Series]) -> None:

@@ -134,7 +134,16 @@ def audit_log() -> str:
         page = pages.Page.from_request(total)
         newest = query.order_by(audit.AuditEntry.number.desc()).offset(page.offset).limit(page.size)
         entries = list(db_session.scalars(newest))
-        return render_template("audit.html", entries=entries, page=page, wanted=wanted, head=audit.head(db_session))
+        actors = {entry.actor_id for entry in entries if entry.actor_kind is audit.ActorKind.PERSON}
+        found = {actor: auth.current_directory().person_of(db_session, actor) for actor in actors}
+        return render_template(
+            "audit.html",
+            entries=entries,
+            page=page,
+            wanted=wanted,
+            names={actor: person.name for actor, person in found.items() if person},
+            head=audit.head(db_session),
+        )
 
 
 def _redeem(token: str, onward: str) -> tuple[str, int] | BaseResponse:

@@ -25,11 +25,20 @@ from app.auth import User, access_of, can, current_user
 from app.governance_files import GovernanceError
 from app.log import log
 
+
+@dataclass(frozen=True)
+class Audience:
+    """One of the four kinds of people who come here every week: the name of their room, and what they come for."""
+
+    title: str
+    comes_for: str
+
+
 AUDIENCES = {
-    "users": "Framework",
-    "maintainers": "Maintainers",
-    "members": "Members",
-    "staff": "Foundation",
+    "users": Audience("Framework", "Install it, see what is new, and which hardware it runs on."),
+    "maintainers": Audience("Maintainers", "What waits for you, the state of your modules, releases to sign off."),
+    "members": Audience("Members", "Your organization's people, contributions and seats."),
+    "staff": Audience("Foundation", "Who decides what, by which rule, and what was decided."),
 }
 
 
@@ -203,18 +212,18 @@ def init(app: Flask) -> None:
         return response
 
 
-def navigation(app: Flask, user: User) -> list[tuple[str, str, list[Nav]]]:
-    """(audience, its title, its lines) for the lines that this user may open."""
+def navigation(app: Flask, user: User) -> list[tuple[Audience, list[Nav]]]:
+    """Each audience with the lines that this user may open."""
     found: list[Nav] = app.extensions["flambeau"].nav
     rooms = []
-    for audience, title in AUDIENCES.items():
+    for key, audience in AUDIENCES.items():
         lines = [
             line
             for line in sorted(found, key=lambda line: (line.order, line.label))
-            if line.audience == audience and _may_open(app, user, line.endpoint)
+            if line.audience == key and _may_open(app, user, line.endpoint)
         ]
         if lines:
-            rooms.append((audience, title, lines))
+            rooms.append((audience, lines))
     return rooms
 
 

@@ -117,8 +117,24 @@ def size(count: int | None) -> str:
     return f"{value:.1f} GB"
 
 
+_PROGRAMS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+_SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS": "macOS"}
+
+
+def browser(agent: str) -> str:
+    """A browser and its system in two words, out of what it says of itself.
+
+    >>> browser("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    'Firefox on Linux'
+    """
+    program = next((name for sign, name in _PROGRAMS.items() if sign in agent), "Some browser")
+    system = next((name for sign, name in {**_SYSTEMS, "Linux": "Linux"}.items() if sign in agent), "some machine")
+    return f"{program} on {system}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
+    "browser": browser,
     "day": day,
     "moment": moment,
     "duration": duration,

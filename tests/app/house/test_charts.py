@@ -54,10 +54,18 @@ def test_nothing_one_and_two_points_can_be_drawn(labels: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "ticks"), [(0, [0, 1]), (3, [0, 1, 2, 3]), (7, [0, 2, 4, 6, 8]), (1240, [0, 500, 1000, 1500])]
+    ("most", "whole", "ticks"),
+    [
+        (0, True, [0, 1]),
+        (1, True, [0, 1]),
+        (3, True, [0, 1, 2, 3]),
+        (7, True, [0, 2, 4, 6, 8]),
+        (1240, True, [0, 500, 1000, 1500]),
+        (0.9, False, [0, 0.25, 0.5, 0.75, 1]),
+    ],
 )
-def test_ticks_are_round_and_reach_the_highest_value(most: float, ticks: list[float]) -> None:
-    assert charts._ticks(most) == ticks
+def test_ticks_are_round_and_reach_the_highest_value(most: float, whole: bool, ticks: list[float]) -> None:
+    assert charts._ticks(most, whole=whole) == ticks
 
 
 def test_a_series_with_too_few_values_is_refused() -> None:
