@@ -2,8 +2,10 @@
 #include <pybind11/stl.h>
 
 #include <cstddef>
+#include <memory>
 
 #include "bindings/python.h"
+#include "ops/batching.h"
 
 #include <pybind11/stl.h>
 #include <structmember.h>  // after Python.h
@@ -212,24 +214,50 @@ py::object make_op(const OpRow& row) {
   return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(op));
 }
 
-// Calls a row with attributes in the order of the graph; None where one is not given.
-py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs, const py::sequence& attrs, const py::object& device) {
+// What a batched input looks like to one example.
+Tensor example_of(const Tensor& x) {
+  Dims shape = x.shape();
+  if (shape.empty()) raise(ErrorKind::Shape, "apply: a batched input needs a leading axis, but one has no dimensions");
+  shape.erase(0);
+  return Tensor::description(std::move(shape), x.dtype(), x.device());
+}
+
+// Calls a row with attributes in the order of the graph; None where one is not given. `batched`: which inputs have one
+// more leading axis, that of a batch of calls; empty for none.
+py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs, const py::sequence& attrs,
+                     const py::object& device, const std::vector<bool>& batched) {
   const OpRow& row = op_named(name);
   if (attrs.size() != row.attrs.size())
     raise(ErrorKind::Type, name, " has ", row.attrs.size(), " attributes, but ", attrs.size(), " were given");
+  if (!batched.empty() && (batched.size() != inputs.size() || row.aliases))
+    raise(ErrorKind::Value, name, row.aliases ? ": what writes in place has no batches" : ": batched needs one truth value for each input");
   std::vector<Attr> settled;
   for (size_t i = 0; i < row.attrs.size(); ++i) settled.push_back(attr_from(row, row.attrs[i], py::object(attrs[i]).ptr()));
-  if (row.normalize && inputs.size() >= static_cast<size_t>(row.min_inputs)) row.normalize(row, inputs, settled);
+  std::vector<Tensor> examples = inputs;
+  bool any = false;
+  for (size_t i = 0; i < batched.size(); ++i) {
+    if (!batched[i]) continue;
+    examples[i] = example_of(inputs[i]);
+    any = true;
+  }
+  if (row.normalize && inputs.size() >= static_cast<size_t>(row.min_inputs)) row.normalize(row, examples, settled);
   OnDevice there(inputs.empty() ? device_from(device.ptr()) : inputs[0].device());
   std::vector<Tensor> outs;
   {
     GilRelease free(long_work(inputs));
-    outs = apply_all(row, inputs, settled);
+    if (any) {
+      outs.resize(static_cast<size_t>(row.output_count));
+      std::unique_ptr<bool[]> flags(new bool[batched.size()]);
+      std::copy(batched.begin(), batched.end(), flags.get());
+      ops::apply_batched(row, inputs, {flags.get(), batched.size()}, settled, outs);
+    } else {
+      outs = apply_all(row, inputs, settled);
+    }
   }
   if (row.output_count == 1) return py::cast(outs[0]);
   py::tuple result(outs.size());
   for (size_t i = 0; i < outs.size(); ++i) result[i] = py::cast(outs[i]);
-  return result;
+  return std::move(result);
 }
 
 }  // namespace
@@ -292,7 +320,8 @@ void bind_ops(py::module_& module) {
   }
   module.attr("ops") = ops;
   module.attr("public_ops") = public_ops;
-  module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none());
+  module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none(),
+             py::arg("batched") = std::vector<bool>());
 }
 
 }  // namespace flambeau::python

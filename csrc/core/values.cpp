@@ -81,6 +81,9 @@ const OpRow& kToDevice = register_op({
       outputs[0] = moved(inputs[0], destination(attrs));
     },
     .vjp = [](const Backward& b) { b.give(0, to_device(b.grad(), b.inputs[0].device())); },
+    .batching = [](const OpRow& row, Inputs inputs, std::span<const bool>, Attrs attrs, std::span<Tensor> outputs) {
+      apply(row, inputs, attrs, outputs);
+    },
     .ulp_note = "the same bits",
     .samples = {{{{{}}}, {"cpu"}}, {{{{3, 4}}}, {"cpu"}}, {{{{0, 3}}}, {"cpu"}}},
 });

@@ -1,5 +1,6 @@
 // index.cpp: elements chosen by indices that stand in a tensor.
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -67,6 +68,7 @@ const OpRow& kTake = register_op({
       int64_t axis = b.attrs[0].as_int();
       b.give(0, take_grad(b.grad(), b.input(1), axis, b.input(0).size(axis)));
     },
+    .batching = batch_take,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .ulp_note = "the same elements",
@@ -106,6 +108,7 @@ const OpRow& kTakeGrad = register_op({
       out[0] = {shape, inputs[0].dtype()};
     },
     .vjp = [](const Backward& b) { b.give(0, take(b.grad(), b.input(1), b.attrs[0].as_int())); },
+    .batching = batch_take,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .ulp = ulps(2, 8, 8),
@@ -145,6 +148,7 @@ const OpRow& kTakeAlongAxis = register_op({
       int64_t axis = b.attrs[0].as_int();
       b.give(0, take_along_axis_grad(b.grad(), b.input(1), axis, b.input(0).size(axis)));
     },
+    .batching = batch_axis,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .ulp_note = "the same elements",
@@ -174,6 +178,7 @@ const OpRow& kTakeAlongAxisGrad = register_op({
       out[0] = {shape, inputs[0].dtype()};
     },
     .vjp = [](const Backward& b) { b.give(0, take_along_axis(b.grad(), b.input(1), b.attrs[0].as_int())); },
+    .batching = batch_axis,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .ulp = ulps(2, 8, 8),

@@ -1,5 +1,6 @@
 // loss.cpp: cross entropy of logits against class indices.
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -122,6 +123,7 @@ const OpRow& kCrossEntropy = register_op({
       }
       b.give(0, grad);
     },
+    .batching = batch_one_by_one,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .saves_outputs = 0b10,
@@ -172,6 +174,7 @@ Tensor wanted(const Targets& targets, const Tensor& like, double smoothing) {
       Tensor kept = expand_dims(targets.kept, {1});
       out[0] = where(kept, multiply(difference, scale), constant(0, difference));
     },
+    .batching = batch_one_by_one,
     .differentiable = 0b011,
     .ulp = ulps(8, 16, 16),
     .ulp_at = UlpAt::Largest,

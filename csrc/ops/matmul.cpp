@@ -1,5 +1,6 @@
 // matmul.cpp: products of matrices, vectors and batches of them; the affine layer.
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -116,6 +117,7 @@ const OpRow& kMatmul = register_op({
     .infer = infer,
     .arrange = arrange,
     .vjp = matmul_vjp,
+    .batching = batch_matmul,
     .saves_inputs = 3,
     .autocast = Autocast::Lower,
     .ulp = ulps(2, 32, 32),
@@ -175,6 +177,7 @@ const OpRow& kLinear = register_op({
       }
       if (b.needed.size() > 2 && b.needs(2)) b.give(2, sum_to(g, b.input(2).shape()));
     },
+    .batching = batch_linear,
     .saves_inputs = 3,
     .autocast = Autocast::Lower,
     .ulp = ulps(2, 32, 32),

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -99,6 +100,7 @@ const OpRow& kSum = register_op({
     .vjp = [](const Backward& b) {
       b.give(0, cast(spread(b.grad(), b.input(0), b.attrs), b.input(0).dtype()));
     },
+    .batching = batch_axes,
     .autocast = Autocast::Float32,
     .ulp = ulps(1, 16, 16),
     .ulp_at = UlpAt::Largest,
@@ -126,6 +128,7 @@ const OpRow& kMean = register_op({
       int64_t size = std::max<int64_t>(group_size(b.input(0), b.attrs[0].ints()), 1);
       b.give(0, spread(divide(b.grad(), static_cast<double>(size)), b.input(0), b.attrs));
     },
+    .batching = batch_axes,
     .autocast = Autocast::Float32,
     .ulp = ulps(1, 16, 16),
     .ulp_at = UlpAt::Largest,
@@ -163,6 +166,7 @@ const OpRow& extreme(const char* name, const char* summary) {
       .normalize = normalize,
       .arrange = arrange,
       .vjp = extreme_vjp,
+      .batching = batch_axes,
       .saves_inputs = 1,
       .saves_outputs = 1,
       .ulp_note = "a choice between exact values",
@@ -174,6 +178,20 @@ const OpRow& kMax =
     extreme("max", "The largest element over `axis`; NaN if there is one. Equal ones share the gradient.");
 [[maybe_unused]] const OpRow& kMin =
     extreme("min", "The smallest element over `axis`; NaN if there is one. Equal ones share the gradient.");
+
+// Among all elements of each example: along the one axis of the flattened examples.
+void batch_position(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+                    std::span<Tensor> outputs) {
+  if (attrs[0].ints().size() == 1) return batch_axes(row, inputs, batched, attrs, outputs);
+  const Tensor& x = inputs[0];
+  Dims shape = x.shape();
+  int64_t size = shape[0];
+  shape.erase(0);
+  Tensor place = apply(row, {reshape(x, {size, count_of(shape)})}, {Dims{1}, false});
+  Dims reduced = reduced_shape(shape, attrs[0].ints(), attrs[1].as_bool());
+  reduced.insert(0, size);
+  outputs[0] = reshape(place, reduced);
+}
 
 const OpRow& position(const char* name, const char* summary) {
   std::vector<Sample> samples = reduce_samples(false);
@@ -208,6 +226,7 @@ const OpRow& position(const char* name, const char* summary) {
         Tensor place = apply(row, {flat}, {Dims{0}, false});
         out[0] = reshape(place, reduced_shape(x.shape(), attrs[0].ints(), attrs[1].as_bool()));
       },
+      .batching = batch_position,
       .differentiable = 0,
       .ulp_note = "an integer",
       .samples = samples,
@@ -229,6 +248,7 @@ const OpRow& truth(const char* name, const char* summary) {
       },
       .normalize = normalize,
       .arrange = arrange,
+      .batching = batch_axes,
       .differentiable = 0,
       .ulp_note = "a truth value",
       .samples = reduce_samples(true),

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -93,6 +94,7 @@ const OpRow& kReshape = register_op({
     .normalize = normalize_reshape,
     .view = view_reshaped,
     .vjp = reshape_back,
+    .batching = batch_reshape,
     .ulp_note = "the same elements",
     .samples = {{{{{}}}, {Dims{1, 1}}},
                 {{{{3, 4}}}, {Dims{2, 6}}},
@@ -132,6 +134,7 @@ const OpRow& kPermuteDims = register_op({
       for (size_t i = 0; i < axes.size(); ++i) inverse[static_cast<size_t>(axes[i])] = static_cast<int64_t>(i);
       b.give(0, permute_dims(b.grad(), inverse));
     },
+    .batching = batch_permute,
     .ulp_note = "the same elements",
     .samples = {{{{{}}}, {Dims{}}},
                 {{{{3, 4}}}, {Dims{1, 0}}},
@@ -166,6 +169,7 @@ const OpRow& kBroadcastTo = register_op({
       return true;
     },
     .vjp = [](const Backward& b) { b.give(0, sum_to(b.grad(), b.input(0).shape())); },
+    .batching = batch_broadcast,
     .ulp_note = "the same elements",
     .samples = {{{{{}}}, {Dims{2, 3}}},
                 {{{{3, 1}}}, {Dims{3, 4}}},
@@ -195,6 +199,7 @@ const OpRow& kExpandDims = register_op({
       return true;
     },
     .vjp = reshape_back,
+    .batching = batch_axes,
     .ulp_note = "the same elements",
     .samples = {{{{{}}}, {Dims{0}}}, {{{{3, 4}}}, {Dims{1}}}, {{{{3, 4}}}, {Dims{0, 3}}}, {{{{0}}}, {Dims{1}}}},
 });
@@ -223,6 +228,7 @@ const OpRow& kExpandDims = register_op({
       return true;
     },
     .vjp = reshape_back,
+    .batching = batch_axes,
     .ulp_note = "the same elements",
     .samples = {{{{{1}}}, {Dims{0}}}, {{{{3, 1, 4}}}, {Dims{1}}}, {{{{1, 0, 1}}}, {Dims{0, 2}}}},
 });
@@ -282,6 +288,7 @@ const OpRow& kSlice = register_op({
     .vjp = [](const Backward& b) {
       b.give(0, slice_grad(b.grad(), b.input(0).shape(), b.attrs[0].ints(), b.attrs[1].ints(), b.attrs[2].ints()));
     },
+    .batching = batch_slice,
     .ulp_note = "the same elements",
     .samples = {{{{{}}}, {Dims{}, Dims{}, Dims{}}},
                 {{{{7}}}, {Dims{1}, Dims{6}, Dims{2}}},
@@ -316,6 +323,7 @@ const OpRow& kSliceGrad = register_op({
     .vjp = [](const Backward& b) {
       b.give(0, slice(b.grad(), b.attrs[1].ints(), b.attrs[2].ints(), b.attrs[3].ints()));
     },
+    .batching = batch_slice_grad,
     .ulp_note = "the same elements, and zeros",
     .samples = {{{{{}}}, {Dims{}, Dims{}, Dims{}, Dims{}}},
                 {{{{3}}}, {Dims{7}, Dims{1}, Dims{6}, Dims{2}}},
@@ -365,6 +373,7 @@ const OpRow& kConcat = register_op({
         start = stop;
       }
     },
+    .batching = batch_axis,
     .ulp_note = "the same elements",
     .samples = {{{{{3}}}, {0}},
                 {{{{3}}, {{2}}}, {0}},
@@ -400,6 +409,7 @@ const OpRow& kConcat = register_op({
       for (const Tensor& x : inputs) parts.push_back(expand_dims(x, {attrs[0].as_int()}));
       out[0] = concat(parts, attrs[0].as_int());
     },
+    .batching = batch_axis,
     .ulp_note = "the same elements",
     .samples = {{{{{}}, {{}}}, {0}}, {{{{3, 4}}, {{3, 4}}}, {1}}, {{{{0, 2}}, {{0, 2}}, {{0, 2}}}, {2}}},
 });

@@ -1,5 +1,6 @@
 // softmax.cpp: softmax and its logarithm along an axis, with their gradients.
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -67,6 +68,7 @@ std::vector<Sample> gradient_samples(Range y) {
       static const OpRow& row = op_named("softmax_grad");
       b.give(0, apply(row, {b.grad(), b.output()}, {b.attrs[0]}));
     },
+    .batching = batch_axis,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
     .ulp = ulps(8, 16, 16),
@@ -88,6 +90,7 @@ const OpRow& kLogSoftmax = register_op({
       out[0] = subtract(low, log(sum(exp(low), axes, true)));
     },
     .vjp = [](const Backward& b) { b.give(0, log_softmax_grad(b.grad(), b.output(), b.attrs[0].as_int())); },
+    .batching = batch_axis,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
     .ulp = ulps(8, 8, 8),
@@ -113,6 +116,7 @@ const OpRow& kLogSoftmax = register_op({
       Tensor total = sum(product, line_axes(inputs[0], attrs), true);
       out[0] = multiply(inputs[1], subtract(inputs[0], total));
     },
+    .batching = batch_axis,
     .ulp = ulps(8, 32, 32),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "a sum and a difference at the size of g; a decomposition rounds 16-bit floats each time",
@@ -134,6 +138,7 @@ const OpRow& kLogSoftmaxGrad = register_op({
       Tensor total = sum(inputs[0], line_axes(inputs[0], attrs), true);
       out[0] = subtract(inputs[0], multiply(exp(inputs[1]), total));
     },
+    .batching = batch_axis,
     .ulp = ulps(8, 32, 32),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "a sum and a difference at the size of g; a decomposition rounds 16-bit floats each time",
