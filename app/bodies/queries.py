@@ -135,19 +135,30 @@ def employers_on(session: Session, person_ids: Collection[int], day: date) -> di
 
 def holders(session: Session, body_key: str, at: date, *, seat_key: str | None = None) -> dict[int, date]:
     """Person -> since when, of those who hold a seat of the body (or the one seat) on a day; alternates do not."""
-    query = (
-        sa.select(Appointment.person_id, sa.func.min(Appointment.starts_on).label("since"))
+    return _holders(session, at, Body.key == body_key, *([Seat.key == seat_key] if seat_key else [])).get(body_key, {})
+
+
+def holders_of_modules(session: Session, at: date) -> dict[str, dict[int, date]]:
+    """Module -> person -> since when, for all modules in one query."""
+    found = _holders(session, at, Body.module_key.is_not(None))
+    return {key.removeprefix("module:"): persons for key, persons in found.items()}
+
+
+def _holders(session: Session, at: date, *which: sa.ColumnElement[bool]) -> dict[str, dict[int, date]]:
+    person = sa.func.coalesce(Person.merged_into_id, Person.id).label("person")
+    rows = session.execute(
+        sa.select(Body.key, person, sa.func.min(Appointment.starts_on).label("since"))
+        .select_from(Appointment)
+        .join(Person, Person.id == Appointment.person_id)
         .join(Seat, Seat.id == Appointment.seat_id)
         .join(Body, Body.id == Seat.body_id)
-        .where(Body.key == body_key, Seat.retired_on.is_(None), Appointment.is_alternate.is_(False), _in_force(at))
-        .group_by(Appointment.person_id)
+        .where(Seat.retired_on.is_(None), Appointment.is_alternate.is_(False), _in_force(at), *which)
+        .group_by(Body.key, person)
+        .order_by(sa.func.min(Appointment.starts_on), person)
     )
-    if seat_key is not None:
-        query = query.where(Seat.key == seat_key)
-    found: dict[int, date] = {}
-    for row in session.execute(query):
-        person = people.canonical_id(session, row.person_id)
-        found[person] = min(row.since, found.get(person, row.since))
+    found: dict[str, dict[int, date]] = {}
+    for row in rows:
+        found.setdefault(row.key, {})[row.person] = row.since
     return found
 
 
@@ -369,7 +380,7 @@ def tier_of(seat: Seat) -> str | None:
 
 def _roster(session: Session, body: Body, at: date) -> Roster:
     seats = seats_of_body(session, body)
-    tiers = members.tiers_on(session, at)
+    tiers = members.tiers_on(session, at) if any(tier_of(seat) for seat in seats) else {}
     definitions = [_definition(session, seat, at, tiers.get(tier_of(seat) or "", ())) for seat in seats]
     entitled = {seat.id: tiers.get(tier_of(seat) or "", ()) for seat in seats}
     rows = session.scalars(sa.select(Appointment).where(Appointment.seat_id.in_([seat.id for seat in seats])))

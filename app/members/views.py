@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app import auth, charts, forms, pages
-from app.auth import access, can, current_user, permission
+from app.auth import User, access, can, current_user, permission
 from app.db import clock_of, current_db
 from app.forms import Field
 from app.governance.queries import current, is_governed
@@ -59,6 +59,18 @@ def overview() -> str:
             table=charts.figures_table("Members by tier", labels, series) if len(labels) > 1 else "",
             total=sum(one.membership is not None for one in listed),
         )
+
+
+@pages.card(order=40)
+def members_card(session: Session, _user: User) -> pages.Card | None:
+    """Members of today by tier; nothing while there are none."""
+    today = clock_of(session).now().date()
+    names = [one.tier.name for one in queries.members_on(session, today) if one.tier is not None]
+    if not names:
+        return None
+    tiers = [(term.name, names.count(term.name)) for tier in current(session).tiers if (term := tier.on(today))]
+    values = {"tiers": [pair for pair in tiers if pair[1]], "total": len(names)}
+    return pages.Card("Members", "members/_card.html", values, url=url_for("members.overview"))
 
 
 @blueprint.get("/<public_id>")

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.bodies import queries as bodies
+from app.bodies.models import Body
+from app.bodies.rules import Concern
 from app.governance.queries import current
 from app.modules import rules
 from app.modules.models import Module
@@ -18,6 +20,15 @@ from app.rulebook import Signers, signers
 
 LastSeen = Callable[[Session, Collection[int]], Mapping[int, date]]
 _last_seen: dict[str, LastSeen] = {}
+
+
+@dataclass(frozen=True)
+class RollCall:
+    """What the roll call of one body finds on a day; a module's counts its active maintainers."""
+
+    body: Body
+    module_key: str | None
+    concerns: tuple[Concern, ...]
 
 
 @dataclass(frozen=True)
@@ -65,18 +76,50 @@ def maintainers(session: Session, module_key: str, at: date) -> frozenset[int]:
 
 def maintainers_of(session: Session, module_key: str, at: date) -> Maintainers:
     """The maintainers of a module on a day, and who may approve and sign for it."""
-    governance = current(session)
     appointed = bodies.holders(session, body_key(module_key), at)
+    return _maintainers(session, {module_key: appointed}, at)[module_key]
+
+
+def maintainers_by_module(session: Session, at: date) -> dict[str, Maintainers]:
+    """The maintainers of every module on a day, with as many queries as for one."""
+    appointed = bodies.holders_of_modules(session, at)
+    return _maintainers(session, {module.key: appointed.get(module.key, {}) for module in modules(session)}, at)
+
+
+def _maintainers(session: Session, appointed: Mapping[str, Mapping[int, date]], at: date) -> dict[str, Maintainers]:
+    governance = current(session)
+    persons = {person for since in appointed.values() for person in since}
     seen: dict[int, date] | None = None
     for function in _last_seen.values():
         seen = {} if seen is None else seen
-        for person, day in function(session, appointed.keys()).items():
+        for person, day in function(session, persons).items():
             seen[person] = max(day, seen.get(person, day))
-    active = rules.active(at, appointed, seen, within_days=governance.foundation.active_within_days)
     stand_in = governance.single_maintainer_entry.stand_in
-    may = signers(
-        governance.single_maintainer,
-        active=[str(person) for person in active],
-        stand_ins=[str(person) for person in bodies.holders(session, stand_in.body, at, seat_key=stand_in.seat)],
-    )
-    return Maintainers(appointed, active, may)
+    stand_ins = [str(person) for person in bodies.holders(session, stand_in.body, at, seat_key=stand_in.seat)]
+    found = {}
+    for key, since in appointed.items():
+        active = rules.active(at, since, seen, within_days=governance.foundation.active_within_days)
+        may = signers(governance.single_maintainer, active=[str(one) for one in active], stand_ins=stand_ins)
+        found[key] = Maintainers(since, active, may)
+    return found
+
+
+def short_modules(session: Session, at: date) -> dict[str, Maintainers]:
+    """Modules with so few active maintainers that the rule `single-maintainer` applies."""
+    fewer_than = current(session).single_maintainer.fewer_than
+    return {key: one for key, one in maintainers_by_module(session, at).items() if len(one.active) < fewer_than}
+
+
+def roll_call(session: Session, at: date) -> list[RollCall]:
+    """Every body of which somebody should know something: vacant seats, caps, modules with too few active people."""
+    found, short = [], short_modules(session, at)
+    for body in bodies.bodies(session):
+        concerns = list(bodies.roster_view(session, body, at).concerns)
+        if body.module_key is not None:
+            concerns = [concern for concern in concerns if concern.key != "too-few"]
+            held = short.get(body.module_key)
+            if held is not None:
+                concerns.append(Concern("too-few", rules.too_few(len(held.appointed), len(held.active))))
+        if concerns:
+            found.append(RollCall(body, body.module_key, tuple(concerns)))
+    return found

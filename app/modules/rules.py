@@ -55,3 +55,18 @@ def active(
         for person, appointed in since.items()
         if appointed >= earliest or last_seen.get(person, date.min) >= earliest
     )
+
+
+def too_few(appointed: int, active: int) -> str:
+    """What to say of a module with too few active maintainers.
+
+    >>> too_few(0, 0), too_few(3, 1)
+    ('Nobody maintains it.', 'One of 3 maintainers is active.')
+    """
+    if appointed == 0:
+        return "Nobody maintains it."
+    if appointed == active == 1:
+        return "It has one maintainer."
+    if active == 0:
+        return f"None of its {appointed} maintainers is active." if appointed > 1 else "Its maintainer is not active."
+    return f"{'One' if active == 1 else active} of {appointed} maintainers {'is' if active == 1 else 'are'} active."

@@ -26,3 +26,15 @@ def test_every_module_has_a_page(client, governed, governance):
 
 def test_before_the_first_sync_the_list_says_what_to_run(client):
     assert b"flask governance sync" in client.get("/modules/").data
+
+
+def test_the_roll_call_names_every_body_with_something_amiss(client, governed):
+    page = client.get("/modules/roll-call").data
+    assert b"8 of 8 seats are vacant." in page
+    assert b"Nobody maintains it." in page
+    assert b"As of 1 Jan 2020" in client.get("/modules/roll-call?at=2020-01-01").data
+
+
+def test_the_front_page_says_how_many_modules_need_maintainers(client, governed, governance):
+    page = client.get("/").get_data(as_text=True)
+    assert f"<dt>need maintainers</dt><dd>{len(governance.modules)}</dd>" in page
