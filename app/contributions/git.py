@@ -190,8 +190,9 @@ class _Tail:
     def text(self) -> str:
         self._thread.join(timeout=5)
         self._pipe.close()
-        lines = self._kept.decode("utf-8", "replace").strip().splitlines()
-        return " ".join(line.strip() for line in lines[-3:])[:500]
+        lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines() if line.strip()]
+        grave = [line for line in lines if line.startswith(("fatal:", "error:"))]
+        return " ".join((grave or lines[-3:])[:2])[:500]
 
 
 def _end_late(process: subprocess.Popen[bytes], late: threading.Event) -> None:

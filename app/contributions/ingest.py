@@ -76,7 +76,7 @@ class Reader:
     report: Report
     batch: int = BATCH
     lines: bool = True
-    settle: Callable[[], None] = lambda: None
+    settle: Callable[[], object] = lambda: None
     known_people: dict[Wording, int] = field(default_factory=dict)
 
     def run(self, todo: Plan) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from flask import url_for
 from markupsafe import Markup
@@ -26,6 +26,7 @@ from app.people.queries import shown_name
 from app.wording import moment, share
 from app.wording import number as written
 
+Shade = Literal["known", "rest", "unknown"]
 UNATTRIBUTED = "Unattributed"
 INDEPENDENT = "Independent"
 
@@ -122,7 +123,8 @@ class Look:
 
     def url(self, endpoint: str, **values: str) -> str:
         """An address that keeps the window."""
-        return url_for(endpoint, **{**self.arguments, **values})
+        arguments: dict[str, Any] = {**self.arguments, **values}
+        return url_for(endpoint, **arguments)
 
     def figure(self, key: str) -> Figure:
         """One of `FIGURES` of this look."""
@@ -135,7 +137,7 @@ def commits_over_time(look: Look) -> Figure:
     series = []
     for strand in found:
         name = strand.name or look.organizations[strand.organization or 0].name
-        kind = "unknown" if name == UNATTRIBUTED else "rest" if name == "Others" else "known"
+        kind: Shade = "unknown" if name == UNATTRIBUTED else "rest" if name == "Others" else "known"
         series.append(charts.Series(name, strand.values, kind, look.organization_url(strand.organization)))
     rows = [(period.first.isoformat(), *(one.values[at] for one in series)) for at, period in enumerate(look.periods)]
     title = "Commits by organization"
@@ -156,7 +158,7 @@ def organizations(look: Look) -> Figure:
         part = commits / look.total if look.total else 0
         heads = len(people[number, is_known])
         rows.append((name, commits, heads, round(part, 4)))
-        kind = "known" if number else "rest" if is_known else "unknown"
+        kind: Shade = "known" if number else "rest" if is_known else "unknown"
         note = f"{share(part)}, {heads} {'person' if heads == 1 else 'people'}"
         bars.append(charts.Bar(name, commits, note, look.organization_url(number), kind))
     title = "Organizations"

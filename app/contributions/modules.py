@@ -48,13 +48,13 @@ def remake_modules(session: Session) -> int:
     pending: list[tuple[int, list[PathChange]]] = []
     query = sa.select(ChangePath.commit_id, ChangePath.path, ChangePath.status, ChangePath.added, ChangePath.deleted)
     rows = session.execute(query.order_by(ChangePath.commit_id).execution_options(yield_per=20_000))
-    for commit_id, *change in rows:
+    for commit_id, path, status, added, deleted in rows:
         if not pending or pending[-1][0] != commit_id:
             if len(pending) >= 5000:
                 record_modules(session, pending)
                 pending = []
             pending.append((commit_id, []))
-        pending[-1][1].append(PathChange(*change))
+        pending[-1][1].append(PathChange(path, status, added, deleted))
     record_modules(session, pending)
     found = session.scalar(sa.select(sa.func.count()).select_from(CommitModule)) or 0
     session.execute(sa.delete(DerivedState).where(DerivedState.name == _NAME))

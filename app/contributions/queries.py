@@ -38,7 +38,8 @@ class Scope:
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The rollup's rows of this scope; a commit in two repositories counts once for the whole."""
-        found = [Rollup.repository_id == self.repository] if self.repository else [Rollup.is_counted]
+        found: list[sa.ColumnElement[bool]] = []
+        found.append(Rollup.repository_id == self.repository if self.repository else Rollup.is_counted.is_(True))
         found.append(Rollup.module_key == self.module if self.module else Rollup.module_key.is_(None))
         if self.organization:
             found.append(Rollup.organization_id == self.organization)
@@ -121,7 +122,8 @@ def span(session: Session, scope: Scope) -> tuple[date, date] | None:
 
 def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[str, int]:
     """Commits that touched each module; one that touches two counts in both."""
-    anywhere = [Rollup.repository_id == scope.repository] if scope.repository else [Rollup.is_counted]
+    anywhere: list[sa.ColumnElement[bool]] = []
+    anywhere.append(Rollup.repository_id == scope.repository if scope.repository else Rollup.is_counted.is_(True))
     if scope.organization:
         anywhere.append(Rollup.organization_id == scope.organization)
     if scope.person:

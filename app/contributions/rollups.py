@@ -165,14 +165,14 @@ def _credits(held: sa.Subquery) -> sa.Subquery:
     return sa.union_all(wrote, helped).subquery("credit")
 
 
-def _bots_among(persons: Collection[int]) -> sa.CompoundSelect[tuple[int]]:
+def _bots_among(persons: Collection[int]) -> sa.CompoundSelect[Any]:
     now = sa.select(IdentityPerson.person_id).where(IdentityPerson.person_id.in_(persons),
                                                     IdentityPerson.role.in_((Role.BOT, Role.LANDING_BOT)))  # fmt: skip
     before = sa.select(Rollup.person_id).where(Rollup.person_id.in_(persons), Rollup.kind == Kind.BOT)
     return sa.union(now, before)
 
 
-def _named_in_commits_of(persons: sa.CompoundSelect[tuple[int]]) -> sa.Select[tuple[int]]:
+def _named_in_commits_of(persons: sa.CompoundSelect[Any]) -> sa.Select[Any]:
     author, named = aliased(IdentityPerson), aliased(IdentityPerson)
     return (
         sa.select(named.person_id)

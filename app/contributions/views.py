@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import auth, charts, pages
-from app.auth import User, access, current_user, permission
+from app.auth import access, current_user, permission
 from app.bodies import queries as bodies
 from app.clock import current_clock
+from app.contributions import cards as cards
 from app.contributions import looks, queries
 from app.contributions.looks import FIGURES, Look
-from app.contributions.metrics import METRICS
+from app.contributions.metrics import METRICS, count
 from app.contributions.models import Repository, RepositoryState
 from app.contributions.queries import EVERYTHING, Scope
 from app.contributions.registry import add_repository, by_public_id, check_repository, enqueue_ingest, name_of
@@ -39,19 +40,6 @@ permission("contributions.repository.add")(auth.administrators_only)
 @blueprint.context_processor
 def _helpers() -> dict[str, Any]:
     return {"here": _here, "sparkline": charts.sparkline, "repository_options": _repository_options}
-
-
-@pages.card(order=20)
-def contributions_card(session: Session, _user: User) -> pages.Card | None:
-    """A year's commits by organization, as soon as anything was counted."""
-    if queries.span(session, EVERYTHING) is None:
-        return None
-    window, _ = read_window({}, today=current_clock().now().date(), first=None)
-    look = Look(session, EVERYTHING, window, current_clock().now(), {})
-    values = {"look": look, "figure": look.figure("commits-over-time")}
-    return pages.Card(
-        "Contributions", "contributions/_card.html", values, url=url_for("contributions.overview"), wide=True
-    )
 
 
 @blueprint.get("/")
@@ -260,7 +248,7 @@ def _trend(look: Look, number: int) -> list[int]:
 
 
 def _rank(look: Look, number: int) -> tuple[int, int] | None:
-    counted = looks.metrics.count(look.work, lambda cell: cell.organization)
+    counted = count(look.work, lambda cell: cell.organization)
     ranked = [one for one, _ in counted.most_common() if one is not None]
     return (ranked.index(number) + 1, len(ranked)) if number in ranked else None
 

@@ -41,7 +41,8 @@ def is_loaded(app: Flask) -> bool:
     """Whether the demo's repositories are there already."""
     with app.extensions["flambeau"].db.read() as session:
         names = [plan.name for plan in PLANS]
-        return session.scalar(sa.select(sa.func.count()).where(Repository.name.in_(names))) == len(names)
+        found = session.scalar(sa.select(sa.func.count()).where(Repository.name.in_(names)))
+    return int(found or 0) == len(names)
 
 
 def load(app: Flask, *, seed: int = SEED, people_count: int = 160, plans: tuple[Plan, ...] = PLANS, say: Say) -> None:

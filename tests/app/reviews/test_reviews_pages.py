@@ -186,7 +186,7 @@ def test_a_rewritten_branch_stays_the_same_change(opened):
 
 
 def test_a_hostile_branch_name_and_message_are_shown_as_text(foundation, client):
-    foundation.git("switch", "-qc", "x\"><script>alert(1)</script>")
+    foundation.git("switch", "-qc", 'x"><script>alert(1)</script>')
     foundation.commit("<img src=x onerror=alert(1)>", FIX)
     foundation.read()
     text = page(client, "/reviews/")
