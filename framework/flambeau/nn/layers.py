@@ -1,0 +1,69 @@
+"""Layers with parameters, and those that shape or drop."""
+
+from __future__ import annotations
+
+import math
+
+import flambeau as fl
+from flambeau.nn import functional, init
+from flambeau.nn.module import Module, Parameter
+
+
+class Linear(Module):
+    """x times the transposed weight, plus the bias.
+
+    Shapes: weight (out, in), bias (out,), x (..., in) -> (..., out). Both begin evenly within 1 / sqrt(in).
+
+    >>> Linear(3, 2)(fl.zeros((5, 3))).shape
+    (5, 2)
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        if in_features < 0 or out_features < 0:
+            raise ValueError(f"Linear: {in_features} inputs and {out_features} outputs; neither can be negative")
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(fl.zeros((out_features, in_features)))
+        self.bias = Parameter(fl.zeros(out_features)) if bias else None
+        bound = 1.0 / math.sqrt(in_features) if in_features else 0.0
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def __call__(self, x: fl.Tensor) -> fl.Tensor:
+        return functional.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Flatten(Module):
+    """Makes the dimensions from start_dim to end_dim one.
+
+    >>> Flatten()(fl.zeros((5, 2, 3))).shape
+    (5, 6)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def __call__(self, x: fl.Tensor) -> fl.Tensor:
+        return functional.flatten(x, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return "" if (self.start_dim, self.end_dim) == (1, -1) else f"{self.start_dim}, {self.end_dim}"
+
+
+class Dropout(Module):
+    """While training, makes each element zero with probability p and the others larger by 1 / (1 - p)."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"Dropout: p is {p}, a probability is between 0 and 1")
+        self.p = p
+
+    def __call__(self, x: fl.Tensor) -> fl.Tensor:
+        return functional.dropout(x, self.p, training=self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
