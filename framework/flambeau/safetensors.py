@@ -22,6 +22,7 @@ from flambeau import _core
 _DTYPES = {"BOOL": "bool", "I32": "int32", "I64": "int64", "F16": "float16", "BF16": "bfloat16", "F32": "float32",
            "F64": "float64"}
 _CODES = {name: code for code, name in _DTYPES.items()}
+_WIDTHS = {"BOOL": 1, "I32": 4, "I64": 8, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 _OTHERS = {"U8", "I8", "U16", "I16", "U32", "U64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2", "C64"}
 _LARGEST_HEADER = 100_000_000  # what the format's own library accepts
 _METADATA = "__metadata__"
@@ -36,7 +37,8 @@ class _Entry:
     end: int
 
 
-def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str],
+         metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors by name, whole or not at all: a file that was there stays until the new one is complete.
 
     >>> import tempfile, os
@@ -103,23 +105,19 @@ def _header(tensors: Mapping[str, fl.Tensor], metadata: Mapping[str, str] | None
             raise ValueError("save: metadata maps text to text")
         described[_METADATA] = dict(metadata)
     # Wide dtypes first: every tensor then begins at a multiple of its element's size.
-    names = sorted(tensors, key=lambda name: (-_width(tensors[name]), name))
+    codes = {name: _CODES[str(tensor.dtype)] for name, tensor in tensors.items()}
+    names = sorted(tensors, key=lambda name: (-_WIDTHS[codes[name]], name))
     begin = 0
     for name in names:
         tensor = tensors[name]
-        end = begin + math.prod(tensor.shape) * _width(tensor)
-        described[name] = {"dtype": _CODES[_core.dtype_name(tensor)], "shape": list(tensor.shape),
-                           "data_offsets": [begin, end]}
+        end = begin + math.prod(tensor.shape) * _WIDTHS[codes[name]]
+        described[name] = {"dtype": codes[name], "shape": list(tensor.shape), "data_offsets": [begin, end]}
         begin = end
     try:
         text = json.dumps(described, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(f"save: a name or text cannot be written as UTF-8: {error}") from None
     return text + b" " * (-len(text) % 8), [tensors[name] for name in names]
-
-
-def _width(tensor: fl.Tensor) -> int:
-    return tensor.nbytes // tensor.size if tensor.size else 1
 
 
 # ---- reading ----
@@ -193,7 +191,7 @@ def _check_entry(path: str | os.PathLike[str], name: str, entry: Any, available:
     begin, end = offsets
     if not begin <= end <= available:
         raise _problem(path, f"{name} lies at bytes {begin} to {end}, and {available} are there")
-    needed = math.prod(shape) * _core.dtype_size(_DTYPES[dtype])
+    needed = math.prod(shape) * _WIDTHS[dtype]
     if end - begin != needed:
         raise _problem(path, f"{name} is {dtype} of shape {shape}, which takes {needed} bytes, and has {end - begin}")
     return _Entry(name, _DTYPES[dtype], tuple(shape), begin, end)

@@ -94,8 +94,8 @@ def flatten(input: fl.Tensor, start_dim: int = 0, end_dim: int = -1) -> fl.Tenso
     ndim = max(input.ndim, 1)
     first, last = (dim + ndim if dim < 0 else dim for dim in (start_dim, end_dim))
     if not 0 <= first <= last < ndim:
-        raise fl.ShapeError(f"flatten: dimensions {start_dim} to {end_dim} of {tuple(input.shape)}: they must exist and "
-                            "stand in order")
+        raise fl.ShapeError(f"flatten: dimensions {start_dim} to {end_dim} of {tuple(input.shape)}: they must exist "
+                            "and stand in order")
     size = 1
     for dim in input.shape[first : last + 1]:
         size *= dim

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import flambeau as fl
+from flambeau import _core
 
 
 class Parameter(fl.Tensor):
@@ -174,7 +175,7 @@ class Module:
         casts = _is_dtype(device_or_dtype)
         for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
             if not casts or fl.isdtype(tensor.dtype, "real floating"):
-                tensor._adopt(tensor.detach().to(device_or_dtype))
+                _core.adopt(tensor, tensor.detach().to(device_or_dtype))
         return self
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
