@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, module) {
   bind_autograd(module);
   bind_graph(module);
   bind_system(module);
+  bind_state(module);
 }

@@ -126,6 +126,7 @@ void bind_dlpack(py::module_& module);
 void bind_autograd(py::module_& module);
 void bind_graph(py::module_& module);
 void bind_system(py::module_& module);
+void bind_state(py::module_& module);
 
 }  // namespace flambeau::python
 

@@ -64,7 +64,7 @@ def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str],
         raise
 
 
-def load(path: str | os.PathLike[str], device: fl.Device | str | None = None) -> dict[str, fl.Tensor]:
+def load(path: str | os.PathLike[str], device: _core.Device | str | None = None) -> dict[str, fl.Tensor]:
     """Read all tensors of a file, in the order of their bytes.
 
     The file is mapped and each tensor copied out of it once, so that what happens to the file later changes nothing.
@@ -202,7 +202,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _read(path: str | os.PathLike[str], view: memoryview, start: int, entry: _Entry,
-          device: fl.Device | str | None) -> fl.Tensor:
+          device: _core.Device | str | None) -> fl.Tensor:
     with view[start + entry.begin : start + entry.end] as part:
         if entry.dtype == "bool" and bytes(part).translate(None, b"\x00\x01"):
             raise _problem(path, f"{entry.name} is BOOL and has bytes other than 0 and 1")

@@ -20,7 +20,7 @@ def uniform_(tensor: fl.Tensor, a: float = 0.0, b: float = 1.0) -> fl.Tensor:
 
 def normal_(tensor: fl.Tensor, mean: float = 0.0, std: float = 1.0) -> fl.Tensor:
     """Fill with numbers from a normal distribution."""
-    _fill(tensor, fl.random.normal(tensor.shape, device=tensor.device) * std + mean)
+    _fill(tensor, fl.random.normal(tensor.shape, mean=mean, std=std, device=tensor.device))
     return tensor
 
 

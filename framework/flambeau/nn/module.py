@@ -170,11 +170,11 @@ class Module:
         """Switch this module and all inside it to evaluation."""
         return self.train(False)
 
-    def to(self, device_or_dtype: fl.Device | fl.DType | str) -> Self:
+    def to(self, device_or_dtype: _core.Device | _core.DType | str) -> Self:
         """Move parameters and buffers to a device, or cast those that are floats; the same objects stay."""
-        casts = _is_dtype(device_or_dtype)
+        casts = isinstance(device_or_dtype, _core.DType)
         for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
-            if not casts or fl.isdtype(tensor.dtype, "real floating"):
+            if not casts or tensor.dtype.is_float:
                 _core.adopt(tensor, tensor.detach().to(device_or_dtype))
         return self
 
@@ -211,11 +211,6 @@ class Module:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def _is_dtype(value: object) -> bool:
-    return isinstance(value, fl.DType) or (isinstance(value, str) and hasattr(fl, value)
-                                           and isinstance(getattr(fl, value), fl.DType))
 
 
 def _naming_layers(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,172 @@
+"""safetensors: files that others read and write, and files that lie about themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau import safetensors
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+theirs = pytest.importorskip("safetensors.numpy", reason="the safetensors package is not installed")
+
+
+def tensors() -> dict[str, fl.Tensor]:
+    return {
+        "bool": fl.tensor([[True, False, True]]),
+        "int32": fl.tensor([1, -2], dtype=fl.int32),
+        "int64": fl.tensor([[2**40], [-3]]),
+        "float16": fl.tensor([1.5, -2.25, 65504.0], dtype=fl.float16),
+        "bfloat16": fl.tensor([1.5, -3.0], dtype=fl.bfloat16),
+        "float32": fl.tensor([[0.1, float("nan")], [float("inf"), -0.0]]),
+        "float64": fl.tensor(3.141592653589793, dtype=fl.float64),
+        "empty": fl.zeros((0, 3)),
+        "größe ünd 名": fl.ones((2, 1, 2)),
+    }
+
+
+def test_what_is_saved_comes_back_with_dtype_shape_and_bits(tmp_path: Path) -> None:
+    path = tmp_path / "all.safetensors"
+    saved = tensors()
+    fl.save(saved, path)
+    loaded = fl.load(path)
+    assert set(loaded) == set(saved)
+    for name, tensor in saved.items():
+        assert loaded[name].dtype == tensor.dtype, name
+        assert loaded[name].shape == tensor.shape, name
+        assert fl._core.bytes_of(loaded[name]) == fl._core.bytes_of(tensor), name
+
+
+def test_the_safetensors_package_reads_our_files(tmp_path: Path) -> None:
+    path = tmp_path / "ours.safetensors"
+    saved = {name: tensor for name, tensor in tensors().items() if name != "bfloat16"}
+    fl.save(saved, path)
+    for name, array in theirs.load_file(path).items():
+        np.testing.assert_array_equal(array, saved[name].numpy())
+
+
+def test_we_read_the_safetensors_packages_files(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.safetensors"
+    arrays = {"a": np.arange(6, dtype="float64").reshape(2, 3), "b": np.array([True, False]),
+              "c": np.array(7, dtype="int64")}
+    theirs.save_file(arrays, path, metadata={"made by": "them"})
+    loaded = fl.load(path)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(loaded[name].numpy(), array)
+    assert safetensors.load_metadata(path) == {"made by": "them"}
+
+
+def test_views_and_transposes_are_saved_by_value(tmp_path: Path) -> None:
+    x = fl.tensor([[1.0, 2.0], [3.0, 4.0]])
+    fl.save({"turned": x.mT, "part": x[:, 1]}, tmp_path / "views.safetensors")
+    loaded = fl.load(tmp_path / "views.safetensors")
+    assert loaded["turned"].tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert loaded["part"].tolist() == [2.0, 4.0]
+
+
+def test_a_loaded_tensor_is_its_own_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    fl.save({"a": fl.ones(3)}, path)
+    loaded = fl.load(path)["a"]
+    path.write_bytes(b"")
+    assert loaded.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    fl.save({"a": fl.ones(2)}, path)
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match="b is a list, not a tensor"):
+        fl.save({"a": fl.zeros(2), "b": [1.0]}, path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["net.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["__metadata__", 3])
+def test_names_that_the_format_cannot_hold_are_refused(tmp_path: Path, name: object) -> None:
+    with pytest.raises(ValueError, match="is not a name for a tensor"):
+        fl.save({name: fl.ones(1)}, tmp_path / "x")
+
+
+def file_of(header: object, data: bytes = b"", *, length: int | None = None) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def entry(dtype: str = "F32", shape: object = (2,), offsets: object = (0, 8), **more: object) -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets, **more}
+
+
+BAD = {
+    "nothing at all": (b"", "even the length of the header takes 8"),
+    "seven bytes": (b"1234567", "even the length of the header takes 8"),
+    "a header longer than the file": (file_of({}, length=1000), "it was cut off"),
+    "a header of exabytes": (file_of({}, length=2**63), "more than the 100000000 allowed"),
+    "no JSON": (file_of(b"{'a': 1}"), "is no JSON"),
+    "not UTF-8": (file_of(b'{"\xff": 1}'), "not UTF-8 at byte 10"),
+    "a list": (file_of([]), "not a map of names"),
+    "NaN": (file_of(b'{"a": NaN}'), "NaN, which is no JSON"),
+    "deep nesting": (file_of(b"[" * 200_000), "nested too deeply|no JSON"),
+    "a name twice": (file_of(b'{"a": {}, "a": {}}'), "'a' stands twice"),
+    "a key twice in an entry": (file_of(b'{"a": {"dtype": "F32", "dtype": "F64"}}'), "'dtype' stands twice"),
+    "data cut off": (file_of({"a": entry()}, bytes(7)), "lies at bytes 0 to 8, and 7 are there"),
+    "data left over": (file_of({"a": entry()}, bytes(9)), "end at byte 8 and 9 bytes are there"),
+    "overlap": (file_of({"a": entry(), "b": entry(offsets=(4, 12))}, bytes(12)), "b begins at byte 4 and overlaps"),
+    "the same bytes twice": (file_of({"a": entry(), "b": entry()}, bytes(8)), "overlaps"),
+    "a gap": (file_of({"a": entry(), "b": entry(offsets=(12, 20))}, bytes(20)), "leaves a gap after byte 8"),
+    "negative offsets": (file_of({"a": entry(offsets=(-8, 0))}, bytes(8)), "not negative"),
+    "offsets in reverse": (file_of({"a": entry(offsets=(8, 0))}, bytes(8)), "lies at bytes 8 to 0"),
+    "three offsets": (file_of({"a": entry(offsets=(0, 4, 8))}, bytes(8)), "two numbers"),
+    "offsets that are no numbers": (file_of({"a": entry(offsets=("0", "8"))}, bytes(8)), "two numbers"),
+    "a negative size": (file_of({"a": entry(shape=(-2,))}, bytes(8)), "sizes that are not negative"),
+    "a size that is true": (file_of({"a": entry(shape=(True, 2))}, bytes(8)), "sizes that are not negative"),
+    "a huge shape": (file_of({"a": entry(shape=(2**62, 2**62))}, bytes(8)), "which takes"),
+    "a shape beyond 64 bits": (file_of({"a": entry(shape=(2**64,))}, bytes(8)), "sizes that are not negative"),
+    "a number of 5,000 digits": (file_of(b'{"a": ' + b"9" * 5000 + b"}"), "no JSON|must have dtype"),
+    "shape and bytes differ": (file_of({"a": entry(shape=(3,))}, bytes(8)), "takes 12 bytes, and has 8"),
+    "an unknown dtype": (file_of({"a": entry("F31")}, bytes(8)), "which the format does not have"),
+    "a dtype of others": (file_of({"a": entry("U8", (8,))}, bytes(8)), "which flambeau does not have"),
+    "a dtype that is no text": (file_of({"a": entry(["F32"])}, bytes(8)), "which the format does not have"),
+    "an extra key": (file_of({"a": entry(more=1)}, bytes(8)), "and nothing else"),
+    "an entry that is no map": (file_of({"a": 3}), "must have dtype"),
+    "metadata of numbers": (file_of({"__metadata__": {"a": 1}}), "not a map of text to text"),
+    "bool bytes of 2": (file_of({"a": entry("BOOL", (8,))}, b"\0\1\2\0\0\0\0\0"), "bytes other than 0 and 1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_file_that_is_not_sound_is_refused_with_the_reason(tmp_path: Path, case: str) -> None:
+    content, reason = BAD[case]
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=reason) as caught:
+        fl.load(path)
+    assert "bad.safetensors" in str(caught.value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_file_gives_tensors_or_a_value_error(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "damaged.safetensors"
+    fl.save({"a": fl.ones((2, 3)), "b": fl.tensor([True])}, path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        loaded = fl.load(path)
+    except ValueError:
+        return
+    assert all(isinstance(tensor, fl.Tensor) for tensor in loaded.values())
+
+
+def test_a_missing_file_is_an_os_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        fl.load("/nowhere/at/all.safetensors")
