@@ -125,7 +125,7 @@ def _compare_recorded(case: opcases.Case, device: str, seed: int) -> _Distance:
 
 
 def _call(case: opcases.Case, inputs: Sequence[fl.Tensor], device: str) -> list[fl.Tensor]:
-    return list(_core.apply(case.row.name, list(inputs), list(case.sample.attrs), device))
+    return opcases.run(case, inputs, device)
 
 
 def _inputs_of(case: opcases.Case, seed: int) -> list[Any]:

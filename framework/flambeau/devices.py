@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from . import _core
 from ._core import Device
 
@@ -60,6 +63,7 @@ def load_vendors() -> None:
     if _vendors_loaded:
         return
     _vendors_loaded = True
+    _point_to_wgpu()
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=_GROUP):
@@ -68,3 +72,15 @@ def load_vendors() -> None:
             _core.load_backend(str(path() if callable(path) else path))
         except Exception as error:  # a stranger's code: whatever it does, the other devices stay usable
             _failed[entry.name] = f"{type(error).__name__}: {error}"
+
+
+def _point_to_wgpu() -> None:
+    """Tell the WebGPU backend where the installed `wgpu` package has its library, unless the user named one."""
+    if os.environ.get("FLAMBEAU_WGPU_LIBRARY"):
+        return
+    from importlib.util import find_spec
+
+    found = find_spec("wgpu")
+    for folder in found.submodule_search_locations or [] if found else []:
+        for library in sorted(Path(folder, "resources").glob("libwgpu_native-release.*")):
+            os.environ["FLAMBEAU_WGPU_LIBRARY"] = str(library)

@@ -123,8 +123,12 @@ def _header(tensors: Mapping[str, fl.Tensor], metadata: Mapping[str, str] | None
 # ---- reading ----
 
 
+class _SoundnessError(ValueError):
+    """A file that is not what it says."""
+
+
 def _problem(path: str | os.PathLike[str], text: str) -> ValueError:
-    return ValueError(f"load: {os.fspath(path)} is not a sound safetensors file: {text}")
+    return _SoundnessError(f"load: {os.fspath(path)} is not a sound safetensors file: {text}")
 
 
 def _read_header(path: str | os.PathLike[str], view: memoryview) -> tuple[int, list[_Entry], dict[str, str]]:
@@ -169,7 +173,9 @@ def _parse(path: str | os.PathLike[str], header: bytes) -> dict[str, Any]:
         raise _problem(path, f"its header is not UTF-8 at byte {8 + error.start}") from None
     except RecursionError:
         raise _problem(path, "its header is nested too deeply") from None
-    except json.JSONDecodeError as error:
+    except _SoundnessError:
+        raise
+    except ValueError as error:  # JSONDecodeError, and numbers of more digits than Python reads
         raise _problem(path, f"its header is no JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise _problem(path, "its header is not a map of names")

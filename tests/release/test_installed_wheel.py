@@ -7,6 +7,7 @@ examples/digits_mlp.py.
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from flambeau import nn, optim
 pytestmark = pytest.mark.release
 
 ROOT = Path(__file__).resolve().parents[2]
+# The flambeau that is tested, for new processes too; where it is installed they find it anyhow.
+PLACE = {**os.environ, "PYTHONPATH": str(Path(fl.__file__).parents[1])}
 
 
 def test_the_version_is_the_distributions() -> None:
@@ -33,7 +36,7 @@ def test_the_version_is_the_distributions() -> None:
 
 def test_import_brings_nothing_heavy() -> None:
     code = "import sys, flambeau; print([name for name in ('numpy', 'flambeau.nn', 'flask') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=PLACE)
     assert done.stdout.strip() == "[]"
 
 
@@ -83,7 +86,7 @@ def test_a_network_learns_and_is_saved(tmp_path: Path) -> None:
 def test_conformance_of_an_op_writes_a_report(tmp_path: Path) -> None:
     report = tmp_path / "cpu.json"
     command = [sys.executable, "-m", "flambeau.conformance", "--device", "cpu", "--ops", "add", "sum", "--json", report]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=PLACE)
     assert done.returncode == 0, done.stdout + done.stderr
     written = json.loads(report.read_text())
     assert written["conforms"]
