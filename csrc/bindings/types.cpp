@@ -107,13 +107,10 @@ Device* device_from(PyObject* object) {
   if (PyUnicode_Check(object)) {
     const auto name = py::cast<std::string>(py::handle(object));
     if (name == "cpu") return cpu();
-    try {
-      return device_named(name);
-    } catch (const Error&) {
-      // It may come from a wheel that is installed and not opened yet.
-      py::module_::import("flambeau.devices").attr("load_vendors")();
-      return device_named(name);
-    }
+    // Any other may come from an installed wheel, or need a library of one: these are found once, before the first
+    // such name is looked up.
+    if (name != "reference") py::module_::import("flambeau.devices").attr("load_vendors")();
+    return device_named(name);
   }
   if (py::isinstance<PyDevice>(object)) return py::cast<PyDevice&>(py::handle(object)).device;
   raise(ErrorKind::Type, "device: ", py::cast<std::string>(py::repr(object)), " is neither a device nor a name like 'cpu'");

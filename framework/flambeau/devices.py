@@ -76,6 +76,9 @@ def load_vendors() -> None:
 
 def _point_to_wgpu() -> None:
     """Tell the WebGPU backend where the installed `wgpu` package has its library, unless the user named one."""
+    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        # Mesa's layer that asks the compositor for the favourite GPU complains where there is no compositor.
+        os.environ.setdefault("NODEVICE_SELECT", "1")
     if os.environ.get("FLAMBEAU_WGPU_LIBRARY"):
         return
     from importlib.util import find_spec

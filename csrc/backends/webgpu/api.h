@@ -34,6 +34,8 @@ struct Chain {
 };
 
 constexpr uint32_t kChainWgsl = 2;
+constexpr uint32_t kChainInstanceExtras = 0x00030004;
+constexpr uint64_t kInstanceFlagDefault = 1u << 24;
 constexpr uint32_t kCallbackSpontaneous = 3;
 constexpr uint32_t kSuccess = 1;
 constexpr uint32_t kAdapterCpu = 3;
@@ -41,6 +43,26 @@ constexpr uint64_t kBackendsPrimary = (1u << 0) | (1u << 2) | (1u << 3); // Vulk
 
 enum BufferUsage : uint64_t { kMapRead = 0x1, kCopySource = 0x4, kCopyTarget = 0x8, kStorage = 0x80 };
 constexpr uint64_t kMapModeRead = 1;
+
+struct InstanceOptions {
+  Chain* next;
+  size_t feature_count;
+  const uint32_t* features;
+  const void* limits;
+};
+
+// Which interfaces to open: without this the library also asks for OpenGL and for a Wayland display.
+struct InstanceExtras {
+  Chain chain;
+  uint64_t backends;
+  uint64_t flags;
+  uint32_t windows_and_gles[3];
+  Text dxc_path;
+  uint32_t more_windows[2];
+  const uint8_t* budgets[2];
+  uint32_t display_type;
+  void* display[2];
+};
 
 struct EnumerateOptions {
   const Chain* next;
@@ -167,7 +189,7 @@ struct Future {
 // Each line is (return type, name in the library after `wgpu`, parameters).
 #define FLAMBEAU_WGPU_FUNCTIONS(X)                                                                      \
   X(uint32_t, GetVersion, (void))                                                                       \
-  X(InstanceHandle*, CreateInstance, (const void*))                                                     \
+  X(InstanceHandle*, CreateInstance, (const InstanceOptions*))                                          \
   X(size_t, InstanceEnumerateAdapters, (InstanceHandle*, const EnumerateOptions*, AdapterHandle**))     \
   X(uint32_t, AdapterGetInfo, (AdapterHandle*, AdapterInfo*))                                           \
   X(void, AdapterInfoFreeMembers, (AdapterInfo))                                                        \

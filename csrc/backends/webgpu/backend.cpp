@@ -27,7 +27,12 @@ Adapters find_adapters() {
     found.problem = problem;
     return found;
   }
-  api::InstanceHandle* instance = wgpu->CreateInstance(nullptr);
+  api::InstanceExtras extras{};
+  extras.chain.type = api::kChainInstanceExtras;
+  extras.backends = api::kBackendsPrimary;
+  extras.flags = api::kInstanceFlagDefault;
+  const api::InstanceOptions instance_options{&extras.chain, 0, nullptr, nullptr};
+  api::InstanceHandle* instance = wgpu->CreateInstance(&instance_options);
   const api::EnumerateOptions options{nullptr, api::kBackendsPrimary};
   std::vector<api::AdapterHandle*> handles(wgpu->InstanceEnumerateAdapters(instance, &options, nullptr));
   wgpu->InstanceEnumerateAdapters(instance, &options, handles.data());

@@ -83,17 +83,18 @@ Run real(Device& device, const std::string& op) { // shape, seed, offset, dtype
 }
 
 Run randint(Device& device) { // shape, low, high, seed, offset, dtype
-  // low + the upper 64 of the 128 bits of (64 random bits) * range; range fits 32 bits here
+  // low + the upper 64 of the 128 bits of (64 random bits) * range; the range is at most 2^32
   Program* program = device.program("randint", element_kernel({writes(Type::I32)}, 6, kPhilox, R"(
   let block = philox(vec2<u32>(u32(e2), u32(e3)), vec2<u32>(u32(e4), u32(e5)), u32(linear) / 2u);
   let first = (u32(linear) % 2u) * 2u;
   let low = wide(block[first], u32(e1));
   let high = wide(block[first + 1u], u32(e1));
   let carried = low.y + high.x;
-  put0(at0, e0 + i32(high.y + select(0u, 1u, carried < low.y)));)"));
+  let drawn = high.y + select(0u, 1u, carried < low.y);
+  put0(at0, e0 + i32(select(drawn, block[first + 1u], e1 == 0)));)"));  // a range of 2^32 comes as 0
   return [&device, program](const fl_call& call) {
     int64_t low = attr_int(call, 1), range = attr_int(call, 2) - low, seed = attr_int(call, 3), offset = attr_int(call, 4);
-    if (range > 0xffffffffLL) return fail(FL_BAD_VALUE, "randint: webgpu draws from ranges of less than 2^32");
+    if (range > 0x100000000LL) return fail(FL_BAD_VALUE, "randint: webgpu draws from ranges of at most 2^32");
     return launch_elements(device, *program, {layout_of(call.outputs[0])},
                            {low_word(low), low_word(range), low_word(seed), high_word(seed), low_word(offset), high_word(offset)});
   };

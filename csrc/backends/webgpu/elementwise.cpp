@@ -172,7 +172,7 @@ fn gelu_exact_slope(x: f32) -> f32 {
   return normal_share(x) + x * 0.39894228 * bell(x);
 }
 
-fn gelu_tanh_share(x: f32) -> f32 { return fl_sigmoid(1.59576912 * (x + 0.044715 * x * x * x)); }
+fn gelu_tanh_share(x: f32) -> f32 { return fl_sigmoid(x * (1.59576912 + 0.0713548163 * (x * x))); }
 
 fn gelu_tanh(x: f32) -> f32 {
   if (is_nan(x)) { return x; }
@@ -185,7 +185,7 @@ fn gelu_tanh_slope(x: f32) -> f32 {
   if (is_nan(x)) { return x; }
   if (abs(x) > 12.0) { return select(0.0, 1.0, x > 0.0); }
   let share = gelu_tanh_share(x);
-  return share + x * share * (1.0 - share) * 1.59576912 * (1.0 + 0.134145 * x * x);
+  return share + share * fl_sigmoid(-x * (1.59576912 + 0.0713548163 * (x * x))) * (x * (1.59576912 + 0.214064449 * (x * x)));
 }
 
 fn fl_max(x: f32, y: f32) -> f32 {

@@ -20,7 +20,7 @@ struct Recipe {
 
 std::string cast_to(Type from, Type to, const std::string& x) {
   if (from == to) return x;
-  if (to == Type::Bool) return "(" + x + " != " + (from == Type::F32 ? "0.0" : "0") + ")";
+  if (to == Type::Bool) return "!(" + x + " == " + (from == Type::F32 ? "0.0" : "0") + ")"; // NaN is not zero
   if (from == Type::Bool) return to == Type::F32 ? "select(0.0, 1.0, " + x + ")" : "select(0, 1, " + x + ")";
   return std::string(name_of(to)) + "(" + x + ")";
 }
