@@ -26,6 +26,7 @@ OPTIONS = {
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
 def test_the_loss_curve_over_100_steps_is_pytorchs(name: str, dtype: str, tolerance: float) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.set_num_threads(1)  # its threads wait for one another by spinning, which takes seconds on a busy machine
     kind, options = OPTIONS[name]
     random = np.random.default_rng(7)
     images = random.normal(size=(100, 16, 12)).astype(dtype)
