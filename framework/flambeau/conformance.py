@@ -22,8 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import flambeau as fl
 import numpy as np
+
+import flambeau as fl
 from flambeau import _core, opcases, optable, testing
 
 Mode = Literal["values", "gradients", "recorded"]
