@@ -47,7 +47,7 @@ def _serve(options: argparse.Namespace, env: Mapping[str, str]) -> int:
         app = create_app(settings)
         opening = open_portal(app, checkout)
         with Family(settings.folder("logs")) as family:
-            _start(family, settings, opening)
+            start_processes(family, settings, opening)
             family.wait_until_answers(f"{settings.base_url}/healthz", timeout_s=60)
             say(f"The portal is open: {settings.base_url} ({time.monotonic() - begun:.1f} s)")
             for note in opening.notes:
@@ -61,11 +61,11 @@ def _serve(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     return 0
 
 
-def _start(family: Family, settings: Settings, opening: Opening) -> None:
+def start_processes(family: Family, settings: Settings, opening: Opening) -> None:
     """Web, worker and runner, each a process of its own. The runner gets no variable of the portal's."""
     python = sys.executable
     web = [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{settings.port}", "--workers", "1", "--threads", "8",
-           "--timeout", "300", "--graceful-timeout", "5", "--no-control-socket", "app:create_app()"]  # fmt: skip
+           "--timeout", "300", "--graceful-timeout", "5", "--no-control-socket", "wsgi:create_app()"]  # fmt: skip
     inside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     inside |= {
         "FLAMBEAU_HOME": str(settings.home), "DATABASE_URL": settings.database_url, "PORT": str(settings.port),
@@ -73,7 +73,7 @@ def _start(family: Family, settings: Settings, opening: Opening) -> None:
         "FLAMBEAU_LEASE_S": str(settings.lease_s), "FLAMBEAU_LOCAL": "1",
     }  # fmt: skip
     family.start("web", web, inside)
-    family.start("worker", [python, "-m", "flask", "--app", "app", "worker"], inside)
+    family.start("worker", [python, "-m", "flask", "--app", "wsgi", "worker"], inside)
     if opening.hardware:
         runner = [python, "-I", str(Path(__file__).resolve().parent / "runner"), "--portal", settings.base_url,
                   "--token-file", str(opening.runner_token), "--home", str(settings.folder("runner")),

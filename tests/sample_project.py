@@ -120,15 +120,19 @@ RECIPE = {
         }
     ],
     "steps": {
-        "sdist": '"$PYTHON" -c "import backend; backend.build_sdist(\'$OUT\')"\n',
-        "wheel": '[ -d "$WORK/env" ] || "$PYTHON" -m venv "$WORK/env"\n'
-        '"$WORK/env/bin/pip" wheel -q --no-deps --no-index --wheel-dir "$OUT" "$INPUTS"/*.tar.gz\n',
-        "conformance": '[ -d "$WORK/env" ] || "$PYTHON" -m venv "$WORK/env"\n'
-        '"$WORK/env/bin/pip" install -q --no-index "$INPUTS"/*.whl\ncd "$WORK"\n'
-        '"$WORK/env/bin/python" -m onefile.conformance --device cpu --json "$OUT/conformance-cpu.json" || true\n',
-        "tests": '[ -d "$WORK/env" ] || { "$PYTHON" -m venv "$WORK/env"; '
-        '"$WORK/env/bin/pip" install -q --no-index "$INPUTS"/*.whl; }\n'
-        'cd "$WORK"\n"$WORK/env/bin/python" -c "from onefile import answer; assert answer() == 42"\n',
+        "sdist": 'touch "$WORK/sdist-begun"\n"$PYTHON" -c "import backend; backend.build_sdist(\'$OUT\')"\n'
+        'touch "$WORK/sdist-half"\nsleep 0.3\ntouch "$WORK/sdist-done"\n',
+        "wheel": 'touch "$WORK/wheel-begun"\n[ -d "$WORK/env" ] || "$PYTHON" -m venv "$WORK/env"\n'
+        'touch "$WORK/wheel-half"\n'
+        '"$WORK/env/bin/pip" wheel -q --no-cache-dir --no-deps --no-index --wheel-dir "$OUT" "$INPUTS"/*.tar.gz\n'
+        'touch "$WORK/wheel-done"\n',
+        "conformance": 'touch "$WORK/conformance-begun"\n[ -d "$WORK/env" ] || "$PYTHON" -m venv "$WORK/env"\n'
+        '"$WORK/env/bin/pip" install -q --no-index "$INPUTS"/*.whl\ntouch "$WORK/conformance-half"\ncd "$WORK"\n'
+        '"$WORK/env/bin/python" -m onefile.conformance --device cpu --json "$OUT/conformance-cpu.json" || true\n'
+        'touch "$WORK/conformance-done"\n',
+        "tests": 'touch "$WORK/tests-begun"\n[ -d "$WORK/env" ] || { "$PYTHON" -m venv "$WORK/env"; '
+        '"$WORK/env/bin/pip" install -q --no-index "$INPUTS"/*.whl; }\ntouch "$WORK/tests-half"\ncd "$WORK"\n'
+        '"$WORK/env/bin/python" -c "from onefile import answer; assert answer() == 42"\ntouch "$WORK/tests-done"\n',
     },
     "limits": {"time_s": 120, "memory_mib": 4096, "processes": 128, "log_mib": 1, "disk_mib": 512},
 }

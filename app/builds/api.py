@@ -19,6 +19,7 @@ from app.store import blocks_of
 
 blueprint = Blueprint("runners", __name__, url_prefix="/api/runner/v1")
 MOST_LOG_BYTES = 1 << 20
+MOST_ARTEFACT_BYTES = 64 << 30
 
 
 @guard("runner")
@@ -102,7 +103,8 @@ def artefact(job: str, sha256: str) -> BaseResponse:
 @access("runner-job")
 def take(job: str) -> BaseResponse:
     """A file that the step in hand made."""
-    request.max_content_length = None  # the recipe bounds each file; the store counts what comes
+    # The recipe bounds each file and the store counts what comes; the bound on forms is for people's forms.
+    request.max_content_length = MOST_ARTEFACT_BYTES
     filename, kind = request.args.get("filename", ""), request.args.get("kind", "")
     return jsonify(_desk().take(_held(), filename, kind, blocks_of(request.stream)))
 

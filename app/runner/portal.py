@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -23,7 +24,7 @@ class RefusedError(Exception):
 
 
 class Portal:
-    """One portal, spoken to with one token. Not thread-safe: each thread makes its own.
+    """One portal, spoken to with one token. Each request is a connection of its own, so threads may share it.
 
     `is_stopped` ends the waiting between retries; the portal may be away as long as it likes.
     """
@@ -37,6 +38,11 @@ class Portal:
         self._base = parts.path.rstrip("/")
         self._token = token
         self._is_stopped = is_stopped
+
+    def stop_when(self, is_stopped: Callable[[], bool]) -> None:
+        """From now on, also give up waiting for the portal when this says so."""
+        before = self._is_stopped
+        self._is_stopped = lambda: before() or is_stopped()
 
     def ask(
         self, method: str, path: str, value: object = None, *, body: bytes | Path | None = None, once: bool = False
@@ -99,7 +105,8 @@ class Portal:
         try:
             if isinstance(content, Path):
                 sent["Content-Length"] = str(content.stat().st_size)
-                with content.open("rb") as file:
+                with content.open("rb") as file, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    # A portal that refuses a file may hang up before it has read it: its answer says why.
                     connection.request(method, self._base + path, file, sent)
             else:
                 connection.request(method, self._base + path, content, sent)

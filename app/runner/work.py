@@ -41,6 +41,7 @@ def work(runner: Runner, portal: Portal, lease: dict[str, Any]) -> str:
     space = Workspace(runner.home / lease["job"])
     space.create()
     log = Logbook(portal, path, space.root / "log", lease_s=lease["lease_s"])
+    portal.stop_when(lambda: bool(log.lost))
     try:
         ending = _do_job(runner, portal, path, lease["task"], space, log)
     finally:

@@ -35,8 +35,9 @@ class _Child:
 class Family:
     """Child processes with their logs in a folder. Leaving the block ends them all."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, *, most_deaths: int = MOST_DEATHS) -> None:
         self._logs = logs
+        self._most_deaths = most_deaths
         self._children: list[_Child] = []
 
     def __enter__(self) -> Family:
@@ -97,7 +98,7 @@ class Family:
             return
         now = time.monotonic()
         child.deaths = [*(at for at in child.deaths if now - at < IN_S), now]
-        if len(child.deaths) >= MOST_DEATHS:
+        if len(child.deaths) >= self._most_deaths:
             raise CannotServe(f"the {child.name} ends again and again; its last words:\n{self._tail(child.name)}")
         self._spawn(child)
 
