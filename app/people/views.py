@@ -22,7 +22,11 @@ from app.people.rules import DecisionKind, StatementSource
 from app.sessions import issue_link
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
-nav = [pages.Nav("members", "People", "people.overview", order=20)]
+nav = [
+    pages.Nav("members", "People", "people.overview", order=20),
+    pages.Nav("staff", "One person or two?", "people.proposals", order=40),
+]
+PROPOSALS_SHOWN = 100
 LINK_HOURS = 24
 PAGE_SIZE = 60
 INDEPENDENT = "independent"
@@ -52,6 +56,16 @@ def overview() -> str:
         today = clock_of(session).now().date()
         listed = queries.list_people(session, today, search=search, kind=kind, offset=page.offset, limit=page.size)
         return render_template("people/overview.html", listed=listed, page=page, search=search, kind=kind)
+
+
+@blueprint.get("/proposals")
+@access("people.decide")
+def proposals() -> str:
+    """People with the same name, for staff to decide whether they are one."""
+    with current_db().read() as session:
+        groups = queries.proposals(session, limit=PROPOSALS_SHOWN)
+        addresses = queries.addresses_of(session, [person.id for group in groups for person in group])
+        return render_template("people/proposals.html", groups=groups, addresses=addresses)
 
 
 @blueprint.get("/<public_id>")

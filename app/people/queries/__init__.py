@@ -17,13 +17,22 @@ from app.people.queries.persons import (
     rename,
     shown_name,
 )
-from app.people.queries.reading import count_people, find_person, list_people, people_of, record_of
+from app.people.queries.reading import (
+    addresses_of,
+    count_people,
+    find_person,
+    list_people,
+    people_of,
+    proposals,
+    record_of,
+)
 from app.people.queries.resolution import resolve
 
 __all__ = [
     "Domain",
     "OrganizationName",
     "Wording",
+    "addresses_of",
     "canonical",
     "canonical_id",
     "count_people",
@@ -42,6 +51,7 @@ __all__ = [
     "organization_names",
     "people_of",
     "person_by_public_id",
+    "proposals",
     "provide_domains",
     "provide_organizations",
     "record_of",

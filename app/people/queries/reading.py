@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -163,6 +163,41 @@ def people_of(session: Session, organization_id: int, *, limit: int) -> list[tup
         if len(found) >= limit:
             break
     return list(found.values())
+
+
+def proposals(session: Session, *, limit: int) -> list[list[Person]]:
+    """People with the same full name: a hint that they may be one, and no more; the largest groups first."""
+    name = sa.func.lower(Person.name)
+    visible = (Person.merged_into_id.is_(None), Person.hidden_at.is_(None), Person.name.contains(" "))
+    shared = (
+        sa.select(name.label("name"), sa.func.count().label("number"))
+        .where(*visible)
+        .group_by(name)
+        .having(sa.func.count() > 1)
+        .order_by(sa.func.count().desc(), name)
+        .limit(limit)
+    )
+    groups: dict[str, list[Person]] = {row.name: [] for row in session.execute(shared)}
+    if groups:
+        rows = session.execute(sa.select(name, Person).where(*visible, name.in_(groups)).order_by(Person.id))
+        for text, person in rows:
+            groups[text].append(person)
+    return list(groups.values())
+
+
+def addresses_of(session: Session, person_ids: Collection[int]) -> dict[int, list[str]]:
+    """The e-mail addresses of persons, each once."""
+    rows = session.execute(
+        sa.select(IdentityPerson.person_id, Identity.email)
+        .join(Identity, Identity.id == IdentityPerson.identity_id)
+        .where(IdentityPerson.person_id.in_(person_ids), Identity.email != "")
+        .order_by(Identity.id)
+    )
+    found: dict[int, list[str]] = {}
+    for person, email in rows:
+        if email not in found.setdefault(person, []):
+            found[person].append(email)
+    return found
 
 
 def find_person(session: Session, text: str) -> list[Person]:

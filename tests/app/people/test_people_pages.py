@@ -99,6 +99,17 @@ def test_staff_split_a_person(staff, ada, governed):
     assert staff.get(f"/people/{second}").status_code == 200
 
 
+def test_people_of_the_same_name_are_proposed_to_staff_alone(staff, app, governed):
+    with governed.write() as session:
+        entries = [("git", "Grace Hopper", "grace@acme.com", ""), ("git", "grace hopper", "grace@navy.org", "")]
+        people.intern_identities(session, entries)
+        people.resolve(session)
+    page = staff.get("/people/proposals").data
+    assert b"grace@acme.com" in page
+    assert b"grace@navy.org" in page
+    assert app.test_client().get("/people/proposals").status_code == 302
+
+
 def test_a_bot_moves_to_the_bots(staff, ada, governed):
     with governed.read() as session:
         identity = session.scalars(sa.select(Identity).order_by(Identity.id)).first().public_id
