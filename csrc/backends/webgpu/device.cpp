@@ -113,7 +113,7 @@ fl_status Device::allocate(uint64_t bytes, fl_memory* memory) {
   uint64_t size = round_up(std::max<uint64_t>(bytes, 4), 4);
   uint64_t most = std::min(limits_.max_storage_binding, limits_.max_buffer_size);
   if (size > most)
-    return fail(FL_OUT_OF_MEMORY, "webgpu: a buffer of " + std::to_string(bytes) + " bytes is larger than the " +
+    return fail(FL_DEVICE_ERROR, "webgpu: a buffer of " + std::to_string(bytes) + " bytes is larger than the " +
                                       std::to_string(most) + " that " + name_ + " binds; use smaller tensors");
   api::BufferHandle* handle = make_buffer(size, api::kStorage | api::kCopySource | api::kCopyTarget, "tensor");
   if (!handle || !failure_.empty()) {
@@ -134,7 +134,7 @@ void Device::release(fl_memory memory) {
 
 Program* Device::program(const std::string& op, const std::string& text) {
   std::lock_guard guard(lock_);
-  std::unique_ptr<Program>& known = programs_[text];
+  std::unique_ptr<Program>& known = programs_[op + '\n' + text];
   if (!known) known = std::make_unique<Program>(Program{op, text});
   return known.get();
 }

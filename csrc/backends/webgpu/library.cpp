@@ -33,6 +33,14 @@ Opened open() {
   void* handle = open_first(opened.problem);
   if (!handle) return opened;
   auto found = std::make_unique<Library>();
+  if (auto* version = reinterpret_cast<uint32_t (*)()>(dlsym(handle, "wgpuGetVersion"))) {
+    found->version = version();
+    if (uint32_t major = found->version >> 24; major != kMajorVersion) {
+      opened.problem = "webgpu: the wgpu-native library is release " + std::to_string(major) + ", this build is for release " +
+                       std::to_string(kMajorVersion) + ": pip install wgpu==0.32.0";
+      return opened;
+    }
+  }
 #define FLAMBEAU_LOOK_UP(result, name, parameters)                                        \
   found->name = reinterpret_cast<result(*) parameters>(dlsym(handle, "wgpu" #name));      \
   if (!found->name) {                                                                     \
@@ -42,13 +50,6 @@ Opened open() {
   }
   FLAMBEAU_WGPU_FUNCTIONS(FLAMBEAU_LOOK_UP)
 #undef FLAMBEAU_LOOK_UP
-  found->version = found->GetVersion();
-  uint32_t major = found->version >> 24;
-  if (major != kMajorVersion) {
-    opened.problem = "webgpu: the wgpu-native library is release " + std::to_string(major) + ", this build is for release " +
-                     std::to_string(kMajorVersion) + ": pip install wgpu==0.32.0";
-    return opened;
-  }
   opened.library = std::move(found);
   return opened;
 }

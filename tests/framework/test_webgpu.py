@@ -1,0 +1,142 @@
+"""WebGPU through wgpu-native: conformance, batches, copies of odd bytes, late errors, and libraries that do not fit."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau import conformance
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICE = "webgpu:0"
+THERE = DEVICE in [device.name for device in fl.devices()]
+needs_device = pytest.mark.skipif(not THERE, reason=fl.devices.missing().get("webgpu", "no WebGPU device"))
+
+
+@needs_device
+@pytest.mark.slow
+def test_it_conforms() -> None:
+    results = list(conformance.run(DEVICE))
+    assert [result for result in results if result.result == "failed"] == []
+    assert {result.op for result in results if result.result == "unsupported"} <= {"sum"}  # int64 by default
+    assert sum(result.result == "passed" for result in results) > 4000
+
+
+@needs_device
+@pytest.mark.slow
+def test_the_digits_are_learned_on_it() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    example = runpy.run_path(str(ROOT / "examples" / "digits_mlp.py"))
+    data = example["digits"]()
+    net = example["train"](data, seed=0, epochs=6, device=DEVICE)
+    assert example["accuracy"](net, data, DEVICE) > 0.92
+
+
+@needs_device
+def test_it_says_what_it_is_and_has() -> None:
+    device = next(device for device in fl.devices() if device.name == DEVICE)
+    assert device.driver.startswith("wgpu-native 29.")
+    assert [str(dtype) for dtype in device.dtypes] == ["bool", "int32", "float32"]
+    assert str(device.index_dtype) == "int32"
+    assert not device.host_memory
+    with pytest.raises((fl.DTypeError, fl.DeviceError), match="float64"):
+        fl.tensor([1.0], dtype=fl.float64, device=DEVICE)
+
+
+@needs_device
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, 8, 63, 1001])
+def test_bools_of_any_number_cross_unharmed(count: int) -> None:
+    values = np.random.default_rng(count).integers(0, 2, count).astype(bool)
+    there = fl.tensor(values, device=DEVICE)
+    assert there.to("cpu").tolist() == values.tolist()
+    assert fl.logical_not(there).to("cpu").tolist() == (~values).tolist()
+
+
+@needs_device
+def test_thousands_of_launches_go_in_batches() -> None:
+    x = fl.zeros(5, device=DEVICE)
+    for _ in range(2000):
+        x = x + 1.0
+    assert x.to("cpu").tolist() == [2000.0] * 5
+
+
+@needs_device
+def test_views_are_read_and_written_where_they_lie() -> None:
+    values = np.arange(24, dtype="float32").reshape(4, 6)
+    x = fl.tensor(values, device=DEVICE)
+    assert (x.mT[1:5:2, ::-1] * 2.0).to("cpu").tolist() == (values.T[1:5:2, ::-1] * 2).tolist()
+    x[1, ::2] = -1.0
+    values[1, ::2] = -1.0
+    assert x.to("cpu").tolist() == values.tolist()
+
+
+@needs_device
+@pytest.mark.parametrize("shape", [(1, 1, 1), (17, 33, 5), (16, 16, 16), (1, 100, 3), (70, 1, 70)])
+def test_products_that_do_not_fill_their_tiles(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    random = np.random.default_rng(m)
+    a, b = random.normal(size=(m, k)).astype("float32"), random.normal(size=(k, n)).astype("float32")
+    found = (fl.tensor(a, device=DEVICE) @ fl.tensor(b, device=DEVICE)).to("cpu").numpy()
+    np.testing.assert_allclose(found, a @ b, rtol=1e-4, atol=1e-5)
+
+
+@needs_device
+def test_a_long_sum_keeps_its_digits() -> None:
+    values = np.random.default_rng(0).uniform(0, 1, 300_001).astype("float32")
+    found = fl.sum(fl.tensor(values, device=DEVICE)).item()
+    assert found == pytest.approx(values.astype("float64").sum(), rel=1e-6)
+
+
+@needs_device
+def test_random_bits_are_the_cpus() -> None:
+    fl.manual_seed(11)
+    here = fl.random.uniform(1001)
+    fl.manual_seed(11)
+    assert fl.random.uniform(1001, device=DEVICE).to("cpu").tolist() == here.tolist()
+
+
+@needs_device
+def test_an_index_out_of_range_is_told_at_the_next_synchronize() -> None:
+    x = fl.arange(3, dtype=fl.float32, device=DEVICE)
+    fl.take(x, fl.tensor([1, 5], dtype=fl.int32, device=DEVICE))
+    with pytest.raises(IndexError, match="take: index 5 is out of range for an axis of size 3"):
+        x.device.synchronize()
+    x.device.synchronize()
+    assert fl.take(x, fl.tensor([-1], dtype=fl.int32, device=DEVICE)).to("cpu").tolist() == [2.0]
+
+
+@needs_device
+def test_more_memory_than_a_binding_holds_is_refused_with_the_limit() -> None:
+    with pytest.raises((fl.DeviceError, MemoryError), match=r"larger than the \d+ that .* binds"):
+        fl.zeros(2**32, device=DEVICE)
+
+
+def missing(**environment: str) -> str:
+    code = "import flambeau as fl; fl.devices(); print(fl.devices.missing().get('webgpu', 'there'))"
+    place = {**os.environ, "PYTHONPATH": str(Path(fl.__file__).parents[1]), **environment}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=place, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_library_that_is_not_there_is_said() -> None:
+    assert "FLAMBEAU_WGPU_LIBRARY does not open" in missing(FLAMBEAU_WGPU_LIBRARY="/nowhere/libwgpu.so")
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc to build another release with")
+@pytest.mark.parametrize(("version", "said"), [
+    ("0x1c000000u", "is release 28, this build is for release 29: pip install wgpu==0.32.0"),
+    ("0x1d000000u", "has no function wgpuCreateInstance"),
+])
+def test_a_library_of_another_release_is_refused(tmp_path: Path, version: str, said: str) -> None:
+    source, library = tmp_path / "other.c", tmp_path / "other.so"
+    source.write_text(f"unsigned wgpuGetVersion(void) {{ return {version}; }}\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    assert said in missing(FLAMBEAU_WGPU_LIBRARY=str(library))
