@@ -7,6 +7,8 @@
 tensor([2.0, 4.0, 6.0])
 """
 
+from __future__ import annotations
+
 from . import random
 from ._core import (
     DeviceError,
@@ -37,6 +39,10 @@ from .graph import record
 from .random import manual_seed
 from .tensor_methods import table_functions
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __array_api_version__ = "2025.12"
 e, inf, nan, newaxis, pi = 2.718281828459045, float("inf"), float("nan"), None, 3.141592653589793
 
@@ -45,7 +51,7 @@ globals().update(table_functions())
 bool = bool_  # the dtype: from here on this module means it by `bool`
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """Larger parts are imported at first use, so that `import flambeau` stays light."""
     import importlib
 

@@ -213,7 +213,7 @@ class __array_namespace_info__:
         found = _core.device(device).dtypes
         return {d.name: d for d in found if kind is None or isdtype(d, kind)}
 
-    def devices(self) -> list[object]:
+    def devices(self) -> list[_core.Device]:
         """Every device."""
         from .devices import devices
 

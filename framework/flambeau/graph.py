@@ -46,4 +46,4 @@ def _run(self: Graph, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
     return results[0] if len(results) == 1 else tuple(results)
 
 
-Graph.run = _run
+Graph.run = _run  # type: ignore[method-assign]  # the native class gets its Python part
