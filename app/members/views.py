@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app import auth, charts, forms, pages
-from app.auth import User, access, can, current_user, permission
+from app.auth import Decision, User, access, can, current_user, permission
 from app.db import clock_of, current_db
 from app.forms import Field
 from app.governance.queries import current, is_governed
@@ -31,6 +31,14 @@ PEOPLE_SHOWN = 200
 MONTHS_SHOWN = 36
 
 permission("members.edit")(auth.staff_only)
+
+
+@permission("members.dues")
+def may_see_dues(user: User, thing: Any) -> Decision:
+    """Staff see all dues; who holds a seat for an organization sees its own (`thing`: its public id)."""
+    if any(seat.organization is not None and thing in (None, seat.organization) for seat in user.seats):
+        return Decision(True, "who sits for an organization sees its dues")
+    return auth.staff_only(user)
 
 
 @blueprint.get("/")
@@ -101,6 +109,7 @@ def show(public_id: str) -> str:
             past=[pair for pair in employed if pair[1].ends_on is not None and pair[1].ends_on < today],
             cards=pages.filled("organization", session, user, organization),
             is_staff=can(user, "members.edit").allowed,
+            sees_dues=can(user, "members.dues", organization.public_id).allowed,
             today=today,
         )
 

@@ -61,11 +61,12 @@ def overview() -> str:
 @blueprint.get("/proposals")
 @access("people.decide")
 def proposals() -> str:
-    """People with the same name, for staff to decide whether they are one."""
+    """People with the same name, and pairs that evidence joins and a rule keeps apart, for staff to decide."""
     with current_db().read() as session:
         groups = queries.proposals(session, limit=PROPOSALS_SHOWN)
         addresses = queries.addresses_of(session, [person.id for group in groups for person in group])
-        return render_template("people/proposals.html", groups=groups, addresses=addresses)
+        apart = queries.kept_apart(session, limit=PROPOSALS_SHOWN)
+        return render_template("people/proposals.html", groups=groups, addresses=addresses, apart=apart)
 
 
 @blueprint.get("/<public_id>")

@@ -16,12 +16,13 @@ from app.people.models import (
     Identity,
     IdentityActivity,
     IdentityDecision,
+    IdentityLink,
     IdentityPerson,
     Person,
 )
 from app.people.queries.identities import address_of
 from app.people.queries.organizations import OrganizationName, organization_names
-from app.people.rules import Role
+from app.people.rules import Role, identifies_one_person
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,16 @@ def record_of(session: Session, person: Person) -> Record:
 
 
 def people_of(session: Session, organization_id: int, *, limit: int) -> list[tuple[Person, Employment]]:
-    """Everybody who worked for an organization, with the latest interval there, those of today first; none hidden."""
+    """Everybody who worked for an organization, with the latest interval there, those of today first.
+
+    Hidden people are among them, last and to be shown without a name: counts stay.
+    """
     last = sa.func.coalesce(Employment.ends_on, date.max)
     rows = session.execute(
         sa.select(Person, Employment)
         .join(Employment, Employment.person_id == Person.id)
-        .where(Employment.organization_id == organization_id, Person.hidden_at.is_(None))
-        .order_by(last.desc(), sa.func.lower(Person.name), Employment.starts_on.desc())
+        .where(Employment.organization_id == organization_id)
+        .order_by(last.desc(), Person.hidden_at.is_not(None), sa.func.lower(Person.name), Employment.starts_on.desc())
     )
     found: dict[int, tuple[Person, Employment]] = {}
     for row in rows:
@@ -183,6 +187,34 @@ def proposals(session: Session, *, limit: int) -> list[list[Person]]:
         for text, person in rows:
             groups[text].append(person)
     return list(groups.values())
+
+
+def kept_apart(session: Session, *, limit: int) -> list[tuple[Person, Person, str]]:
+    """Pairs that a machine's evidence joins and a rule keeps apart: (one, other, the evidence)."""
+    left, right = sa.orm.aliased(IdentityPerson), sa.orm.aliased(IdentityPerson)
+    one, other = sa.orm.aliased(Identity), sa.orm.aliased(Identity)
+    by_link = (
+        sa.select(left.person_id.label("one"), right.person_id.label("other"), IdentityLink.source.label("evidence"))
+        .join(left, left.identity_id == IdentityLink.identity_id)
+        .join(right, right.identity_id == IdentityLink.other_id)
+        .where(left.person_id != right.person_id)
+    )
+    by_address = (
+        sa.select(left.person_id.label("one"), right.person_id.label("other"), one.address.label("evidence"))
+        .select_from(one)
+        .join(other, sa.and_(other.address == one.address, other.id > one.id))
+        .join(left, left.identity_id == one.id)
+        .join(right, right.identity_id == other.id)
+        .where(one.address != "", left.person_id != right.person_id)
+    )
+    found: dict[tuple[int, int], str] = {}
+    for query in (by_link, by_address):
+        for row in session.execute(query.distinct().limit(limit)):
+            if query is by_link or identifies_one_person(row.evidence):
+                found.setdefault((min(row.one, row.other), max(row.one, row.other)), row.evidence)
+    numbers = {number for pair in found for number in pair}
+    persons = {row.id: row for row in session.scalars(sa.select(Person).where(Person.id.in_(numbers)))}
+    return [(persons[one_id], persons[other_id], why) for (one_id, other_id), why in sorted(found.items())][:limit]
 
 
 def addresses_of(session: Session, person_ids: Collection[int]) -> dict[int, list[str]]:

@@ -77,6 +77,17 @@ def test_a_membership_begins_and_ends_and_its_history_stays(staff, acme, governe
     assert "1 Mar 2025 – 31 Dec 2025".encode() in page
 
 
+def test_dues_are_seen_by_staff_and_by_who_sits_for_the_organization(staff, acme, app, signed_in):
+    data = {"tier": "platinum", "starts_on": "2025-03-01", "dues": "120000.50", "reason": "They joined."}
+    staff.post(f"/organizations/{acme}/memberships/new", data=data)
+    page = f"/organizations/{acme}"
+    assert b"120,000.50 USD" in staff.get(page).data
+    assert b"120,000.50 USD" not in app.test_client().get(page).data
+    seats = {name: auth.HeldSeat("governing-board", "platinum", "governor", None, name) for name in (acme, "o_other")}
+    seen = {name: signed_in(app.test_client(), f"p_{name}", seat).get(page).data for name, seat in seats.items()}
+    assert [b"120,000.50 USD" in seen[name] for name in (acme, "o_other")] == [True, False]
+
+
 def test_the_list_is_as_of_a_day_and_nonsense_is_today(staff, acme):
     data = {"tier": "platinum", "starts_on": "2024-03-01", "reason": "They joined."}
     staff.post(f"/organizations/{acme}/memberships/new", data=data)

@@ -110,6 +110,17 @@ def test_people_of_the_same_name_are_proposed_to_staff_alone(staff, app, governe
     assert app.test_client().get("/people/proposals").status_code == 302
 
 
+def test_what_a_mailmap_joins_and_a_rule_keeps_apart_is_shown_to_staff(staff, governed):
+    with governed.write() as session:
+        people.create_person(session, "Root Person", "root.person@acme.com")
+        people.create_person(session, "Eve", "eve@evil.org")
+        entries = [("portal", "Root Person", "root.person@acme.com", ""), ("portal", "Eve", "eve@evil.org", "")]
+        ids = people.intern_identities(session, entries)
+        people.link_identities(session, "mailmap:r_evil", [tuple(ids.values())])
+        people.resolve(session)
+    assert b"mailmap:r_evil" in staff.get("/people/proposals").data
+
+
 def test_a_bot_moves_to_the_bots(staff, ada, governed):
     with governed.read() as session:
         identity = session.scalars(sa.select(Identity).order_by(Identity.id)).first().public_id
