@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,11 +21,27 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
 from werkzeug.serving import make_server
 
-from app import auth, create_app, sessions
+from app import auth, create_app, load_house, load_slices, pages, sessions
 from app.clock import FixedClock
 from app.db import Database
+from app.jobs import schedules, workflows
 from app.settings import Settings, session_key
 from tests.chromium import missing
+
+# All slices register themselves now, so that what a test registers beyond them can be told apart and taken back.
+load_house()
+load_slices()
+_REGISTRIES: tuple[dict[str, Any], ...] = (auth._rules, auth._guards, workflows(), schedules(), pages._cards)
+
+
+@pytest.fixture(autouse=True)
+def own_registrations() -> Iterator[None]:
+    """Permissions, guards, workflows, schedules and cards that a test declares go away with it."""
+    before = [dict(registry) for registry in _REGISTRIES]
+    yield
+    for registry, kept in zip(_REGISTRIES, before, strict=True):
+        registry.clear()
+        registry.update(kept)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -15,30 +13,22 @@ from app.audit import Actor
 from app.clock import FixedClock
 from app.db import Database, database_now
 from app.jobs import Failed, Job, JobState, NotYet, StepContext, Worker, Workflow, claim, enqueue
-from app.jobs.workflows import _schedules, _workflows
+from app.jobs.workflows import _schedules
 from app.settings import Settings
 
 TESTER = Actor.system("test")
 
 
 @pytest.fixture(autouse=True)
-def own_workflows() -> Iterator[None]:
-    """Workflows that a test declares go away with it; schedules of the slices rest meanwhile."""
-    before, planned = dict(_workflows), dict(_schedules)
+def no_schedules() -> None:
+    """The schedules of the slices rest, so that a worker does nothing but the test's own jobs."""
     _schedules.clear()
-    yield
-    _workflows.clear()
-    _workflows.update(before)
-    _schedules.clear()
-    _schedules.update(planned)
 
 
 @pytest.fixture
 def app_each(settings: Settings, db_each: Database, clock: FixedClock) -> Flask:
     """The portal, once on each kind of database."""
-    app = create_app(settings.model_copy(update={"database_url": str(db_each.url)}), clock=clock, db=db_each)
-    _schedules.clear()
-    return app
+    return create_app(settings.model_copy(update={"database_url": str(db_each.url)}), clock=clock, db=db_each)
 
 
 @pytest.fixture
@@ -167,10 +157,11 @@ def test_failed_stops_at_once_and_not_yet_waits_without_counting(db_each: Databa
 def test_of_two_workers_the_one_whose_lease_ran_out_cannot_write(db_each: Database) -> None:
     bake()
     start(db_each, "bake", {"grams": 1})
-    slow = claim(db_each, queue="worker", worker="slow", lease_s=0.05)
+    slow = claim(db_each, queue="worker", worker="slow")
     assert slow is not None
     assert claim(db_each, queue="worker", worker="early") is None
-    time.sleep(0.1)
+    with db_each.write() as session:
+        session.execute(sa.update(Job).values(lease_expires_at=database_now(session)))
     quick = claim(db_each, queue="worker", worker="quick")
     assert quick is not None
     assert quick.fence == slow.fence + 1
