@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import flambeau as fl
@@ -111,6 +112,19 @@ def test_casting_keeps_the_parameters_that_an_optimizer_holds() -> None:
     assert next(iter(model.parameters())) is parameters[0]
     assert all(p.dtype == fl.float64 and p.requires_grad and p.is_leaf for p in parameters)
     assert model(fl.zeros((2, 4), dtype=fl.float64)).dtype == fl.float64
+
+
+def test_a_copied_network_learns_apart() -> None:
+    first = net()
+    first(fl.ones((1, 4))).sum().backward()
+    second = copy.deepcopy(first)
+    assert [type(p) for p in second.parameters()] == [nn.Parameter] * 4
+    assert all(p.requires_grad for p in second.parameters())
+    assert second[0].weight.grad.tolist() == first[0].weight.grad.tolist()
+    nn.init.zeros_(second[0].weight)
+    assert any(value != 0 for row in first[0].weight.tolist() for value in row)
+    first[0].weight.requires_grad = False
+    assert not copy.copy(first[0].weight).requires_grad
 
 
 def test_integer_buffers_are_not_cast() -> None:

@@ -26,6 +26,15 @@ class Parameter(fl.Tensor):
     def __init__(self, data: fl.Tensor, requires_grad: bool = True) -> None:
         pass
 
+    def __copy__(self) -> Parameter:
+        return Parameter(super().__copy__(), self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        memo[id(self)] = copied = Parameter(super().__deepcopy__({}), self.requires_grad)
+        if self.grad is not None:
+            copied.grad = self.grad.copy()
+        return copied
+
 
 class Module:
     """The base of every layer: define `__init__`, which sets parameters and layers as attributes, and `__call__`.
