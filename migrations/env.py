@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
@@ -14,7 +14,7 @@ load_house()
 load_slices(["models"])
 
 
-def render_item(kind: str, item: Any, autogen: Any) -> str | bool:
+def render_item(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     """How a generated migration writes our own types."""
     if kind == "type" and isinstance(item, UtcDateTime):
         autogen.imports.add("from app.db import UtcDateTime")

@@ -141,7 +141,7 @@ class Desk:
 
         def keep(session: Session) -> None:
             build = _build_of(session, held.job_id)
-            build.isolation = result["isolation"]
+            build.isolation = str(result["isolation"])
             for one in files:
                 one.build_id = build.id
                 session.add(one)

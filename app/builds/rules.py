@@ -65,12 +65,13 @@ def read_conformance(data: bytes, *, version: str, commit: str, wheel_sha256: st
         told = about.get(key)
         if told != wanted and not (told is None and key != "version"):
             problems.append(f"it is about {key} {told!r}, not {wanted!r}")
-    numbers = {}
+    numbers: dict[str, int] = {}
     for key in ("passed", "failed", "unsupported", "not_run"):
         value = counts.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             problems.append(f"its count {key} is {value!r}")
-        numbers[key] = value
+        else:
+            numbers[key] = value
     name = device.get("name")
     if not isinstance(name, str) or not name or len(name) > 100:
         problems.append(f"its device is named {name!r}")

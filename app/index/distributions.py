@@ -203,7 +203,7 @@ def _inspect_sdist(path: Path, filename: str) -> Distribution:
     return _distribution("sdist", metadata, name, version, problems, filename)
 
 
-def _members(file: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+def _members(file: _Bounded) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
     with tarfile.open(fileobj=file, mode="r|") as tar:
         for number, member in enumerate(tar):
             if number >= MOST_FILES:
@@ -223,7 +223,7 @@ def _link_problem(member: tarfile.TarInfo) -> str:
 class _Bounded(io.RawIOBase):
     """An unpacked stream that refuses to grow beyond measure."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: gzip.GzipFile) -> None:
         self._file, self._left = file, MOST_BYTES_UNPACKED
 
     def readable(self) -> bool:

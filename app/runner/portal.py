@@ -73,13 +73,13 @@ class Portal:
         *,
         into: IO[bytes] | None = None,
         once: bool = False,
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         pause_s = 0.2
         while True:
             try:
                 status, answered, data = self._send_once(method, path, content, headers, into)
             except (OSError, http.client.HTTPException):
-                status, answered, data = 503, {}, b"no connection"
+                status, answered, data = 503, http.client.HTTPMessage(), b"no connection"
             if status < 400:
                 return status, answered, data
             if status in {401, 404, 409, 410}:
@@ -98,7 +98,7 @@ class Portal:
         content: bytes | Path | None,
         headers: Mapping[str, str],
         into: IO[bytes] | None,
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         make = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
         connection = make(self._host, self._port, timeout=60)
         sent = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", **headers}

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
@@ -108,7 +109,7 @@ def run(order: Order, *, on_output: Callable[[bytes], None], is_cancelled: Calla
     return outcome
 
 
-def _start(order: Order) -> tuple[subprocess.Popen[bytes], os.PathLike[str] | object]:
+def _start(order: Order) -> tuple[subprocess.Popen[bytes], BinaryIO]:
     order_read, order_write = os.pipe()
     status_read, status_write = os.pipe()
     limits = asdict(order.limits) | {"cpu_s": int(order.limits.time_s * (os.cpu_count() or 1)) + 5}
