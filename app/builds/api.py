@@ -121,7 +121,8 @@ def record_step(job: str, name: str) -> BaseResponse:
 @access("runner-job")
 def finish(job: str) -> BaseResponse:
     """The runner's last word about the job."""
-    _desk().finish(_held(), str(_json().get("failed", "")))
+    told = _json()
+    _desk().finish(_held(), str(told.get("failed", "")), isolation=str(told.get("isolation", "")))
     return jsonify(ended=job)
 
 

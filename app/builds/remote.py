@@ -152,9 +152,11 @@ class Desk:
 
         lease.record(result, within=keep)
 
-    def finish(self, held: RunnerLease, failed: str) -> None:
+    def finish(self, held: RunnerLease, failed: str, *, isolation: str) -> None:
         """The runner's last word: nothing if it went well, else the sentence. Raises: LeaseLost."""
         lease = self._lease(held)
+        with self.db.write() as session:
+            _build_of(session, held.job_id).isolation = isolation[:40]
         if lease is None:
             self._ending_of(held)
         elif not lease.heartbeat():

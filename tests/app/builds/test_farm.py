@@ -87,7 +87,6 @@ def test_a_build_that_does_not_conform_is_evidence_not_a_crash(make_farm):
 def test_an_unprotected_branch_waits_for_a_maintainer_and_builds_without_the_shared_cache(make_farm, administrator_of):
     farm = make_farm()
     farm.work()
-    farm.run_runner()
     git(farm.repository, "switch", "--quiet", "--create", "fix")
     (farm.repository / "notes.txt").write_text("x")
     sha = commit(farm.repository, "a fix")

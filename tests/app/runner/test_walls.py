@@ -77,7 +77,6 @@ def test_each_limit_ends_the_step_with_a_reason(run_once, walls, script, limits,
     assert len(portal.log) < (2 << 20)
 
 
-@WALLS
 @pytest.mark.parametrize(
     ("script", "why"),
     [
@@ -94,8 +93,8 @@ def test_each_limit_ends_the_step_with_a_reason(run_once, walls, script, limits,
         ("rm -r $OUT", "took the folder $OUT away"),
     ],
 )  # fmt: skip
-def test_artefacts_that_are_tricks_are_refused(run_once, walls, script, why):
-    portal = _do(run_once, script, *walls, produces=[wheel_like("*.txt")])
+def test_artefacts_that_are_tricks_are_refused(run_once, script, why):
+    portal = _do(run_once, script, produces=[wheel_like("*.txt")])
     assert why in portal.finished[0]["failed"]
     assert portal.files == {}
 
