@@ -75,10 +75,13 @@ std::vector<Sample> reduce_samples(bool empty_groups, std::vector<Attr> more = {
   return samples;
 }
 
+// int64, or on a device without it the type of its indices.
+DType widest_integer(const Device* device) { return device->stores(DType::Int64) ? DType::Int64 : DType::Int32; }
+
 const OpRow& kSum = register_op({
     .name = "sum",
-    .summary = "The sum over `axis` (all axes if not given). bool and integers give int64 unless `dtype` says "
-               "otherwise.",
+    .summary = "The sum over `axis` (all axes if not given). bool and integers give int64 (on a device "
+               "without it, int32) unless `dtype` says otherwise.",
     .attrs = {kAxes, kKeepdims, {.name = "dtype", .kind = FL_ATTR_DTYPE}},
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       DType dtype = attrs[2].as_dtype();
@@ -94,7 +97,7 @@ const OpRow& kSum = register_op({
     .normalize = [](const OpRow& row, Inputs inputs, std::span<Attr> attrs) {
       normalize(row, inputs, attrs);
       DType from = inputs[0].dtype();
-      if (attrs[2].is_none()) attrs[2] = is_float(from) ? from : DType::Int64;
+      if (attrs[2].is_none()) attrs[2] = is_float(from) ? from : widest_integer(inputs[0].device());
     },
     .arrange = arrange,
     .vjp = [](const Backward& b) {
@@ -261,7 +264,7 @@ const OpRow& truth(const char* name, const char* summary) {
 }  // namespace
 
 Tensor sum(const Tensor& x, const Dims& axes, bool keepdims) {
-  return apply(kSum, {x}, {axes, keepdims, is_float(x.dtype()) ? x.dtype() : DType::Int64});
+  return apply(kSum, {x}, {axes, keepdims, is_float(x.dtype()) ? x.dtype() : widest_integer(x.device())});
 }
 Tensor max(const Tensor& x, const Dims& axes, bool keepdims) { return apply(kMax, {x}, {axes, keepdims}); }
 
