@@ -1,8 +1,8 @@
 """One file that holds the whole portal, and how to get it back, on the other kind of database too.
 
 The file is a tar archive: `manifest.json` (migration, rows of each table, head of the audit log), one JSON-lines file
-for each table, and the artefacts by their SHA-256. Clones are read again from their source, and the session key stays
-behind, so that nobody can sign in with a stolen backup.
+for each table, the artefacts by their SHA-256, and the logs. Clones are read again from their source, and the session
+key stays behind, so that nobody can sign in with a stolen backup.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from app import audit
 from app.db import Database
 
 FORMAT = 1
-FILES = ("artefacts",)
+FILES = ("artefacts", "logs")
 _BATCH = 500
 
 
