@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -33,6 +33,10 @@ from app.contributions.settling import days_are_due
 from app.people.queries import Wording, intern_identities, note_activity
 
 BATCH = 1000
+# Tables, not classes: SQLAlchemy then writes rows without looking at each as an object.
+_COMMIT, _PATH, _TRAILER, _HELD = (
+    cast(sa.Table, row.__table__) for row in (Commit, ChangePath, CommitTrailer, RepositoryCommit)
+)
 Writing = Callable[[], AbstractContextManager[Session]]
 Report = Callable[[int, int], None]
 
@@ -105,12 +109,12 @@ class Reader:
         people = self._intern(session, read)
         if fresh:
             session.execute(
-                sa.insert(Commit), [_commit_row(entry, message, people, self.now) for entry, message in read]
+                sa.insert(_COMMIT), [_commit_row(entry, message, people, self.now) for entry, message in read]
             )
             known |= _ids(session, [entry.sha for entry in fresh])
-            _insert(session, ChangePath, (row for entry in fresh for row in _path_rows(entry, known[entry.sha])))
+            _insert(session, _PATH, (row for entry in fresh for row in _path_rows(entry, known[entry.sha])))
             trailers = (row for entry, message in read for row in _trailer_rows(message, known[entry.sha], people))
-            _insert(session, CommitTrailer, trailers)
+            _insert(session, _TRAILER, trailers)
             record_modules(session, [(known[entry.sha], entry.changes) for entry in fresh])
         days = self._hold(session, [known[entry.sha] for entry in entries])
         days_are_due(session, self.repository_id, days)
@@ -134,7 +138,7 @@ class Reader:
             RepositoryCommit.commit_id.in_(ids), RepositoryCommit.is_counted)))  # fmt: skip
         rows = [{"repository_id": self.repository_id, "commit_id": commit_id, "day": days[commit_id],
                  "is_counted": commit_id not in counted} for commit_id in ids]  # fmt: skip
-        session.execute(sa.insert(RepositoryCommit), rows)
+        session.execute(sa.insert(_HELD), rows)
         return set(days.values())
 
 
@@ -224,7 +228,7 @@ def _trailer_rows(message: Message, commit_id: int, people: dict[Wording, int]) 
         yield {"commit_id": commit_id, "key": TrailerKey.REVERTS, "value": sha, "identity_id": None}
 
 
-def _insert(session: Session, table: type, rows: Iterable[dict[str, object]]) -> None:
+def _insert(session: Session, table: sa.Table, rows: Iterable[dict[str, object]]) -> None:
     for part in _parts(list(rows), 5000):
         session.execute(sa.insert(table), part)
 

@@ -32,7 +32,7 @@ def record_modules(session: Session, commits: Sequence[tuple[int, Iterable[PathC
         rows += [{"commit_id": commit_id, "module_key": key, "added": added, "deleted": deleted}
                  for key, (added, deleted) in lines.items()]  # fmt: skip
     if rows:
-        session.execute(sa.insert(CommitModule), rows)
+        session.execute(sa.insert(CommitModule.__table__), rows)
 
 
 def modules_are_current(session: Session) -> bool:
