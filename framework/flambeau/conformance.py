@@ -52,7 +52,8 @@ class CaseResult:
 
 def run(device: str, *, seed: int = 0, ops: Sequence[str] = (), reference: str = "reference") -> Iterator[CaseResult]:
     """Every case of the op table (or of some ops) on a device, compared with the reference."""
-    declared = {str(dtype) for dtype in _core.device(device).dtypes}
+    found = _core.device(device)
+    device, declared = found.name, {str(dtype) for dtype in found.dtypes}
     for row in optable.rows():
         if ops and row.name not in ops:
             continue

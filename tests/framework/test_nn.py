@@ -139,6 +139,30 @@ def test_an_error_names_the_layer_by_its_path() -> None:
     assert caught.value.__notes__ == ["in net.2: Linear(32, 64)"]
 
 
+def test_notes_of_others_stay_beside_the_layers() -> None:
+    class Noting(nn.Module):
+        def __init__(self) -> None:
+            self.inner = nn.Linear(3, 2)
+
+        def __call__(self, x: fl.Tensor) -> fl.Tensor:
+            try:
+                return self.inner(x)
+            except fl.ShapeError as error:
+                error.add_note("mine")
+                raise
+
+    with pytest.raises(fl.ShapeError) as caught:
+        Noting()(fl.zeros((2, 4)))
+    assert caught.value.__notes__ == ["mine", "in inner: Linear(3, 2)"]
+
+
+def test_a_part_of_a_sequence_is_a_sequence_of_the_same_layers() -> None:
+    model = net()
+    assert list(model[:2]) == list(model)[:2]
+    assert isinstance(model[1:], nn.Sequential)
+    assert model[-1] is list(model)[-1]
+
+
 def test_an_error_in_a_single_layer_names_it() -> None:
     with pytest.raises(fl.ShapeError) as caught:
         nn.Linear(3, 2)(fl.zeros((2, 4)))

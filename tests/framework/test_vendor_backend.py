@@ -19,6 +19,7 @@ FRAMEWORK = Path(fl.__file__).parents[1]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("vendor"),  # one worker builds the wheel, once
     pytest.mark.skipif(not find_spec("scikit_build_core"), reason="scikit-build-core is not installed: pip install it"),
 ]
 

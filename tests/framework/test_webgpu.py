@@ -51,6 +51,20 @@ def test_it_says_what_it_is_and_has() -> None:
 
 
 @needs_device
+def test_its_name_may_leave_out_the_number() -> None:
+    results = list(conformance.run("webgpu", ops=["add"]))
+    assert {result.result for result in results} == {"passed", "not_run"}
+
+
+@needs_device
+def test_what_lies_there_is_saved(tmp_path: Path) -> None:
+    fl.save({"a": fl.ones((2, 3), device=DEVICE), "b": fl.tensor([True], device=DEVICE)}, tmp_path / "a.safetensors")
+    loaded = fl.load(tmp_path / "a.safetensors", device=DEVICE)
+    assert [str(x.device) for x in loaded.values()] == [DEVICE, DEVICE]
+    assert loaded["a"].tolist() == [[1.0] * 3] * 2
+
+
+@needs_device
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, 8, 63, 1001])
 def test_bools_of_any_number_cross_unharmed(count: int) -> None:
     values = np.random.default_rng(count).integers(0, 2, count).astype(bool)

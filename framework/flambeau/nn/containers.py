@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Self, overload
 
 import flambeau as fl
 from flambeau.nn.module import Module
@@ -17,8 +18,18 @@ class _Numbered(Module):
     def __iter__(self) -> Iterator[Module]:
         return self.children()
 
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Module:
+        layers = list(self.children())
+        if isinstance(index, int):
+            return layers[index]
+        part = type(self).__new__(type(self))
+        for number, layer in enumerate(layers[index]):
+            setattr(part, str(number), layer)
+        return part
 
     def append(self, layer: Module) -> None:
         """Add a layer at the end."""

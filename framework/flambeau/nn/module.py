@@ -247,6 +247,8 @@ def _add_layer(error: Exception, module: Module) -> None:
     layer = repr(trail[0]).split("\n", 1)[0]
     note = f"in {'.'.join(names)}: {layer}" if names else f"in {layer}"
     notes: list[str] = error.__dict__.setdefault("__notes__", [])
-    if len(trail) > 1:
-        notes.pop()
+    shorter = error.__dict__.get("flambeau_note")
+    if shorter in notes:
+        notes.remove(shorter)
+    error.__dict__["flambeau_note"] = note
     notes.append(note)
