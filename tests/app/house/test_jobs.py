@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -288,3 +290,35 @@ def test_log_lines_keep_hostile_text_harmless(db_each: Database, worker: Worker)
     worker.run_once()
     with db_each.read() as session:
         assert session.scalar(sa.select(jobs.JobLog.text)) == "nul \ufffd and a lone ?"
+
+
+def test_four_workers_at_once_do_each_job_once_and_share_the_oven(db_each: Database, app_each: Flask) -> None:
+    workflow = Workflow("race")
+    ran: list[str] = []
+    baking: list[str] = []
+    most_at_once = 0
+
+    @workflow.step("only")
+    def only(step: StepContext) -> None:
+        nonlocal most_at_once
+        if step.job.hardware:
+            baking.append(step.job.public_id)
+            most_at_once = max(most_at_once, len(baking))
+            time.sleep(0.01)
+            baking.remove(step.job.public_id)
+        ran.append(step.job.public_id)
+
+    made = [start(db_each, "race", hardware="oven" if number % 3 == 0 else None) for number in range(24)]
+    workers = [Worker(app_each, name=f"w{number}", hardware=("oven",)) for number in range(4)]
+
+    def work(worker: Worker) -> None:
+        while len(ran) < len(made):
+            worker.run_once()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, worker) for worker in workers]:
+            done.result(timeout=120)
+    assert sorted(ran) == sorted(made)
+    assert most_at_once == 1, "one job at a time uses the oven"
+    assert {look(db_each, job).state for job in made} == {JobState.SUCCEEDED}
+    assert {look(db_each, job).fence for job in made} == {1}, "no job was claimed twice"
