@@ -219,7 +219,8 @@ std::vector<std::string> open_backend(const std::string& label, fl_backend_entry
   return names;
 }
 
-void open_built_in(const std::string& name) {
+// By value: the name may be the key of the entry that is erased here.
+void open_built_in(const std::string name) {
   Fleet& all = fleet();
   const auto found = all.built_in.find(name);
   if (found == all.built_in.end()) return;

@@ -140,6 +140,11 @@ def missing(**environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(not os.environ.get("FLAMBEAU_WGPU_LIBRARY"), reason="the wgpu package is not installed")
+def test_a_machine_without_a_driver_is_told_what_to_install() -> None:
+    assert "no adapter; install a Vulkan driver" in missing(VK_ICD_FILENAMES="/nowhere/at/all.json")
+
+
 def test_a_library_that_is_not_there_is_said() -> None:
     assert "FLAMBEAU_WGPU_LIBRARY does not open" in missing(FLAMBEAU_WGPU_LIBRARY="/nowhere/libwgpu.so")
 
