@@ -20,3 +20,7 @@ def test_what_is_no_repository_ends_with_a_sentence(app, db, tmp_path):
     assert "does not appear to be a git repository" in answer.output
     answer = run(args=["contributions", "read", "none"])
     assert (answer.exit_code, "there is no repository 'none'" in answer.output) == (1, True)
+
+
+def test_an_empty_portal_says_what_to_do(client):
+    assert "No repository is counted yet" in client.get("/contributions/").text

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from app import create_app
 from app.audit import Actor, AuditEntry
+from app.clock import FixedClock
 from app.contributions.models import Repository, Rollup
 from app.contributions.registry import ensure_repository
+from app.db import Database
 from app.jobs import Worker
 from app.members.models import Organization
 from app.members.rules import OrganizationKind
@@ -19,32 +24,49 @@ from app.modules.models import Module
 from app.people import queries as people
 from app.people.models import Person
 from app.people.rules import StatementSource
+from app.settings import Settings
 from tests.app.contributions.conftest import BOB
 from tests.app.contributions.conftest import Repository as Source
 
 FORMULA = ("=cmd()", "cmd@x.example")
 
 
-@pytest.fixture
-def counted(app, db, repository: Source):
-    """A portal that has read a small repository: Anne works for Acme, Bob for nobody knows whom."""
+@pytest.fixture(scope="module")
+def sqlite_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A portal that has read a small repository, made once: Anne works for Acme, Bob for nobody knows whom."""
+    home = tmp_path_factory.mktemp("counted")
+    path = home / "flambeau.db"
+    shutil.copy(sqlite_template, path)
+    db = Database(f"sqlite:///{path}", clock=FixedClock())
+    settings = Settings(home=home, database_url=f"sqlite:///{path}", session_key="x" * 40, log_json=False)
+    source = Source(home / "source").start()
     start = int(datetime(2025, 12, 1, tzinfo=UTC).timestamp())
     for number in range(4):
-        repository.commit(f"change <b>{number}</b>", {"src/a": f"{number}\n"}, author=("Anne Arc", "anne@arc.example"),
-                          at_s=start + number * 86_400)  # fmt: skip
-    repository.commit("other\n\nReviewed-by: Anne Arc <anne@arc.example>", {"b": "1\n"}, author=BOB)
-    repository.commit("formula", {"c": "1\n"}, author=FORMULA)
+        source.commit(f"change <b>{number}</b>", {"src/a": f"{number}\n"}, author=("Anne Arc", "anne@arc.example"),
+                      at_s=start + number * 86_400)  # fmt: skip
+    source.commit("other\n\nReviewed-by: Anne Arc <anne@arc.example>", {"b": "1\n"}, author=BOB)
+    source.commit("formula", {"c": "1\n"}, author=FORMULA)
+    portal = create_app(settings, clock=FixedClock(), db=db)
     with db.write() as session:
         acme = Organization(
             name="Acme & Sons", slug="acme", kind=OrganizationKind.COMPANY, created_at=datetime.now(UTC)
         )
         session.add_all([acme, Module(key="src", name="Sources", summary="All of it", paths=["src/**"], position=1)])
-        ensure_repository(session, str(repository.path), name="one", actor=Actor.system("test"), reason="a test")
-    Worker(app).run_until_idle()
+        ensure_repository(session, str(source.path), name="one", actor=Actor.system("test"), reason="a test")
+    Worker(portal).run_until_idle()
     with db.write() as session:
         anne = session.scalars(sa.select(Person).where(Person.name == "Anne Arc")).one()
         people.state(session, anne, acme.id, starts_on=datetime(2025, 1, 1).date(), source=StatementSource.SELF,
                      actor=Actor.system("test"), reason="said so")  # fmt: skip
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return path
+
+
+@pytest.fixture
+def counted(app, db: Database) -> Database:
+    """The database of a portal that has counted."""
     return db
 
 
@@ -56,10 +78,6 @@ def one(db, model):
 def person(db, name: str) -> Person:
     with db.read() as session:
         return session.scalars(sa.select(Person).where(Person.name == name)).one()
-
-
-def test_an_empty_portal_says_what_to_do(client):
-    assert "No repository is counted yet" in client.get("/contributions/").text
 
 
 def test_the_overview_shows_figures_with_definition_and_as_of(client, counted):
@@ -131,8 +149,8 @@ def test_a_hidden_person_keeps_the_count_and_loses_the_name(client, counted):
         assert session.scalar(sa.select(sa.func.sum(Rollup.commits)).where(Rollup.person_id == anne.id)) > 0
 
 
-def test_only_an_administrator_adds_a_repository(client, counted, repository):
-    assert client.post("/contributions/repositories/", data={"location": str(repository.path)}).status_code in (
+def test_only_an_administrator_adds_a_repository(client, counted, tmp_path):
+    assert client.post("/contributions/repositories/", data={"location": str(tmp_path)}).status_code in (
         302,
         401,
         403,
