@@ -11,7 +11,7 @@ from app import pages
 from app.auth import User
 from app.clock import current_clock
 from app.contributions import queries
-from app.contributions.looks import Look, share_over_time
+from app.contributions.looks import Look
 from app.contributions.queries import EVERYTHING, Scope
 from app.contributions.windows import read_window
 from app.members.models import Organization
@@ -29,7 +29,7 @@ def of_everything(session: Session, _user: User) -> pages.Card | None:
 def of_organization(session: Session, _user: User, organization: Organization) -> pages.Card | None:
     """An organization's share of a year's commits."""
     url = url_for("contributions.organization", public_id=organization.public_id)
-    return _card(session, Scope(organization=organization.id), url, "share")
+    return _card(session, Scope(organization=organization.id), url, "share-over-time")
 
 
 @pages.fill("person", order=20)
@@ -56,8 +56,7 @@ def _card(session: Session, scope: Scope, url: str, figure: str) -> pages.Card |
     now = current_clock().now()
     window, _ = read_window({}, today=now.date(), first=None)
     look = Look(session, scope, window, now, {})
-    drawn = (
-        share_over_time(look, Look(session, EVERYTHING, window, now, {})) if figure == "share" else look.figure(figure)
-    )
-    values: dict[str, Any] = {"summary": look.summary, "figure": drawn}
+    # Of an organization everything is attributed; what it may miss is the whole's.
+    unattributed = (look.whole if scope.organization else look).summary.unattributed
+    values: dict[str, Any] = {"summary": look.summary, "figure": look.figure(figure), "unattributed": unattributed}
     return pages.Card("Contributions", "contributions/_card.html", values, url=url, wide=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Literal
@@ -116,6 +116,11 @@ class Look:
     def total(self) -> int:
         return sum(cell.commits for cell in self.work)
 
+    @cached_property
+    def whole(self) -> Look:
+        """The same days over everything (or the one repository): what a share is a share of."""
+        return Look(self.session, Scope(repository=self.scope.repository), self.window, self.as_of, self.arguments)
+
     def organization_url(self, number: int | None) -> str | None:
         """The page of an organization, in the same window."""
         one = self.organizations.get(number) if number else None
@@ -210,27 +215,28 @@ def touched_modules(look: Look) -> Figure:
                    _table(title, ("Module", "Commits"), rows))  # fmt: skip
 
 
+def share_over_time(look: Look) -> Figure:
+    """The scope's share of all commits (of the repository looked at), period by period."""
+    own, everything = _by_period(look), _by_period(look.whole)
+    values = [100 * one / of if of else 0 for one, of in zip(own, everything, strict=True)]
+    series = [charts.Series("Share of all commits", values)]
+    rows = [(period.first.isoformat(), one, of) for period, one, of in
+            zip(look.periods, own, everything, strict=True)]  # fmt: skip
+    title = "Share of all commits"
+    found = _figure(look, "share-over-time", title, "commits", ("from", "commits", "all commits"), rows,
+                    charts.line(title, look.labels, series, unit="%"),
+                    charts.figures_table(title, look.labels, series))  # fmt: skip
+    return replace(found, unattributed=look.whole.summary.unattributed)
+
+
 FIGURES: dict[str, Callable[[Look], Figure]] = {
     "commits-over-time": commits_over_time,
     "organizations": organizations,
     "contributors-over-time": contributors_over_time,
     "people": people,
     "modules": touched_modules,
+    "share-over-time": share_over_time,
 }
-
-
-def share_over_time(look: Look, whole: Look) -> Figure:
-    """An organization's share of all commits, period by period, beside its own count."""
-    own = _by_period(look)
-    everything = _by_period(whole)
-    values = [100 * one / of if of else 0 for one, of in zip(own, everything, strict=True)]
-    series = [charts.Series("Share of all commits", values)]
-    rows = [(period.first.isoformat(), one, of) for period, one, of in
-            zip(look.periods, own, everything, strict=True)]  # fmt: skip
-    title = "Share of all commits"
-    return _figure(look, "share-over-time", title, "commits", ("from", "commits", "all commits"), rows,
-                   charts.line(title, look.labels, series, unit="%"),
-                   charts.figures_table(title, look.labels, series))  # fmt: skip
 
 
 def _by_period(look: Look) -> list[int]:

@@ -122,10 +122,13 @@ def is_signed_off(message: Message, email: str) -> bool:
 
 
 def missing_sign_offs(message: Message, author_name: str, author_email: str) -> tuple[str, ...]:
-    """`Name <address>` of the author and of each co-author who has not signed off; tools need not sign."""
-    people = [(author_name, author_email)]
-    people += [(trailer.name, trailer.email) for trailer in message.of(TrailerKey.CO_AUTHORED)]
-    wanted = [(name, email) for name, email in people if contributor_kind(name, email) is ContributorKind.PERSON]
+    """`Name <address>` of the author and of each co-author who has not signed off.
+
+    A tool or bot that is named as co-author need not sign; an author must, whatever name it goes by.
+    """
+    helpers = [(trailer.name, trailer.email) for trailer in message.of(TrailerKey.CO_AUTHORED)]
+    wanted = [(author_name, author_email)]
+    wanted += [who for who in helpers if contributor_kind(*who) is ContributorKind.PERSON]
     return tuple(f"{name} <{email}>" for name, email in wanted if not is_signed_off(message, email))
 
 

@@ -47,7 +47,7 @@ def _helpers() -> dict[str, Any]:
 def overview() -> str:
     """The whole foundation, or one repository of it."""
     with _looking() as (session, look):
-        shown = [look.figure(key) for key in FIGURES]
+        shown = [look.figure(key) for key in FIGURES if key != "share-over-time"]
         return _page("contributions/overview.html", session, look, {figure.key: figure for figure in shown},
                      recent=queries.recent_commits(session, look.scope))  # fmt: skip
 
@@ -75,8 +75,7 @@ def organization(public_id: str) -> str:
         found = members.organization_by_public_id(session, public_id) or abort(404)
         scope = Scope(repository=whole.scope.repository, organization=found.id)
         look = Look(session, scope, whole.window, whole.as_of, whole.arguments)
-        figures = {key: look.figure(key) for key in ("contributors-over-time", "people", "modules")}
-        figures["share-over-time"] = looks.share_over_time(look, whole)
+        figures = {key: look.figure(key) for key in ("share-over-time", "contributors-over-time", "people", "modules")}
         today = current_clock().now().date()
         member = next((one for one in members.members_on(session, today) if one.organization.id == found.id), None)
         return _page("contributions/organization.html", session, look, figures, organization=found, member=member,
@@ -109,7 +108,7 @@ def module(key: str) -> str:
         found = modules.module_by_key(session, key) or abort(404)
         look = Look(session, Scope(repository=whole.scope.repository, module=key), whole.window, whole.as_of,
                     whole.arguments)  # fmt: skip
-        figures = {name: look.figure(name) for name in FIGURES if name != "modules"}
+        figures = {name: look.figure(name) for name in FIGURES if name not in ("modules", "share-over-time")}
         return _page("contributions/module.html", session, look, figures, module=found,
                      recent=queries.recent_commits(session, look.scope))  # fmt: skip
 

@@ -100,6 +100,10 @@ def test_a_tool_need_not_sign_off():
     assert missing_sign_offs(message, "Anne", "anne@x") == ()
 
 
+def test_an_author_signs_off_whatever_the_name():
+    assert missing_sign_offs(read_message("t"), "dependabot[bot]", "x@y.example") == ("dependabot[bot] <x@y.example>",)
+
+
 @pytest.mark.parametrize(("name", "email", "kind"), [
     ("Anne Arc", "anne@arc.example", ContributorKind.PERSON), ("Jo Abbot", "abbot@x.example", ContributorKind.PERSON),
     ("Robot Lover", "r@x.example", ContributorKind.PERSON), ("Claude Monet", "monet@x.example", ContributorKind.PERSON),

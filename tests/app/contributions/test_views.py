@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +131,19 @@ def test_a_download_has_the_pages_figures(client, counted):
     assert found["as_of"].startswith("2026-01-15T12:00")
     module = client.get("/contributions/figures/people.json?module=src").get_json()
     assert module["rows"] == [["Anne Arc", 4, 1.0]]
+
+
+def test_every_figure_of_an_organization_can_be_taken_away(client, counted):
+    acme = one(counted, Organization)
+    page = client.get(f"/contributions/organizations/{acme.public_id}").text
+    links = {html.unescape(link) for link in re.findall(r'href="(/contributions/figures/[^"]+)"', page)}
+    assert len(links) == 8
+    for link in links:
+        assert client.get(link).status_code == 200, link
+    found = client.get(f"/contributions/figures/share-over-time.json?organization={acme.public_id}").get_json()
+    assert [sum(column) for column in list(zip(*found["rows"], strict=True))[1:]] == [4, 6]
+    assert found["unattributed_share"] == pytest.approx(1 / 3)
+    assert "33%" in client.get(f"/organizations/{acme.public_id}").text
 
 
 def test_a_spreadsheet_does_not_run_a_name(client, counted):
