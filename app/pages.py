@@ -203,13 +203,19 @@ def init(app: Flask) -> None:
         fields = {
             "request_id": _request_id(),
             "method": request.method,
-            "path": request.path,
+            "path": _path_for_the_log(),
             "status": response.status_code,
             "ms": round((time.monotonic() - began) * 1000, 1) if began else None,
             "person": user.person if user else None,
         }
         log.info("request", extra={"fields": fields})
         return response
+
+
+def _path_for_the_log() -> str:
+    """The path of the request without a sign-in link's token, which whoever reads the log could use first."""
+    token = (request.view_args or {}).get("token")
+    return request.path.replace(token, "...") if token else request.path
 
 
 def navigation(app: Flask, user: User) -> list[tuple[Audience, list[Nav]]]:
@@ -307,7 +313,7 @@ def _unexpected(error: Exception) -> Any:
     wanted = current_app.config["PROPAGATE_EXCEPTIONS"]
     if wanted or (wanted is None and current_app.testing):
         raise error
-    log.exception("unexpected", extra={"fields": {"request_id": _request_id(), "path": request.path}})
+    log.exception("unexpected", extra={"fields": {"request_id": _request_id(), "path": _path_for_the_log()}})
     return _http_error(InternalServerError())
 
 

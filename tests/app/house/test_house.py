@@ -173,6 +173,14 @@ def test_a_fault_shows_the_number_that_the_log_has(
     assert lines[-1]["status"] == 500
 
 
+def test_a_sign_in_link_is_not_written_into_the_log(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="flambeau"):
+        client.get("/sign-in/the-secret-token")
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert any("/sign-in/..." in line for line in lines)
+    assert not any("the-secret-token" in line for line in lines)
+
+
 def test_hostile_text_cannot_forge_a_line_of_the_log() -> None:
     record = logging.LogRecord("flambeau", logging.INFO, "", 0, 'x\n{"level": "forged"}', (), None)
     assert "\n" not in JsonFormatter().format(record)

@@ -304,11 +304,11 @@ def test_four_workers_at_once_do_each_job_once_and_share_the_oven(db_each: Datab
         if step.job.hardware:
             baking.append(step.job.public_id)
             most_at_once = max(most_at_once, len(baking))
-            time.sleep(0.01)
+            time.sleep(0.05)
             baking.remove(step.job.public_id)
         ran.append(step.job.public_id)
 
-    made = [start(db_each, "race", hardware="oven" if number % 3 == 0 else None) for number in range(24)]
+    made = [start(db_each, "race", hardware="oven" if number < 8 else None) for number in range(24)]
     workers = [Worker(app_each, name=f"w{number}", hardware=("oven",)) for number in range(4)]
 
     def work(worker: Worker) -> None:
