@@ -63,4 +63,6 @@ def cell(builds: Sequence[Build], target: Target) -> Cell:
         return Cell("passed", f"{found.passed} cases pass", url)
     if build.job.state is JobState.SUCCEEDED:
         return Cell("not_run", "no machine had this device", url)
-    return Cell(build.job.state.value, build.job.step or "waits for a runner", url)
+    if build.job.state is JobState.RUNNING:
+        return Cell("running", f"building: {build.job.step}", url)
+    return Cell(build.job.state.value, "waits for a runner", url)

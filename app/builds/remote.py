@@ -70,6 +70,8 @@ class Desk:
         if lease is None:
             return self._ending_of(held) is not JobState.SUCCEEDED
         goes_on = lease.heartbeat()
+        with self.db.write() as session:
+            session.get_one(RunnerRow, held.runner_id).seen_at = clock_of(session).now()
         if goes_on:
             lease.progress(share, text[:200])
         return not goes_on
@@ -155,11 +157,12 @@ class Desk:
     def finish(self, held: RunnerLease, failed: str, *, isolation: str) -> None:
         """The runner's last word: nothing if it went well, else the sentence. Raises: LeaseLost."""
         lease = self._lease(held)
-        with self.db.write() as session:
-            _build_of(session, held.job_id).isolation = isolation[:40]
         if lease is None:
             self._ending_of(held)
-        elif not lease.heartbeat():
+            return
+        with lease.transaction() as (session, _job):
+            _build_of(session, held.job_id).isolation = isolation[:40]
+        if not lease.heartbeat():
             lease.stop()
         else:
             lease.fail(failed[:2000] or "the runner ended before the last step")

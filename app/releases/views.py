@@ -23,7 +23,7 @@ from app.settings import current_settings
 
 blueprint = Blueprint("releases", __name__)
 nav = [Nav("users", "Releases", "releases.overview", 10), Nav("maintainers", "Releases", "releases.overview", 40)]
-LOCAL_NOTICE = "Local, reviewed by nobody: this machine built and signed it alone."
+LOCAL_NOTICE = "Local, reviewed by nobody: this machine builds and signs it alone."
 
 
 @permission("releases.request")
