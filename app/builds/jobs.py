@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from app.audit import Actor
 from app.builds import queries
-from app.builds.recipe import STEPS
 from app.builds.targets import with_wheels
 from app.contributions.clones import Clone, GitError
 from app.contributions.events import on_branch
 from app.contributions.models import Branch, Repository
 from app.contributions.registry import by_public_id, clone_of
 from app.governance.queries import current
+from app.governance_files.recipe import STEPS
 from app.jobs import Failed, StepContext, Workflow, enqueue
 
 build = Workflow("build", queue="runner", attempts=3, audited=True, title="Build a commit for one hardware target")
@@ -41,7 +41,7 @@ def ask(step: StepContext) -> dict[str, Any]:
             raise Failed("the repository is gone; nothing to build")
         governance = current(session)
         clone = clone_of(step.settings, repository)
-        recipe = queries.recipe(step.settings)
+        recipe = governance.recipe
         try:
             planned = queries.plan(step.settings, session, repository, str(step.payload["commit"]))
         except GitError as error:

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session, selectinload
 from app import audit
 from app.audit import Actor
 from app.builds.models import Artefact, ArtefactKind, Build, RunnerRow
-from app.builds.recipe import Recipe, read_recipe
 from app.contributions.models import Branch, Repository
 from app.contributions.registry import clone_of
 from app.db import clock_of
+from app.governance_files import Recipe
 from app.jobs import Job, JobState, JobStep, enqueue, retry
 from app.settings import Settings
 
@@ -33,11 +33,6 @@ class Plan:
     commits: int
     committed_at: int
     is_protected: bool
-
-
-def recipe(settings: Settings) -> Recipe:
-    """How commits are built, from governance/. Raises: RecipeError with every problem."""
-    return read_recipe(settings.governance_dir)
 
 
 def plan(settings: Settings, session: Session, repository: Repository, commit: str) -> Plan:
@@ -58,7 +53,7 @@ def plan(settings: Settings, session: Session, repository: Repository, commit: s
 def request_build(
     session: Session,
     planned: Plan,
-    made_by: Recipe,
+    recipe: Recipe,
     *,
     target: str,
     actor: Actor,
@@ -70,11 +65,11 @@ def request_build(
     if known is not None:
         return known
     trusted = planned.is_protected if is_trusted is None else is_trusted
-    version = _free_version(session, made_by.version_of(planned.commits), planned.commit)
+    version = _free_version(session, recipe.version_of(planned.commits), planned.commit)
     payload = {
-        "commit": planned.commit, "version": version, "trusted": trusted, "limits": made_by.limits.for_runner(),
-        "steps": made_by.steps_for_runner(),
-        "stamps": made_by.stamps_for(version=version, commit=planned.commit, is_local=is_local),
+        "commit": planned.commit, "version": version, "trusted": trusted, "limits": recipe.limits.for_runner(),
+        "steps": recipe.steps_for_runner(),
+        "stamps": recipe.stamps_for(version=version, commit=planned.commit, is_local=is_local),
         "environment": {"SOURCE_DATE_EPOCH": str(planned.committed_at)},
     }  # fmt: skip
     key = f"{planned.repository}:{planned.commit}:{target}"

@@ -14,7 +14,6 @@ from app.auth import Decision, User, access, can, current_user, permission
 from app.builds import api, queries
 from app.builds.grid import grid
 from app.builds.models import Build
-from app.builds.recipe import STEPS
 from app.builds.report import build_report
 from app.builds.targets import with_wheels
 from app.contributions.clones import GitError
@@ -22,6 +21,7 @@ from app.contributions.models import Repository
 from app.db import current_db
 from app.governance.queries import current
 from app.governance_files import GovernanceError, Target
+from app.governance_files.recipe import STEPS
 from app.jobs import cancel
 from app.pages import Nav
 from app.settings import current_settings
@@ -114,7 +114,6 @@ def artefact(public_id: str, filename: str) -> BaseResponse:
 def ask() -> BaseResponse:
     """Ask for the builds of a commit or branch, for every target with a wheel."""
     settings, user = current_settings(), current_user()
-    recipe = queries.recipe(settings)
     wanted = request.form.get("commit", "").strip()
     with current_db().write() as session:
         repository = session.scalar(
@@ -128,7 +127,7 @@ def ask() -> BaseResponse:
             flash(f"{error}. Give a branch's name, or a commit's full hash.")
             return redirect(url_for(".overview"))
         made = [
-            queries.request_build(session, planned, recipe, target=target.key, actor=user.actor,
+            queries.request_build(session, planned, current(session).recipe, target=target.key, actor=user.actor,
                                   is_local=settings.is_local)
             for target in with_wheels(current(session).targets)
         ]  # fmt: skip

@@ -10,10 +10,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from app.governance_files.charter import clauses
+from app.governance_files.document import Document
 from app.governance_files.documents import (
     Bodies,
     Body,
-    Document,
     Entitlement,
     Foundation,
     GateEntry,
@@ -30,6 +30,7 @@ from app.governance_files.documents import (
     TierTerm,
 )
 from app.governance_files.linter import Files, lint
+from app.governance_files.recipe import Recipe
 from app.governance_files.yaml_lines import Lines, Problem, key_text, load
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Module",
     "Problem",
     "Reading",
+    "Recipe",
     "RuleEntry",
     "SeatEntry",
     "Target",
@@ -107,11 +109,12 @@ def read(directory: Path, *, today: date) -> Reading:
     rules = document(Rules, "rules.yaml")
     modules = document(Modules, "modules.yaml")
     hardware = document(Hardware, "hardware.yaml")
+    recipe = document(Recipe, "builds.yaml")
     charter = _text(directory, foundation.charter, problems) if foundation else None
     problems += lint(Files(foundation, tiers, bodies, rules, modules, hardware, charter, lines, today))
     governance = None
     if (
-        foundation and tiers and bodies and rules and modules and hardware and charter is not None
+        foundation and tiers and bodies and rules and modules and hardware and recipe and charter is not None
         and all(problem.is_warning for problem in problems)
     ):  # fmt: skip
         governance = Governance(
@@ -123,6 +126,7 @@ def read(directory: Path, *, today: date) -> Reading:
             single_maintainer_entry=rules.single_maintainer,
             modules=modules.modules,
             targets=hardware.targets,
+            recipe=recipe,
             clauses=clauses(charter),
         )
     return Reading(governance, tuple(problems))

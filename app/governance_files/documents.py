@@ -5,20 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from app.governance_files.document import Document
+from app.governance_files.recipe import Recipe
 from app.rulebook import Abstentions, Rule, RulebookError, SingleMaintainer, Source, Threshold
 from app.rulebook.paths import Glob
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z0-9_]+)*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Clause = Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
-
-
-class Document(BaseModel):
-    """Frozen, and every key that it does not know is a problem."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Permissions(Document):
@@ -294,6 +290,7 @@ class Governance(Document):
     single_maintainer_entry: SingleMaintainerEntry
     modules: tuple[Module, ...]
     targets: tuple[Target, ...]
+    recipe: Recipe
     clauses: dict[str, str]
 
     def rule(self, key: str) -> Rule:

@@ -55,7 +55,7 @@ def request_release(
     known = release_of(session, repository.id, planned.commit)
     if known is not None:
         return known
-    recipe = builds.recipe(settings)
+    recipe = current(session).recipe
     made = [
         builds.request_build(session, planned, recipe, target=target.key, actor=actor, is_local=settings.is_local,
                              is_trusted=is_trusted)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.builds.recipe import RecipeError, read_recipe
 from app.contributions.clones import GitError, ask
 from app.governance_files import GovernanceError, read
 from app.settings import Settings
@@ -88,16 +87,11 @@ def lock_home(settings: Settings) -> Iterator[None]:
 
 
 def _governance_problems(settings: Settings) -> list[str]:
-    found = []
     try:
         read(settings.governance_dir, today=datetime.now(UTC).date()).require()
     except GovernanceError as error:
-        found.append(str(error))
-    try:
-        read_recipe(settings.governance_dir)
-    except RecipeError as error:
-        found.append(str(error))
-    return found
+        return [str(error)]
+    return []
 
 
 def _port_problems(settings: Settings) -> list[str]:

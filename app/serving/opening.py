@@ -69,7 +69,7 @@ def open_portal(app: Flask, checkout: Checkout) -> Opening:
                     "No hardware target of governance/hardware.yaml describes this machine: nothing is built here."
                 )
     return Opening(
-        checkout, own, administrator, f"{settings.base_url}/sign-in/{sign_in}", builds.recipe(settings).project,
+        checkout, own, administrator, f"{settings.base_url}/sign-in/{sign_in}", governance.recipe.project,
         tuple(hardware), token, RUNNER_NAME, tuple(notes),
     )  # fmt: skip
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from app.builds.recipe import RecipeError, read_recipe
 from app.builds.rules import ReportError, is_filename, read_conformance
-from tests.sample_project import ROOT
+from app.governance_files import GovernanceError, read
+from tests.sample_project import ROOT, write_governance
 
 SCHEMA = json.loads((ROOT / "docs" / "formats" / "conformance-1.schema.json").read_text())
 WHEEL, COMMIT = "a" * 64, "c" * 40
@@ -69,7 +70,7 @@ def test_a_file_name_that_is_more_than_a_name_is_none(name):
 
 
 def test_the_recipe_in_governance_can_be_used():
-    recipe = read_recipe(ROOT / "governance")
+    recipe = read(ROOT / "governance", today=date(2026, 1, 1)).require().recipe
     assert recipe.version_of(7) == "0.1.0.dev7"
     stamps = recipe.stamps_for(version="0.1.0.dev7", commit=COMMIT, is_local=False)
     assert [stamp["path"] for stamp in stamps] == ["framework/flambeau/_version.py"]
@@ -80,8 +81,11 @@ def test_the_recipe_in_governance_can_be_used():
 
 
 def test_a_recipe_with_mistakes_names_all_of_them(tmp_path: Path):
-    (tmp_path / "builds.yaml").write_text("project: 'Bad Name'\nversion: '1'\nsteps: {sdist: x}\nsurprise: 1\n")
-    with pytest.raises(RecipeError) as caught:
-        read_recipe(tmp_path)
+    folder = write_governance(
+        tmp_path / "governance", project="Bad Name", version="1", steps={"sdist": "x"}, surprise=1
+    )
+    with pytest.raises(GovernanceError) as caught:
+        read(folder, today=date(2026, 1, 1)).require()
     for key in ("project", "version", "steps.wheel", "surprise"):
-        assert f"{key}:" in str(caught.value)
+        assert f"{key}" in str(caught.value)
+    assert str(caught.value).count("builds.yaml") >= 4

@@ -1,27 +1,19 @@
-"""governance/builds.yaml as a checked value: how a commit becomes a wheel, and what a build may use."""
+"""What builds.yaml may say: how a commit becomes a wheel, and what a build may use."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
+
+from app.governance_files.document import Document
 
 STEPS = ("sdist", "wheel", "conformance", "tests")
 LOCAL_ORIGIN = "local build, reviewed by nobody"
 
 
-class RecipeError(Exception):
-    """builds.yaml cannot be used; the message lists every problem."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Stamp(_Part):
+class Stamp(Document):
     """What is written into the source: the whole file `path`, or the first line there that `find` matches."""
 
     path: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")
@@ -39,7 +31,7 @@ class Stamp(_Part):
         return value
 
 
-class Steps(_Part):
+class Steps(Document):
     """One script a step."""
 
     sdist: str
@@ -48,7 +40,7 @@ class Steps(_Part):
     tests: str
 
 
-class Limits(_Part):
+class Limits(Document):
     """What each step may use."""
 
     time_s: int = Field(default=2400, ge=1, le=86_400)
@@ -66,7 +58,7 @@ class Limits(_Part):
         }  # fmt: skip
 
 
-class Recipe(_Part):
+class Recipe(Document):
     """The file as a whole."""
 
     project: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -110,19 +102,6 @@ class Recipe(_Part):
         }
         scripts = self.steps.model_dump()
         return [{"name": name, "script": scripts[name], "produces": produces[name]} for name in STEPS]
-
-
-def read_recipe(governance: Path) -> Recipe:
-    """The recipe in a governance folder. Raises: RecipeError with every problem."""
-    path = governance / "builds.yaml"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Recipe.model_validate(values)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path} cannot be read: {error}") from None
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise RecipeError(f"{path} has {len(lines)} problems:\n" + "\n".join(lines)) from None
 
 
 def _handed_over(pattern: str, kind: str, most_bytes: int, *, least: int = 1, most: int = 1) -> dict[str, Any]:
