@@ -71,6 +71,7 @@ def page(
     is_danger: bool = False,
 ) -> Any:
     """A page with one form; with problems its status is 422 and every value is kept."""
+    order = [field.name for field in fields]
     text = render_template(
         "form_page.html",
         title=title,
@@ -79,7 +80,8 @@ def page(
         submit=submit,
         lead=lead,
         crumbs=crumbs,
-        problems=problems,
+        problems=sorted(problems, key=lambda problem: order.index(problem.where) if problem.where in order else -1),
+        labels={field.name: field.label for field in fields},
         notes=notes,
         is_danger=is_danger,
     )

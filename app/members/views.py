@@ -102,7 +102,7 @@ def show(public_id: str) -> str:
             "members/organization.html",
             organization=organization,
             member=next(one for one in queries.members_on(session, today) if one.organization.id == organization.id),
-            memberships=[(one, queries.term_of(session, one.tier_key, one.starts_on)) for one in memberships],
+            memberships=[(one, _tier_names(session, one, today)) for one in memberships],
             domains=queries.domains_of(session, organization),
             related=related,
             present=[pair for pair in employed if pair[1].ends_on is None or pair[1].ends_on >= today],
@@ -301,6 +301,13 @@ def affiliate(public_id: str) -> Any:
         return organization, f"{people.shown_name(person)} counts for {organization.name} now."
 
     return _page(organization, "A person who works there", fields, PersonForm, act, "State it")
+
+
+def _tier_names(session: Session, membership: Membership, today: date) -> str:
+    """What the tier was called when the membership began and, if it was renamed since, at its end or today."""
+    days = (membership.starts_on, min(membership.ends_on or today, today))
+    names = [term.name for day in days if (term := queries.term_of(session, membership.tier_key, day))]
+    return ", later ".join(dict.fromkeys(names)) or membership.tier_key
 
 
 def _organization_fields(organization: Organization | None) -> list[Field]:

@@ -92,6 +92,7 @@ def test_the_list_is_as_of_a_day_and_nonsense_is_today(staff, acme):
     data = {"tier": "platinum", "starts_on": "2024-03-01", "reason": "They joined."}
     staff.post(f"/organizations/{acme}/memberships/new", data=data)
     assert b"<h2>Premier" in staff.get("/organizations/?at=2024-06-01").data
+    assert b"Premier, later Platinum" in staff.get(f"/organizations/{acme}").data
     for day in ("soon", "9999-99-99", "0001-01-01"):
         assert b"<h2>Platinum" in staff.get(f"/organizations/?at={day}").data
 
