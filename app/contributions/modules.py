@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from app.modules.queries import paths
 from app.modules.rules import ModulePaths, modules_of
 
 _NAME = "commit_module"
+_TABLE = cast(sa.Table, CommitModule.__table__)
 
 
 def record_modules(session: Session, commits: Sequence[tuple[int, Iterable[PathChange]]]) -> None:
@@ -32,7 +34,7 @@ def record_modules(session: Session, commits: Sequence[tuple[int, Iterable[PathC
         rows += [{"commit_id": commit_id, "module_key": key, "added": added, "deleted": deleted}
                  for key, (added, deleted) in lines.items()]  # fmt: skip
     if rows:
-        session.execute(sa.insert(CommitModule.__table__), rows)
+        session.execute(sa.insert(_TABLE), rows)
 
 
 def modules_are_current(session: Session) -> bool:
