@@ -1,0 +1,74 @@
+"""What the bench measures and what each row owes: the table of targets is data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Rival = Literal["flambeau", "torch", "torch+tcmalloc", "numpy"]
+RIVALS: tuple[Rival, ...] = ("flambeau", "torch", "torch+tcmalloc", "numpy")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of work. `target`: how many times as fast as PyTorch eager we owe our users.
+
+    `bytes_moved` or `operations` of one call, where the machine's limit can be told from them.
+    """
+
+    name: str
+    title: str
+    target: float
+    threads: tuple[int, ...] = (1, 2)
+    bytes_moved: float | None = None
+    operations: float | None = None
+    rivals: tuple[Rival, ...] = RIVALS
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A figure of ours alone that must stay under a bound."""
+
+    name: str
+    title: str
+    unit: str
+    bound: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Samples of one row, seconds a call (or the unit given), in the order of the rounds.
+
+    A file `bench_<subject>.py` in this folder gives its rows by `measure(rounds: int) -> list[Measured]`; `ours` and
+    `against` name the rivals that are compared, and `more_is_better` turns the ratio round (requests a second).
+    """
+
+    name: str
+    title: str
+    unit: str
+    threads: int
+    samples: dict[str, list[float]]
+    ours: str
+    against: str
+    target: float | None = None
+    more_is_better: bool = False
+    limit: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+TEN_MILLION = 10_000_000
+
+ROWS = (
+    Row("small_add", "a + b, 100 float32", 3.0, threads=(1,)),
+    Row("small_backward", "forward and backward of sum(relu(a * b + c)), 100 float32", 5.0, threads=(1,),
+        rivals=("flambeau", "torch")),
+    Row("add_10m", "add, 10 million float32", 3.0, bytes_moved=12.0 * TEN_MILLION),
+    Row("exp_10m", "exp, 10 million float32", 3.0, bytes_moved=8.0 * TEN_MILLION),
+    Row("matmul_1024", "float32 matmul 1024", 1.8, operations=2.0 * 1024**3),
+    Row("digits_step", "digits MLP, one AdamW step, batch 128", 1.5, rivals=("flambeau", "torch", "torch+tcmalloc")),
+)  # fmt: skip
+
+CEILINGS = (
+    Ceiling("import_time", "import flambeau", "ms", 60.0),
+    Ceiling("import_memory", "resident memory after import", "MB", 40.0),
+)
