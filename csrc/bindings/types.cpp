@@ -69,7 +69,7 @@ void make_device_type(py::module_& module) {
   py::class_<PyDevice>(module, "Device", "Where a tensor lives; equal to its name.")
       .def_property_readonly("name", [](const PyDevice& d) { return d.device->name(); })
       .def_property_readonly("hardware", [](const PyDevice& d) { return std::string(d.device->info().name); })
-      .def_property_readonly("driver", [](const PyDevice& d) { return std::string(d.device->info().driver); })
+      .def_property_readonly("driver", [](const PyDevice& d) { return d.device->driver(); })
       .def_property_readonly("backend", [](const PyDevice& d) { return std::string(d.device->backend()->name); })
       .def_property_readonly("backend_version", [](const PyDevice& d) { return std::string(d.device->backend()->version); })
       .def_property_readonly("memory_bytes", [](const PyDevice& d) { return d.device->info().memory_bytes; })

@@ -1,4 +1,4 @@
-"""`python -m tests.speed`: ours beside PyTorch and NumPy, interleaved in one run. docs/performance.md says how to read it."""
+"""`python -m tests.speed`: ours beside PyTorch and NumPy, interleaved in one run (docs/performance.md)."""
 
 from __future__ import annotations
 
@@ -122,7 +122,8 @@ def _machine() -> dict[str, Any]:
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line[:10] == "model name"]
+        lines = cpuinfo.read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         processor = names[0] if names else processor
     return {
         "processor": processor,

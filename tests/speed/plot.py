@@ -55,7 +55,8 @@ def plot(report: dict[str, Any]) -> str:
         label = f"{row['title']}, {row['threads']} thread{'s' if row['threads'] > 1 else ''}"
         parts += [
             f'<text x="{LEFT - 10}" y="{middle + 4:.1f}" text-anchor="end" {_fitted(label)}>{escape(label)}</text>',
-            f'<rect class="bar" x="{x(0.5):.1f}" y="{y + 8}" width="{x(found["value"]) - x(0.5):.1f}" height="18" rx="2"/>',
+            f'<rect class="bar" x="{x(0.5):.1f}" y="{y + 8}" width="{x(found["value"]) - x(0.5):.1f}" '
+            'height="18" rx="2"/>',
             f'<line class="interval" x1="{x(found["low"]):.1f}" x2="{x(found["high"]):.1f}" '
             f'y1="{middle:.1f}" y2="{middle:.1f}"/>',
             f'<text x="{x(found["high"]) + 8:.1f}" y="{middle + 4:.1f}">{found["value"]:.1f}</text>',

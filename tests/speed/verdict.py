@@ -21,7 +21,12 @@ class Ratio:
 
 
 def ratio(
-    ours: Sequence[float], theirs: Sequence[float], *, more_is_better: bool = False, resamples: int = 2000, seed: int = 1
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    more_is_better: bool = False,
+    resamples: int = 2000,
+    seed: int = 1,
 ) -> Ratio:
     """Medians of the rounds divided; the interval resamples whole rounds, which keeps what disturbed both together.
 
@@ -29,7 +34,7 @@ def ratio(
     Ratio(value=2.0, low=2.0, high=2.0)
     """
     pairs = list(zip(ours, theirs, strict=True))
-    draw = random.Random(seed)  # noqa: S311: resampling, not a secret
+    draw = random.Random(seed)
     values = sorted(_divided(draw.choices(pairs, k=len(pairs)), more_is_better) for _ in range(resamples))
     return Ratio(_divided(pairs, more_is_better), values[int(0.025 * resamples)], values[int(0.975 * resamples) - 1])
 
@@ -45,9 +50,11 @@ def against_target(measured: Ratio, target: float) -> Verdict:
     return "not met" if measured.high < target else "not decided"
 
 
-def under_bound(samples: Sequence[float], bound: float, *, resamples: int = 2000, seed: int = 1) -> tuple[Ratio, Verdict]:
+def under_bound(
+    samples: Sequence[float], bound: float, *, resamples: int = 2000, seed: int = 1
+) -> tuple[Ratio, Verdict]:
     """The median of what must stay under a bound, with its interval."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     values = sorted(statistics.median(draw.choices(samples, k=len(samples))) for _ in range(resamples))
     low, high = values[int(0.025 * resamples)], values[int(0.975 * resamples) - 1]
     verdict: Verdict = "met" if high <= bound else "not met" if low > bound else "not decided"

@@ -18,6 +18,7 @@ SAMPLE_S = 0.02  # one sample lasts at least this long
 def flambeau_rows(threads: int) -> dict[str, Callable[[], Work]]:
     """Ours. The arrays of the large rows are made by NumPy, the same in every rival."""
     import flambeau as fl
+    import flambeau.nn.functional
     import numpy as np
 
     fl.set_num_threads(threads)
@@ -31,7 +32,7 @@ def flambeau_rows(threads: int) -> dict[str, Callable[[], Work]]:
 
     def small_backward() -> Work:
         a, b, c = (fl.tensor(np.asarray(given(100, seed=i).numpy()), requires_grad=True) for i in range(3))
-        relu = fl.relu if hasattr(fl, "relu") else fl.nn.functional.relu
+        relu = fl.nn.functional.relu
 
         def step() -> None:
             a.grad = b.grad = c.grad = None
