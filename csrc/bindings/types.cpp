@@ -69,7 +69,12 @@ void make_device_type(py::module_& module) {
   py::class_<PyDevice>(module, "Device", "Where a tensor lives; equal to its name.")
       .def_property_readonly("name", [](const PyDevice& d) { return d.device->name(); })
       .def_property_readonly("hardware", [](const PyDevice& d) { return std::string(d.device->info().name); })
-      .def_property_readonly("driver", [](const PyDevice& d) { return d.device->driver(); })
+      .def_property_readonly("driver", [](const PyDevice& d) {
+        fl_device_info now{};  // asked anew: a library may have been opened since the start
+        now.struct_size = sizeof now;
+        const bool told = d.device->backend()->describe(d.device->index(), &now) == FL_OK;
+        return std::string(told ? now.driver : d.device->info().driver);
+      })
       .def_property_readonly("backend", [](const PyDevice& d) { return std::string(d.device->backend()->name); })
       .def_property_readonly("backend_version", [](const PyDevice& d) { return std::string(d.device->backend()->version); })
       .def_property_readonly("memory_bytes", [](const PyDevice& d) { return d.device->info().memory_bytes; })

@@ -89,12 +89,6 @@ Device::Device(const fl_backend* backend, int32_t index, std::string name)
 
 Device::~Device() = default;
 
-std::string Device::driver() const {
-  fl_device_info now{};
-  now.struct_size = sizeof now;
-  return backend_->describe(index_, &now) == FL_OK ? now.driver : info_.driver;
-}
-
 const fl_kernel* Device::kernel(const OpRow& row, std::span<const DType> dtypes) {
   uint64_t key = 1;
   for (DType dtype : dtypes) key = key << 3 | static_cast<uint64_t>(dtype);

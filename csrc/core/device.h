@@ -28,7 +28,6 @@ class Device {
   const fl_backend* backend() const { return backend_; }
   int32_t index() const { return index_; }
   const fl_device_info& info() const { return info_; }
-  std::string driver() const;  // as it is now: a library may have been opened since the start
   bool host_memory() const { return host_memory_; }
   bool runs_ahead() const { return (info_.flags & FL_DEVICE_RUNS_AHEAD) != 0; }
   bool stores(DType dtype) const { return contains(dtypes_, dtype); }
