@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -73,13 +74,13 @@ def _run_dtype(row: optable.Row, dtype: str, declared: set[str], device: str, re
         if missing:
             yield replace(blank, result="not_run", detail=f"{device} does not declare {', '.join(sorted(missing))}")
             continue
-        yield _judge(blank, lambda case=case: _compare_values(case, device, reference, seed))
+        yield _judge(blank, partial(_compare_values, case, device, reference, seed))
         if case.layout in ("plain", "turned") and row.differentiable and dtype in optable.FLOATS:
             yield _judge(replace(blank, mode="gradients"),
-                         lambda case=case: _compare_gradients(case, device, reference, seed))
+                         partial(_compare_gradients, case, device, reference, seed))
         # An op without inputs says nothing of a device in a graph, and is replayed on the CPU.
         if case.layout == "plain" and not row.in_place and (case.sample.inputs or device == "cpu"):
-            yield _judge(replace(blank, mode="recorded"), lambda case=case: _compare_recorded(case, device, seed))
+            yield _judge(replace(blank, mode="recorded"), partial(_compare_recorded, case, device, seed))
 
 
 @dataclass(frozen=True)

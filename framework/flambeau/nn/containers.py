@@ -50,8 +50,8 @@ class Sequential(_Numbered):
             for name, layer in layers[0].items():
                 setattr(self, name, _checked(self, layer))
             return
-        for number, layer in enumerate(layers):
-            setattr(self, str(number), _checked(self, layer))
+        for number, given in enumerate(layers):
+            setattr(self, str(number), _checked(self, given))
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         for layer in self.children():
@@ -68,8 +68,8 @@ class ModuleList(_Numbered):
     """
 
     def __init__(self, layers: Iterable[Module] = ()) -> None:
-        for number, layer in enumerate(layers):
-            setattr(self, str(number), _checked(self, layer))
+        for number, given in enumerate(layers):
+            setattr(self, str(number), _checked(self, given))
 
 
 def _checked(owner: Module, layer: object) -> Module:

@@ -23,7 +23,7 @@ class Optimizer:
         given = list(params)
         if not given:
             raise ValueError(f"{type(self).__name__}: no parameters; pass net.parameters()")
-        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
+        groups: list[Any] = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
 
