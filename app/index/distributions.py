@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
 from packaging.metadata import Metadata
 from packaging.specifiers import SpecifierSet
@@ -184,7 +184,7 @@ def _inspect_sdist(path: Path, filename: str) -> Distribution:
     top = filename.removesuffix(".tar.gz")
     metadata, problems = b"", []
     with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as unpacked:
-        for member, content in _members(cast(IO[bytes], _Bounded(unpacked))):
+        for member, content in _members(_Bounded(unpacked)):
             trouble = _path_problem(member.name)
             if not trouble and member.name.split("/", 1)[0] != top:
                 trouble = f"lies outside {top}/"
