@@ -15,7 +15,7 @@ from flask import Flask
 
 from app import create_app, sessions
 from app.demo.loading import REASON, SEED, is_loaded, load
-from app.serving.checks import CannotServe, lock_home
+from app.serving.checks import CannotServe, check_port, lock_home
 from app.serving.processes import Family
 from app.settings import ROOT, Settings, SettingsError
 
@@ -43,6 +43,8 @@ def _demo(options: argparse.Namespace) -> int:
     settings = Settings.from_environment(environment)
     begun = time.monotonic()
     with lock_home(settings):
+        if not options.load_only:
+            check_port(settings, verb="make demo")
         app = create_app(settings)
         logging.disable(logging.INFO)  # the demo tells its own progress
         app.extensions["flambeau"].db.upgrade()

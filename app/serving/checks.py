@@ -94,7 +94,13 @@ def _governance_problems(settings: Settings) -> list[str]:
     return []
 
 
-def _port_problems(settings: Settings) -> list[str]:
+def check_port(settings: Settings, *, verb: str) -> None:
+    """Whether the port is free. Raises: CannotServe with another one to try."""
+    for problem in _port_problems(settings, verb=verb):
+        raise CannotServe(problem)
+
+
+def _port_problems(settings: Settings, *, verb: str = "make serve") -> list[str]:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -102,7 +108,7 @@ def _port_problems(settings: Settings) -> list[str]:
         except OSError as error:
             return [
                 f"port {settings.port} cannot be used ({error.strerror}); choose another: "
-                f"PORT={settings.port + 1} make serve"
+                f"PORT={settings.port + 1} {verb}"
             ]
     return []
 

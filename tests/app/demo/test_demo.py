@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from datetime import date, timedelta
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from app import create_app
 from app.contributions.metrics import Kind
 from app.contributions.models import Repository, Rollup
+from app.demo.__main__ import main
 from app.demo.cast import make_cast
 from app.demo.history import PLANS, Plan, stream
 from app.demo.loading import is_loaded, load
@@ -58,3 +60,16 @@ def test_a_demo_is_loaded_counted_as_git_does_and_loading_again_adds_nothing(set
     client = app.test_client()
     for address in ("/", "/contributions/?window=all", "/contributions/organizations/"):
         assert "Synthetic data" in client.get(address).text
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_written(tmp_path, monkeypatch, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("FLAMBEAU_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
+        assert main([]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be used" in told
+    assert "make demo" in told
+    assert not (tmp_path / "home" / "demo").exists()
