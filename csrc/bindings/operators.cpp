@@ -24,10 +24,19 @@ PyObject* run(const OpRow& row, Inputs inputs) {
   return wrap(std::move(out));
 }
 
+// What is neither tensor nor number: Python asks the other operand's type, or compares by identity. For an array it
+// would end in a riddle of NumPy's.
+PyObject* not_ours(const OpRow& row, PyObject* other, bool compares) {
+  if (!compares && (PyObject_HasAttrString(other, "__dlpack__") || PyObject_HasAttrString(other, "__array_interface__")))
+    raise(ErrorKind::Type, row.name, ": ", Py_TYPE(other)->tp_name, " beside a tensor; make a tensor of it with fl.asarray(array)");
+  Py_RETURN_NOTIMPLEMENTED;
+}
+
 template <int kOperator>
 PyObject* binary(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     const OpRow& row = *rows[kOperator];
+    constexpr bool compares = kOperator >= kEqual && kOperator <= kGreaterEqual;
     Borrowed<2> both;
     std::optional<Tensor> made;
     if (is_tensor(a) && is_tensor(b)) {
@@ -38,14 +47,14 @@ PyObject* binary(PyObject* a, PyObject* b) {
         both.set(0, tensor_of(a));
         return run(*rows[kSquare], both.first(1));
       }
-      PyErr_Clear();
+      if (kOperator == kPower) PyErr_Clear();
       made = scalar_operand(row.name, b, tensor_of(a));
-      if (!made) Py_RETURN_NOTIMPLEMENTED;
+      if (!made) return not_ours(row, b, compares);
       both.set(0, tensor_of(a));
       both.set(1, *made);
     } else {
       made = scalar_operand(row.name, a, tensor_of(b));
-      if (!made) Py_RETURN_NOTIMPLEMENTED;
+      if (!made) return not_ours(row, a, compares);
       both.set(0, *made);
       both.set(1, tensor_of(b));
     }

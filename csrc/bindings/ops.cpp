@@ -257,7 +257,7 @@ py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs,
   if (row.output_count == 1) return py::cast(outs[0]);
   py::tuple result(outs.size());
   for (size_t i = 0; i < outs.size(); ++i) result[i] = py::cast(outs[i]);
-  return std::move(result);
+  return result;
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "core/allocator.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "core/device.h"
@@ -30,7 +32,43 @@ uint64_t host_memory_bytes() {
   return pages > 0 && page > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(page) : uint64_t{4} << 30;
 }
 
+void unlock_all();
+
+// All allocators, for fork().
+struct All {
+  std::mutex mutex;
+  std::vector<Allocator*> list;
+};
+
+All& all() {
+  static All* made = [] {
+    pthread_atfork(
+        [] {
+          all().mutex.lock();
+          for (Allocator* allocator : all().list) allocator->lock();
+        },
+        [] { unlock_all(); }, [] { unlock_all(); });
+    return new All();
+  }();
+  return *made;
+}
+
+void unlock_all() {
+  for (Allocator* allocator : all().list) allocator->unlock();
+  all().mutex.unlock();
+}
+
 }  // namespace
+
+Allocator::Allocator(Device& device) : device_(device) {
+  std::lock_guard lock(all().mutex);
+  all().list.push_back(this);
+}
+
+Allocator::~Allocator() {
+  std::lock_guard lock(all().mutex);
+  std::erase(all().list, this);
+}
 
 uint32_t size_class(uint64_t bytes) {
   if (bytes <= 512) return bytes == 0 ? 0 : static_cast<uint32_t>((bytes - 1) / 64);  // 0 to 7

@@ -30,8 +30,10 @@ uint64_t class_bytes(uint32_t size_class);
 
 class Allocator {
  public:
-  explicit Allocator(Device& device) : device_(device) {}
-  ~Allocator() = default;
+  explicit Allocator(Device& device);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
 
   // A block of class_bytes(size_class), aligned to 64 at least. Trims and tries again before it raises MemoryError.
   Block allocate(uint32_t size_class);
@@ -40,6 +42,10 @@ class Allocator {
   // Returns what is kept to the backend; gives the bytes returned.
   uint64_t trim();
   MemoryFigures figures() const;
+
+  // Around fork(): a child must not find a lock that a thread of its parent held.
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
 
  private:
   static constexpr uint32_t kClasses = 256;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -114,7 +115,7 @@ class Pool {
     const auto helpers = static_cast<int32_t>(std::min<int64_t>(threads() - 1, job->pieces - 1));
     {
       std::lock_guard lock(mutex_);
-      while (static_cast<int32_t>(started_) < helpers) start_worker();
+      while (static_cast<int32_t>(started_) < helpers && start_worker()) {}
       for (int32_t i = 0; i < helpers; ++i) jobs_.push_back(job);
       waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
       if (asleep_ > 0) helpers == 1 ? wake_.notify_one() : wake_.notify_all();
@@ -132,9 +133,15 @@ class Pool {
   void unlock() { mutex_.unlock(); }
 
  private:
-  void start_worker() {
+  // False if the system gives no more threads: those that there are do the work, the caller alone if need be.
+  bool start_worker() {
+    try {
+      std::thread([this] { worker(); }).detach();
+    } catch (const std::system_error&) {
+      return false;
+    }
     ++started_;
-    std::thread([this] { worker(); }).detach();
+    return true;
   }
 
   void worker() {

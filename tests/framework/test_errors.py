@@ -51,6 +51,8 @@ from flambeau import _core
         (lambda: fl.take(fl.ones(3), fl.tensor([7]), axis=0), IndexError, "7"),
         (lambda: fl.ones(2) + (1 + 2j), fl.DTypeError, "complex"),
         (lambda: fl.ones(2) + "a", TypeError, "unsupported operand"),
+        (lambda: fl.ones(2) + np.ones(2), TypeError, "make a tensor of it with fl.asarray"),
+        (lambda: np.ones(2) * fl.ones(2), TypeError, "make a tensor of it with fl.asarray"),
         (lambda: fl.ones(2) @ 3, fl.ShapeError, "matmul"),
         (lambda: fl.devices.load("/nowhere/lib.so"), fl.DeviceError, "cannot open the backend"),
         (lambda: fl.fooo, AttributeError, "has no attribute 'fooo'"),
