@@ -65,7 +65,7 @@ def start_processes(family: Family, settings: Settings, opening: Opening) -> Non
     """Web, worker and runner, each a process of its own. The runner gets no variable of the portal's."""
     python = sys.executable
     web = [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{settings.port}", "--workers", "1", "--threads", "8",
-           "--timeout", "300", "--graceful-timeout", "5", "--no-control-socket", "wsgi:create_app()"]  # fmt: skip
+           "--timeout", "300", "--graceful-timeout", "1", "--no-control-socket", "wsgi:create_app()"]  # fmt: skip
     inside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     inside |= {
         "FLAMBEAU_HOME": str(settings.home), "DATABASE_URL": settings.database_url, "PORT": str(settings.port),

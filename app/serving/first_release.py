@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Flask
@@ -10,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from app.audit import Actor
 from app.builds.models import Build
+from app.builds.queries import build_again
 from app.contributions.models import Repository, RepositoryState
 from app.contributions.registry import by_public_id, clone_of, enqueue_ingest
-from app.jobs import Job, JobState
+from app.index.upstream import machine_upstream
+from app.jobs import Job, JobState, retry
 from app.people.models import Person
 from app.releases import queries
 from app.releases.models import Release
@@ -21,6 +25,7 @@ from app.serving.opening import Opening
 REASON = "make serve on one machine: local, reviewed by nobody"
 Report = Callable[[str, float | None], None]
 STEPS = ("sdist", "wheel", "conformance", "tests")
+_PORTS = {"http": 80, "https": 443}
 
 
 class FirstRelease:
@@ -32,6 +37,7 @@ class FirstRelease:
         self.trouble = ""
         self.page = ""
         self._asked_to_read = False
+        self._tried_again = False
 
     def look(self, report: Report) -> bool:
         """True once the release is published, or cannot be (then `trouble` says why)."""
@@ -63,6 +69,7 @@ class FirstRelease:
         return False
 
     def _request(self, repository_id: int, commit: str) -> bool:
+        self._tried_again = True  # what is new has nothing to go on from
         house = self._app.extensions["flambeau"]
         try:
             with house.db.write() as session:
@@ -84,8 +91,7 @@ class FirstRelease:
                 self.trouble = f"{release.version} was yanked: {release.yanked_reason}"
             return True
         if release.job.state.is_finished:
-            self.trouble = release.job.error or f"the release is {release.job.state.value}"
-            return True
+            return self._try_again_or_give_up(release)
         with house.db.read() as session:
             made = queries.builds_of(session, release)
         for build in made:
@@ -97,6 +103,34 @@ class FirstRelease:
         if release.job.state is JobState.WAITING and release.job.step in {"sign-offs", "decision"}:
             return self._act_for_the_administrator(release.id)
         return False
+
+    def _try_again_or_give_up(self, release: Release) -> bool:
+        """A release that an earlier call left failed goes on once more, from the step where it stopped."""
+        if self._tried_again:
+            self.trouble = (release.job.error or f"the release is {release.job.state.value}") + self._network_hint()
+            return True
+        with self._app.extensions["flambeau"].db.write() as session:
+            current = session.get_one(Release, release.id)
+            for build in queries.builds_of(session, current):
+                build_again(session, build, actor=_us(), reason="make serve was called again")
+            retry(session, current.job)
+        self._tried_again = True
+        return False
+
+    def _network_hint(self) -> str:
+        """Builds fetch what they need: if the index does not answer, that is the likely reason."""
+        settings = self._app.extensions["flambeau"].settings
+        parts = urlsplit(settings.upstream_index or machine_upstream() or "")
+        if not parts.hostname:
+            return ""
+        try:
+            socket.create_connection((parts.hostname, parts.port or _PORTS.get(parts.scheme, 443)), timeout=5).close()
+        except OSError as error:
+            return (
+                f". The package index at {parts.hostname} cannot be reached ({error}): check the network, "
+                "and call `make serve` again; it goes on from the step that failed"
+            )
+        return ""
 
     def _act_for_the_administrator(self, release_id: int) -> bool:
         """Sign and publish as far as the rules let one person; True if it now waits for other people."""
