@@ -276,8 +276,9 @@ Attr attr_from(const OpRow& row, const AttrSpec& spec, PyObject* object) {
       return object == Py_True;
     case FL_ATTR_INT: {
       if (PyLong_CheckExact(object)) {
-        const long long value = PyLong_AsLongLong(object);
-        if (value == -1 && PyErr_Occurred()) throw PythonError{};
+        int overflow = 0;
+        const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+        if (overflow) raise(ErrorKind::Value, row.name, ": ", word_of(spec), " does not fit into int64");
         return static_cast<int64_t>(value);
       }
       const Dims one = dims_from(text(row.name, ": ", word_of(spec)), object);

@@ -38,6 +38,7 @@ from flambeau import _core
         (lambda: fl.tensor(1j), TypeError, "complex"),
         (lambda: fl.tensor(np.array(["a"])), fl.DTypeError, "not known here"),
         (lambda: fl.zeros(2, dtype="int7"), fl.DTypeError, "'int7' is none of the dtypes"),
+        (lambda: fl.random.randint(0, 2**63, 4), ValueError, "high does not fit into int64"),
         (lambda: fl.zeros(-1), fl.ShapeError, "at least 0"),
         (lambda: fl.arange(0, 5, 0), ValueError, "step is 0"),
         (lambda: bool(fl.ones(2)), ValueError, "no single truth value"),
