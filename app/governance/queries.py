@@ -6,6 +6,7 @@ import hashlib
 from functools import lru_cache
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app.governance.models import GovernanceVersion
@@ -44,4 +45,11 @@ def sha256_of(content: str) -> str:
 
 @lru_cache(maxsize=4)
 def _parsed(content: str) -> Governance:
-    return Governance.model_validate_json(content)
+    try:
+        return Governance.model_validate_json(content)
+    except ValidationError as error:
+        missing = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:3])
+        raise GovernanceError(
+            f"governance/ was synced by another version of the portal (it does not fit here: {missing}); "
+            "run `flask governance sync`"
+        ) from None

@@ -10,6 +10,7 @@ from werkzeug.routing import IntegerConverter, Rule
 from app import auth, create_app
 from app.clock import FixedClock
 from app.db import Database, current_db
+from app.governance.models import GovernanceVersion
 from app.governance.queries import current
 from app.settings import Settings
 
@@ -58,6 +59,19 @@ def test_a_page_that_needs_governance_says_how_to_get_it(app: Flask, client: Fla
 
     answer = client.get("/needs-governance")
     assert (answer.status_code, "run `flask governance sync`" in answer.text) == (503, True)
+
+
+def test_governance_of_an_older_portal_is_asked_for_again_and_can_be_synced(
+    app: Flask, client: FlaskClient, db: Database
+) -> None:
+    run = app.test_cli_runner().invoke
+    assert run(args=["governance", "sync"]).exit_code == 0
+    with db.write() as session:
+        session.add(GovernanceVersion(sha256="0" * 64, synced_at=db.clock.now(), content="{}"))
+    answer = client.get("/builds")
+    assert (answer.status_code, "synced by another version of the portal" in answer.text) == (503, True)
+    assert run(args=["governance", "sync"]).exit_code == 0
+    assert client.get("/builds").status_code == 200
 
 
 @pytest.mark.parametrize("who", ["a visitor", "an administrator"])
