@@ -50,28 +50,35 @@ def test_every_form_without_its_token_is_refused(
             assert (answer.status_code, "too old or came from elsewhere" in answer.text) == (400, True), rule.rule
 
 
-def test_a_page_that_needs_governance_says_how_to_get_it(app: Flask, client: FlaskClient) -> None:
+@pytest.fixture
+def needs_governance(app: Flask) -> str:
+    """The address of a page that shows something of governance/."""
+
     @app.get("/needs-governance")
     @auth.access("public")
-    def needs_governance() -> str:
+    def page() -> str:
         with current_db().read() as session:
             return current(session).foundation.name
 
-    answer = client.get("/needs-governance")
+    return "/needs-governance"
+
+
+def test_a_page_that_needs_governance_says_how_to_get_it(client: FlaskClient, needs_governance: str) -> None:
+    answer = client.get(needs_governance)
     assert (answer.status_code, "run `flask governance sync`" in answer.text) == (503, True)
 
 
 def test_governance_of_an_older_portal_is_asked_for_again_and_can_be_synced(
-    app: Flask, client: FlaskClient, db: Database
+    app: Flask, client: FlaskClient, db: Database, needs_governance: str
 ) -> None:
     run = app.test_cli_runner().invoke
     assert run(args=["governance", "sync"]).exit_code == 0
     with db.write() as session:
         session.add(GovernanceVersion(sha256="0" * 64, synced_at=db.clock.now(), content="{}"))
-    answer = client.get("/builds")
+    answer = client.get(needs_governance)
     assert (answer.status_code, "synced by another version of the portal" in answer.text) == (503, True)
     assert run(args=["governance", "sync"]).exit_code == 0
-    assert client.get("/builds").status_code == 200
+    assert client.get(needs_governance).status_code == 200
 
 
 @pytest.mark.parametrize("who", ["a visitor", "an administrator"])
