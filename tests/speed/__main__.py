@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib
 import json
 import os
 import platform
@@ -17,11 +16,10 @@ from typing import Any
 from tests.speed.imports import import_cost
 from tests.speed.limits import Limits
 from tests.speed.plot import plot
+from tests.speed.portal_rows import index_rows, ingest_rows
 from tests.speed.report import ceiling_of, row_of, table
 from tests.speed.rows import CEILINGS, ROWS, Measured, Row
 from tests.speed.workers import ROOT, Worker
-
-HERE = Path(__file__).parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,10 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         costs = [import_cost("flambeau") for _ in range(options.rounds)]
         for ceiling, samples in zip(CEILINGS, zip(*costs, strict=True), strict=True):
             report["rows"].append(ceiling_of(ceiling, list(samples)))
-    for module in sorted(HERE.glob("bench_*.py")):
-        if _wanted(module.stem.removeprefix("bench_"), options.only):
-            measure = importlib.import_module(f"tests.speed.{module.stem}").measure
-            report["rows"] += [row_of(measured) for measured in measure(options.rounds)]
+    for name, rows_of in (("index", index_rows), ("ingest", ingest_rows)):
+        if _wanted(name, options.only):
+            report["rows"] += [row_of(measured) for measured in rows_of(options.rounds)]
     print(table(report))
     _print_machine(report)
     _write(report, options)
@@ -58,10 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure_rows(report: dict[str, Any], rows: list[Row], threads: int, rounds: int) -> None:
     limits = Limits()
     workers = {rival: Worker(rival, threads) for rival in sorted({rival for row in rows for rival in row.rivals})}
-    # Before and after: a figure of a busy moment is not the machine's limit.
+    # Again after every row, and the best counts: a figure of a busy moment is not the machine's limit.
     best = limits.measure(threads)
+    measured = []
     try:
-        measured = [_measure_row(row, workers, threads, rounds) for row in rows]
+        for row in rows:
+            measured.append(_measure_row(row, workers, threads, rounds))
+            best = {key: max(value, limits.measure(threads)[key]) for key, value in best.items()}
         for name, worker in workers.items():
             if not worker.missing:
                 worker.refresh_version()
@@ -69,7 +69,6 @@ def _measure_rows(report: dict[str, Any], rows: list[Row], threads: int, rounds:
     finally:
         for worker in workers.values():
             worker.close()
-    best = {key: max(value, limits.measure(threads)[key]) for key, value in best.items()}
     report["limits"].append({"threads": threads, **best})
     for row, found in zip(rows, measured, strict=True):
         if row.bytes_moved is not None:

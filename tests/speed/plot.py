@@ -8,6 +8,7 @@ import math
 from typing import Any
 from xml.sax.saxutils import escape
 
+MOST = 32.0  # longer bars end at the edge; their number says how long they are
 WIDTH, LEFT, RIGHT, ROW_HEIGHT, TOP, BOTTOM = 760, 330, 70, 34, 58, 64
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -28,8 +29,8 @@ STYLE = """
 def plot(report: dict[str, Any]) -> str:
     """SVG text. Rows without a ratio against PyTorch are left out."""
     rows = [row for row in report["rows"] if row["kind"] == "ratio" and row["ratio"] and row["against"] == "torch"]
-    largest = max([4.0, *(row["ratio"]["high"] for row in rows)])
-    ticks = [tick for tick in (0.5, 1, 2, 4, 8, 16, 32, 64) if tick <= largest * 1.2]
+    largest = min(MOST, max([4.0, *(row["ratio"]["high"] for row in rows)]))
+    ticks = [tick for tick in (0.5, 1, 2, 4, 8, 16, 32) if tick <= largest * 1.2]
     first, last = math.log2(0.5), math.log2(max(largest * 1.1, 2.0))
 
     def x(value: float) -> float:

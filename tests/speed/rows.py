@@ -39,8 +39,7 @@ class Ceiling:
 class Measured:
     """Samples of one row, seconds a call (or the unit given), in the order of the rounds.
 
-    A file `bench_<subject>.py` in this folder gives its rows by `measure(rounds: int) -> list[Measured]`; `ours` and
-    `against` name the rivals that are compared, and `more_is_better` turns the ratio round (requests a second).
+    `ours` and `against` name the rivals that are compared; `more_is_better` turns the ratio round (requests a second).
     """
 
     name: str

@@ -76,6 +76,11 @@ def test_a_row_at_the_machines_limit_is_met_and_says_so():
     assert row["notes"]["verdict"] == "at 90% of the machine's limit"
 
 
+def test_a_limit_measured_on_a_busy_machine_makes_nothing_met():
+    row = row_of(measured([0.010] * 5, [0.020] * 5, limit={"amount": 9e8, "per_s": 4e10}))
+    assert row["verdict"] == "not met"
+
+
 def test_a_rival_that_did_not_run_leaves_no_verdict():
     row = row_of(Measured("add_10m", "add", "s", 1, {"flambeau": [1.0]}, "flambeau", "torch", 3.0))
     assert row["verdict"] is None

@@ -1,0 +1,61 @@
+"""The portal's rows: its own benches run as programs, and what they wrote becomes rows of the same report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.speed.rows import Measured
+from tests.speed.workers import ROOT, environment
+
+MOST_INGESTS = 5  # one takes seconds
+
+
+def index_rows(rounds: int) -> list[Measured]:
+    """Requests a second of the index beside pypiserver."""
+    result, reason = _run("bench_index", rounds)
+    if result is None:
+        return [_not_run("index", "index: requests a second", reason)]
+    return [
+        Measured(
+            f"index_{kind.replace(' ', '_')}",
+            f"index: {kind}",
+            "requests/s",
+            1,
+            {"flambeau": [ours for ours, _ in row["pairs"]], "pypiserver": [theirs for _, theirs in row["pairs"]]},
+            "flambeau",
+            "pypiserver",
+            more_is_better=True,
+        )
+        for kind, row in result["kinds"].items()
+    ]
+
+
+def ingest_rows(rounds: int) -> list[Measured]:
+    """Seconds of a whole ingest beside `git log --raw` alone."""
+    result, reason = _run("bench_ingest", min(rounds, MOST_INGESTS))
+    if result is None:
+        return [_not_run("ingest", "ingest of a history", reason)]
+    samples = {name: row["all_s"] for name, row in result["rows"].items()}
+    title = f"ingest of {result['commits']:,} commits, paths"
+    return [Measured("ingest", title, "s", 1, samples, "ingest, paths", "git log --raw")]
+
+
+def _run(module: str, rounds: int) -> tuple[dict[str, Any] | None, str]:
+    """What the program wrote, or why it did not."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "result.json"
+        command = [sys.executable, "-m", f"tests.speed.{module}", "--rounds", str(rounds), "--json", str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment("portal", 1))
+        if done.returncode or not target.exists():
+            return None, (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
+        result: dict[str, Any] = json.loads(target.read_text())
+        return result, ""
+
+
+def _not_run(name: str, title: str, reason: str) -> Measured:
+    return Measured(name, title, "s", 1, {}, "flambeau", "", notes={"flambeau": reason})
