@@ -24,7 +24,7 @@ from app.demo.history import PLANS, stream
 from app.jobs import Job
 
 ROOT = Path(__file__).resolve().parents[3]
-KILLS = int(os.environ.get("FLAMBEAU_INGEST_KILLS", "3"))
+KILLS = int(os.environ.get("FLAMBEAU_INGEST_KILLS", "2"))
 
 
 @pytest.mark.slow
