@@ -7,13 +7,15 @@ import csv
 import gzip
 import hashlib
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Self
 
 from packaging.metadata import Metadata
 from packaging.specifiers import SpecifierSet
@@ -31,6 +33,11 @@ MOST_FILES = 20_000
 MOST_BYTES_UNPACKED = 4 << 30
 MOST_METADATA_BYTES = 1 << 20
 _BLOCK = 1 << 20
+_EXTENSIONS = frozenset({tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+                         tarfile.GNUTYPE_LONGLINK})  # fmt: skip
+# All that the readers of archives raise over spoiled or unheard-of contents.
+_UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, csv.Error, EOFError, OSError,
+               ValueError, NotImplementedError, RuntimeError)  # fmt: skip
 
 
 class BadDistributionError(Exception):
@@ -65,7 +72,7 @@ def inspect(path: Path, filename: str) -> Distribution:
             return _inspect_wheel(path, filename)
         if filename.endswith(".tar.gz"):
             return _inspect_sdist(path, filename)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, UnicodeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BadDistributionError(filename, [f"it cannot be read: {error}"]) from error
     raise BadDistributionError(filename, ["only wheels (.whl) and source distributions (.tar.gz) are published"])
 
@@ -204,7 +211,7 @@ def _inspect_sdist(path: Path, filename: str) -> Distribution:
 
 
 def _members(file: _Bounded) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    with tarfile.open(fileobj=file, mode="r|") as tar:
+    with tarfile.open(fileobj=file, mode="r|", tarinfo=_Header) as tar:
         for number, member in enumerate(tar):
             if number >= MOST_FILES:
                 raise ValueError(f"it holds more than {MOST_FILES} files")
@@ -218,6 +225,17 @@ def _link_problem(member: tarfile.TarInfo) -> str:
         if depth < 0:
             return "is a link that leaves the archive"
     return "is a link that leaves the archive" if member.linkname.startswith("/") else ""
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose extension (a long name, pax records) is small; tarfile reads those into memory whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.size > MOST_METADATA_BYTES and header.type in _EXTENSIONS:
+            raise ValueError(f"the header of a member is larger than {MOST_METADATA_BYTES} bytes")
+        return header
 
 
 class _Bounded(io.RawIOBase):

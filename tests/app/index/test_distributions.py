@@ -111,3 +111,35 @@ def test_garbage_is_a_sentence_not_a_crash(tmp_path: Path, data, name):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(BadDistributionError, match="cannot be"):
         inspect(tmp_path / name, name)
+
+
+def test_a_wheel_with_a_spoiled_stream_is_refused_with_a_sentence(tmp_path: Path):
+    path = samples.wheel(tmp_path, files={"big.txt": bytes(range(256)) * 40})
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("big.txt")
+    start = info.header_offset + 30 + len("big.txt")
+    data[start : start + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(BadDistributionError, match="cannot be read"):
+        inspect(path, path.name)
+
+
+def test_a_wheel_packed_in_an_unheard_of_way_is_refused_with_a_sentence(tmp_path: Path):
+    path = samples.wheel(tmp_path)
+    data = path.read_bytes()
+    # The method of packing, in each local header and each line of the directory.
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        parts = data.split(mark)
+        data = mark.join([parts[0], *(part[: place - 4] + b"\x63\x00" + part[place - 2 :] for part in parts[1:])])
+    path.write_bytes(data)
+    with pytest.raises(BadDistributionError, match="cannot be read"):
+        inspect(path, path.name)
+
+
+def test_an_sdist_whose_header_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(distributions, "MOST_METADATA_BYTES", 4096)
+    member = _member("flambeau-0.1.0/" + "a/" * 4000 + "b")
+    path = samples.sdist(tmp_path, members=[member])
+    with pytest.raises(BadDistributionError, match="the header of a member is larger than 4096 bytes"):
+        inspect(path, path.name)
