@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.db import clock_of
+from app.governance.queries import current
+from app.governance_files import GovernanceError
 from app.index.distributions import BadDistributionError, inspect
 from app.index.models import Project, ProjectFile
 from app.index.rules import normalized
@@ -28,6 +30,19 @@ def names(session: Session) -> list[str]:
 def project(session: Session, name: str) -> Project | None:
     """A project of the foundation by its normalized name."""
     return session.scalar(sa.select(Project).where(Project.name == name))
+
+
+def is_ours(session: Session, name: str) -> bool:
+    """Whether a normalized name is the foundation's: claimed by a release, or what its recipe builds.
+
+    The recipe's name is ours before the first release too, so that nobody's file elsewhere stands in for it.
+    """
+    if project(session, name) is not None:
+        return True
+    try:
+        return normalized(current(session).recipe.project) == name
+    except GovernanceError:
+        return False
 
 
 def files(session: Session, project_id: int) -> list[ProjectFile]:

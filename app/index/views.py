@@ -38,8 +38,9 @@ def simple_project(name: str) -> BaseResponse:
         return redirect(f"/simple/{plain}/", 301)
     with current_db().read() as session:
         project = queries.project(session, plain)
+        is_ours = queries.is_ours(session, plain)
         files = [_told(file) for file in queries.files(session, project.id)] if project else []
-    if project is None:
+    if not is_ours:
         settings = current_settings()
         upstream = settings.upstream_index or machine_upstream()
         address = rules.upstream_address(upstream, plain, own=request.host_url)

@@ -128,3 +128,8 @@ def test_publishing_works_on_every_database(db_each, tmp_path):
         queries.publish(session, Store(tmp_path / "store"), path, path.name)
     with db_each.read() as session:
         assert queries.names(session) == ["flambeau"]
+
+
+def test_the_recipes_project_is_ours_before_anything_was_released(client, governed):
+    answer = client.get("/simple/flambeau/", headers={"Accept": JSON})
+    assert (answer.status_code, answer.json["files"]) == (200, [])
