@@ -169,6 +169,7 @@ def merge(public_id: str) -> Any:
             listed = ", ".join(one.public_id for one in found)
             raise DecisionError(f"{len(found)} people are called so: {listed}; use one of these public ids")
         one = session.get_one(Person, person.id)
+        _keep_seats(session, one, found[0])
         queries.merge(session, one, found[0], actor=current_user().actor, reason=form.reason)
         return "They are one person now. The decision can be undone below."
 
@@ -271,6 +272,7 @@ def undo(public_id: str) -> Any:
 
     def act(session: Session, form: ReasonForm) -> str:
         again = session.get_one(IdentityDecision, decision.id)
+        _keep_seats(session, *queries.persons_of(session, again))
         queries.undo(session, again, actor=current_user().actor, reason=form.reason)
         return "The decision is undone; both lines stay in the log."
 
@@ -386,6 +388,20 @@ def _form(
         problems=problems,
         is_danger=is_danger,
     )
+
+
+def _keep_seats(session: Session, *persons: Person) -> None:
+    """Who is one person holds the seats of all: where there are seats, deciding that is for administrators.
+
+    Raises: DecisionError for anybody else.
+    """
+    if current_user().is_administrator:
+        return
+    now, seats_of = clock_of(session).now(), auth.current_directory().seats_of
+    seated = [one for one in persons if seats_of(session, one.id, now)]
+    if seated:
+        names = ", ".join(one.public_id for one in seated)
+        raise DecisionError(f"{names} holds a seat, which would pass on; ask an administrator to decide it")
 
 
 def _decision_page(

@@ -2,7 +2,7 @@
 
 from app.people.queries.affiliations import state, withdraw
 from app.people.queries.changes import on_change
-from app.people.queries.decisions import decide, merge, split, undo
+from app.people.queries.decisions import decide, merge, persons_of, split, undo
 from app.people.queries.employment import Domain, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
@@ -53,6 +53,7 @@ __all__ = [
     "organization_names",
     "people_of",
     "person_by_public_id",
+    "persons_of",
     "proposals",
     "provide_domains",
     "provide_organizations",

@@ -88,6 +88,17 @@ def split(session: Session, person: Person, identities: Collection[Identity], *,
     return resolve(session)
 
 
+def persons_of(session: Session, decision: IdentityDecision) -> list[Person]:
+    """Whose identities a decision is about, and those of the decisions that it undoes."""
+    about: set[int] = set()
+    line: IdentityDecision | None = decision
+    while line is not None:
+        about |= {one for one in (line.identity_id, line.other_id) if one is not None}
+        line = session.get(IdentityDecision, line.undoes_id) if line.undoes_id is not None else None
+    wanted = sa.select(Person).join(IdentityPerson, IdentityPerson.person_id == Person.id)
+    return list(session.scalars(wanted.where(IdentityPerson.identity_id.in_(about)).distinct()))
+
+
 def identities_of(session: Session, person: Person) -> list[Identity]:
     """A person's identities, in the order in which they were first seen."""
     return list(

@@ -78,6 +78,21 @@ def test_staff_merge_two_people_and_undo_it(staff, ada, governed):
     assert staff.get(f"/people/{second}").status_code == 200
 
 
+def test_only_an_administrator_merges_a_person_who_holds_a_seat(client, ada, governed, signed_in):
+    signed_in(client, ada, auth.HeldSeat(body="module:ops", seat="maintainer", kind="maintainer", module="ops"))
+    staff, second = signed_in(client, "p_staff", SEAT, name="Sam Staff"), other(governed)
+    refused = staff.post(f"/people/{second}/merge", data={"other": ada, "reason": "It is me."})
+    assert refused.status_code == 422
+    assert f"{ada} holds a seat, which would pass on; ask an administrator" in refused.text
+    merge = {"other": ada, "reason": "She wrote to us."}
+    root = signed_in(client, "p_root", auth.HeldSeat("administration", "administrator", "administrator"))
+    assert root.post(f"/people/{second}/merge", data=merge).status_code == 302
+    with governed.read() as session:
+        decision = session.scalars(sa.select(IdentityDecision)).one().public_id
+    signed_in(client, "p_staff", SEAT, name="Sam Staff")
+    assert client.post(f"/people/decisions/{decision}/undo", data={"reason": "Hm."}).status_code == 422
+
+
 def test_a_merge_without_a_reason_and_with_nobody_keeps_what_was_typed_and_names_each_problem(staff, ada):
     page = staff.post(f"/people/{ada}/merge", data={"other": ""})
     assert page.status_code == 422
