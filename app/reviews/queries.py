@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -33,9 +33,9 @@ CLOSED_SHOWN = 20
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a change stands now: who wrote it, which modules it touches, both gates, and whose turn it is."""
+    """Where a change stands now: who wrote any of it, which modules it touches, both gates, and whose turn it is."""
 
-    author: str | None
+    authors: frozenset[str]
     signers: Mapping[str, Signers]
     sign_off: GateVerdict
     approval: GateVerdict
@@ -99,7 +99,7 @@ def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
         standing = standings[row.Change.id]
         item = Item(row.Change, row.name, tuple(standing.signers), standing.turn)
         is_mine = me is not None and rules.is_mine(
-            standing.turn, standing.signers, person=me, author=standing.author
+            standing.turn, standing.signers, person=me, author=me if me in standing.authors else None
         )
         (mine if is_mine else others).append(item)
     return mine, others
@@ -145,7 +145,9 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
     diff, problem = difference_of(settings, repository, change)
     paths = modules.paths(session)
     words = words_of(session, change, difference.anchors(diff))
-    nearest = rules.nearest_approvers(standing.signers, standing.turn.modules, author=standing.author)
+    others = {key: replace(who, maintainers=who.maintainers - standing.authors)
+              for key, who in standing.signers.items()}  # fmt: skip
+    nearest = rules.nearest_approvers(others, standing.turn.modules, author=None)
     persons = names_of(session, {int(person) for person, _keys in nearest})
     return {
         "repository": repository,
@@ -180,7 +182,8 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
     commits = _grouped(session, sa.select(ChangeCommit).order_by(ChangeCommit.position), ChangeCommit.change_id, ids)
     files = _grouped(session, sa.select(ChangeFile), ChangeFile.change_id, ids)
     reviews = _grouped(session, sa.select(Review).order_by(Review.id), Review.change_id, ids)
-    authors = _authors(session, changes)
+    written = {address for rows in commits.values() for address in [row.author_email for row in rows]}
+    persons = _authors(session, written | {change.author_email for change in changes})
     paths = modules.paths(session)
     today = now(session).date()
     known: dict[str, Signers] = {}
@@ -192,18 +195,23 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
             if key not in known:
                 known[key] = modules.maintainers_of(session, key, today).signers
         signers = {key: known[key] for key in touched}
-        author = authors.get(change.author_email)
+        author = persons.get(change.author_email)
+        authors = frozenset(
+            persons[one] for one in [change.author_email, *(row.author_email for row in commits[change.id])]
+            if one in persons
+        )  # fmt: skip
         sign_off = rules.sign_off_gate([_seen(commit) for commit in commits[change.id]])
         approval = rules.approval_gate(
             signers,
             [_opinion(session, review) for review in reviews[change.id]],
             head=change.head_sha,
             author=author,
+            co_authors=authors,
             unowned=sum(key is None for key in owners.values()),
             too_long=change.too_long,
         )
         turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
-        found[change.id] = Standing(author, signers, sign_off, approval, turn)
+        found[change.id] = Standing(authors, signers, sign_off, approval, turn)
     return found
 
 
@@ -214,22 +222,22 @@ def _grouped(session: Session, query: sa.Select[Any], column: Any, ids: Sequence
     return grouped
 
 
-def _authors(session: Session, changes: Sequence[Change]) -> dict[str, str]:
+def _authors(session: Session, emails: Collection[str]) -> dict[str, str]:
     """E-mail as written -> the person whose identities carry it; left out where several do."""
-    wanted = {address_of(change.author_email): change.author_email for change in changes if change.author_email}
+    wanted = {address_of(email) for email in emails if email} - {""}
     rows = session.execute(
         sa.select(Identity.address, IdentityPerson.person_id)
         .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
-        .where(Identity.address.in_(wanted), Identity.address != "")
+        .where(Identity.address.in_(wanted))
         .distinct()
     ).all()
     persons: dict[str, set[int]] = {}
     for row in rows:
         persons.setdefault(row.address, set()).add(canonical_id(session, row.person_id))
     return {
-        email: str(next(iter(persons[address])))
-        for change in changes
-        if (email := change.author_email) and len(persons.get(address := address_of(email), ())) == 1
+        email: str(next(iter(found)))
+        for email in emails
+        if email and len(found := persons.get(address_of(email), set())) == 1
     }
 
 

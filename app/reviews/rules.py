@@ -89,16 +89,18 @@ def approval_gate(
     *,
     head: str,
     author: str | None,
+    co_authors: Collection[str] = (),
     unowned: int = 0,
     too_long: str = "",
 ) -> GateVerdict:
     """A maintainer of every touched module approves this very head, and none of them asks for changes.
 
-    `modules` says who may sign for each touched module; `unowned` counts the touched files that no module owns;
+    `modules` says who may sign for each touched module; whoever wrote any of its commits (`author`, `co_authors`) does
+    not approve it; `unowned` counts the touched files that no module owns;
     `too_long` says why not all of the change could be read, and then nobody can approve it whole.
     """
     words = current(opinions, head=head)
-    atoms = [_approved(key, who, words, author=author) for key, who in sorted(modules.items())]
+    atoms = [_approved(key, who, words, authors={author, *co_authors}) for key, who in sorted(modules.items())]
     atoms += [_contested(key, who, words) for key, who in sorted(modules.items()) if _objectors(who, words)]
     if too_long:
         atoms.append(Atom("too-long", False, f"Not all of it was read: {too_long}.", "Push it as several changes."))
@@ -110,9 +112,12 @@ def approval_gate(
     return Gate("module-approval", atoms).verdict()
 
 
-def _approved(key: str, who: Signers, words: Mapping[str, Opinion], *, author: str | None) -> Atom:
+def _approved(key: str, who: Signers, words: Mapping[str, Opinion], *, authors: Collection[str | None]) -> Atom:
     approvals = [word for word in words.values() if word.verdict is Verdict.APPROVE]
-    tried = [who.may_sign(word.person, reason=word.text, author=author) for word in approvals]
+    tried = [
+        who.may_sign(word.person, reason=word.text, author=word.person if word.person in authors else None)
+        for word in approvals
+    ]
     good = next((atom for atom in tried if atom.holds), None)
     if good is not None:
         return Atom(key, True, f"{key}: {good.because}")

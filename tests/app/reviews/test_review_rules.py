@@ -52,6 +52,12 @@ def test_an_approval_lapses_with_a_new_push():
     assert approval_gate({"ops": TWO}, [opinion("bob", head="h1")], head="h2", author="ada").state is State.FAILING
 
 
+def test_whoever_wrote_any_commit_of_a_change_does_not_approve_it():
+    verdict = approval_gate({"ops": TWO}, [opinion("bob")], head="h2", author="ada", co_authors=["ada", "bob"])
+    assert verdict.state is State.FAILING
+    assert "An author does not approve their own change." in verdict.reasons[0]
+
+
 def test_an_author_does_not_approve_their_own_change():
     verdict = approval_gate({"ops": TWO}, [opinion("ada")], head="h2", author="ada")
     assert verdict.state is State.FAILING

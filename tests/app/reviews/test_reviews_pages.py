@@ -143,6 +143,19 @@ def test_nobody_says_anything_without_signing_in(opened, client):
     assert words(opened) == []
 
 
+def test_an_approval_by_who_wrote_an_earlier_commit_does_not_count(opened, client, signed_in):
+    (opened.source / "csrc/ops/add.cpp").write_text("one\nzwei\ndrei\n")
+    opened.git("commit", "-qasm", "Say three in German", author=("Bob", "bob@maintainer.example"))
+    opened.commit("Say one in German", {"csrc/ops/add.cpp": "eins\nzwei\ndrei\n"})
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    assert "An author does not approve their own change." in page(client, f"/reviews/{change.public_id}")
+    assert "Both gates let it through." not in page(client, f"/reviews/{change.public_id}")
+    say(signed_in(client, opened.eve), change, "approve")
+    assert "Both gates let it through." in page(client, f"/reviews/{change.public_id}")
+
+
 def test_an_unsigned_commit_is_the_authors_turn(foundation, client):
     foundation.commit("Unsigned", FIX, sign=False)
     foundation.read()
