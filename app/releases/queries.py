@@ -23,7 +23,7 @@ from app.governance.queries import current
 from app.governance_files import Governance
 from app.index import queries as index
 from app.index.distributions import BadDistributionError, Distribution, inspect
-from app.jobs import JobState, enqueue
+from app.jobs import JobState, enqueue, retry
 from app.modules.queries import maintainers_of
 from app.people.models import Person
 from app.people.queries import canonical, shown_name
@@ -255,6 +255,17 @@ def yank(session: Session, release: Release, *, actor: Actor, reason: str) -> No
     index.yank(session, release.project, release.version, reason.strip())
     audit.record(session, actor=actor, action="releases.yank", thing=release.public_id, reason=reason,
                  data={"version": release.version})  # fmt: skip
+
+
+def go_on(session: Session, release: Release, *, actor: Actor) -> bool:
+    """Let a release that stopped go on from the step where it stopped; False if it is in no such state.
+
+    A person asked, so it is one entry of the audit log.
+    """
+    if not retry(session, release.job):
+        return False
+    audit.record(session, actor=actor, action="releases.retry", thing=release.public_id, reason="")
+    return True
 
 
 def key_of(session: Session, person: Person) -> str:

@@ -14,7 +14,6 @@ from app.contributions.clones import GitError
 from app.contributions.models import Repository
 from app.db import clock_of, current_db
 from app.index.upstream import machine_upstream
-from app.jobs import retry
 from app.pages import Card, Nav, card
 from app.people.models import Person
 from app.releases import queries
@@ -179,7 +178,7 @@ def yank(public_id: str) -> BaseResponse:
 def again(public_id: str) -> BaseResponse:
     """Let a release that stopped go on, after its builds were tried again."""
     with current_db().write() as session:
-        if not retry(session, _release(session, public_id).job):
+        if not queries.go_on(session, _release(session, public_id), actor=current_user().actor):
             flash("Only a release that stopped can be tried again.")
     return redirect(url_for(".one", public_id=public_id))
 

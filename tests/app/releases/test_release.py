@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import audit
+from app.audit import ActorKind, AuditEntry
 from app.releases.models import Release
 from tests.sample_project import RECIPE, commit, git
 
@@ -108,6 +109,10 @@ def test_a_wheel_that_fails_its_tests_stops_the_release_with_a_sentence(make_far
     release = _release(farm)
     assert release.state == "failed"
     assert "the build for linux-x86_64-cpu failed at step tests: step tests ended with status 1" in release.job.error
+    administrator_of(farm.app).post(f"/releases/{release.public_id}/retry")
+    with farm.db.read() as session:
+        entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "releases.retry")).one()
+    assert (entry.thing, entry.actor_kind) == (release.public_id, ActorKind.PERSON)
 
 
 def test_nobody_without_a_seat_can_decide_anything(make_farm, administrator_of, signed_in):
