@@ -8,7 +8,7 @@ import math
 from typing import Any
 from xml.sax.saxutils import escape
 
-MOST = 32.0  # longer bars end at the edge; their number says how long they are
+MOST = 32.0  # longer bars end at the edge
 WIDTH, LEFT, RIGHT, ROW_HEIGHT, TOP, BOTTOM = 760, 330, 70, 34, 58, 64
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -60,7 +60,7 @@ def plot(report: dict[str, Any]) -> str:
             'height="18" rx="2"/>',
             f'<line class="interval" x1="{x(found["low"]):.1f}" x2="{x(found["high"]):.1f}" '
             f'y1="{middle:.1f}" y2="{middle:.1f}"/>',
-            f'<text x="{x(found["high"]) + 8:.1f}" y="{middle + 4:.1f}">{found["value"]:.1f}</text>',
+            f'<text x="{x(found["high"]) + 8:.1f}" y="{middle + 4:.1f}">{_number(found["value"])}</text>',
         ]
         if row["target"]:
             at = f"{x(row['target']):.1f}"
@@ -78,6 +78,10 @@ def _machine(report: dict[str, Any]) -> str:
     versions = report["versions"]
     rival = f"PyTorch {versions['torch']}" if "torch" in versions else "PyTorch not installed"
     return f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}; {rival}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if value <= MOST else f"over {MOST:g}"
 
 
 def _fitted(label: str) -> str:

@@ -59,7 +59,7 @@ TEN_MILLION = 10_000_000
 
 ROWS = (
     Row("small_add", "a + b, 100 float32", 3.0, threads=(1,)),
-    Row("small_backward", "forward and backward of sum(relu(a * b + c)), 100 float32", 5.0, threads=(1,),
+    Row("small_backward", "sum(relu(a * b + c)) and its gradients, 100", 5.0, threads=(1,),
         rivals=("flambeau", "torch")),
     Row("add_10m", "add, 10 million float32", 3.0, bytes_moved=12.0 * TEN_MILLION),
     Row("exp_10m", "exp, 10 million float32", 3.0, bytes_moved=8.0 * TEN_MILLION),
