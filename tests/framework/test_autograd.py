@@ -263,6 +263,7 @@ def test_a_deep_chain_that_is_dropped_without_backward_dies_quietly():
 
 def test_a_graph_dies_with_its_result():
     x = leaf(1000)
+    gc.collect()
     before = fl.devices.memory()["used_bytes"]
     y = fl.exp(x)
     z = (y * y).sum()
@@ -270,7 +271,7 @@ def test_a_graph_dies_with_its_result():
     assert fl.devices.memory()["used_bytes"] > before
     del z
     gc.collect()
-    assert fl.devices.memory()["used_bytes"] == before
+    assert fl.devices.memory()["used_bytes"] <= before
 
 
 def test_backward_lets_go_of_what_was_saved():

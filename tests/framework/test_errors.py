@@ -1,5 +1,6 @@
 """Mistakes are answered with a sentence: what came, what was needed, what to do; never with a crash."""
 
+import gc
 import threading
 
 import flambeau as fl
@@ -99,8 +100,10 @@ def test_comparison_with_other_things_is_python_s():
 
 
 def test_many_errors_leak_no_memory():
+    gc.collect()
     before = fl.devices.memory()["used_bytes"]
     for _ in range(1000):
         with pytest.raises(fl.ShapeError):
             fl.ones(300) + fl.ones(299)
-    assert fl.devices.memory()["used_bytes"] == before
+    gc.collect()
+    assert fl.devices.memory()["used_bytes"] <= before
