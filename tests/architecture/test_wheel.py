@@ -69,7 +69,7 @@ def test_the_wheel_computes_where_it_is_unpacked(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     program = (
-        "import flambeau as fl; x = fl.ones((300, 300), requires_grad=True); (x @ x).sum().backward(); "
+        "import flambeau as fl; x = fl.ones((300, 300)).requires_grad_(); (x @ x).sum().backward(); "
         "print(fl.__file__, x.grad[0, 0].item())"
     )
     done = subprocess.run(
