@@ -154,11 +154,13 @@ def add() -> tuple[str, int] | BaseResponse:
         "reason": request.form.get("reason", "").strip(),
     }
     name = given["name"] or name_of(location)
-    with current_db().write() as session:
+    # The address may take a minute to answer, and nobody else could write meanwhile.
+    with current_db().read() as session:
         found = check_repository(session, location, name)
-        if not given["reason"]:
-            found.append(("reason", "is empty; write why its history counts for the foundation"))
-        if not found:
+    if not given["reason"]:
+        found.append(("reason", "is empty; write why its history counts for the foundation"))
+    if not found:
+        with current_db().write() as session:
             row = add_repository(session, location, name=name, actor=current_user().actor, reason=given["reason"])
     if found:
         return _repositories(pages.problems(found), given), 400

@@ -7,6 +7,7 @@ import html
 import io
 import re
 import shutil
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from app import create_app
 from app.audit import Actor, AuditEntry
 from app.clock import FixedClock
+from app.contributions import clones, registry
 from app.contributions.models import Repository, Rollup
 from app.contributions.registry import ensure_repository
 from app.db import Database
@@ -178,6 +180,28 @@ def test_adding_tells_all_problems_at_once(administrator, counted, tmp_path):
     assert answer.status_code == 400
     for said in ("does not answer as a git repository", "is no name", "write why"):
         assert said in answer.text
+
+
+def test_others_can_write_while_an_address_is_asked(administrator, counted, tmp_path, monkeypatch):
+    other = Source(tmp_path / "other").start()
+    other.commit("one", {"x": "1\n"})
+    written: list[int] = []
+
+    def ask(location: str):
+        # Another thread, since whoever asks may hold nothing but a reading session.
+        def write() -> None:
+            with counted.write() as session:
+                written.append(session.execute(sa.text("UPDATE repository SET problem = problem")).rowcount)
+
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        thread.join(timeout=2)
+        assert written, "the portal's database is locked while an address is asked"
+        return clones.ask(location)
+
+    monkeypatch.setattr(registry, "ask", ask)
+    form = {"location": str(other.path), "reason": "ours too"}
+    assert administrator.post("/contributions/repositories/", data=form).status_code == 302
 
 
 def test_an_administrator_adds_a_repository_with_a_reason(administrator, counted, tmp_path):
