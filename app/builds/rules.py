@@ -10,6 +10,8 @@ from typing import Any
 
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,199}")
 CONFORMANCE_SCHEMA, CONFORMANCE_VERSION = "flambeau-conformance", 1
+MOST_CASES = 2**31 - 1
+LONGEST_S = 1e9
 
 
 class ReportError(Exception):
@@ -48,7 +50,7 @@ def read_conformance(data: bytes, *, version: str, commit: str, wheel_sha256: st
     """
     try:
         report = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(f"the conformance report is not JSON: {error}") from None
     if not isinstance(report, dict) or report.get("schema") != CONFORMANCE_SCHEMA:
         raise ReportError(f"the file is no conformance report: its schema is not {CONFORMANCE_SCHEMA!r}")
@@ -68,7 +70,7 @@ def read_conformance(data: bytes, *, version: str, commit: str, wheel_sha256: st
     numbers: dict[str, int] = {}
     for key in ("passed", "failed", "unsupported", "not_run"):
         value = counts.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_CASES:
             problems.append(f"its count {key} is {value!r}")
         else:
             numbers[key] = value
@@ -84,7 +86,7 @@ def read_conformance(data: bytes, *, version: str, commit: str, wheel_sha256: st
     return Conformance(
         device=str(name), backend=str(device.get("backend", ""))[:100], hardware=str(device.get("hardware", ""))[:300],
         driver=str(device.get("driver", ""))[:300], conforms=sound,
-        seconds=float(seconds) if isinstance(seconds, int | float) else 0.0, **numbers,
+        seconds=float(seconds) if isinstance(seconds, int | float) and 0 <= seconds <= LONGEST_S else 0.0, **numbers,
     )  # fmt: skip
 
 

@@ -89,3 +89,12 @@ def test_a_recipe_with_mistakes_names_all_of_them(tmp_path: Path):
     for key in ("project", "version", "steps.wheel", "surprise"):
         assert f"{key}" in str(caught.value)
     assert str(caught.value).count("builds.yaml") >= 4
+
+
+def test_a_report_with_figures_beyond_measure_is_refused_or_read_without_them():
+    with pytest.raises(ReportError, match="its count passed is 1000"):
+        _read(_report(counts={"passed": 10**30, "failed": 0, "unsupported": 0, "not_run": 0}))
+    with pytest.raises(ReportError, match="is not JSON"):
+        read_conformance(b"[" * 100_000, version="0.1.0.dev3", commit=COMMIT, wheel_sha256=WHEEL)
+    assert _read(_report(seconds=10**400)).seconds == 0.0
+    assert _read(_report(seconds=float("nan"))).seconds == 0.0
