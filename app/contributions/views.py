@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_t
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import auth, charts, pages
+from app import audit, auth, charts, pages
 from app.auth import access, current_user, permission
 from app.bodies import queries as bodies
 from app.clock import current_clock
@@ -188,6 +188,8 @@ def read_again(public_id: str) -> BaseResponse:
         key = f"{found.public_id}:asked:{found.version}"
         enqueue_ingest(session, found, actor=current_user().actor, key=key)
         found.state, found.problem = RepositoryState.WAITING, ""
+        audit.record(session, actor=current_user().actor, action="contributions.repository.read",
+                     thing=found.public_id, reason="")  # fmt: skip
     flash(f"{found.name} is read again.")
     return redirect(url_for("contributions.repository", public_id=public_id))
 

@@ -182,6 +182,15 @@ def test_adding_tells_all_problems_at_once(administrator, counted, tmp_path):
         assert said in answer.text
 
 
+def test_reading_a_repository_again_is_an_entry_of_the_audit_log(administrator, counted):
+    with counted.read() as session:
+        row = session.scalars(sa.select(Repository)).first()
+    assert administrator.post(f"/contributions/repositories/{row.public_id}/read").status_code == 302
+    with counted.read() as session:
+        asked = sa.select(AuditEntry).where(AuditEntry.action == "contributions.repository.read")
+        assert session.scalars(asked).one().thing == row.public_id
+
+
 def test_others_can_write_while_an_address_is_asked(administrator, counted, tmp_path, monkeypatch):
     other = Source(tmp_path / "other").start()
     other.commit("one", {"x": "1\n"})
