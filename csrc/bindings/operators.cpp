@@ -88,11 +88,18 @@ int truth(PyObject* a) {
   });
 }
 
+// The one number of a tensor; any other count would read past the memory or drop numbers unseen.
+py::object only_number(const char* what, const Tensor& x) {
+  if (x.count() != 1)
+    raise(ErrorKind::Value, what, ": the tensor has shape ", x.shape(), " and must have one element; x.tolist() gives all");
+  return item_from(x);
+}
+
 PyObject* to_float(PyObject* a) {
-  return guarded([&] { return PyNumber_Float(item_from(tensor_of(a)).ptr()); });
+  return guarded([&] { return PyNumber_Float(only_number("float", tensor_of(a)).ptr()); });
 }
 PyObject* to_int(PyObject* a) {
-  return guarded([&] { return PyNumber_Long(item_from(tensor_of(a)).ptr()); });
+  return guarded([&] { return PyNumber_Long(only_number("int", tensor_of(a)).ptr()); });
 }
 PyObject* to_index(PyObject* a) {
   return guarded([&] {

@@ -237,11 +237,11 @@ const OpRow& kExpandDims = register_op({
 
 Tensor slice_grad(const Tensor& g, const Dims& shape, const Dims& starts, const Dims& stops, const Dims& steps);
 
-// Number of elements from start to stop (exclusive) by step.
+// Number of elements from start to stop (exclusive) by step, which may be as large as int64 goes.
 int64_t steps_between(int64_t start, int64_t stop, int64_t step) {
   int64_t span = step > 0 ? stop - start : start - stop;
-  int64_t stride = std::abs(step);
-  return span <= 0 ? 0 : (span + stride - 1) / stride;
+  if (span <= 0) return 0;
+  return step > 0 ? (span - 1) / step + 1 : 1 - (span - 1) / step;
 }
 
 void require_slices(const OpRow& row, const Dims& shape, Attrs slices) {
@@ -280,7 +280,7 @@ const OpRow& kSlice = register_op({
         int64_t start = attrs[0].ints()[axis];
         int64_t step = attrs[2].ints()[axis];
         window.shape[axis] = steps_between(start, attrs[1].ints()[axis], step);
-        window.strides[axis] = x.strides()[axis] * step;
+        window.strides[axis] = window.shape[axis] > 1 ? x.strides()[axis] * step : x.strides()[axis];
         if (window.shape[axis] > 0) window.offset += start * x.strides()[axis];
       }
       return true;

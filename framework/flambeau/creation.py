@@ -89,7 +89,12 @@ def arange(
     if dtype is None:
         whole = all(isinstance(x, int) for x in (start, stop, step))
         dtype = _core.int64 if whole else _core.float32
+    for name, bound in (("start", start), ("stop", stop), ("step", step)):
+        if not math.isfinite(bound):
+            raise ValueError(f"arange: {name} is {bound} and must be finite")
     count = max(0, math.ceil((stop - start) / step))
+    if count >= 2**63:
+        raise _core.ShapeError(f"arange: from {start} to {stop} by {step} has more elements than any memory holds")
     return _core.apply("arange", [], [float(start), float(step), count, _core.dtype(dtype)], device)
 
 

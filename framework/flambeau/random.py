@@ -87,6 +87,8 @@ def manual_seed(seed: int) -> None:
 
 
 def _seed(seed: int) -> int:
+    if not hasattr(seed, "__index__"):
+        raise TypeError(f"seed: an integer is needed, not {type(seed).__name__}")
     if not -(2**63) <= seed < 2**64:
         raise ValueError(f"seed: {seed} does not fit into 64 bits")
     return seed - 2**64 if seed >= 2**63 else seed

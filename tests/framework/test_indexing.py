@@ -80,6 +80,16 @@ def test_any_integer_key_agrees_with_numpy(data):
     assert np.array_equal(fl.asarray(x)[tuple(fl.asarray(k) for k in key)].numpy(), x[key])
 
 
+@pytest.mark.parametrize("step", [2**63 - 1, -(2**63) + 1, -(2**63), 2**70, -(2**70)])
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_a_step_as_large_as_integers_go_takes_one_element(step, size):
+    array = np.arange(size)
+    assert fl.asarray(array)[::step].tolist() == array[::step].tolist()
+    x = fl.asarray(array).astype(fl.float32).requires_grad_()
+    x[::step].sum().backward()
+    assert x.grad.sum().item() == min(size, 1)
+
+
 def test_basic_indexing_is_a_window_and_others_are_copies():
     x = fl.arange(6).reshape(2, 3)
     assert x[0]._shares_memory(x)

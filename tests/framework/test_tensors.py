@@ -178,6 +178,20 @@ def test_numbers_come_out_as_python_numbers():
     assert type(fl.tensor(True).item()) is bool
 
 
+@pytest.mark.parametrize("convert", [int, float])
+@pytest.mark.parametrize("shape", [(0,), (2,), (2, 0)])
+def test_a_number_is_taken_from_one_element_only(convert, shape):
+    """In a process of its own: the number of no element had been read past the memory's end."""
+    program = f"""
+import flambeau as fl
+try:
+    {convert.__name__}(fl.zeros({shape}))
+except ValueError as error:
+    print(error)
+"""
+    assert f"{convert.__name__}: the tensor has shape {shape} and must have one element" in run_python(program)
+
+
 def test_iteration_and_length_follow_the_first_axis():
     x = fl.tensor([[1, 2], [3, 4]])
     assert len(x) == 2
