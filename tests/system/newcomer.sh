@@ -10,7 +10,7 @@ server=
 
 finish() {
   local status=$?
-  [ -z "$server" ] || { kill -INT "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
+  [ -z "$server" ] || { kill -TERM -- "-$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
   [ "$status" = 0 ] || { echo "-- what make serve said:"; tail -n 60 "$place"/serve-*.log; }
   rm -rf "$place"
   exit "$status"
@@ -30,7 +30,8 @@ serve() {  # serve LOG SECONDS: starts make serve and waits until it tells the w
 }
 
 stop() {
-  kill -INT -- "-$server"
+  # SIGTERM: a shell without a terminal starts its background processes deaf to SIGINT.
+  kill -TERM -- "-$server"
   wait "$server" || true
   server=
 }

@@ -6,7 +6,7 @@ Pictures of every stop go to FLAMBEAU_PICTURES, if set, to be looked at.
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from app.db import Database
+from app.people.queries import create_person
 from app.sessions import issue_link
 from tests.app.builds.conftest import Farm, make_farm  # noqa: F401 - pytest finds the fixture by its name here
 from tests.portal import Browser
@@ -24,6 +25,7 @@ from tests.sample_project import commit, git
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 REASON = "alone on this machine"
+MODULE = "docs"  # which README.md belongs to
 
 
 _FIRST_AUTHOR = """
@@ -111,6 +113,11 @@ def _first_administrator(farm: Farm) -> str:
         return str(farm.app.extensions["flambeau"].directory.first_administrator(session, "Root", "", "walk"))
 
 
+def _enter_person(farm: Farm, name: str) -> str:
+    with farm.db.write() as session:
+        return create_person(session, name, "mira@maintainer.example").public_id
+
+
 def _value(farm: Farm, query: str) -> str:
     with farm.db.read() as session:
         return str(session.scalar(sa.text(query)))
@@ -161,20 +168,39 @@ def test_the_main_job_from_a_commit_to_a_release(farm: Farm, chromium, tmp_path:
     walker.look(f"/contributions/{organization.strip('/')}", "Brightwater Systems")
     walker.look("/contributions/organizations/", "Brightwater Systems")
 
-    # Somebody pushes a branch; it becomes a change, and a maintainer approves it.
+    # They represent their employer on the board, and somebody else maintains the module.
+    mira = _enter_person(farm, "Mira Maintainer")
+    today = datetime.now(UTC).date().isoformat()  # a maintainer counts as active for half a year after the appointment
+    for body, seat in (("governing-board", {"seat": "Silver", "organization": "Brightwater Systems", "person": author}),
+                       (f"module:{MODULE}", {"person": mira})):  # fmt: skip
+        walker.open(f"/bodies/{body}/appoint")
+        walker.fill(**seat, starts_on=today, reason="Chosen.")
+        walker.submit()
+    walker.see("Mira Maintainer")
+
+    # The member's representative signs in and reads their employer's page; the member's records are not theirs to edit.
+    walker.sign_in(farm.db, author)
+    walker.look("/account", "governing-board")
+    walker.look(f"/contributions/{organization.strip('/')}", "Brightwater Systems")
+    walker.open(f"{organization}/edit")
+    walker.see("not yours to do")
+
+    # Somebody pushes a branch; it becomes a change, and the module's maintainer approves it.
     git(farm.repository, "switch", "-qc", "fix")
     (farm.repository / "README.md").write_text("What it is.\n")
     sha = commit(farm.repository, "Say what it is\n\nSigned-off-by: Sample <sample@example.org>")
     git(farm.repository, "switch", "-q", "main")
     _go_on(farm)
-    walker.look("/reviews/", "Say what it is")
+    walker.sign_in(farm.db, mira)
+    walker.look("/reviews/", "Your turn", "Say what it is")
     walker.press("Say what it is")
     walker.see("Sign-off", "Approval", sha[:8])
     walker.fill(text=REASON, verdict="Approve")
     walker.press("Send")
-    walker.see(REASON)
+    walker.see(REASON, "Ready to merge.")
 
     # The commit on main becomes a release: built by the runner, signed, published, and on the index.
+    walker.sign_in(farm.db, root)
     walker.look("/releases")
     walker.press("Start")
     release = chromium.current_url.removeprefix(farm.url)
@@ -187,12 +213,17 @@ def test_the_main_job_from_a_commit_to_a_release(farm: Farm, chromium, tmp_path:
     walker.fill(reason=REASON)
     walker.press("Sign")
     _go_on(farm)
+    # Whoever signed does not publish while there is a second person who may.
     walker.open(release)
     walker.fill(reason=REASON)
     walker.press("Publish")
+    walker.see("The same person signed it.")
+    walker.sign_in(farm.db, mira)
+    walker.open(release)
+    walker.press("Publish")
     _go_on(farm)
     walker.open(release)
-    walker.see("published", "reviewed by nobody")
+    walker.see("Mira Maintainer decided to publish it", "Done by a second person.")
     walker.look("/builds")
     chromium.delete_all_cookies()
     assert ".whl" in walker.open("/simple/onefile/").page_source
