@@ -90,6 +90,12 @@ def test_a_state_that_is_partly_there_loads_when_asked() -> None:
     assert model[0].bias.tolist() == [1.0] * 8
 
 
+@pytest.mark.parametrize("state", [None, [], {"0.bias": 1}])
+def test_a_state_that_is_none_is_refused(state: object) -> None:
+    with pytest.raises(TypeError, match="from names to tensors"):
+        net().load_state_dict(state)  # type: ignore[arg-type]  # the mistake under test
+
+
 def test_training_and_evaluation_reach_every_layer() -> None:
     model = nn.Sequential(nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.5)))
     assert all(module.training for module in model.modules())

@@ -129,9 +129,15 @@ def test_a_step_is_one_native_call_for_all_parameters(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: optim.SGD([], lr=0.1), "no parameters"),
-    (lambda: optim.SGD([leaf([1.0])], lr=-1.0), "lr is -1.0; it cannot be negative"),
+    (lambda: optim.SGD([leaf([1.0])], lr=-1.0), "lr is -1.0; it is a finite number"),
+    (lambda: optim.SGD([leaf([1.0])], lr=float("inf")), "lr is inf; it is a finite number"),
+    (lambda: optim.SGD([leaf([1.0])], lr="fast"), "lr is 'fast'; it is a number"),
+    (lambda: optim.SGD(None), "pass net.parameters"),
+    (lambda: optim.AdamW([leaf([1.0])], betas=0.9), "they are two numbers"),
+    (lambda: optim.AdamW([leaf([1.0])], betas=(0.9,)), "they are two numbers"),
+    (lambda: optim.AdamW([leaf([1.0])]).load_state_dict({}), "has the entries state and param_groups"),
     (lambda: optim.SGD([leaf([1.0])], nesterov=True), "nesterov needs a momentum"),
-    (lambda: optim.AdamW([leaf([1.0])], betas=(0.9, 1.0)), "each is at least 0 and below 1"),
+    (lambda: optim.AdamW([leaf([1.0])], betas=(0.9, 1.0)), "they are two numbers, each at least 0 and below 1"),
     (lambda: optim.SGD([{"params": [leaf([1.0])], "speed": 2}]), "speed is no option; there are lr"),
     (lambda: optim.SGD([[1.0]]), "not a tensor"),
     (lambda: optim.SGD([leaf([1.0]) * 2]), "pass leaves"),

@@ -141,6 +141,8 @@ class Module:
         Raises: ValueError with every missing, unexpected and misshapen entry, and nothing loaded. Unless `strict`,
         missing and unexpected names are passed over.
         """
+        if not isinstance(state, Mapping) or not all(isinstance(value, fl.Tensor) for value in state.values()):
+            raise TypeError("load_state_dict: a state is a mapping from names to tensors, as state_dict() gives")
         own = dict(self._named_state())
         problems = [f"{name} is {state[name].shape}, needed {own[name].shape}"
                     for name in own if name in state and tuple(state[name].shape) != tuple(own[name].shape)]

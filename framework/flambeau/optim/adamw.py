@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flambeau as fl
@@ -40,9 +40,9 @@ class AdamW(Optimizer):
 
     def _check(self, options: Mapping[str, Any]) -> None:
         check_not_negative("AdamW", options, "lr", "eps", "weight_decay")
-        for beta in options["betas"]:
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"AdamW: betas are {options['betas']}; each is at least 0 and below 1")
+        betas = options["betas"]
+        if not isinstance(betas, Sequence) or len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
+            raise ValueError(f"AdamW: betas are {betas!r}; they are two numbers, each at least 0 and below 1")
 
     def _step_group(self, group: Mapping[str, Any]) -> None:
         for parameter in group["params"]:

@@ -20,6 +20,8 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[fl.Tensor, dict[str, Any]] = {}  # by parameter; a tensor is hashed by which object it is
+        if not isinstance(params, Iterable):
+            raise TypeError(f"{type(self).__name__}: the parameters are {params!r}; pass net.parameters()")
         given = list(params)
         if not given:
             raise ValueError(f"{type(self).__name__}: no parameters; pass net.parameters()")
@@ -73,6 +75,8 @@ class Optimizer:
 
         Raises: ValueError if they differ, and nothing is loaded.
         """
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            raise ValueError("load_state_dict: a saved state has the entries state and param_groups")
         saved = state_dict["param_groups"]
         sizes, own = [len(group["params"]) for group in saved], [len(group["params"]) for group in self.param_groups]
         if sizes != own:
@@ -112,10 +116,13 @@ def buckets(parameters: Iterable[fl.Tensor], key: Any) -> list[list[fl.Tensor]]:
 
 
 def check_not_negative(optimizer: str, options: Mapping[str, Any], *names: str) -> None:
-    """Raise ValueError for the first of these options that is negative or not a number."""
+    """Raise TypeError for the first of these options that is no number, ValueError for one below 0 or not finite."""
     for name in names:
-        if not options[name] >= 0:
-            raise ValueError(f"{optimizer}: {name} is {options[name]}; it cannot be negative")
+        value = options[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{optimizer}: {name} is {value!r}; it is a number")
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{optimizer}: {name} is {value}; it is a finite number and cannot be negative")
 
 
 def _copied(value: Any, parameter: fl.Tensor) -> Any:
