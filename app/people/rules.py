@@ -365,3 +365,13 @@ def best_name(identities: Sequence[Named]) -> str:
     locals_ = [identity.address.split("@", 1)[0] for identity in identities if identity.address]
     full = [name for name in names if " " in name and "@" not in name]
     return next(iter([*full, *names, *logins, *locals_]), "")[:200] or "without a name"
+
+
+def masked(email: str) -> str:
+    """An address as the public sees it.
+
+    >>> masked("ada@acme.com"), masked("nobody")
+    ('a…@acme.com', '…')
+    """
+    local, at, domain = email.rpartition("@")
+    return f"{local[:1]}…@{domain}" if at else "…"

@@ -18,7 +18,7 @@ from app.people import queries
 from app.people.forms import MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
 from app.people.models import Affiliation, Identity, IdentityDecision, IdentityPerson, Person
 from app.people.queries.decisions import DecisionError
-from app.people.rules import DecisionKind, StatementSource
+from app.people.rules import DecisionKind, StatementSource, masked
 from app.sessions import issue_link
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
@@ -337,16 +337,6 @@ def invite(public_id: str) -> Any:
     return render_template("people/invited.html", person=person, link=link, hours=LINK_HOURS)
 
 
-def masked(email: str) -> str:
-    """An address as the public sees it.
-
-    >>> masked("ada@acme.com"), masked("nobody")
-    ('a…@acme.com', '…')
-    """
-    local, at, domain = email.rpartition("@")
-    return f"{local[:1]}…@{domain}" if at else "…"
-
-
 def _person(session: Session, public_id: str) -> Person:
     person = queries.person_by_public_id(session, public_id)
     if person is None:
@@ -379,14 +369,7 @@ def _form(
     crumbs = [("People", url_for("people.overview"))]
     crumbs.append((queries.shown_name(person), url_for("people.show", public_id=person.public_id)))
     return forms.page(
-        title,
-        fields,
-        values=sent,
-        submit=submit,
-        lead=lead,
-        crumbs=crumbs,
-        problems=problems,
-        is_danger=is_danger,
+        title, fields, values=sent, submit=submit, lead=lead, crumbs=crumbs, problems=problems, is_danger=is_danger
     )
 
 

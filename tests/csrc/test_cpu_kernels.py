@@ -43,7 +43,7 @@ def harness() -> Path:
         ):
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
-                pytest.skip(f"the kernel harness could not be built: {done.stderr[-300:]}")
+                pytest.fail(f"the kernel harness could not be built: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     path = library_path()
     assert path is not None
     return path
