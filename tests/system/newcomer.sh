@@ -29,10 +29,15 @@ serve() {  # serve LOG SECONDS: starts make serve and waits until it tells the w
   done
 }
 
-stop() {
+stop() {  # stops make serve and everything below it: make itself ends first, so wait for the whole session
   # SIGTERM: a shell without a terminal starts its background processes deaf to SIGINT.
   kill -TERM -- "-$server"
   wait "$server" || true
+  local began=$SECONDS
+  while kill -0 -- "-$server" 2>/dev/null; do
+    [ $((SECONDS - began)) -lt 30 ] || { echo "make serve took more than 30 s to stop"; return 1; }
+    sleep 0.1
+  done
   server=
 }
 
