@@ -131,8 +131,10 @@ RECIPE = {
         '"$WORK/env/bin/python" -m onefile.conformance --device cpu --json "$OUT/conformance-cpu.json" || true\n'
         'touch "$WORK/conformance-done"\n',
         "tests": 'touch "$WORK/tests-begun"\n[ -d "$WORK/env" ] || { "$PYTHON" -m venv "$WORK/env"; '
-        '"$WORK/env/bin/pip" install -q --no-index "$INPUTS"/*.whl; }\ntouch "$WORK/tests-half"\ncd "$WORK"\n'
-        '"$WORK/env/bin/python" -c "from onefile import answer; assert answer() == 42"\ntouch "$WORK/tests-done"\n',
+        '"$WORK/env/bin/pip" install -q --no-index "$INPUTS"/*.whl; }\n'
+        'touch "$WORK/tests-half"\nsleep 0.3\ncd "$WORK"\n'
+        '"$WORK/env/bin/python" -c "from onefile import answer; assert answer() == 42"\n'
+        'touch "$WORK/tests-done"\nsleep 0.3\n',
     },
     "limits": {"time_s": 120, "memory_mib": 4096, "processes": 128, "log_mib": 1, "disk_mib": 512},
 }

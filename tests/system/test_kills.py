@@ -38,6 +38,7 @@ from tests import sample_project
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 KILLS = int(os.environ.get("FLAMBEAU_KILLS", "12"))
 POINTS = [f"{step}-{place}" for step in STEPS for place in ("begun", "half", "done")]
+MOST_TRIES = 5
 VICTIMS = [("runner",), ("web",), ("runner",), ("worker",), ("runner", "web", "worker")]
 
 
@@ -92,11 +93,21 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, Op
 
 @pytest.mark.parametrize("number", range(KILLS))
 def test_a_release_comes_out_whole_and_once_whoever_is_killed(portal, tmp_path, number):
-    app, opening, family, repository = portal
     chance = random.Random(number)
     point = POINTS[number] if number < len(POINTS) else f"after {chance.uniform(0, 8):.2f}"
-    (repository / "core.cpp").write_text(f"#define ANSWER 42\n// {number} {point}\n{sample_project.SOURCE}")
-    commit = sample_project.commit(repository, f"change {number}")
+    # A point lasts some tenths of a second; on a busy machine the killer may look too late, and tries the next release.
+    tries = (_release(portal, tmp_path / str(attempt), number, attempt, point) for attempt in range(MOST_TRIES))
+    assert any(tries) or point.startswith("after"), f"{point} went by unseen in {MOST_TRIES} releases"
+
+
+def _release(
+    portal: tuple[Flask, Opening, Family, Path], folder: Path, number: int, attempt: int, point: str
+) -> bool:
+    """Release a new commit whole and once, with one kill; whether the kill came at its point."""
+    app, opening, family, repository = portal
+    folder.mkdir()
+    (repository / "core.cpp").write_text(f"#define ANSWER 42\n// {number}.{attempt} {point}\n{sample_project.SOURCE}")
+    commit = sample_project.commit(repository, f"change {number}.{attempt}")
     work = FirstRelease(app, replace(opening, checkout=look_at(repository)))
     home = app.extensions["flambeau"].settings.home
     killer = Killer(family, home, point, VICTIMS[number % len(VICTIMS)])
@@ -107,10 +118,10 @@ def test_a_release_comes_out_whole_and_once_whoever_is_killed(portal, tmp_path, 
         assert time.monotonic() < end, f"no release 120 s after {killer.victims} died at {point}"
         return work.look(lambda text, share: None)
 
-    family.watch(until=is_over, every_s=0.05)
+    family.watch(until=is_over, every_s=0.02)
     assert work.trouble == ""
-    assert killer.happened or point.startswith("after")
-    _assert_whole_and_once(app, commit, _expected_hashes(repository, tmp_path, commit, str(work.version)))
+    _assert_whole_and_once(app, commit, _expected_hashes(repository, folder, commit, str(work.version)))
+    return killer.happened
 
 
 def _assert_whole_and_once(app: Flask, commit: str, expected: dict[str, str]) -> None:
