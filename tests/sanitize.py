@@ -41,6 +41,7 @@ def run(arguments: list[str]) -> int:
     environment = {
         **os.environ,
         "LD_PRELOAD": " ".join(libraries),
+        "PYTHONPATH": str(PLACE.parent),  # for the programs that tests start
         # Python's own arenas are never given back: leaks are looked for in the C++ tests, not here.
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
