@@ -11,8 +11,8 @@ def _main() -> int:
         spec = importlib.util.spec_from_file_location(
             "flambeau_runner", here / "__init__.py", submodule_search_locations=[str(here)]
         )
-        assert spec is not None  # noqa: S101
-        assert spec.loader is not None  # noqa: S101
+        assert spec is not None  # noqa: S101 - for the types
+        assert spec.loader is not None  # noqa: S101 - for the types
         package = importlib.util.module_from_spec(spec)
         sys.modules["flambeau_runner"] = package
         spec.loader.exec_module(package)

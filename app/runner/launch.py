@@ -85,15 +85,15 @@ def _arrange_mounts(writable: list[str], readable: list[str], hide: list[str]) -
             _mount("tmpfs", path, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=0755")
         elif os.path.exists(path):
             _mount("/dev/null", path, None, _MS_BIND)
-    if os.path.isdir("/dev/shm"):  # noqa: S108
-        _mount("tmpfs", "/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, "size=256m,mode=1777")  # noqa: S108
+    if os.path.isdir("/dev/shm"):  # noqa: S108 - the system's own
+        _mount("tmpfs", "/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, "size=256m,mode=1777")  # noqa: S108 - the system's own
     for path, handle in kept.items():
         os.makedirs(path, exist_ok=True)
         _mount(f"/proc/self/fd/{handle}", path, None, _MS_BIND | _MS_REC)
         os.close(handle)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _set_read_only("/", read_only=True)
-    for path in [*writable, "/dev/shm"]:  # noqa: S108
+    for path in [*writable, "/dev/shm"]:  # noqa: S108 - the system's own
         if os.path.isdir(path):
             _set_read_only(path, read_only=False)
 
@@ -134,8 +134,8 @@ def _start(order: dict[str, object]) -> int:
     try:
         os.chdir(str(order["cwd"]))
         command, environment = order["command"], order["environment"]
-        assert isinstance(command, list)  # noqa: S101
-        assert isinstance(environment, dict)  # noqa: S101
+        assert isinstance(command, list)  # noqa: S101 - for the types
+        assert isinstance(environment, dict)  # noqa: S101 - for the types
         os.execvpe(command[0], command, environment)  # noqa: S606
     except OSError as error:
         os.write(2, f"cannot start {order['command']}: {error}\n".encode())
@@ -201,10 +201,10 @@ def _run_in_namespaces(order: dict[str, object]) -> int:
             if select.select([alive_read], [], [], 0)[0]:
                 os._exit(1)  # the parent died before we could ask to be told
             limits, writable, readable, hide = (order[key] for key in ("limits", "writable", "readable", "hide"))
-            assert isinstance(limits, dict)  # noqa: S101
-            assert isinstance(writable, list)  # noqa: S101
-            assert isinstance(readable, list)  # noqa: S101
-            assert isinstance(hide, list)  # noqa: S101
+            assert isinstance(limits, dict)  # noqa: S101 - for the types
+            assert isinstance(writable, list)  # noqa: S101 - for the types
+            assert isinstance(readable, list)  # noqa: S101 - for the types
+            assert isinstance(hide, list)  # noqa: S101 - for the types
             _arrange_mounts(writable, readable, hide)
             _set_limits(limits, own_process_count=True)
             _drop_privileges()
@@ -235,7 +235,7 @@ def _run_in_tree(order: dict[str, object]) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     limits = order["limits"]
-    assert isinstance(limits, dict)  # noqa: S101
+    assert isinstance(limits, dict)  # noqa: S101 - for the types
     _set_limits(limits, own_process_count=False)
     _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     status = _wait_for(_start(order))

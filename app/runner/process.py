@@ -142,7 +142,7 @@ def _watch(
 ) -> str:
     """Until the command ends ('' is returned) or must be ended (why is returned)."""
     limits = order.limits
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdout is not None  # noqa: S101 - for the types
     next_look, next_disk = begun + 0.05, begun + 2.0
     while True:
         if select.select([process.stdout], [], [], 0.1)[0]:
@@ -204,7 +204,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _drain(
     process: subprocess.Popen[bytes], order: Order, outcome: Outcome, on_output: Callable[[bytes], None]
 ) -> None:
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdout is not None  # noqa: S101 - for the types
     while select.select([process.stdout], [], [], 0)[0]:
         chunk = os.read(process.stdout.fileno(), 1 << 16)
         if not chunk:

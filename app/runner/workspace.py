@@ -111,7 +111,7 @@ class Workspace:
         elif member.isfile():
             target.parent.mkdir(parents=True, exist_ok=True)
             content = tar.extractfile(member)
-            assert content is not None  # noqa: S101
+            assert content is not None  # noqa: S101 - for the types
             with open(target, "xb") as file:
                 shutil.copyfileobj(content, file)
             os.chmod(target, 0o755 if member.mode & 0o100 else 0o644)
