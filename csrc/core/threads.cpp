@@ -104,7 +104,7 @@ class Pool {
   int32_t threads() {
     const int32_t count = count_.load(std::memory_order_relaxed);
     if (count) return count;
-    count_.store(processors(), std::memory_order_relaxed);
+    count_.store(processors_, std::memory_order_relaxed);
     return count_.load(std::memory_order_relaxed);
   }
   void set_threads(int32_t count) { count_.store(count, std::memory_order_relaxed); }
@@ -115,7 +115,8 @@ class Pool {
     const auto helpers = static_cast<int32_t>(std::min<int64_t>(threads() - 1, job->pieces - 1));
     {
       std::lock_guard lock(mutex_);
-      while (static_cast<int32_t>(started_) < helpers && start_worker()) {}
+      while (static_cast<int32_t>(workers_.size()) < helpers && start_worker()) {}
+      if (helpers < processors_) keep_workers_off(sched_getcpu());
       for (int32_t i = 0; i < helpers; ++i) jobs_.push_back(job);
       waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
       if (asleep_ > 0) helpers == 1 ? wake_.notify_one() : wake_.notify_all();
@@ -136,12 +137,27 @@ class Pool {
   // False if the system gives no more threads: those that there are do the work, the caller alone if need be.
   bool start_worker() {
     try {
-      std::thread([this] { worker(); }).detach();
+      workers_.reserve(workers_.size() + 1);
+      std::thread thread([this] { worker(); });
+      workers_.push_back(thread.native_handle());
+      thread.detach();
     } catch (const std::system_error&) {
       return false;
     }
-    ++started_;
+    kept_off_ = -1;
     return true;
+  }
+
+  // The system likes to wake a worker on its waker's processor although another one idles, and both then share it for
+  // milliseconds. So workers may run where the caller may, but not where it runs; said anew when the caller has moved.
+  void keep_workers_off(int processor) {
+    if (processor == kept_off_) return;
+    kept_off_ = processor;
+    cpu_set_t others;
+    if (sched_getaffinity(0, sizeof others, &others) != 0) return;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others) == 0) return;
+    for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof others, &others);
   }
 
   void worker() {
@@ -173,12 +189,14 @@ class Pool {
 #endif
   }
 
+  const int32_t processors_ = processors();
   std::atomic<int32_t> count_{0};
   std::atomic<int64_t> waiting_jobs_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Ref<Job>> jobs_;
-  size_t started_ = 0;
+  std::vector<pthread_t> workers_;
+  int kept_off_ = -1;  // the processor that the workers may not use
   int32_t asleep_ = 0;
 };
 

@@ -1,6 +1,8 @@
 """Threads change how long it takes and nothing else."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import flambeau as fl
@@ -53,6 +55,32 @@ def test_python_threads_work_side_by_side():
     for thread in threads:
         thread.join()
     assert found == [expected] * 4
+
+
+AFFINITY = """
+import os, numpy as np, flambeau as fl
+before = set(os.listdir("/proc/self/task"))
+fl.set_num_threads(2)
+os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
+x = fl.asarray(np.ones(4_000_000, np.float32))
+for caller in sorted(os.sched_getaffinity(0)):
+    allowed = os.sched_getaffinity(0)
+    other = allowed - {caller}
+    while True:
+        fl.exp(x)
+        (worker,) = set(os.listdir("/proc/self/task")) - before
+        if os.sched_getaffinity(int(worker)) == other:
+            break
+        os.sched_setaffinity(0, {caller})
+        os.sched_setaffinity(0, allowed)
+print("kept apart")
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor only")
+def test_a_worker_is_kept_off_the_processor_of_its_caller():
+    done = subprocess.run([sys.executable, "-c", AFFINITY], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "kept apart\n", done.stderr
 
 
 @pytest.mark.parametrize("count", [0, -1, 5000])

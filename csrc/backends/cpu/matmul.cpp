@@ -104,7 +104,7 @@ struct Product {
 constexpr int64_t kSmallWork = int64_t(160) * 160 * 160;  // m n k up to which nothing is packed
 constexpr int64_t kPieceWork = int64_t(1) << 21;          // m n k that makes a piece for a thread
 constexpr int64_t kTileRows = 384, kTileColumns = 512, kTileDepth = 256;
-constexpr int64_t kBlasRows = 256, kBlasColumns = 512, kBlasTiles = 16;
+constexpr int64_t kBlasRows = 512, kBlasColumns = 512, kBlasTiles = 16;
 
 // b's rows, contiguous and padded to a multiple of the tile's columns.
 void pack_rows(const Product& p, int64_t width, char* to) {
