@@ -16,11 +16,13 @@ import pytest
 
 ml_dtypes = pytest.importorskip("ml_dtypes", reason="bfloat16 arrays need ml_dtypes")
 
+from tests.csrc import emulated  # noqa: E402
+from tests.csrc.emulated import Emulated  # noqa: E402
 from tests.csrc.kernels import ROOT, Array, Device, library_path  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-LEVELS = ("v2", "v3", "v4") if platform.machine() in ("x86_64", "AMD64") else ("portable",)
+LEVELS = ("v2", "v3", "v4", "aarch64") if platform.machine() in ("x86_64", "AMD64") else ("portable",)
 BFLOAT16 = ml_dtypes.bfloat16
 FLOATS = (np.float16, BFLOAT16, np.float32, np.float64)
 NUMBERS = (np.int32, np.int64, *FLOATS)
@@ -55,13 +57,22 @@ def reference(harness: Path) -> Device:
 
 
 @pytest.fixture(scope="session", params=LEVELS)
-def cpu(request: pytest.FixtureRequest, harness: Path) -> Device:
+def cpu(request: pytest.FixtureRequest, harness: Path) -> Iterator[Device | Emulated]:
+    """The CPU backend at each level; `aarch64` is the portable one as another processor runs it, in an emulator."""
+    if request.param == "aarch64":
+        if lacking := emulated.missing():
+            pytest.skip(f"no AArch64 here: {', '.join(lacking)} missing")
+        device = emulated.Emulated("cpu")
+        assert device.driver().startswith("level portable")
+        yield device
+        device.close()
+        return
     try:
         device = Device("cpu", level=request.param)
     except RuntimeError as error:
         pytest.skip(f"level {request.param} does not run here: {error}")
     assert device.driver().startswith(f"level {request.param}")
-    return device
+    yield device
 
 
 def random_array(seed: int, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -100,7 +111,7 @@ def assert_within(actual: Array, expected: Array, *, ulp: float, at: float = 0.0
 
 
 def compare(
-    cpu: Device,
+    cpu: Device | Emulated,
     reference: Device,
     op: str,
     inputs: list[Array],
