@@ -2,10 +2,11 @@
 
 from flambeau.nn import functional, init
 from flambeau.nn.activations import GELU, Identity, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from flambeau.nn.containers import ModuleList, Sequential
+from flambeau.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from flambeau.nn.layers import Dropout, Flatten, Linear
 from flambeau.nn.losses import CrossEntropyLoss, MSELoss
-from flambeau.nn.module import Module, Parameter
+from flambeau.nn.module import Module
+from flambeau.nn.parameter import Parameter
 
 __all__ = [
     "GELU",
@@ -17,8 +18,11 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "Sigmoid",

@@ -7,6 +7,7 @@ from typing import Self, overload
 
 import flambeau as fl
 from flambeau.nn.module import Module
+from flambeau.nn.parameter import Parameter
 
 
 class _Numbered(Module):
@@ -31,9 +32,44 @@ class _Numbered(Module):
             setattr(part, str(number), layer)
         return part
 
-    def append(self, layer: Module) -> None:
+    def __setitem__(self, index: int, layer: Module) -> None:
+        name = list(self.named_children())[index][0]
+        setattr(self, name, _checked(self, layer))
+
+    def __delitem__(self, index: int | slice) -> None:
+        layers = list(self.children())
+        del layers[index]
+        self._renumber(layers)
+
+    def append(self, layer: Module) -> Self:
         """Add a layer at the end."""
         setattr(self, str(len(self)), _checked(self, layer))
+        return self
+
+    def extend(self, layers: Iterable[Module]) -> Self:
+        """Add layers at the end, one by one."""
+        for layer in list(layers):
+            self.append(layer)
+        return self
+
+    def insert(self, index: int, layer: Module) -> Self:
+        """Add a layer before this index; those behind move on."""
+        layers = list(self.children())
+        layers.insert(index, _checked(self, layer))
+        self._renumber(layers)
+        return self
+
+    def pop(self, index: int = -1) -> Module:
+        """Take a layer out."""
+        layer = self[index]
+        del self[index]
+        return layer
+
+    def _renumber(self, layers: list[Module]) -> None:
+        for name, _ in list(self.named_children()):
+            delattr(self, name)
+        for number, layer in enumerate(layers):
+            setattr(self, str(number), layer)
 
 
 class Sequential(_Numbered):
@@ -70,6 +106,156 @@ class ModuleList(_Numbered):
     def __init__(self, layers: Iterable[Module] = ()) -> None:
         for number, given in enumerate(layers):
             setattr(self, str(number), _checked(self, given))
+
+
+class ModuleDict(Module):
+    """Layers by name, in the order in which they were set.
+
+    >>> from flambeau import nn
+    >>> heads = ModuleDict({"large": nn.Linear(2, 4), "small": nn.Linear(2, 1)})
+    >>> heads["small"](fl.zeros(2)).shape
+    (1,)
+    """
+
+    def __init__(self, layers: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+        self.update(layers)
+
+    def __getitem__(self, name: str) -> Module:
+        layer = vars(self).get(name)
+        if not isinstance(layer, Module):
+            raise KeyError(f"{name!r}; there are {', '.join(self) or 'no layers'}")
+        return layer
+
+    def __setitem__(self, name: str, layer: Module) -> None:
+        self.register_module(name, _checked(self, layer))
+
+    def __delitem__(self, name: str) -> None:
+        self[name]
+        delattr(self, name)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.children())
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.named_children())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(vars(self).get(str(name)), Module)
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return list(self)
+
+    def values(self) -> Iterable[Module]:
+        """The layers."""
+        return list(self.children())
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """Names and layers."""
+        return list(self.named_children())
+
+    def update(self, layers: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Set layers by name."""
+        for name, layer in layers.items() if isinstance(layers, Mapping) else layers:
+            self[name] = layer
+
+    def pop(self, name: str) -> Module:
+        """Take a layer out."""
+        layer = self[name]
+        del self[name]
+        return layer
+
+
+class ParameterList(Module):
+    """Parameters under the names "0", "1", ...; a plain tensor becomes a parameter.
+
+    >>> [tuple(p.shape) for p in ParameterList([fl.zeros(2), fl.zeros((3, 1))])]
+    [(2,), (3, 1)]
+    """
+
+    def __init__(self, values: Iterable[fl.Tensor] = ()) -> None:
+        self.extend(values)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.named_parameters(recurse=False))
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter([value for value in vars(self).values() if isinstance(value, Parameter)])
+
+    def __getitem__(self, index: int) -> Parameter:
+        return list(self)[index]
+
+    def __setitem__(self, index: int, value: fl.Tensor) -> None:
+        setattr(self, str(range(len(self))[index]), _parameter(value))
+
+    def append(self, value: fl.Tensor) -> Self:
+        """Add a parameter at the end."""
+        setattr(self, str(len(self)), _parameter(value))
+        return self
+
+    def extend(self, values: Iterable[fl.Tensor]) -> Self:
+        """Add parameters at the end."""
+        for value in values:
+            self.append(value)
+        return self
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{tuple(value.shape)}" for value in self)
+
+
+class ParameterDict(Module):
+    """Parameters by name; a plain tensor becomes a parameter.
+
+    >>> ParameterDict({"gain": fl.ones(2)})["gain"].requires_grad
+    True
+    """
+
+    def __init__(self, values: Mapping[str, fl.Tensor] | None = None) -> None:
+        for name, value in (values or {}).items():
+            self[name] = value
+
+    def __getitem__(self, name: str) -> Parameter:
+        value = vars(self).get(name)
+        if not isinstance(value, Parameter):
+            raise KeyError(f"{name!r}; there are {', '.join(self) or 'no parameters'}")
+        return value
+
+    def __setitem__(self, name: str, value: fl.Tensor) -> None:
+        self.register_parameter(name, _parameter(value))
+
+    def __delitem__(self, name: str) -> None:
+        self[name]
+        delattr(self, name)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, value in list(vars(self).items()) if isinstance(value, Parameter))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(vars(self).get(str(name)), Parameter)
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return list(self)
+
+    def values(self) -> Iterable[Parameter]:
+        """The parameters."""
+        return [self[name] for name in self]
+
+    def items(self) -> Iterable[tuple[str, Parameter]]:
+        """Names and parameters."""
+        return [(name, self[name]) for name in self]
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.items())
+
+
+def _parameter(value: fl.Tensor) -> Parameter:
+    if not isinstance(value, fl.Tensor):
+        raise TypeError(f"ParameterList: {value!r} is not a tensor")
+    return value if isinstance(value, Parameter) else Parameter(value)
 
 
 def _checked(owner: Module, layer: object) -> Module:

@@ -6,7 +6,8 @@ import math
 
 import flambeau as fl
 from flambeau.nn import functional, init
-from flambeau.nn.module import Module, Parameter
+from flambeau.nn.module import Module
+from flambeau.nn.parameter import Parameter
 
 
 class Linear(Module):

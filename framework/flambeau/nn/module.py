@@ -1,42 +1,30 @@
-"""Module: a layer with parameters, buffers and layers inside it, and Parameter, a tensor that is learned."""
+"""Module: a layer with parameters, buffers and layers inside it."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.nn.hooks import Hooked, call_with_hooks
+from flambeau.nn.parameter import Parameter
 
 
-class Parameter(fl.Tensor):
-    """A tensor that belongs to a layer and is learned.
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict passed over: names of the module that the state lacks, and of the state that it lacks."""
 
-    >>> weight = Parameter(fl.zeros((2, 3)))
-    >>> weight.requires_grad, weight.shape
-    (True, (2, 3))
-    """
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
-    def __new__(cls, data: fl.Tensor, requires_grad: bool = True) -> Self:
-        parameter = super().__new__(cls, data.detach())
-        parameter.requires_grad = requires_grad
-        return parameter
-
-    def __init__(self, data: fl.Tensor, requires_grad: bool = True) -> None:
-        pass
-
-    def __copy__(self) -> Parameter:
-        return Parameter(super().__copy__(), self.requires_grad)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        memo[id(self)] = copied = Parameter(super().__deepcopy__({}), self.requires_grad)
-        if self.grad is not None:
-            copied.grad = self.grad.copy()
-        return copied
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-class Module:
+class Module(Hooked):
     """The base of every layer: define `__init__`, which sets parameters and layers as attributes, and `__call__`.
 
     Attributes are plain: a Parameter, a Module or a buffer is found by looking at them, in the order in which they
@@ -68,12 +56,68 @@ class Module:
 
     def register_buffer(self, name: str, tensor: fl.Tensor | None, persistent: bool = True) -> None:
         """Keep a tensor that is not learned: it moves with `to` and, if persistent, is in the state dict."""
-        if not name.isidentifier():
-            raise ValueError(f"register_buffer: {name!r} is not a name for an attribute")
+        self._check_name("register_buffer", name)
+        if tensor is not None and (not isinstance(tensor, fl.Tensor) or isinstance(tensor, Parameter)):
+            raise TypeError(f"register_buffer: {name} is a {type(tensor).__name__}; a buffer is a plain tensor or None")
         if "_buffers" not in self.__dict__:
             self.__dict__["_buffers"] = {}
         self.__dict__["_buffers"][name] = persistent
         setattr(self, name, tensor)
+
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+        """Set a parameter under a name that is computed; `layer.name = parameter` does the same."""
+        self._check_name("register_parameter", name)
+        if parameter is not None and not isinstance(parameter, Parameter):
+            raise TypeError(f"register_parameter: {name} is a {type(parameter).__name__}; wrap it: nn.Parameter(x)")
+        setattr(self, name, parameter)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Set a layer under a name that is computed, such as "0"; `layer.name = module` does the same."""
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise ValueError(f"register_module: {name!r} cannot name a layer of {type(self).__name__}: it is empty, "
+                             "has a dot, or is a method's name")
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"register_module: {name} is {module!r}, not a layer (an nn.Module)")
+        setattr(self, name, module)
+
+    add_module = register_module
+
+    def _check_name(self, function: str, name: str) -> None:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"{function}: {name!r} is not a name for an attribute")
+        if hasattr(type(self), name):
+            raise ValueError(f"{function}: {type(self).__name__} has a method or a class attribute {name!r}")
+
+    def get_submodule(self, target: str) -> Module:
+        """The layer at a path such as "net.2"; this module for "".
+
+        Raises: AttributeError that names what is there.
+        """
+        module: Module = self
+        for name in target.split(".") if target else ():
+            inner = vars(module).get(name)
+            if not isinstance(inner, Module):
+                there = ", ".join(child for child, _ in module.named_children()) or "no layers"
+                raise AttributeError(f"get_submodule: {type(module).__name__} has no layer {name!r}; it has {there}")
+            module = inner
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as "net.2.weight"."""
+        path, _, name = target.rpartition(".")
+        value = vars(self.get_submodule(path)).get(name)
+        if not isinstance(value, Parameter):
+            raise AttributeError(f"get_parameter: there is no parameter {target!r}")
+        return value
+
+    def get_buffer(self, target: str) -> fl.Tensor:
+        """The buffer at a path such as "net.1.running_mean"."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in module._buffers or getattr(module, name) is None:
+            raise AttributeError(f"get_buffer: there is no buffer {target!r}")
+        tensor: fl.Tensor = getattr(module, name)
+        return tensor
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The layers directly inside, with the names of their attributes."""
@@ -115,11 +159,13 @@ class Module:
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, fl.Tensor]]:
-        """Every buffer that is not None, with its path."""
+        """Every buffer that is not None once, with its path."""
+        seen: set[int] = set()
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name in module._buffers:
                 value = getattr(module, name)
-                if value is not None:
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
                     yield _join(path, name), value
 
     def buffers(self, recurse: bool = True) -> Iterator[fl.Tensor]:
@@ -128,27 +174,50 @@ class Module:
 
     # ---- state ----
 
-    def state_dict(self) -> dict[str, fl.Tensor]:
-        """Every parameter and persistent buffer by path: the same memory, apart from autograd.
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, fl.Tensor]:
+        """Every parameter and persistent buffer by path: the same memory, apart from autograd unless keep_vars.
 
         What is shared stands under each of its names, as in PyTorch, so that files load there by name.
         """
-        return {path: tensor.detach() for path, tensor in self._named_state()}
+        state: dict[str, fl.Tensor] = {}
+        self._collect(state, prefix, keep_vars)
+        return state
 
-    def load_state_dict(self, state: Mapping[str, fl.Tensor], strict: bool = True) -> None:
+    def _collect(self, state: dict[str, fl.Tensor], prefix: str, keep_vars: bool) -> None:
+        for hook, _ in self._hooks_of("state_pre"):
+            hook(self, prefix, keep_vars)
+        for name, value in self._own_state():
+            state[prefix + name] = value if keep_vars else value.detach()
+        for name, child in self.named_children():
+            child._collect(state, f"{prefix}{name}.", keep_vars)
+        for hook, _ in self._hooks_of("state_post"):
+            hook(self, state, prefix, {})
+
+    def load_state_dict(self, state: Mapping[str, fl.Tensor], strict: bool = True) -> IncompatibleKeys:
         """Copy values in, by name; dtype and device stay those of this module.
 
+        Returns: the names that were passed over, none if `strict`.
         Raises: ValueError with every missing, unexpected and misshapen entry, and nothing loaded. Unless `strict`,
         missing and unexpected names are passed over.
         """
         if not isinstance(state, Mapping) or not all(isinstance(value, fl.Tensor) for value in state.values()):
             raise TypeError("load_state_dict: a state is a mapping from names to tensors, as state_dict() gives")
-        own = dict(self._named_state())
-        problems = [f"{name} is {state[name].shape}, needed {own[name].shape}"
-                    for name in own if name in state and tuple(state[name].shape) != tuple(own[name].shape)]
+        state, missing, unexpected, problems = dict(state), list[str](), list[str](), list[str]()
+        layers = list(self._every_path())
+        for path, module in layers:
+            for hook, _ in module._hooks_of("load_pre"):
+                hook(module, state, path and path + ".", {}, strict, missing, unexpected, problems)
+        own = {_join(path, name): value for path, module in layers for name, value in module._own_state()}
+        problems += [f"{name} is {state[name].shape}, needed {own[name].shape}"
+                     for name in own if name in state and tuple(state[name].shape) != tuple(own[name].shape)]
+        found = IncompatibleKeys(missing + [name for name in own if name not in state],
+                                 unexpected + [name for name in state if name not in own])
+        for _, module in layers:
+            for hook, _ in module._hooks_of("load_post"):
+                hook(module, found)
         if strict:
-            problems += [f"{name} is missing" for name in own if name not in state]
-            problems += [f"{name} is not in this module" for name in state if name not in own]
+            problems += [f"{name} is missing" for name in found.missing_keys]
+            problems += [f"{name} is not in this module" for name in found.unexpected_keys]
         if problems:
             raise ValueError(f"load_state_dict: {type(self).__name__} and the state differ, nothing was loaded:\n  "
                              + "\n  ".join(problems) + ("\nstrict=False passes over missing and unexpected names"
@@ -157,12 +226,12 @@ class Module:
             for name, tensor in own.items():
                 if name in state:
                     tensor[...] = state[name].to(tensor.device).to(tensor.dtype)
+        return found
 
-    def _named_state(self) -> Iterator[tuple[str, fl.Tensor]]:
-        for path, module in self._every_path():
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter) or (module._buffers.get(name) and value is not None):
-                    yield _join(path, name), value
+    def _own_state(self) -> Iterator[tuple[str, fl.Tensor]]:
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter) or (self._buffers.get(name) and value is not None):
+                yield name, value
 
     def _every_path(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         yield prefix, self
@@ -181,13 +250,48 @@ class Module:
         """Switch this module and all inside it to evaluation."""
         return self.train(False)
 
-    def to(self, device_or_dtype: _core.Device | _core.DType | str) -> Self:
-        """Move parameters and buffers to a device, or cast those that are floats; the same objects stay."""
-        casts = isinstance(device_or_dtype, _core.DType)
+    def to(
+        self,
+        target: _core.Device | _core.DType | str | None = None,
+        *,
+        dtype: _core.DType | None = None,
+        device: _core.Device | str | None = None,
+    ) -> Self:
+        """Move parameters and buffers to a device, or cast those that are floats; the same objects stay.
+
+        >>> from flambeau import nn
+        >>> nn.Linear(2, 2).to(fl.float64).weight.dtype
+        flambeau.float64
+        """
+        if isinstance(target, _core.DType):
+            dtype = target
+        elif target is not None:
+            device = target
+        if dtype is not None and not _core.dtype(dtype).is_float:
+            raise fl.DTypeError(f"to: {dtype} is no float; layers compute in floats, integer buffers stay as they are")
         for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
-            if not casts or tensor.dtype.is_float:
-                _core.adopt(tensor, tensor.detach().to(device_or_dtype))
+            gradient = tensor.grad
+            cast = dtype if tensor.dtype.is_float else None
+            _core.adopt(tensor, tensor.detach().to(device=device, dtype=cast))
+            if gradient is not None:
+                tensor.grad = gradient.detach().to(device=device, dtype=cast)
         return self
+
+    def float(self) -> Self:
+        """Cast to float32 what is a float."""
+        return self.to(fl.float32)
+
+    def double(self) -> Self:
+        """Cast to float64 what is a float."""
+        return self.to(fl.float64)
+
+    def half(self) -> Self:
+        """Cast to float16 what is a float."""
+        return self.to(fl.float16)
+
+    def bfloat16(self) -> Self:
+        """Cast to bfloat16 what is a float."""
+        return self.to(fl.bfloat16)
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call the function with every layer inside, then with this one."""
@@ -202,10 +306,11 @@ class Module:
             parameter.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
         for parameter in self.parameters():
-            parameter.grad = None
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else fl.zeros_like(parameter.grad)
 
     # ---- as text ----
 
@@ -230,6 +335,8 @@ def _naming_layers(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def named(self: Module, *args: Any, **kwargs: Any) -> Any:
         try:
+            if "_hooks" in self.__dict__ and type(self).__call__ is named:  # not in a base's call by super()
+                return call_with_hooks(call, self, args, kwargs)
             return call(self, *args, **kwargs)
         except Exception as error:
             _add_layer(error, self)
