@@ -37,6 +37,32 @@ class Linear(Module):
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
 
 
+class Bilinear(Module):
+    """x1 times a weight for each output times x2, plus the bias. Weight (out, in1, in2), within 1 / sqrt(in1).
+
+    >>> Bilinear(3, 4, 2)(fl.zeros((5, 3)), fl.zeros((5, 4))).shape
+    (5, 2)
+    """
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+        if in1_features <= 0:
+            raise ValueError(f"Bilinear: in1_features is {in1_features} and must be positive")
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        self.weight = Parameter(fl.zeros((out_features, in1_features, in2_features)))
+        self.bias = Parameter(fl.zeros(out_features)) if bias else None
+        for parameter in self.parameters():
+            init.uniform_(parameter, -1.0 / math.sqrt(in1_features), 1.0 / math.sqrt(in1_features))
+
+    def __call__(self, x1: fl.Tensor, x2: fl.Tensor) -> fl.Tensor:
+        return functional.bilinear(x1, x2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        sizes = f"{self.in1_features}, {self.in2_features}, {self.out_features}"
+        return sizes if self.bias is not None else sizes + ", bias=False"
+
+
 class Flatten(Module):
     """Makes the dimensions from start_dim to end_dim one.
 
@@ -53,6 +79,25 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return "" if (self.start_dim, self.end_dim) == (1, -1) else f"{self.start_dim}, {self.end_dim}"
+
+
+class Unflatten(Module):
+    """Makes one dimension several.
+
+    >>> Unflatten(1, (2, 3))(fl.zeros((5, 6))).shape
+    (5, 2, 3)
+    """
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def __call__(self, x: fl.Tensor) -> fl.Tensor:
+        dim = self.dim % x.ndim
+        return fl.reshape(x, (*x.shape[:dim], *self.unflattened_size, *x.shape[dim + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Dropout(Module):

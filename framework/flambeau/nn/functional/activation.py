@@ -1,4 +1,4 @@
-"""Activations as functions."""
+"""Activations as functions. None writes into its input: PyTorch's argument `inplace` is left out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from flambeau import _core
 _relu, _gelu, _sigmoid = (_core.ops[name] for name in ("relu", "gelu", "sigmoid"))
 _softmax, _log_softmax = (_core.ops[name] for name in ("softmax", "log_softmax"))
 
+# Klambauer and others, arXiv:1706.02515
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
 
 def relu(input: fl.Tensor) -> fl.Tensor:
     """Zero where the input is negative."""
     return _relu(input)
+
+
+def relu6(input: fl.Tensor) -> fl.Tensor:
+    """The input, not below 0 and not above 6."""
+    return hardtanh(input, 0.0, 6.0)
 
 
 def leaky_relu(input: fl.Tensor, negative_slope: float = 0.01) -> fl.Tensor:
@@ -23,6 +31,49 @@ def leaky_relu(input: fl.Tensor, negative_slope: float = 0.01) -> fl.Tensor:
     [-1.0, 2.0]
     """
     return fl.where(input > 0, input, input * negative_slope)
+
+
+def prelu(input: fl.Tensor, weight: fl.Tensor) -> fl.Tensor:
+    """The input, times a learned slope where it is negative: one slope, or one for each channel (dimension 1).
+
+    >>> prelu(fl.tensor([[-2.0, -2.0]]), fl.tensor([0.5, 0.25])).tolist()
+    [[-1.0, -0.5]]
+    """
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.size not in (1, channels):
+        raise fl.ShapeError(f"prelu: weight is {weight.shape}, input is {input.shape}: weight must have one element or "
+                            f"{channels}, one for each channel")
+    slope = fl.reshape(weight, (-1,) + (1,) * (input.ndim - 2)) if weight.size > 1 else fl.reshape(weight, ())
+    return fl.where(input > 0, input, input * slope)
+
+
+def rrelu(input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> fl.Tensor:
+    """leaky_relu whose slope is drawn for each element while training, and the mean of the bounds otherwise."""
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    slope = fl.random.uniform(input.shape, low=lower, high=upper, device=input.device).to(input.dtype)
+    return fl.where(input > 0, input, input * slope)
+
+
+def elu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
+    """The input, and alpha (exp(input) - 1) where it is negative.
+
+    >>> elu(fl.tensor([0.0, 3.0])).tolist()
+    [0.0, 3.0]
+    """
+    return fl.where(input > 0, input, _negative_expm1(input) * alpha)
+
+
+def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
+    """The input, and alpha (exp(input / alpha) - 1) where it is negative."""
+    if alpha == 0:
+        raise ValueError("celu: alpha is 0 and the input is divided by it")
+    return fl.where(input > 0, input, _negative_expm1(input / alpha) * alpha)
+
+
+def selu(input: fl.Tensor) -> fl.Tensor:
+    """elu with the constants that keep mean 0 and variance 1. Source: Klambauer and others, arXiv:1706.02515."""
+    return elu(input, _SELU_ALPHA) * _SELU_SCALE
 
 
 def gelu(input: fl.Tensor, approximate: Literal["none", "tanh"] = "none") -> fl.Tensor:
@@ -37,9 +88,35 @@ def silu(input: fl.Tensor) -> fl.Tensor:
     return input * sigmoid(input)
 
 
+def mish(input: fl.Tensor) -> fl.Tensor:
+    """The input times tanh(softplus(input)). Source: Misra, arXiv:1908.08681."""
+    return input * fl.tanh(softplus(input))
+
+
+def softplus(input: fl.Tensor, beta: float = 1.0, threshold: float = 20.0) -> fl.Tensor:
+    """log(1 + exp(beta input)) / beta; the input itself where beta input is above the threshold.
+
+    >>> round(softplus(fl.tensor(0.0)).item(), 4)
+    0.6931
+    """
+    scaled = input if beta == 1 else input * beta
+    smooth = _softplus(scaled)
+    return fl.where(scaled > threshold, input, smooth if beta == 1 else smooth / beta)
+
+
+def softsign(input: fl.Tensor) -> fl.Tensor:
+    """input / (1 + |input|)."""
+    return input / (fl.abs(input) + 1.0)
+
+
 def sigmoid(input: fl.Tensor) -> fl.Tensor:
     """1 / (1 + exp(-input))."""
     return _sigmoid(input)
+
+
+def logsigmoid(input: fl.Tensor) -> fl.Tensor:
+    """The logarithm of sigmoid(input), without overflow."""
+    return -_softplus(-input)
 
 
 def tanh(input: fl.Tensor) -> fl.Tensor:
@@ -47,15 +124,106 @@ def tanh(input: fl.Tensor) -> fl.Tensor:
     return fl.tanh(input)
 
 
-def softmax(input: fl.Tensor, dim: int) -> fl.Tensor:
-    """Probabilities along `dim` from logits.
+def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> fl.Tensor:
+    """The input between two bounds, at which and beyond which the gradient is 0.
+
+    >>> hardtanh(fl.tensor([-3.0, 0.5, 3.0])).tolist()
+    [-1.0, 0.5, 1.0]
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    return fl.where(input <= min_val, min_val, fl.where(input >= max_val, max_val, input))
+
+
+def hardsigmoid(input: fl.Tensor) -> fl.Tensor:
+    """input / 6 + 1/2 between 0 and 1."""
+    return hardtanh(input + 3.0, 0.0, 6.0) / 6.0
+
+
+def hardswish(input: fl.Tensor) -> fl.Tensor:
+    """The input times hardsigmoid(input). Source: Howard and others, arXiv:1905.02244."""
+    return input * hardsigmoid(input)
+
+
+def hardshrink(input: fl.Tensor, lambd: float = 0.5) -> fl.Tensor:
+    """The input, and 0 within lambd of 0."""
+    return fl.where(fl.abs(input) <= lambd, 0.0, input)
+
+
+def softshrink(input: fl.Tensor, lambd: float = 0.5) -> fl.Tensor:
+    """The input, nearer to 0 by lambd, and 0 within it."""
+    if lambd < 0:
+        raise ValueError(f"softshrink: lambd is {lambd} and cannot be negative")
+    return fl.where(input > lambd, input - lambd, fl.where(input < -lambd, input + lambd, 0.0))
+
+
+def tanhshrink(input: fl.Tensor) -> fl.Tensor:
+    """input - tanh(input)."""
+    return input - fl.tanh(input)
+
+
+def threshold(input: fl.Tensor, threshold: float, value: float) -> fl.Tensor:
+    """The input where it is above the threshold, and `value` elsewhere."""
+    return fl.where(input > threshold, input, value)
+
+
+def glu(input: fl.Tensor, dim: int = -1) -> fl.Tensor:
+    """The first half along `dim` times the sigmoid of the second. Source: Dauphin and others, arXiv:1612.08083.
+
+    >>> glu(fl.tensor([2.0, 4.0, 0.0, 0.0])).tolist()
+    [1.0, 2.0]
+    """
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"glu: dim {dim} is out of range for {input.ndim} dimensions")
+    size = input.shape[dim]
+    if size % 2:
+        raise fl.ShapeError(f"glu: dimension {dim} of {tuple(input.shape)} is odd and has no halves")
+    lead = (slice(None),) * (dim % input.ndim)
+    return input[(*lead, slice(None, size // 2))] * sigmoid(input[(*lead, slice(size // 2, None))])
+
+
+def softmax(input: fl.Tensor, dim: int, dtype: _core.DType | None = None) -> fl.Tensor:
+    """Probabilities along `dim` from logits, which are cast to `dtype` first if it is given.
 
     >>> softmax(fl.tensor([0.0, 0.0]), dim=0).tolist()
     [0.5, 0.5]
     """
-    return _softmax(input, axis=dim)
+    return _softmax(input if dtype is None else input.to(dtype), axis=dim)
 
 
-def log_softmax(input: fl.Tensor, dim: int) -> fl.Tensor:
+def softmin(input: fl.Tensor, dim: int, dtype: _core.DType | None = None) -> fl.Tensor:
+    """softmax(-input): the smallest is likeliest."""
+    return softmax(-input, dim, dtype)
+
+
+def log_softmax(input: fl.Tensor, dim: int, dtype: _core.DType | None = None) -> fl.Tensor:
     """Logarithms of probabilities along `dim` from logits."""
-    return _log_softmax(input, axis=dim)
+    return _log_softmax(input if dtype is None else input.to(dtype), axis=dim)
+
+
+def gumbel_softmax(logits: fl.Tensor, tau: float = 1.0, hard: bool = False, dim: int = -1) -> fl.Tensor:
+    """A random choice along `dim` that has gradients: softmax of the logits with Gumbel noise, over tau.
+
+    hard: zeros and a one, with the gradient of the soft choice. Source: Jang and others, arXiv:1611.01144.
+    """
+    uniform = fl.random.uniform(logits.shape, device=logits.device).to(logits.dtype)
+    noise = -fl.log(-fl.log(fl.maximum(uniform, fl.finfo(logits.dtype).smallest_normal)))
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    best = fl.expand_dims(fl.argmax(soft, axis=dim), axis=dim)
+    places = [1] * soft.ndim
+    places[dim] = soft.shape[dim]
+    chosen = fl.arange(soft.shape[dim], device=soft.device).reshape(places) == best
+    return chosen.to(soft.dtype) + (soft - soft.detach())
+
+
+def _negative_expm1(x: fl.Tensor) -> fl.Tensor:
+    """exp(x) - 1 where x is negative, without cancelling near 0, and 0 elsewhere."""
+    half = fl.tanh(fl.where(x > 0, 0.0, x) / 2)
+    return half * 2 / (1.0 - half)
+
+
+def _softplus(x: fl.Tensor) -> fl.Tensor:
+    """log(1 + exp(x)); the larger of x and 0 comes out of the logarithm, so that nothing overflows."""
+    return fl.maximum(x, 0.0) + fl.log(fl.exp(-fl.abs(x)) + 1.0)

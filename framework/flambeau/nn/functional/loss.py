@@ -1,4 +1,4 @@
-"""Losses as functions."""
+"""Losses as functions: what classes and values cost."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Literal
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.nn.functional.activation import log_softmax
 
 Reduction = Literal["none", "mean", "sum"]
-_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 _cross_entropy = _core.ops["cross_entropy"]
 
@@ -16,59 +17,202 @@ _cross_entropy = _core.ops["cross_entropy"]
 def cross_entropy(
     input: fl.Tensor,
     target: fl.Tensor,
+    weight: fl.Tensor | None = None,
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
 ) -> fl.Tensor:
-    """The loss of logits against class numbers: log_softmax, then the negative logarithm at the class.
+    """The loss of logits against class numbers, or against probabilities: log_softmax, then its negative there.
 
-    Shapes: input (n, classes) and target (n,); or (classes,) and (); or (n, classes, ...) and (n, ...). The mean is
-    over the targets that are not ignore_index.
+    Shapes: input (n, classes) and target (n,); or (classes,) and (); or (n, classes, ...) and (n, ...). A target of
+    floats has the input's shape and holds probabilities. weight (classes,) counts classes differently. The mean is over
+    the targets that are not ignore_index, each counted with its class's weight.
 
     >>> round(cross_entropy(fl.tensor([[2.0, 0.0]]), fl.tensor([0])).item(), 4)
     0.1269
     """
-    number = _reduction("cross_entropy", reduction)
-    shape = target.shape
-    if input.ndim == 1:
-        input, target = fl.expand_dims(input, axis=0), fl.expand_dims(target, axis=0)
-    elif input.ndim > 2:  # classes to the end, the rest one after the other
-        order = (0, *range(2, input.ndim), 1)
-        input = fl.reshape(fl.permute_dims(input, order), (-1, input.shape[1]))
-        target = fl.reshape(target, (-1,))
-    loss, _ = _cross_entropy(input, target, reduction=number, ignore_index=ignore_index,
-                                     label_smoothing=label_smoothing)
-    return fl.reshape(loss, shape) if reduction == "none" else loss
+    number = check_reduction("cross_entropy", reduction)
+    if target.dtype.is_float:
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    if weight is not None:
+        return _weighted_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    rows, classes = _rows_of("cross_entropy", input, target)
+    loss, _ = _cross_entropy(rows, classes, reduction=number, ignore_index=ignore_index,
+                             label_smoothing=label_smoothing)
+    return fl.reshape(loss, target.shape) if reduction == "none" else loss
 
 
-def nll_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
-    """The negative of the logarithms `input` (n, classes) at the classes (n,)."""
-    picked = -fl.squeeze(fl.take_along_axis(input, fl.expand_dims(target, axis=1), axis=1), axis=1)
-    return _reduced("nll_loss", picked, reduction)
+def nll_loss(
+    input: fl.Tensor,
+    target: fl.Tensor,
+    weight: fl.Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> fl.Tensor:
+    """The negative of the logarithms `input` at the class numbers `target`; shapes and mean as for cross_entropy.
+
+    >>> nll_loss(fl.tensor([[-1.0, -2.0]]), fl.tensor([1])).item()
+    2.0
+    """
+    check_reduction("nll_loss", reduction)
+    rows, classes = _rows_of("nll_loss", input, target)
+    kept, index = _readable(classes, rows.shape[1], ignore_index)
+    losses = -fl.squeeze(fl.take_along_axis(rows, fl.expand_dims(index, axis=1), axis=1), axis=1)
+    weights = kept.to(rows.dtype)
+    if weight is not None:
+        weights = weights * fl.take(_class_weights("nll_loss", weight, rows), index)
+    losses = fl.where(kept, losses * weights, 0.0)
+    if reduction == "none":
+        return fl.reshape(losses, target.shape)
+    return fl.sum(losses) if reduction == "sum" else fl.sum(losses) / fl.sum(weights)
+
+
+def _weighted_cross_entropy(
+    input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor, ignore_index: int, reduction: Reduction, smoothing: float
+) -> fl.Tensor:
+    rows, classes = _rows_of("cross_entropy", input, target)
+    logarithms = log_softmax(rows, dim=1)
+    picked = nll_loss(logarithms, classes, weight, ignore_index, reduction)
+    if not smoothing:
+        return fl.reshape(picked, target.shape) if reduction == "none" else picked
+    weight = _class_weights("cross_entropy", weight, rows)
+    kept, index = _readable(classes, rows.shape[1], ignore_index)
+    spread = fl.where(kept, -fl.sum(logarithms * weight, axis=1), 0.0)
+    if reduction == "sum":
+        spread = fl.sum(spread)
+    elif reduction == "mean":
+        spread = fl.sum(spread) / fl.sum(fl.where(kept, fl.take(weight, index), 0.0))
+    total = picked * (1.0 - smoothing) + spread * (smoothing / rows.shape[1])
+    return fl.reshape(total, target.shape) if reduction == "none" else total
+
+
+def _soft_cross_entropy(
+    input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor | None, reduction: Reduction, smoothing: float
+) -> fl.Tensor:
+    same_shape("cross_entropy", input, target)
+    if not 0.0 <= smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: label_smoothing is {smoothing}; it must be between 0 and 1")
+    dim = 0 if input.ndim == 1 else 1
+    classes = input.shape[dim]
+    if smoothing:
+        target = target * (1.0 - smoothing) + smoothing / classes
+    products = log_softmax(input, dim=dim) * target
+    if weight is not None:
+        products = products * fl.reshape(weight, (-1,) + (1,) * (input.ndim - dim - 1))
+    losses = -fl.sum(products, axis=dim)
+    return reduced("cross_entropy", losses, reduction)
 
 
 def mse_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
-    """The square of the difference.
+    """The square of the difference. Raises: ShapeError unless both have one shape.
 
     >>> mse_loss(fl.tensor([1.0, 2.0]), fl.tensor([1.0, 4.0]), reduction="none").tolist()
     [0.0, 4.0]
     """
-    return _reduced("mse_loss", fl.square(input - target), reduction)
+    same_shape("mse_loss", input, target)
+    return reduced("mse_loss", fl.square(input - target), reduction)
 
 
 def l1_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
     """The size of the difference."""
-    return _reduced("l1_loss", fl.abs(input - target), reduction)
+    same_shape("l1_loss", input, target)
+    return reduced("l1_loss", fl.abs(input - target), reduction)
 
 
-def _reduction(function: str, reduction: str) -> int:
-    if reduction not in _REDUCTIONS:
+def smooth_l1_loss(
+    input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", beta: float = 1.0
+) -> fl.Tensor:
+    """Half the square of the difference over beta where it is below beta, else its size less beta / 2.
+
+    >>> smooth_l1_loss(fl.tensor([0.5, 3.0]), fl.zeros(2), reduction="none").tolist()
+    [0.125, 2.5]
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta is {beta} and cannot be negative")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    return huber_loss(input, target, reduction, beta) / beta
+
+
+def huber_loss(
+    input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", delta: float = 1.0
+) -> fl.Tensor:
+    """Half the square of the difference where it is below delta, else delta times (its size less delta / 2)."""
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta is {delta} and must be positive")
+    same_shape("huber_loss", input, target)
+    away = fl.abs(input - target)
+    losses = fl.where(away < delta, fl.square(away) * 0.5, (away - 0.5 * delta) * delta)
+    return reduced("huber_loss", losses, reduction)
+
+
+def kl_div(
+    input: fl.Tensor,
+    target: fl.Tensor,
+    reduction: Literal["none", "mean", "sum", "batchmean"] = "mean",
+    log_target: bool = False,
+) -> fl.Tensor:
+    """target (log target - input), where `input` holds logarithms; "batchmean" divides the sum by the first size.
+
+    >>> kl_div(fl.log(fl.tensor([0.5, 0.5])), fl.tensor([0.5, 0.5]), reduction="sum").item()
+    0.0
+    """
+    same_shape("kl_div", input, target)
+    if log_target:
+        losses = fl.exp(target) * (target - input)
+    else:
+        positive = target > 0
+        losses = fl.where(positive, target * fl.log(fl.where(positive, target, 1.0)), 0.0) - target * input
+    if reduction == "batchmean":
+        return fl.sum(losses) / (losses.shape[0] if losses.ndim else 1)
+    return reduced("kl_div", losses, reduction)
+
+
+def check_reduction(function: str, reduction: str) -> int:
+    """The number of a reduction in the op table. Raises: ValueError for one that is none."""
+    if reduction not in REDUCTIONS:
         raise ValueError(f'{function}: reduction is {reduction!r}; it is "mean", "sum" or "none"')
-    return _REDUCTIONS[reduction]
+    return REDUCTIONS[reduction]
 
 
-def _reduced(function: str, losses: fl.Tensor, reduction: str) -> fl.Tensor:
-    _reduction(function, reduction)
+def reduced(function: str, losses: fl.Tensor, reduction: str) -> fl.Tensor:
+    """The losses as they are, their mean or their sum."""
+    check_reduction(function, reduction)
     if reduction == "none":
         return losses
     return fl.mean(losses) if reduction == "mean" else fl.sum(losses)
+
+
+def same_shape(function: str, input: fl.Tensor, target: fl.Tensor) -> None:
+    """Raise ShapeError unless both have one shape: broadcasting would compare everything with everything."""
+    if input.shape != target.shape:
+        raise fl.ShapeError(f"{function}: input is {tuple(input.shape)}, target is {tuple(target.shape)}: they must be "
+                            "equal; reshape one, or broadcast it yourself")
+
+
+def _rows_of(function: str, input: fl.Tensor, target: fl.Tensor) -> tuple[fl.Tensor, fl.Tensor]:
+    """Logits (examples, classes) and class numbers (examples,)."""
+    if input.ndim == 1 and target.ndim == 0:
+        return fl.expand_dims(input, axis=0), fl.expand_dims(target, axis=0)
+    if input.ndim < 2 or tuple(target.shape) != (input.shape[0], *input.shape[2:]):
+        wanted = (input.shape[0], *input.shape[2:]) if input.ndim > 1 else ()
+        raise fl.ShapeError(f"{function}: input is {tuple(input.shape)}, target is {tuple(target.shape)}: the target "
+                            f"of class numbers must be {wanted}, the input without its classes")
+    if input.ndim > 2:  # classes to the end, the rest one after the other
+        order = (0, *range(2, input.ndim), 1)
+        rows = fl.permute_dims(input, order)
+        return fl.reshape(rows, (target.size, input.shape[1])), fl.reshape(target, (target.size,))
+    return input, target
+
+
+def _readable(classes: fl.Tensor, count: int, ignore_index: int) -> tuple[fl.Tensor, fl.Tensor]:
+    """Which targets count, and indices: 0 for the others, and negative ones past the end, so that reading raises."""
+    kept = classes != ignore_index
+    return kept, fl.where(kept, fl.where(classes < 0, count, classes), 0)
+
+
+def _class_weights(function: str, weight: fl.Tensor, rows: fl.Tensor) -> fl.Tensor:
+    if tuple(weight.shape) != (rows.shape[1],):
+        raise fl.ShapeError(f"{function}: weight is {tuple(weight.shape)}: it must be ({rows.shape[1]},), one for each "
+                            "class")
+    return weight.to(rows.dtype)
