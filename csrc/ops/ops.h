@@ -58,6 +58,10 @@ Tensor take(const Tensor& x, const Tensor& indices, int64_t axis);
 Tensor take_grad(const Tensor& g, const Tensor& indices, int64_t axis, int64_t size);
 Tensor take_along_axis(const Tensor& x, const Tensor& indices, int64_t axis);
 Tensor take_along_axis_grad(const Tensor& g, const Tensor& indices, int64_t axis, int64_t size);
+Tensor nonzero(const Tensor& x, int64_t count);
+Tensor cumulative_sum(const Tensor& x, int64_t axis);
+// One index for several axes taken together; `axes` are their numbers, for the error.
+Tensor join_indices(Inputs indices, const Dims& sizes, const Dims& axes);
 Tensor log_softmax(const Tensor& x, int64_t axis);
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y, int64_t axis);
 

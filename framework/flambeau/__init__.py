@@ -37,6 +37,7 @@ from .devices import devices
 from .dtypes import can_cast, finfo, iinfo, isdtype, result_type
 from .graph import record
 from .random import manual_seed
+from .sorting import *
 from .tensor_methods import table_functions
 
 TYPE_CHECKING = False

@@ -23,8 +23,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LAYOUTS = ("plain", "strided", "turned", "special")
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 # Ops whose result for NaN and infinities is part of their meaning, beside the pointwise ones.
-_SPECIAL_OPS = {"sum", "mean", "max", "min", "argmax", "argmin", "any", "all"}
-_INTEGERS_TOO = {"sum", "matmul", "max", "min", "argmax", "argmin", "take", "take_along_axis"}
+_SPECIAL_OPS = {
+    "sum", "mean", "max", "min", "argmax", "argmin", "any", "all", "sort", "argsort", "topk", "argtop",
+    "cumulative_sum", "cumulative_prod", "searchsorted",
+}  # fmt: skip
+_INTEGERS_TOO = {
+    "sum", "matmul", "max", "min", "argmax", "argmin", "take", "take_along_axis", "sort", "argsort", "topk", "argtop",
+    "searchsorted", "nonzero", "cumulative_sum", "cumulative_prod", "put", "scatter",
+}  # fmt: skip
 _ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad"}
 
 

@@ -7,7 +7,7 @@ from ._core import Tensor
 from .printing import format_tensor, tensor_text
 
 # Rows whose Python form is written out in array_api.py, because the standard's arguments are not the row's.
-_WRITTEN_OUT = {"reshape", "cast", "copy", "concat", "stack", "squeeze", "slice"}
+_WRITTEN_OUT = {"reshape", "cast", "copy", "concat", "stack", "squeeze", "slice", "where"}
 
 
 def table_functions() -> dict[str, object]:

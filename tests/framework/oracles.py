@@ -238,7 +238,83 @@ def _randint(x: list[Array], attrs: Attrs) -> Array:
     return np.array([low + (pair * (high - low) >> 64) for pair in pairs], dtype=dtype).reshape(shape)
 
 
+# ---- order, running sums, writing at indices ----
+
+
+def _argsort(x: list[Array], attrs: Attrs) -> Array:
+    axis, descending, _ = attrs
+    # Descending is the stable order of the reversed line, read backwards; so NaN comes first.
+    if not descending:
+        return np.argsort(x[0], axis=axis, kind="stable")
+    back = np.argsort(np.flip(x[0], axis), axis=axis, kind="stable")
+    return x[0].shape[axis] - 1 - np.flip(back, axis)
+
+
+def _argtop(x: list[Array], attrs: Attrs) -> Array:
+    k, axis, largest = attrs
+    return np.take(_argsort(x, (axis, largest, True)), np.arange(k), axis=axis)
+
+
+def _topk(x: list[Array], attrs: Attrs) -> list[Array]:
+    places = _argtop(x, attrs)
+    return [np.take_along_axis(x[0], places, axis=attrs[1]), places]
+
+
+def _recurrence(x: list[Array], attrs: Attrs) -> Array:
+    a, b = (np.moveaxis(one, attrs[0], 0) for one in x)
+    out = np.zeros_like(b)
+    for i in range(len(b)):
+        out[i] = b[i] + (a[i] * out[i - 1] if i else 0)
+    return np.moveaxis(out, 0, attrs[0])
+
+
+_UFUNCS = {"add": np.add, "multiply": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _put(x: list[Array], attrs: Attrs) -> Array:
+    axis, reduce = attrs
+    out, key = x[0].copy(), (slice(None),) * axis + (x[1],)
+    if reduce == "set":
+        out[key] = x[2]
+    else:
+        _UFUNCS[reduce].at(out, key, x[2])
+    return out
+
+
+def _scatter(x: list[Array], attrs: Attrs) -> Array:
+    axis, reduce = attrs
+    out = x[0].copy()
+    for place in np.ndindex(*x[1].shape):
+        to = (*place[:axis], x[1][place], *place[axis + 1 :])
+        out[to] = x[2][place] if reduce == "set" else _UFUNCS[reduce](out[to], x[2][place])
+    return out
+
+
+def _logsumexp(x: list[Array], attrs: Attrs) -> Any:
+    top = x[0].max(axis=attrs[0], keepdims=True, initial=-1e9)
+    total = np.log(np.exp(x[0] - top).sum(axis=attrs[0], keepdims=True)) + top
+    return total if attrs[1] else total.squeeze(attrs[0])
+
+
+def _join(x: list[Array], attrs: Attrs) -> Array:
+    wrapped = [i % size for i, size in zip(x, attrs[0], strict=True)]
+    return np.ravel_multi_index(wrapped, attrs[0]) if x[0].size else x[0]
+
+
 NUMPY: dict[str, Oracle] = {
+    "argsort": _argsort,
+    "sort": lambda x, attrs: np.take_along_axis(x[0], _argsort(x, attrs), axis=attrs[0]),
+    "argtop": _argtop,
+    "topk": _topk,
+    "searchsorted": lambda x, attrs: np.searchsorted(x[0], x[1], side=attrs[0]),
+    "nonzero": lambda x, attrs: np.flatnonzero(x[0])[: attrs[0]],
+    "cumulative_sum": lambda x, attrs: np.cumsum(x[0], axis=attrs[0], dtype=x[0].dtype),
+    "cumulative_prod": lambda x, attrs: np.cumprod(x[0], axis=attrs[0], dtype=x[0].dtype),
+    "linear_recurrence": _recurrence,
+    "logsumexp": _logsumexp,
+    "put": _put,
+    "scatter": _scatter,
+    "join_indices": _join,
     "negative": _elementwise(np.negative),
     "abs": _elementwise(np.abs),
     "sign": _elementwise(np.sign),
@@ -368,8 +444,28 @@ def _torch_position(name: str) -> TorchOracle:
     return oracle
 
 
+def _torch_topk(x: Any, k: int, axis: int, largest: bool) -> Any:
+    # torch.topk leaves the order of equal elements open; its stable sort does not.
+    values, places = _torch().sort(x, dim=axis, descending=largest, stable=True)
+    return values.narrow(axis, 0, k), places.narrow(axis, 0, k)
+
+
+def _torch_scatter(x: Any, i: Any, values: Any, axis: int, reduce: str) -> Any:
+    if reduce == "set":  # PyTorch gives a gradient to values that were overwritten too: only the result is compared
+        return x.scatter(axis, i, values).detach()
+    names = {"add": "sum", "multiply": "prod", "max": "amax", "min": "amin"}
+    return x.scatter_reduce(axis, i, values, reduce=names[reduce])
+
+
 # Names of PyTorch's functions, or functions of (*tensors, *attributes); ops that PyTorch lacks are not here.
 TORCH: dict[str, str | TorchOracle] = {
+    "sort": lambda x, axis, descending, stable: _torch().sort(x, dim=axis, descending=descending, stable=True)[0],
+    "argsort": lambda x, axis, descending, stable: _torch().argsort(x, dim=axis, descending=descending, stable=True),
+    "topk": lambda x, *attrs: _torch_topk(x, *attrs),
+    "cumulative_sum": lambda x, axis: _torch().cumsum(x, dim=axis, dtype=x.dtype),
+    "cumulative_prod": lambda x, axis: _torch().cumprod(x, dim=axis, dtype=x.dtype),
+    "logsumexp": lambda x, axes, keepdims: _torch().logsumexp(x, dim=axes, keepdim=keepdims) if axes else x + 0,
+    "scatter": lambda x, i, v, axis, reduce: _torch_scatter(x, i % x.shape[axis], v, axis, reduce),
     **{
         name: name
         for name in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -70,7 +71,11 @@ def test_it_conforms(installed: Path, tmp_path: Path) -> None:
     assert written["conforms"]
     assert written["counts"]["failed"] == 0
     assert written["counts"]["passed"] > 3000
-    assert written["counts"]["unsupported"] == 0
+    # The table has grown since; of what the sample has kernels for nothing may be missing.
+    sources = "".join(path.read_text() for path in (ROOT / "examples/vendor_backend/native").glob("*.c"))
+    has = set(re.findall(r'^\s*\{"(\w+)",', sources, re.MULTILINE))
+    assert len(has) > 50
+    assert {case["op"] for case in written["cases"] if case["result"] == "unsupported"} & has == set()
 
 
 def test_a_network_learns_on_it_as_on_the_cpu(installed: Path) -> None:

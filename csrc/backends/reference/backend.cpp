@@ -25,6 +25,9 @@ struct Table {
     add_matmul(loops);
     add_shape(loops);
     add_index(loops);
+    add_sort(loops);
+    add_scan(loops);
+    add_scatter(loops);
     add_softmax(loops);
     add_random(loops);
     add_optimizer(loops);

@@ -1,0 +1,186 @@
+// scan.cpp: running sums and products, and the linear recurrence s[i] = b[i] + a[i] s[i - 1].
+//
+// float32 runs in double, integers wrap. A long line is cut into blocks of a fixed size: first every block's total,
+// then the blocks themselves, four at a time, for one running sum alone waits for its own additions.
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "cpu.h"
+
+namespace flambeau::cpu {
+namespace {
+
+constexpr int64_t kGrain = 16 * 1024;
+constexpr int64_t kBlockSize = 8 * 1024;
+constexpr int64_t kTogether = 4;
+constexpr int64_t kColumns = 256;
+
+enum class Scan { Sum, Product, Recurrence };
+struct Scanning {
+  Scan scan;
+  Type stored;
+};
+
+// What a running value is kept in.
+template <class T>
+using Running = std::conditional_t<std::is_floating_point_v<T>, double, std::make_unsigned_t<std::conditional_t<std::is_floating_point_v<T>, int64_t, T>>>;
+
+template <Scan scan, class R>
+R joined(R a, R b) {
+  return scan == Scan::Product ? R(a * b) : R(a + b);
+}
+
+struct Shape {
+  int64_t before = 1, size, after = 1;
+  Shape(const fl_tensor& x, int axis) : size(x.shape[axis]) {
+    for (int d = 0; d < axis; ++d) before *= x.shape[d];
+    for (int d = axis + 1; d < x.ndim; ++d) after *= x.shape[d];
+  }
+};
+
+template <Scan scan, class T>
+void long_line(const T* x, T* out, int64_t size, Running<T>* totals) {
+  using R = Running<T>;
+  const R none = scan == Scan::Product ? R(1) : R(0);
+  const int64_t blocks = divide_up(size, kBlockSize);
+  parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const T* from = x + b * kBlockSize;
+      const int64_t n = std::min(kBlockSize, size - b * kBlockSize);
+      R parts[8];
+      std::fill(parts, parts + 8, none);
+      for (int64_t i = 0; i < n; ++i) parts[i % 8] = joined<scan>(parts[i % 8], R(from[i]));
+      totals[b] = none;
+      for (R part : parts) totals[b] = joined<scan>(totals[b], part);
+    }
+  });
+  R so_far = none;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const R total = totals[b];
+    totals[b] = so_far;
+    so_far = joined<scan>(so_far, total);
+  }
+  parallel_for(divide_up(blocks, kTogether), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      const int64_t first = group * kTogether;
+      if (first + kTogether < blocks) {
+        R running[kTogether];
+        for (int64_t k = 0; k < kTogether; ++k) running[k] = totals[first + k];
+        const int64_t at = first * kBlockSize;
+        for (int64_t i = 0; i < kBlockSize; ++i)
+          for (int64_t k = 0; k < kTogether; ++k) {
+            running[k] = joined<scan>(running[k], R(x[at + k * kBlockSize + i]));
+            out[at + k * kBlockSize + i] = T(running[k]);
+          }
+        continue;
+      }
+      R running = totals[first];
+      for (int64_t i = first * kBlockSize; i < size; ++i) out[i] = T(running = joined<scan>(running, R(x[i])));
+    }
+  });
+}
+
+// `a` is the recurrence's factor alone.
+template <Scan scan, class T>
+bool scan_all(const char* a_bytes, const char* x_bytes, char* out_bytes, const Shape& shape) {
+  using R = Running<T>;
+  const T *a = reinterpret_cast<const T*>(a_bytes), *x = reinterpret_cast<const T*>(x_bytes);
+  T* out = reinterpret_cast<T*>(out_bytes);
+  const R none = scan == Scan::Product ? R(1) : R(0);
+  const int64_t size = shape.size;
+  if constexpr (scan != Scan::Recurrence) {
+    if (shape.before * shape.after == 1 && size >= 4 * kBlockSize) {
+      R* totals = static_cast<R*>(host->scratch(size_t(divide_up(size, kBlockSize)) * sizeof(R)));
+      if (!totals) return false;
+      long_line<scan, T>(x, out, size, totals);
+      return true;
+    }
+  }
+  const int64_t chunks = divide_up(shape.after, kColumns);
+  const int64_t work = std::max<int64_t>(1, size * std::min(shape.after, kColumns));
+  parallel_for(shape.before * chunks, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
+    R running[kColumns];
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t first = unit % chunks * kColumns, n = std::min(kColumns, shape.after - first);
+      std::fill(running, running + n, none);
+      for (int64_t i = 0; i < size; ++i) {
+        const int64_t at = (unit / chunks * size + i) * shape.after + first;
+        for (int64_t j = 0; j < n; ++j) {
+          if constexpr (scan == Scan::Recurrence) running[j] = R(x[at + j]) + R(a[at + j]) * running[j];
+          else running[j] = joined<scan>(running[j], R(x[at + j]));
+          out[at + j] = T(running[j]);
+        }
+      }
+    }
+  });
+  return true;
+}
+
+template <Scan scan>
+bool scan_as(Type type, const char* a, const char* x, char* out, const Shape& shape) {
+  switch (type) {
+    case Type::Float32: return scan_all<scan, float>(a, x, out, shape);
+    case Type::Float64: return scan_all<scan, double>(a, x, out, shape);
+    case Type::Int32:
+      if constexpr (scan != Scan::Recurrence) return scan_all<scan, int32_t>(a, x, out, shape);
+      return false;
+    default:
+      if constexpr (scan != Scan::Recurrence) return scan_all<scan, int64_t>(a, x, out, shape);
+      return false;
+  }
+}
+
+// Contiguous and in the type of computation; null without memory.
+const char* prepared(const fl_tensor& x, Type stored) {
+  const int64_t n = count_of(x);
+  const Type computed = compute_type(stored);
+  const char* narrow = data_of(x);
+  if (!is_contiguous(x)) {
+    char* copy = static_cast<char*>(host->scratch(size_t(n * size_of(stored))));
+    if (!copy) return nullptr;
+    copy_to_contiguous(x, copy);
+    narrow = copy;
+  }
+  if (computed == stored) return narrow;
+  char* wide = static_cast<char*>(host->scratch(size_t(n * size_of(computed))));
+  const void* from[] = {narrow};
+  if (wide) level->convert(stored, computed)(from, wide, n);
+  return wide;
+}
+
+fl_status run_scan(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Scanning& op = state_of<Scanning>(self);
+  const fl_tensor &x = call->inputs[call->input_count - 1], &out = call->outputs[0];
+  const int64_t n = count_of(x);
+  if (n == 0) return FL_OK;
+  const int axis = int(call->attrs[0].value.i);
+  const Type computed = compute_type(op.stored);
+  const char* from = prepared(x, op.stored);
+  const char* factor = call->input_count > 1 ? prepared(call->inputs[0], op.stored) : from;
+  char* to = computed == op.stored ? data_of(out) : static_cast<char*>(host->scratch(size_t(n * size_of(computed))));
+  const auto run = op.scan == Scan::Sum ? scan_as<Scan::Sum> : op.scan == Scan::Product ? scan_as<Scan::Product> : scan_as<Scan::Recurrence>;
+  if (!from || !factor || !to || !run(computed, factor, from, to, Shape(x, axis)))
+    return fail(FL_OUT_OF_MEMORY, "cumulative_sum, cumulative_prod: no memory for %lld elements", static_cast<long long>(n));
+  if (computed != op.stored) {
+    const void* wide[] = {to};
+    level->convert(computed, op.stored)(wide, data_of(out), n);
+  }
+  return FL_OK;
+}
+
+template <Scan scan>
+const fl_kernel* resolve_scan(const char*, std::span<const Type> types) {
+  for (Type type : types)
+    if (type != types[0]) return nullptr;
+  const Type type = types[0];
+  const bool whole = scan != Scan::Recurrence && (type == Type::Int32 || type == Type::Int64);
+  return is_floating(type) || whole ? keep_kernel(run_scan, Scanning{scan, type}) : nullptr;
+}
+
+const Registration kSum({"cumulative_sum"}, resolve_scan<Scan::Sum>);
+const Registration kProduct({"cumulative_prod"}, resolve_scan<Scan::Product>);
+const Registration kRecurrence({"linear_recurrence"}, resolve_scan<Scan::Recurrence>);
+
+}  // namespace
+}  // namespace flambeau::cpu

@@ -1,0 +1,384 @@
+// sort.cpp: order along an axis, the largest of a line, places in sorted numbers, places that are not zero.
+//
+// Every element becomes an unsigned key of its size that has the same order (NaN as the largest, so that comparisons
+// need no case for it; descending order is that of the keys' complement). Long lines are sorted by the digits of their
+// keys, which is stable and takes no comparisons; short ones by comparison.
+#include <algorithm>
+#include <cinttypes>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <type_traits>
+#include <vector>
+
+#include "cpu.h"
+
+namespace flambeau::cpu {
+namespace {
+
+constexpr int64_t kGrain = 16 * 1024;
+constexpr int64_t kLongLine = 512;  // elements from which on digits beat comparisons (measured on Zen 5)
+
+enum class Kind { Unsigned, Signed, Float };
+Kind kind_of(Type type) {
+  if (is_floating(type)) return Kind::Float;
+  return type == Type::Bool ? Kind::Unsigned : Kind::Signed;
+}
+// The bits of infinity: what is above them, sign aside, is NaN.
+uint64_t infinity_of(Type type) {
+  switch (type) {
+    case Type::Float16: return 0x7c00;
+    case Type::BFloat16: return 0x7f80;
+    case Type::Float32: return 0x7f800000;
+    default: return 0x7ff0000000000000;
+  }
+}
+
+// Elements of unsigned type U as keys and back. `exact` tells -0 from 0, so that elements can be had back from keys.
+template <class U>
+struct Keys {
+  Kind kind;
+  U infinity, flip;
+  bool exact;
+  Keys(Type type, bool descending, bool exact)
+      : kind(kind_of(type)), infinity(U(infinity_of(type))), flip(descending ? U(~U(0)) : U(0)), exact(exact) {}
+  static constexpr U kSign = U(U(1) << (sizeof(U) * 8 - 1));
+
+  U key(U bits) const {
+    if (kind == Kind::Signed) bits = U(bits ^ kSign);
+    else if (kind == Kind::Float) {
+      if (U(bits & U(~kSign)) > infinity) bits = U(~U(0));
+      else if (!exact && bits == kSign) bits = kSign;
+      else bits = bits & kSign ? U(~bits) : U(bits | kSign);
+    }
+    return U(bits ^ flip);
+  }
+  U bits(U key) const {
+    key = U(key ^ flip);
+    if (kind == Kind::Signed) return U(key ^ kSign);
+    if (kind == Kind::Float) return key & kSign ? U(key ^ kSign) : U(~key);
+    return key;
+  }
+};
+
+template <class U>
+U load(const char* from) {
+  U bits;
+  std::memcpy(&bits, from, sizeof bits);
+  return bits;
+}
+
+// Sorts n items, whose key is key_of(item), by eight bits of the key at a time; `other` has room for as many. Gives
+// where the result lies.
+template <class Item, class KeyOf>
+Item* sort_by_digits(Item* items, Item* other, int64_t n, const KeyOf& key_of) {
+  using U = std::decay_t<decltype(key_of(items[0]))>;
+  constexpr int kDigits = sizeof(U);
+  std::vector<int64_t> counts(size_t(kDigits) * 256, 0);
+  for (int64_t i = 0; i < n; ++i) {
+    const U key = key_of(items[i]);
+    for (int d = 0; d < kDigits; ++d) ++counts[size_t(d * 256 + int((key >> (d * 8)) & 255))];
+  }
+  for (int d = 0; d < kDigits; ++d) {
+    int64_t* count = counts.data() + d * 256;
+    if (std::find(count, count + 256, n) != count + 256) continue;  // all have this digit
+    int64_t next = 0;
+    for (int i = 0; i < 256; ++i) next += std::exchange(count[i], next);
+    for (int64_t i = 0; i < n; ++i) other[count[int((key_of(items[i]) >> (d * 8)) & 255)]++] = items[i];
+    std::swap(items, other);
+  }
+  return items;
+}
+
+// Lines of a tensor along an axis, one number each.
+struct Lines {
+  int64_t count = 1, size, step;  // step in elements
+  int ndim = 0;
+  int64_t shape[kMaxDims], strides[kMaxDims];
+  Lines(const fl_tensor& x, int axis) : size(x.shape[axis]), step(x.strides[axis]) {
+    for (int d = 0; d < x.ndim; ++d) {
+      if (d == axis) continue;
+      shape[ndim] = x.shape[d];
+      strides[ndim++] = x.strides[d];
+      count *= x.shape[d];
+    }
+  }
+  int64_t offset(int64_t line) const {
+    int64_t at = 0;
+    for (int d = ndim - 1; d >= 0; --d) {
+      at += line % shape[d] * strides[d];
+      line /= shape[d];
+    }
+    return at;
+  }
+};
+
+// One thread's lines at a time: each body gets a line's first byte in x and in the output.
+template <class Body>
+void for_lines(const Lines& from, const fl_tensor& x, const Lines& to, const fl_tensor& out, int64_t element,
+               int64_t out_element, const Body& body) {
+  parallel_for(from.count, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, from.size)), [&](int64_t begin, int64_t end) {
+    auto work = body();
+    for (int64_t line = begin; line < end; ++line)
+      work(data_of(x) + from.offset(line) * element, data_of(out) + to.offset(line) * out_element);
+  });
+}
+
+struct Ordering {
+  Type stored;
+};
+
+int axis_of(const fl_call* call, int attr, int ndim) {
+  const int axis = int(call->attrs[attr].value.i);
+  return axis < 0 ? axis + ndim : axis;
+}
+
+// ---- sort ----
+
+template <class U>
+void sort_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending) {
+  const Lines from(x, axis), to(out, axis);
+  const Keys<U> keys(type, descending, true);
+  for_lines(from, x, to, out, sizeof(U), sizeof(U), [&] {
+    return [&, line = std::vector<U>(size_t(from.size)), room = std::vector<U>()](const char* x_line, char* out_line) mutable {
+      const int64_t n = from.size;
+      for (int64_t i = 0; i < n; ++i) line[size_t(i)] = keys.key(load<U>(x_line + i * from.step * int64_t(sizeof(U))));
+      const U* sorted = line.data();
+      if (n < kLongLine) {
+        std::sort(line.begin(), line.end());
+      } else {
+        room.resize(size_t(n));
+        sorted = sort_by_digits(line.data(), room.data(), n, [](U key) { return key; });
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        const U bits = keys.bits(sorted[i]);
+        std::memcpy(out_line + i * to.step * int64_t(sizeof(U)), &bits, sizeof bits);
+      }
+    };
+  });
+}
+
+fl_status run_sort(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Ordering>(self).stored;
+  const fl_tensor &x = call->inputs[0], &out = call->outputs[0];
+  if (count_of(x) == 0) return FL_OK;
+  const int axis = axis_of(call, 0, x.ndim);
+  const bool descending = call->attrs[1].value.i != 0;
+  switch (size_of(type)) {
+    case 1: sort_lines<uint8_t>(type, x, out, axis, descending); break;
+    case 2: sort_lines<uint16_t>(type, x, out, axis, descending); break;
+    case 4: sort_lines<uint32_t>(type, x, out, axis, descending); break;
+    default: sort_lines<uint64_t>(type, x, out, axis, descending);
+  }
+  return FL_OK;
+}
+
+// ---- argsort and the first k of it ----
+
+template <class U, class Index>
+struct Place {
+  U key;
+  Index index;
+  bool operator<(const Place& other) const {
+    return key < other.key || (key == other.key && index < other.index);
+  }
+};
+
+// The `wanted` smallest keys of a line in order; equal ones in the order of the line.
+template <class U, class Index>
+void place_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending, int64_t wanted) {
+  const Lines from(x, axis), to(out, axis);
+  const Keys<U> keys(type, descending, false);
+  const bool few = wanted <= from.size / 16;
+  for_lines(from, x, to, out, sizeof(U), sizeof(int64_t), [&] {
+    using Item = Place<U, Index>;
+    return [&, line = std::vector<Item>(), room = std::vector<Item>()](const char* x_line, char* out_line) mutable {
+      const int64_t n = from.size;
+      const auto key = [&](int64_t i) { return keys.key(load<U>(x_line + i * from.step * int64_t(sizeof(U)))); };
+      const Item* sorted;
+      if (few) {
+        // The best so far are a heap with the worst of them on top; most elements are worse than that.
+        line.clear();
+        for (int64_t i = 0; i < wanted; ++i) line.push_back({key(i), Index(i)});
+        std::make_heap(line.begin(), line.end());
+        for (int64_t i = wanted; i < n && wanted > 0; ++i) {
+          const U next = key(i);
+          if (next >= line[0].key) continue;
+          std::pop_heap(line.begin(), line.end());
+          line.back() = {next, Index(i)};
+          std::push_heap(line.begin(), line.end());
+        }
+        std::sort_heap(line.begin(), line.end());
+        sorted = line.data();
+      } else {
+        line.resize(size_t(n));
+        for (int64_t i = 0; i < n; ++i) line[size_t(i)] = {key(i), Index(i)};
+        sorted = line.data();
+        if (n < kLongLine) {
+          std::sort(line.begin(), line.end());
+        } else {
+          room.resize(size_t(n));
+          sorted = sort_by_digits(line.data(), room.data(), n, [](const Item& item) { return item.key; });
+        }
+      }
+      for (int64_t i = 0; i < wanted; ++i) {
+        const int64_t index = int64_t(sorted[i].index);
+        std::memcpy(out_line + i * to.step * 8, &index, 8);
+      }
+    };
+  });
+}
+
+template <class U>
+void place(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending, int64_t wanted) {
+  if (x.shape[axis] <= std::numeric_limits<uint32_t>::max())
+    place_lines<U, uint32_t>(type, x, out, axis, descending, wanted);
+  else
+    place_lines<U, uint64_t>(type, x, out, axis, descending, wanted);
+}
+
+fl_status place_all(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending, int64_t wanted) {
+  if (count_of(out) == 0) return FL_OK;
+  switch (size_of(type)) {
+    case 1: place<uint8_t>(type, x, out, axis, descending, wanted); break;
+    case 2: place<uint16_t>(type, x, out, axis, descending, wanted); break;
+    case 4: place<uint32_t>(type, x, out, axis, descending, wanted); break;
+    default: place<uint64_t>(type, x, out, axis, descending, wanted);
+  }
+  return FL_OK;
+}
+
+fl_status run_argsort(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const fl_tensor& x = call->inputs[0];
+  const int axis = axis_of(call, 0, x.ndim);
+  return place_all(state_of<Ordering>(self).stored, x, call->outputs[0], axis, call->attrs[1].value.i != 0, x.shape[axis]);
+}
+
+fl_status run_argtop(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const fl_tensor& x = call->inputs[0];
+  const int axis = axis_of(call, 1, x.ndim);
+  return place_all(state_of<Ordering>(self).stored, x, call->outputs[0], axis, call->attrs[2].value.i != 0,
+                   call->attrs[0].value.i);
+}
+
+// ---- searchsorted ----
+
+template <class U>
+bool search(Type type, const fl_tensor& sorted, const fl_tensor& wanted, const fl_tensor& out, bool right) {
+  const Keys<U> keys(type, false, false);
+  const int64_t n = sorted.shape[0], count = count_of(wanted);
+  U* table = static_cast<U*>(host->scratch(size_t(n + 1) * sizeof(U)));
+  char* raw = static_cast<char*>(host->scratch(size_t(count) * sizeof(U)));
+  if (!table || !raw) return false;
+  for (int64_t i = 0; i < n; ++i)
+    table[i] = keys.key(load<U>(data_of(sorted) + i * sorted.strides[0] * int64_t(sizeof(U))));
+  copy_to_contiguous(wanted, raw);
+  int64_t* to = reinterpret_cast<int64_t*>(data_of(out));
+  parallel_for(count, 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const U key = keys.key(load<U>(raw + i * int64_t(sizeof(U))));
+      const U* found = right ? std::upper_bound(table, table + n, key) : std::lower_bound(table, table + n, key);
+      to[i] = found - table;
+    }
+  });
+  return true;
+}
+
+fl_status run_searchsorted(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Ordering>(self).stored;
+  const fl_tensor &sorted = call->inputs[0], &wanted = call->inputs[1], &out = call->outputs[0];
+  if (count_of(out) == 0) return FL_OK;
+  const bool right = std::strcmp(call->attrs[0].value.text, "right") == 0;
+  const auto run = size_of(type) == 1 ? search<uint8_t> : size_of(type) == 2 ? search<uint16_t>
+                   : size_of(type) == 4 ? search<uint32_t> : search<uint64_t>;
+  return run(type, sorted, wanted, out, right) ? FL_OK : fail(FL_OUT_OF_MEMORY, "searchsorted: no memory for a copy");
+}
+
+// ---- nonzero ----
+
+template <class U>
+struct NotZero {
+  const U* x;
+  U mask;  // without the sign of a float, so that -0 is zero
+  bool at(int64_t i) const { return (x[i] & mask) != 0; }
+};
+
+template <class U>
+fl_status write_places(Type type, const char* x, int64_t n, int64_t count, int64_t* to) {
+  const NotZero<U> test{reinterpret_cast<const U*>(x), is_floating(type) ? U(~Keys<U>::kSign) : U(~U(0))};
+  constexpr int64_t kChunk = 64 * 1024;
+  const int64_t chunks = divide_up(n, kChunk);
+  int64_t* before = static_cast<int64_t*>(host->scratch(size_t(chunks + 1) * sizeof(int64_t)));
+  if (!before) return fail(FL_OUT_OF_MEMORY, "nonzero: no memory");
+  before[0] = 0;
+  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      int64_t found = 0;
+      for (int64_t i = c * kChunk; i < std::min(n, (c + 1) * kChunk); ++i) found += test.at(i);
+      before[c + 1] = found;
+    }
+  });
+  std::partial_sum(before, before + chunks + 1, before);
+  if (before[chunks] < count)
+    return fail(FL_BAD_VALUE, "nonzero: count is %" PRId64 ", but only %" PRId64 " elements are not 0", count, before[chunks]);
+  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    constexpr int64_t kBuffer = 1024;
+    int64_t places[kBuffer];
+    for (int64_t c = begin; c < end; ++c) {
+      int64_t next = before[c];
+      const int64_t stop = std::min(n, (c + 1) * kChunk);
+      for (int64_t i = c * kChunk; i < stop && next < count; i += kBuffer) {
+        int64_t found = 0;  // written without a branch, then copied as far as there is room
+        for (int64_t j = i; j < std::min(stop, i + kBuffer); ++j) {
+          places[found] = j;
+          found += test.at(j);
+        }
+        found = std::min(found, count - next);
+        std::memcpy(to + next, places, size_t(found) * sizeof(int64_t));
+        next += found;
+      }
+    }
+  });
+  return FL_OK;
+}
+
+fl_status run_nonzero(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Ordering>(self).stored;
+  const fl_tensor &x = call->inputs[0], &out = call->outputs[0];
+  const int64_t n = count_of(x), count = count_of(out);
+  if (count == 0) return FL_OK;
+  const char* from = data_of(x);
+  if (!is_contiguous(x)) {
+    char* copy = static_cast<char*>(host->scratch(size_t(n * size_of(type))));
+    if (!copy) return fail(FL_OUT_OF_MEMORY, "nonzero: no memory for a copy");
+    copy_to_contiguous(x, copy);
+    from = copy;
+  }
+  int64_t* to = reinterpret_cast<int64_t*>(data_of(out));
+  switch (size_of(type)) {
+    case 1: return write_places<uint8_t>(type, from, n, count, to);
+    case 2: return write_places<uint16_t>(type, from, n, count, to);
+    case 4: return write_places<uint32_t>(type, from, n, count, to);
+    default: return write_places<uint64_t>(type, from, n, count, to);
+  }
+}
+
+template <auto run>
+const fl_kernel* resolve_places(const char*, std::span<const Type> types) {
+  if (types.size() != 2 || types[1] != Type::Int64) return nullptr;
+  return keep_kernel(run, Ordering{types[0]});
+}
+
+const Registration kSort({"sort"}, [](const char*, std::span<const Type> types) -> const fl_kernel* {
+  return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_sort, Ordering{types[0]}) : nullptr;
+});
+const Registration kArgsort({"argsort"}, resolve_places<run_argsort>);
+const Registration kArgtop({"argtop"}, resolve_places<run_argtop>);
+const Registration kNonzero({"nonzero"}, resolve_places<run_nonzero>);
+const Registration kSearchsorted({"searchsorted"}, [](const char*, std::span<const Type> types) -> const fl_kernel* {
+  if (types.size() != 3 || types[0] != types[1] || types[2] != Type::Int64) return nullptr;
+  return keep_kernel(run_searchsorted, Ordering{types[0]});
+});
+
+}  // namespace
+}  // namespace flambeau::cpu

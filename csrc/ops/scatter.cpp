@@ -1,0 +1,264 @@
+// scatter.cpp: writing at indices that stand in a tensor, out of place: `put` writes whole parts (the counterpart of
+// take), `scatter` single elements (that of take_along_axis). Values with the same index are taken in their order, so
+// the result is the same each time: the last one stays, or all are added, multiplied, compared.
+#include "core/registry.h"
+#include "ops/batching.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace flambeau::ops {
+
+namespace {
+
+const std::vector<AttrSpec> kScatterAttrs = {{.name = "axis", .kind = FL_ATTR_INT, .required = true},
+                                             {.name = "reduce", .kind = FL_ATTR_TEXT, .fallback = "set"}};
+
+void normalize(const OpRow& row, Inputs inputs, std::span<Attr> attrs) {
+  if (inputs[0].ndim() == 0) raise(ErrorKind::Shape, row.name, ": x has no dimensions, so there is nothing to index");
+  attrs[0] = normal_axis(row.name, attrs[0].as_int(), inputs[0].ndim());
+}
+
+bool is_one_of(const std::string& word, std::initializer_list<const char*> known) {
+  for (const char* one : known)
+    if (word == one) return true;
+  return false;
+}
+
+// What put and scatter ask of dtypes and of `reduce`.
+void check(const OpRow& row, Inputs inputs, Attrs attrs) {
+  const Tensor& x = inputs[0];
+  if (!is_integer(inputs[1].dtype())) {
+    raise(ErrorKind::DType, row.name, ": indices are ", inputs[1].dtype(), ": they must be integers; cast them");
+  }
+  if (x.dtype() != inputs[2].dtype()) {
+    raise(ErrorKind::DType, row.name, ": x is ", x.dtype(), " and values are ", inputs[2].dtype(),
+          ": they must be equal; cast one of them");
+  }
+  const std::string& reduce = attrs[1].text();
+  if (!is_one_of(reduce, {"set", "add", "multiply", "max", "min"})) {
+    raise(ErrorKind::Value, row.name, ": reduce is '", reduce, "' and must be 'set', 'add', 'multiply', 'max' or 'min'");
+  }
+  if (x.dtype() == DType::Bool && reduce != "set") {
+    raise(ErrorKind::DType, row.name, ": x is bool, which can only be set: cast it to int64 to ", reduce);
+  }
+}
+
+// Picks from an x-shaped tensor what stands at the indices: the counterpart of the op.
+using Pick = Tensor (*)(const Tensor& x, const Tensor& indices, int64_t axis);
+
+// Gradients of put and scatter alike; `pick` is take or take_along_axis.
+void vjp(const Backward& b, Pick pick) {
+  const int64_t axis = b.attrs[0].as_int();
+  const std::string& reduce = b.attrs[1].text();
+  const Tensor& g = b.grad();
+  const Tensor& indices = b.input(1);
+  const auto again = [&](const Tensor& x, const Tensor& values, const char* how) {
+    return apply(b.row, {x, indices, values}, {axis, how});
+  };
+  const auto at_values = [&](const Tensor& x) { return pick(x, indices, axis); };
+  if (reduce == "add") {
+    if (b.needs(0)) b.give(0, g);
+    if (b.needs(2)) b.give(2, at_values(g));
+    return;
+  }
+  const Tensor& x = b.input(0);
+  const Tensor& values = b.input(2);
+  if (reduce == "set") {
+    const Tensor zeros = full(values.shape(), 0, values.dtype(), values.device());
+    if (b.needs(0)) b.give(0, again(g, zeros, "set"));
+    if (b.needs(2)) {
+      // Of values with the same index only the last one is in the result.
+      Tensor number, last;
+      {
+        NoGrad off;
+        static const OpRow& arange = op_named("arange");
+        OnDevice there(values.device());
+        number = reshape(apply(arange, {}, {0.0, 1.0, values.count(), DType::Int64}), values.shape());
+        last = at_values(again(full(x.shape(), 0, DType::Int64, x.device()), number, "set"));
+      }
+      b.give(2, where(equal(last, number), at_values(g), zeros));
+    }
+    return;
+  }
+  if (reduce == "multiply") {
+    if (b.needs(0)) b.give(0, again(g, values, "multiply"));
+    if (!b.needs(2)) return;
+    // The product of the others: all over this one; where one is zero, that of the rest for it and zero for the rest.
+    const Tensor zero = equal(values, constant(0, values));
+    const Tensor some = where(zero, constant(1, values), values);
+    const Tensor none = full(x.shape(), 0, x.dtype(), x.device());
+    const Tensor zeros = at_values(again(none, cast(zero, x.dtype()), "add"));
+    const Tensor product = at_values(again(multiply(g, x), some, "multiply"));
+    const Tensor others = subtract(zeros, cast(zero, x.dtype()));  // how many of the others are zero
+    b.give(2, where(equal(others, constant(0, others)), divide(product, some), constant(0, product)));
+    return;
+  }
+  // max, min: those that are equal share evenly.
+  const Tensor& y = b.output();
+  const Tensor kept = cast(equal(x, y), x.dtype());
+  const Tensor chosen = cast(equal(values, at_values(y)), x.dtype());
+  Tensor ties = again(kept, chosen, "add");
+  ties = where(equal(ties, constant(0, ties)), constant(1, ties), ties);  // NaN equals nothing
+  const Tensor share = divide(g, ties);
+  if (b.needs(0)) b.give(0, multiply(share, kept));
+  if (b.needs(2)) b.give(2, multiply(at_values(share), chosen));
+}
+
+SampleInput indices_below(Dims shape, int64_t size) {
+  return {std::move(shape), static_cast<double>(-size), static_cast<double>(size), SampleKind::Index};
+}
+
+std::vector<Sample> with_reductions(const std::vector<Sample>& plain) {
+  std::vector<Sample> samples;
+  for (const char* reduce : {"set", "add", "multiply", "max", "min"}) {
+    for (Sample sample : plain) {
+      sample.attrs.push_back(reduce);
+      samples.push_back(std::move(sample));
+    }
+  }
+  return samples;
+}
+
+[[maybe_unused]] const OpRow& kPut = register_op({
+    .name = "put",
+    .summary = "x with parts along an axis replaced by `values` (or these added to them, multiplied with them, or the "
+               "larger or smaller taken) at the indices: what take reads, put writes.",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .input_names = {"x", "indices", "values"},
+    .attrs = kScatterAttrs,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      check(row, inputs, attrs);
+      const Dims& x = inputs[0].shape();
+      const auto axis = static_cast<size_t>(attrs[0].as_int());
+      Dims expected;
+      for (size_t i = 0; i < axis; ++i) expected.push_back(x[i]);
+      for (int64_t size : inputs[1].shape()) expected.push_back(size);
+      for (size_t i = axis + 1; i < x.size(); ++i) expected.push_back(x[i]);
+      if (!(inputs[2].shape() == expected)) {
+        raise(ErrorKind::Shape, row.name, ": x is ", x, ", indices are ", inputs[1].shape(), " for axis ", axis,
+              ", values are ", inputs[2].shape(), ": values must be ", expected);
+      }
+      out[0] = {x, inputs[0].dtype()};
+    },
+    .normalize = normalize,
+    .vjp = [](const Backward& b) { vjp(b, take); },
+    .batching = [](const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+                   std::span<Tensor> outputs) {
+      if (batched[1] || !batched[0] || !batched[2]) return batch_one_by_one(row, inputs, batched, attrs, outputs);
+      const Attr moved[] = {attrs[0].as_int() + 1, attrs[1]};
+      apply(row, inputs, moved, outputs);
+    },
+    .differentiable = 0b101,
+    .saves_inputs = 0b111,
+    .saves_outputs = 1,
+    .ulp = ulps(2, 8, 8),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "values with the same index are taken one by one, 16-bit ones in float32",
+    .samples = with_reductions({{{{{5}}, indices_below({4}, 5), {{4}}}, {0}},
+                                {{{{5}}, indices_below({}, 5), {{}}}, {0}},
+                                {{{{2, 5, 3}}, indices_below({2, 2}, 5), {{2, 2, 2, 3}}}, {1}},
+                                {{{{3, 4}}, indices_below({0}, 3), {{0, 4}}}, {0}},
+                                {{{{0, 4}}, indices_below({2}, 4), {{0, 2}}}, {1}}}),
+});
+
+[[maybe_unused]] const OpRow& kScatter = register_op({
+    .name = "scatter",
+    .summary = "x with elements along an axis replaced by `values` (or these added to them, multiplied with them, or "
+               "the larger or smaller taken) at this line's own indices: out[i, indices[i, j]] = values[i, j].",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .input_names = {"x", "indices", "values"},
+    .attrs = kScatterAttrs,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      check(row, inputs, attrs);
+      const Dims& x = inputs[0].shape();
+      const Dims& indices = inputs[1].shape();
+      const auto axis = static_cast<size_t>(attrs[0].as_int());
+      Dims expected = x;
+      if (indices.size() == x.size()) expected[axis] = indices[axis];
+      if (!(indices == expected)) {
+        raise(ErrorKind::Shape, row.name, ": x is ", x, ", indices are ", indices, ": all sizes but that of axis ",
+              axis, " must be equal; broadcast_to() repeats");
+      }
+      if (!(inputs[2].shape() == indices)) {
+        raise(ErrorKind::Shape, row.name, ": indices are ", indices, ", values are ", inputs[2].shape(),
+              ": they must be equal; broadcast_to() repeats");
+      }
+      out[0] = {x, inputs[0].dtype()};
+    },
+    .normalize = normalize,
+    .vjp = [](const Backward& b) { vjp(b, take_along_axis); },
+    .batching = batch_axis,
+    .differentiable = 0b101,
+    .saves_inputs = 0b111,
+    .saves_outputs = 1,
+    .ulp = ulps(2, 8, 8),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "values with the same index are taken one by one, 16-bit ones in float32",
+    .samples = with_reductions({{{{{5}}, indices_below({4}, 5), {{4}}}, {0}},
+                                {{{{3, 5}}, indices_below({3, 4}, 5), {{3, 4}}}, {1}},
+                                {{{{5, 3}}, indices_below({7, 3}, 5), {{7, 3}}}, {0}},
+                                {{{{3, 5}}, indices_below({3, 0}, 5), {{3, 0}}}, {1}},
+                                {{{{0, 5}}, indices_below({0, 2}, 5), {{0, 2}}}, {1}}}),
+});
+
+const OpRow& kJoinIndices = register_op({
+    .name = "join_indices",
+    .summary = "One index for several axes taken together, of the given sizes: ((i * sizes[1]) + j) * sizes[2] + k. A "
+               "negative index counts from the end.",
+    .max_inputs = kAnyNumber,
+    .input_names = {"indices"},
+    .attrs = {{.name = "sizes", .kind = FL_ATTR_INTS, .required = true},
+              {.name = "axes", .kind = FL_ATTR_INTS, .required = true}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      for (const Tensor& indices : inputs) {
+        if (!is_integer(indices.dtype()) || indices.dtype() != inputs[0].dtype()) {
+          raise(ErrorKind::DType, row.name, ": indices are ", inputs[0].dtype(), " and ", indices.dtype(),
+                ": they must be integers of one type");
+        }
+        if (!(indices.shape() == inputs[0].shape())) {
+          raise(ErrorKind::Shape, row.name, ": indices are ", inputs[0].shape(), " and ", indices.shape(),
+                ": they must be equal");
+        }
+      }
+      if (attrs[0].ints().size() != inputs.size() || attrs[1].ints().size() != inputs.size()) {
+        raise(ErrorKind::Value, row.name, ": ", inputs.size(), " index tensors, sizes are ", attrs[0].ints(),
+              ", axes are ", attrs[1].ints(), ": there must be as many of each");
+      }
+      out[0] = {inputs[0].shape(), inputs[0].dtype()};
+    },
+    .batching = [](const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+                   std::span<Tensor> outputs) {
+      int64_t size = 0;
+      for (size_t i = 0; i < inputs.size(); ++i)
+        if (batched[i]) size = inputs[i].size(0);
+      std::vector<Tensor> all(inputs.begin(), inputs.end());
+      for (size_t i = 0; i < all.size(); ++i) {
+        if (batched[i]) continue;
+        Dims shape = all[i].shape();
+        shape.insert(0, size);
+        all[i] = broadcast_to(expand_dims(all[i], {0}), shape);
+      }
+      apply(row, all, attrs, outputs);
+    },
+    .differentiable = 0,
+    .ulp_note = "an integer",
+    .samples = {{{indices_below({}, 5)}, {Dims{5}, Dims{0}}},
+                {{indices_below({4}, 5), indices_below({4}, 3)}, {Dims{5, 3}, Dims{0, 1}}},
+                {{indices_below({2, 3}, 2), indices_below({2, 3}, 3), indices_below({2, 3}, 4)},
+                 {Dims{2, 3, 4}, Dims{0, 1, 3}}},
+                {{indices_below({0, 3}, 5), indices_below({0, 3}, 3)}, {Dims{5, 3}, Dims{0, 1}}}},
+});
+
+}  // namespace
+
+Tensor join_indices(Inputs indices, const Dims& sizes, const Dims& axes) {
+  const Attr attrs[] = {sizes, axes};
+  return apply(kJoinIndices, indices, attrs);
+}
+
+}  // namespace flambeau::ops
