@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from flambeau import conformance
 
+from tests.framework.newer_ops import WITHOUT_KERNELS
+
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = "webgpu:0"
 THERE = DEVICE in [device.name for device in fl.devices()]
@@ -25,7 +27,7 @@ needs_device = pytest.mark.skipif(not THERE, reason=fl.devices.missing().get("we
 def test_it_conforms() -> None:
     results = list(conformance.run(DEVICE))
     assert [result for result in results if result.result == "failed"] == []
-    assert [result for result in results if result.result == "unsupported"] == []
+    assert {result.op for result in results if result.result == "unsupported"} <= WITHOUT_KERNELS
     assert sum(result.result == "passed" for result in results) > 4000
 
 
