@@ -1,4 +1,4 @@
-"""Ops that came after WebGPU's kernels and the vendor's sample: devices without them say so, and the CPU may step in."""
+"""Ops younger than the kernels of WebGPU and of the vendor's sample, which say so; the CPU may step in."""
 
 WITHOUT_KERNELS = {
     *("argsort", "sort", "argtop", "topk", "searchsorted", "nonzero", "put", "scatter", "join_indices"),
