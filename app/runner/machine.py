@@ -36,11 +36,8 @@ def private_places(extra: list[Path]) -> list[Path]:
 
 def pip_settings() -> str:
     """The machine's own pip settings (files and environment) as one pip.conf; a build has no other home to read."""
-    done = subprocess.run(
-        [base_python(), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False, timeout=60
-    )
     settings = configparser.RawConfigParser()
-    for line in done.stdout.splitlines():
+    for line in _pip("config", "list").splitlines():
         key, _, quoted = line.partition("=")
         section, _, name = key.strip().rpartition(".")
         try:
@@ -59,10 +56,22 @@ def pip_settings() -> str:
 
 def pip_cache() -> Path | None:
     """Where this machine's pip keeps what it downloaded, if it does."""
-    done = subprocess.run(
-        [base_python(), "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False, timeout=60
-    )
-    return Path(done.stdout.strip()) if done.returncode == 0 and done.stdout.strip() else None
+    place = _pip("cache", "dir").strip()
+    return Path(place) if place else None
+
+
+def _pip(*arguments: str) -> str:
+    """What the machine's pip answers. Debian's Python has none of its own: then that of this runner's environment."""
+    for python in dict.fromkeys((base_python(), sys.executable)):
+        try:
+            done = subprocess.run(
+                [python, "-m", "pip", *arguments], capture_output=True, text=True, check=False, timeout=60
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0:
+            return done.stdout
+    return ""
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
