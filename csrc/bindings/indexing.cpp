@@ -9,12 +9,26 @@
 namespace flambeau::python {
 namespace {
 
-// What a key says about one axis of x, or that it adds one.
+// What a key says about one axis of x (or several: a mask), or that it adds one.
 struct Part {
   enum Kind { Whole, Window, One, New, Chosen } kind;
   int64_t start = 0, stop = 0, step = 1;  // Window; start alone for One
-  Tensor indices;                         // Chosen: int64, on the CPU, not negative
-  bool recorded = false;                  // indices whose values are not known
+  Tensor indices = {};  // Chosen: int64, on the CPU, counted from the front; or recorded, as it was given
+  int64_t span = 1;     // Chosen: how many axes of x these indices count through together; 0 for True and False
+  bool apart = false;   // One, Chosen: something that chooses whole ranges stands between it and the One or Chosen before
+};
+
+// Nothing is recorded while it lives: what keys hold is known.
+class Unrecorded {
+ public:
+  Unrecorded() : before_(recorder()) { set_recorder(nullptr); }
+  ~Unrecorded() { set_recorder(before_); }
+  Unrecorded(const Unrecorded&) = delete;
+  Unrecorded& operator=(const Unrecorded&) = delete;
+
+ private:
+  NoGrad off_;
+  Recorder* before_;
 };
 
 [[noreturn]] void refuse_key(PyObject* key) {
@@ -37,7 +51,7 @@ int64_t position(PyObject* key, int64_t size, size_t axis) {
 
 // Index values on the host, checked and counted from the front.
 Tensor settled(const Tensor& indices, int64_t size, size_t axis) {
-  NoGrad off;
+  Unrecorded off;
   const Tensor host = readable(cast(indices, DType::Int64), "index");
   Tensor result = Tensor::empty(host.shape(), DType::Int64, cpu());
   if (host.count() == 0) return result;
@@ -51,21 +65,13 @@ Tensor settled(const Tensor& indices, int64_t size, size_t axis) {
   return result;
 }
 
-// The places where a bool tensor is true, one list of positions for each of its axes.
-std::vector<Tensor> true_places(const Tensor& mask) {
-  const Tensor host = readable(mask, "index by a bool tensor");
+// The places where a bool tensor is true, counted row by row through it; for one without dimensions 0 or nothing.
+Tensor true_places(const Tensor& mask) {
+  require_value(mask, "index by a bool tensor");
+  Unrecorded off;
+  const Tensor host = to_device(readable(mask, "index by a bool tensor"), cpu());
   const auto* at = host.count() ? static_cast<const bool*>(host.host_data()) : nullptr;
-  const int64_t found = at ? std::count(at, at + host.count(), true) : 0;
-  std::vector<Tensor> places;
-  for (int64_t i = 0; i < host.ndim(); ++i) places.push_back(Tensor::empty({found}, DType::Int64, cpu()));
-  const Dims steps = contiguous_strides(host.shape());
-  for (int64_t i = 0, next = 0; i < host.count(); ++i) {
-    if (!at[i]) continue;
-    for (size_t axis = 0; axis < places.size(); ++axis)
-      static_cast<int64_t*>(places[axis].host_data())[next] = i / steps[axis] % host.shape()[axis];
-    ++next;
-  }
-  return places;
+  return ops::nonzero(host, at ? std::count(at, at + host.count(), true) : 0);
 }
 
 std::vector<Part> read_key(const Tensor& x, PyObject* key) {
@@ -104,51 +110,49 @@ std::vector<Part> read_key(const Tensor& x, PyObject* key) {
 
   std::vector<Part> parts;
   size_t axis = 0;
+  bool apart = false;
   const auto whole = [&](int64_t times) {
-    for (; times > 0; --times, ++axis) parts.push_back({Part::Whole, 0, x.shape()[axis], 1, {}, false});
+    apart = true;
+    for (; times > 0; --times, ++axis) parts.push_back({Part::Whole, 0, x.shape()[axis]});
+  };
+  // A One or a Chosen over `span` axes.
+  const auto choose = [&](Part part) {
+    part.apart = apart;
+    apart = false;
+    axis += static_cast<size_t>(part.span);
+    parts.push_back(std::move(part));
   };
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* item = items[i];
     if (i == ellipsis) {
       whole(ndim - used);
     } else if (item == Py_None) {
-      parts.push_back({Part::New, 0, 0, 1, {}, false});
+      apart = true;
+      parts.push_back({Part::New});
     } else if (tensors[static_cast<size_t>(i)].defined()) {
       const Tensor& t = tensors[static_cast<size_t>(i)];
-      if (t.dtype() != DType::Bool) {
-        if (t.ndim() == 0 && t.has_value()) {
-          parts.push_back({Part::One, load_int(settled(t, x.shape()[axis], axis).host_data(), DType::Int64), 0, 1, {}, false});
-        } else {
-          const bool known = t.has_value();
-          parts.push_back({Part::Chosen, 0, 0, 1, known ? settled(t, x.shape()[axis], axis) : t, !known});
-        }
-        ++axis;
-        continue;
-      }
-      if (t.ndim() == 0) {  // x[True] adds an axis with one or no element
-        parts.push_back({Part::New, 0, 0, 1, {}, false});
-        Tensor places = Tensor::empty({load_int(readable(t, "index").host_data(), DType::Bool)}, DType::Int64, cpu());
-        if (places.count()) *static_cast<int64_t*>(places.host_data()) = 0;
-        parts.back() = {Part::Chosen, -1, 0, 1, places, false};
-        continue;
-      }
-      for (int64_t d = 0; d < t.ndim(); ++d)
-        if (t.size(d) != x.shape()[axis + static_cast<size_t>(d)])
-          raise(ErrorKind::Index, "index: a bool tensor of shape ", t.shape(), " does not fit the axes from ", axis, " on of shape ", x.shape());
-      for (const Tensor& places : true_places(t)) {
-        parts.push_back({Part::Chosen, 0, 0, 1, places, false});
-        ++axis;
+      if (t.dtype() == DType::Bool) {
+        for (int64_t d = 0; d < t.ndim(); ++d)
+          if (t.size(d) != x.shape()[axis + static_cast<size_t>(d)])
+            raise(ErrorKind::Index, "index: a bool tensor of shape ", t.shape(), " does not fit the axes from ", axis, " on of shape ", x.shape());
+        choose({Part::Chosen, 0, 0, 1, true_places(t), t.ndim()});
+      } else if (!t.has_value()) {
+        choose({Part::Chosen, 0, 0, 1, t});
+      } else {
+        const Tensor known = settled(t, x.shape()[axis], axis);
+        if (t.ndim() == 0) choose({Part::One, load_int(known.host_data(), DType::Int64)});
+        else choose({Part::Chosen, 0, 0, 1, known});
       }
     } else if (PySlice_Check(item)) {
       Py_ssize_t start, stop, step;
       if (PySlice_Unpack(item, &start, &stop, &step) < 0) throw PythonError{};
       const int64_t size = x.shape()[axis++];
       const Py_ssize_t length = PySlice_AdjustIndices(size, &start, &stop, step);
-      if (length == size && step == 1) parts.push_back({Part::Whole, 0, size, 1, {}, false});
-      else parts.push_back({Part::Window, start, length == 0 ? start : stop, step, {}, false});
+      apart = true;
+      if (length == size && step == 1) parts.push_back({Part::Whole, 0, size});
+      else parts.push_back({Part::Window, start, length == 0 ? start : stop, step});
     } else {
-      parts.push_back({Part::One, position(item, x.shape()[axis], axis), 0, 1, {}, false});
-      ++axis;
+      choose({Part::One, position(item, x.shape()[axis], axis)});
     }
   }
   if (ellipsis < 0) whole(ndim - static_cast<int64_t>(axis));
@@ -186,80 +190,168 @@ Tensor apply_basic(Tensor x, const std::vector<Part>& parts) {
   return x;
 }
 
-// Index tensors: neighbours become one flat index, taken along one axis.
-Tensor apply_chosen(Tensor x, const std::vector<Part>& parts) {
-  // Basic parts first; what is left is a Whole or a Chosen for each axis of the result.
-  std::vector<Part> basic = parts;
-  std::vector<Tensor> chosen;  // by axis after the basic step; undefined where whole
-  for (Part& part : basic) {
-    if (part.kind == Part::One) continue;
-    chosen.push_back(part.kind == Part::Chosen ? part.indices : Tensor());
-    if (part.kind == Part::Chosen) part.kind = part.start == -1 ? Part::New : Part::Whole;
-  }
-  x = apply_basic(x, basic);
+// How index tensors choose: x with the axes that they choose from side by side, after the basic parts of the key.
+struct Choice {
+  Tensor x;                 // axes before, axes chosen from, axes after: a view where permute_dims gives one
+  size_t before = 0;        // how many axes stand before the chosen ones, where the indices' axes go
+  size_t count = 0;         // of the axes chosen from
+  Dims shape;               // of the indices, broadcast together
+  std::vector<Tensor> indices;
+  std::vector<int64_t> spans;  // of each of them; at least 1
+  Dims axes;                // the axis of the user's x that each one begins with, for errors
+};
 
-  Dims axes;
-  Dims shape;
-  for (size_t i = 0; i < chosen.size(); ++i) {
-    if (!chosen[i].defined()) continue;
-    axes.push_back(static_cast<int64_t>(i));
-    shape = broadcast_shapes("index", shape, chosen[i].shape());
-  }
-  // A single position beside index tensors stands for a list of one to NumPy; here it was dropped before, which puts
-  // the result's axes in the same place unless whole axes stand between them.
-  bool neighbours = true;
-  for (size_t i = 1; i < axes.size(); ++i) neighbours = neighbours && axes[i] == axes[i - 1] + 1;
-  if (axes.size() == 1) return ops::take(x, to_device(chosen[static_cast<size_t>(axes[0])], x.device()), axes[0]);
-  for (int64_t axis : axes)
-    if (!chosen[static_cast<size_t>(axis)].has_value())
-      raise(ErrorKind::NotImplemented, "index: several index tensors while recording; use fl.take or fl.take_along_axis");
-
-  if (!neighbours) {
-    Dims order = axes;
-    for (int64_t i = 0; i < x.ndim(); ++i)
-      if (std::find(axes.begin(), axes.end(), i) == axes.end()) order.push_back(i);
-    x = ops::permute_dims(x, order);
-  }
-  const auto first = static_cast<size_t>(neighbours ? axes[0] : 0);
-  Dims flat;
-  int64_t joined = 1;
-  for (size_t i = 0; i < x.shape().size(); ++i) {
-    const bool inside = i >= first && i < first + axes.size();
-    if (inside) joined *= x.shape()[i];
-    else flat.push_back(x.shape()[i]);
-    if (i + 1 == first + axes.size()) flat.push_back(joined);
-  }
-  Tensor index;
-  {
-    NoGrad quiet;
-    for (size_t i = 0; i < axes.size(); ++i) {
-      const Tensor& part = chosen[static_cast<size_t>(axes[i])];
-      index = index.defined() ? ops::add(ops::multiply(index, static_cast<double>(x.shape()[first + i])), part) : part;
+// As NumPy: where the parts that choose single places (positions, index tensors, masks) stand side by side in the key,
+// the indices' axes take their place; where something stands between them, the indices' axes come first.
+Choice choose(Tensor x, const std::vector<Part>& parts) {
+  Choice choice;
+  std::vector<Part> basic;
+  Dims chosen, rest;  // axes after the basic step
+  bool together = true, started = false;
+  int64_t axis = 0, from = 0;
+  for (const Part& part : parts) {
+    const bool single = part.kind == Part::One || part.kind == Part::Chosen;
+    if (single && !started) choice.before = rest.size();
+    if (single && started && part.apart) together = false;
+    started = started || single;
+    if (part.kind == Part::Chosen) {
+      choice.shape = broadcast_shapes("index", choice.shape, part.indices.shape());
+      if (part.span > 0) {
+        choice.indices.push_back(part.indices);
+        choice.spans.push_back(part.span);
+        choice.axes.push_back(from);
+      }
+      for (int64_t i = 0; i < part.span; ++i, ++from) {
+        basic.push_back({Part::Whole, 0, x.shape()[static_cast<size_t>(from)]});
+        chosen.push_back(axis++);
+      }
+      continue;
     }
-    index = to_device(contiguous(ops::broadcast_to(index, shape)), x.device());
+    basic.push_back(part);
+    if (part.kind != Part::New) ++from;
+    if (part.kind != Part::One) rest.push_back(axis++);
   }
-  return ops::take(ops::reshape(x, flat), index, static_cast<int64_t>(first));
+  if (!together) choice.before = 0;
+  x = apply_basic(x, basic);
+  if (chosen.empty()) {  // True and False alone: from an axis of length 1
+    choice.indices.push_back(Tensor::empty(choice.shape, DType::Int64, cpu()));
+    std::fill_n(static_cast<int64_t*>(choice.indices[0].host_data()), choice.indices[0].count(), 0);
+    choice.spans.push_back(1);
+    choice.axes.push_back(0);
+    choice.x = ops::expand_dims(x, {static_cast<int64_t>(choice.before)});
+    choice.count = 1;
+    return choice;
+  }
+  Dims order;
+  for (size_t i = 0; i < choice.before; ++i) order.push_back(rest[i]);
+  for (int64_t one : chosen) order.push_back(one);
+  for (size_t i = choice.before; i < rest.size(); ++i) order.push_back(rest[i]);
+  choice.x = order == all_axes(x.ndim()) ? x : ops::permute_dims(x, order);
+  choice.count = chosen.size();
+  return choice;
+}
+
+// One index over all the axes that are chosen from, taken together.
+Tensor joined(const Choice& choice) {
+  if (choice.indices.size() == 1 && choice.indices[0].shape() == choice.shape) return choice.indices[0];
+  Dims sizes;
+  size_t axis = choice.before;
+  bool known = true;
+  for (size_t i = 0; i < choice.indices.size(); ++i) {
+    int64_t size = 1;
+    for (int64_t k = 0; k < choice.spans[i]; ++k) size *= choice.x.shape()[axis++];
+    sizes.push_back(size);
+    known = known && choice.indices[i].has_value();
+  }
+  std::optional<Unrecorded> off;
+  if (known) off.emplace();
+  std::vector<Tensor> spread;
+  Device* device = known ? cpu() : choice.x.device();
+  const DType dtype = device->stores(DType::Int64) ? DType::Int64 : DType::Int32;
+  for (const Tensor& indices : choice.indices)
+    spread.push_back(ops::broadcast_to(to_device(cast(indices, dtype), device), choice.shape));
+  return ops::join_indices(spread, sizes, choice.axes);
+}
+
+Tensor apply_chosen(const Tensor& x, const std::vector<Part>& parts) {
+  const Choice choice = choose(x, parts);
+  const Tensor index = to_device(joined(choice), choice.x.device());
+  const auto axis = static_cast<int64_t>(choice.before);
+  if (choice.count == 1) return ops::take(choice.x, index, axis);
+  Dims flat;
+  int64_t size = 1;
+  for (size_t i = 0; i < choice.x.shape().size(); ++i) {
+    const bool inside = i >= choice.before && i < choice.before + choice.count;
+    if (inside) size *= choice.x.shape()[i];
+    else flat.push_back(choice.x.shape()[i]);
+    if (i + 1 == choice.before + choice.count) flat.push_back(size);
+  }
+  return ops::take(ops::reshape(choice.x, flat), index, axis);
 }
 
 bool is_basic(const std::vector<Part>& parts) {
   return std::none_of(parts.begin(), parts.end(), [](const Part& part) { return part.kind == Part::Chosen; });
 }
 
-// Copies `from` (contiguous, same shape) into the elements of the window `to`; both on the host.
-void write_window(const Tensor& to, const Tensor& from) {
-  const size_t size = size_of(to.dtype());
-  const auto* source = static_cast<const char*>(from.host_data());
-  auto* base = static_cast<char*>(to.host_data());
-  const Dims& shape = to.shape();
+// Copies contiguous elements into strided ones; both on the host.
+void write_elements(char* base, std::span<const int64_t> shape, std::span<const int64_t> strides, size_t size, const char* source) {
   Dims at = Dims::filled(shape.size(), 0);
-  const bool rows = !shape.empty() && to.strides().back() == 1;
+  const bool rows = !shape.empty() && strides.back() == 1;
   const int64_t run = rows ? shape.back() : 1;
   const size_t outer = rows ? shape.size() - 1 : shape.size();
-  for (int64_t done = 0; done < to.count(); done += run) {
+  int64_t count = 1;
+  for (int64_t n : shape) count *= n;
+  for (int64_t done = 0; done < count; done += run) {
     int64_t offset = 0;
-    for (size_t i = 0; i < outer; ++i) offset += at[i] * to.strides()[i];
+    for (size_t i = 0; i < outer; ++i) offset += at[i] * strides[i];
     std::memcpy(base + offset * static_cast<int64_t>(size), source + static_cast<size_t>(done) * size, static_cast<size_t>(run) * size);
     for (size_t i = outer; i-- > 0;) {
+      if (++at[i] < shape[i]) break;
+      at[i] = 0;
+    }
+  }
+}
+
+// How far each chosen place lies from the first element of choice.x, in elements.
+std::vector<int64_t> offsets_of(const Choice& choice) {
+  std::vector<int64_t> offsets(static_cast<size_t>(count_of(choice.shape)), 0);
+  size_t axis = choice.before;
+  for (size_t i = 0; i < choice.indices.size(); ++i) {
+    const Tensor spread = contiguous(ops::broadcast_to(choice.indices[i], choice.shape));
+    const auto* index = static_cast<const int64_t*>(spread.host_data());
+    const size_t end = axis + static_cast<size_t>(choice.spans[i]);
+    for (size_t k = 0; k < offsets.size(); ++k) {
+      int64_t rest = index[k];
+      for (size_t a = end; a-- > axis;) {
+        offsets[k] += rest % choice.x.shape()[a] * choice.x.strides()[a];
+        rest /= choice.x.shape()[a];
+      }
+    }
+    axis = end;
+  }
+  return offsets;
+}
+
+// Copies `from` (contiguous; axes before, those of the indices, axes after) to the chosen places.
+void write_chosen(const Choice& choice, const Tensor& from) {
+  const size_t size = size_of(from.dtype());
+  const std::span<const int64_t> shape = choice.x.shape(), strides = choice.x.strides();
+  const auto after = choice.before + choice.count;
+  int64_t run = 1;
+  for (size_t i = after; i < shape.size(); ++i) run *= shape[i];
+  const std::vector<int64_t> offsets = offsets_of(choice);
+  const auto* source = static_cast<const char*>(from.host_data());
+  auto* base = static_cast<char*>(choice.x.host_data());
+  Dims at = Dims::filled(choice.before, 0);
+  for (int64_t done = 0; done < from.count();) {
+    int64_t start = 0;
+    for (size_t i = 0; i < choice.before; ++i) start += at[i] * strides[i];
+    for (int64_t offset : offsets) {
+      write_elements(base + (start + offset) * static_cast<int64_t>(size), shape.subspan(after), strides.subspan(after), size,
+                     source + static_cast<size_t>(done) * size);
+      done += run;
+    }
+    for (size_t i = choice.before; i-- > 0;) {
       if (++at[i] < shape[i]) break;
       at[i] = 0;
     }
@@ -273,6 +365,10 @@ void check_writable(const Tensor& x) {
     raise(ErrorKind::Runtime, "x[...] = value: the tensor requires a gradient, which the write would make wrong; use "
           "fl.where(mask, value, x), or write under fl.no_grad()");
   if (x->storage && x->storage->read_only) raise(ErrorKind::Value, "x[...] = value: this memory is read-only; write into x.copy()");
+  for (size_t i = 0; i < x.shape().size(); ++i)
+    if (x.shape()[i] > 1 && x.strides()[i] == 0)
+      raise(ErrorKind::Value, "x[...] = value: the elements along axis ", i, " of shape ", x.shape(), " are one and the same in memory (it was "
+            "broadcast), so a write to one would change all; write into x.copy()");
 }
 
 void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
@@ -307,25 +403,18 @@ void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
   if (is_basic(parts)) {
     const Tensor window = apply_basic(x.detach(), parts);
     if (window.count() == 0) return;
-    write_window(window, shaped(window.shape()));
+    const Tensor dense = shaped(window.shape());
+    write_elements(static_cast<char*>(window.host_data()), window.shape(), window.strides(), size_of(x.dtype()),
+                   static_cast<const char*>(dense.host_data()));
   } else {
-    // The number of each chosen element, by choosing from the numbers of all.
-    Tensor numbers = Tensor::empty(x.shape(), DType::Int64, cpu());
-    auto* number = static_cast<int64_t*>(numbers.host_data());
-    for (int64_t i = 0; i < x.count(); ++i) number[i] = i;
-    const Tensor chosen = contiguous(apply_chosen(numbers, parts));
-    const Tensor dense = shaped(chosen.shape());
-    if (chosen.count() == 0) return;
-    const size_t size = size_of(x.dtype());
-    const auto* from = static_cast<const char*>(dense.host_data());
-    auto* base = static_cast<char*>(x.host_data());
-    const auto* which = static_cast<const int64_t*>(chosen.host_data());
-    const Dims steps = contiguous_strides(x.shape());
-    for (int64_t i = 0; i < chosen.count(); ++i) {
-      int64_t offset = 0;
-      for (size_t axis = 0; axis < steps.size(); ++axis) offset += which[i] / steps[axis] % x.shape()[axis] * x.strides()[axis];
-      std::memcpy(base + offset * static_cast<int64_t>(size), from + static_cast<size_t>(i) * size, size);
-    }
+    const Choice choice = choose(x.detach(), parts);
+    Dims shape;
+    for (size_t i = 0; i < choice.before; ++i) shape.push_back(choice.x.shape()[i]);
+    for (int64_t size : choice.shape) shape.push_back(size);
+    for (size_t i = choice.before + choice.count; i < choice.x.shape().size(); ++i) shape.push_back(choice.x.shape()[i]);
+    const Tensor dense = shaped(shape);
+    if (dense.count() == 0) return;
+    write_chosen(choice, dense);
   }
   x->storage->version.fetch_add(1, std::memory_order_relaxed);
 }
