@@ -1,6 +1,6 @@
 """Layers and losses, with PyTorch's names, layouts and semantics: see docs/nn.md."""
 
-from flambeau.nn import functional, init
+from flambeau.nn import functional, init, utils
 from flambeau.nn.activations import (
     CELU,
     ELU,
@@ -32,6 +32,7 @@ from flambeau.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from flambeau.nn.cells import GRUCell, LSTMCell, RNNCell
 from flambeau.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from flambeau.nn.distance import CosineSimilarity, PairwiseDistance
 from flambeau.nn.layers import Bilinear, Dropout, Flatten, Linear, Unflatten
@@ -59,12 +60,16 @@ from flambeau.nn.losses import (
 )
 from flambeau.nn.module import Module
 from flambeau.nn.parameter import Parameter
+from flambeau.nn.recurrent import GRU, LSTM, RNN
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -75,6 +80,7 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "GRUCell",
     "GaussianNLLLoss",
     "Hardshrink",
     "Hardsigmoid",
@@ -85,6 +91,7 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -104,6 +111,7 @@ __all__ = [
     "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
+    "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -126,4 +134,5 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "utils",
 ]

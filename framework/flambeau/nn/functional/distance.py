@@ -44,6 +44,6 @@ def norm(x: fl.Tensor, p: float, dim: int | None, keepdim: bool) -> fl.Tensor:
     if p <= 0:
         raise ValueError(f"norm: p is {p}; it must be positive, or infinite for the largest")
     total = fl.sum(fl.square(x) if p == 2 else fl.pow(fl.abs(x), p), axis=dim, keepdims=keepdim)
-    positive = total > 0
-    safe = fl.where(positive, total, 1.0)
-    return fl.where(positive, fl.sqrt(safe) if p == 2 else fl.pow(safe, 1.0 / p), 0.0)
+    nothing = total == 0  # NaN is not, and stays
+    safe = fl.where(nothing, 1.0, total)
+    return fl.where(nothing, 0.0, fl.sqrt(safe) if p == 2 else fl.pow(safe, 1.0 / p))
