@@ -1,17 +1,25 @@
-"""Forms as data: fields described once, parsed by a pydantic model, every problem beside its field."""
+"""Forms as data: fields described once, parsed by a pydantic model, and every problem told at once.
+
+What a field's own type refuses and what the rules of the change refuse (app.checks) are found in one pass: a rule
+speaks as soon as the fields that it looks at could be read, whatever is wrong with the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
-from flask import render_template
-from pydantic import BaseModel, ConfigDict, ValidationError
+from flask import flash, redirect, render_template, request
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from sqlalchemy.orm import Session
 
-from app.pages import Problem
+from app.auth import current_user
+from app.checks import Checked, Problem, RefusedError, UnfoundError, checked
+from app.db import current_db
 
-_Kind = TypeVar("_Kind", bound="Form")
 _TEXTS = {
     "missing": "is empty",
     "date_from_datetime_parsing": "is no date; write it like 2026-01-31",
@@ -19,13 +27,17 @@ _TEXTS = {
     "date_from_datetime_inexact": "is no date; write it like 2026-01-31",
     "int_parsing": "is no whole number",
     "decimal_parsing": "is no number; write it like 1250.00",
+    "decimal_max_places": "has more than two decimal places; write it like 1250.00",
     "enum": "is none of the choices",
     "literal_error": "is none of the choices",
 }
 
 
 class Form(BaseModel):
-    """What a form sends, as values. A field without a default is required; an empty field counts as not sent."""
+    """What a form sends, as values. A field without a default is required; an empty field counts as not sent.
+
+    A form checks each field alone; what holds between fields is a rule of the change (app.checks).
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
@@ -43,49 +55,137 @@ class Field:
     rows: int = 3
 
 
-def parse(kind: type[_Kind], sent: Mapping[str, str]) -> tuple[_Kind | None, list[Problem]]:
-    """The form's value, or None and every problem with its field.
+@dataclass(frozen=True)
+class Reading:
+    """What was sent, as far as it could be read: the values of the valid fields, and what is wrong with the others."""
+
+    valid: Mapping[str, Any]
+    problems: Sequence[Problem] = ()
+
+
+def read(kind: type[Form], sent: Mapping[str, str]) -> Reading:
+    """The values of the fields that are valid, and every other field's problem.
 
     >>> class Size(Form):
     ...     width: int
     ...     height: int
-    >>> parse(Size, {"width": "x"})[1]
-    [Problem(where='width', text='is no whole number'), Problem(where='height', text='is empty')]
+    ...     depth: int = 1
+    >>> found = read(Size, {"width": "x", "depth": "3"})
+    >>> found.valid, found.problems
+    ({'depth': 3}, [Problem(where='width', text='is no whole number'), Problem(where='height', text='is empty')])
     """
+    filled = {name: text for name, text in sent.items() if text.strip()}
+    problems: list[Problem] = []
     try:
-        return kind.model_validate({name: text for name, text in sent.items() if text.strip()}), []
+        form: Form = kind.model_validate(filled)
     except ValidationError as error:
-        return None, [_problem(detail) for detail in error.errors()]
+        problems = [_problem(detail) for detail in error.errors()]
+        wrong = {problem.where for problem in problems}
+        form = _in_part(kind).model_validate({name: text for name, text in filled.items() if name not in wrong})
+    wrong = {problem.where for problem in problems}
+    return Reading({name: getattr(form, name) for name in kind.model_fields if name not in wrong}, problems)
 
 
-def page(
-    title: str,
-    fields: Sequence[Field],
+@lru_cache(maxsize=64)
+def _in_part(kind: type[Form]) -> type[Form]:
+    """The same form with every field optional, to read those that are valid."""
+    fields: dict[str, Any] = {}
+    for name, info in kind.model_fields.items():
+        part = copy(info)
+        if part.is_required():
+            part.default = None
+        fields[name] = (info.annotation, part)
+    return create_model(f"{kind.__name__}InPart", __base__=kind, **fields)
+
+
+Finder = Callable[[Session, Any], Any]
+"""Turns what a field says into what it names; raises UnfoundError with a sentence when it names nothing."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """How a form looks: its words, fields and first values."""
+
+    title: str
+    submit: str
+    fields: Sequence[Field] = ()
+    lead: str = ""
+    crumbs: Sequence[tuple[str, str]] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    is_danger: bool = False
+
+    def show(self, problems: Sequence[Problem] = (), *, version: int | str | None = None) -> Any:
+        """The page; with problems its status is 422 and every value is kept.
+
+        `version` is that of the row which the form edits, as it was when the form was opened.
+        """
+        order = [one.name for one in self.fields]
+        text = render_template(
+            "form_page.html",
+            form=self,
+            values=request.form if request.method == "POST" else self.values,
+            problems=sorted(problems, key=lambda problem: order.index(problem.where) if problem.where in order else -1),
+            labels={one.name: one.label for one in self.fields},
+            version=version,
+        )
+        return (text, 422) if problems else text
+
+
+def ask(
+    page: Page,
+    kind: type[Form],
+    change: Checked[..., Any] | Callable[..., Any],
     *,
-    values: Mapping[str, Any],
-    submit: str,
-    lead: str = "",
-    crumbs: Sequence[tuple[str, str]] = (),
-    problems: Sequence[Problem] = (),
-    notes: Sequence[str] = (),
-    is_danger: bool = False,
+    given: Callable[[Session], Mapping[str, Any]],
+    done: Callable[[Session, Any], tuple[str, str]],
+    finders: Mapping[str, Finder] | None = None,
+    edits: str = "",
 ) -> Any:
-    """A page with one form; with problems its status is 422 and every value is kept."""
-    order = [field.name for field in fields]
-    text = render_template(
-        "form_page.html",
-        title=title,
-        fields=fields,
-        values=values,
-        submit=submit,
-        lead=lead,
-        crumbs=crumbs,
-        problems=sorted(problems, key=lambda problem: order.index(problem.where) if problem.where in order else -1),
-        labels={field.name: field.label for field in fields},
-        notes=notes,
-        is_danger=is_danger,
-    )
-    return (text, 422) if problems else text
+    """Show a form, or make its change in one transaction; all that is wrong with it is told at once.
+
+    The change is called with the form's fields and what is `given` (rows of this session), each by its name, and with
+    `session` and `actor` where it takes them. `finders` turn what a field says into the row that it names. `edits` is
+    the given row that the form changes: who opened the form before somebody else saved it gets the 409 page.
+    `done` says from the result where to go on, and with which sentence.
+    """
+    if not isinstance(change, Checked):
+        change = checked()(change)
+    if request.method != "POST":
+        with current_db().read() as session:
+            return page.show(version=given(session)[edits].version if edits else None)
+    reading = read(kind, request.form)
+    database = current_db()
+    try:
+        # What cannot be made in any case is looked at without holding the right to write.
+        with database.read() if reading.problems else database.write() as session:
+            rows = dict(given(session))
+            if edits:
+                rows[edits].expect_version(request.form.get("version"))
+            known, unfound = _find(session, {**reading.valid}, finders or {})
+            own = {"session": session, "actor": current_user().actor}
+            known = {**{name: one for name, one in own.items() if name in change.parameters}, **rows, **known}
+            problems = [*reading.problems, *unfound]
+            problems += change.broken(known, unreadable={problem.where for problem in problems})
+            if problems:
+                raise RefusedError(problems)
+            onward, said = done(session, change.act(**known))
+    except RefusedError as error:
+        return page.show(error.problems, version=request.form.get("version") if edits else None)
+    flash(said)
+    return redirect(onward)
+
+
+def _find(
+    session: Session, values: dict[str, Any], finders: Mapping[str, Finder]
+) -> tuple[dict[str, Any], list[Problem]]:
+    problems = []
+    for name, finder in finders.items():
+        if name in values:
+            try:
+                values[name] = finder(session, values[name])
+            except UnfoundError as error:
+                problems.append(Problem(name, str(error)))
+    return values, problems
 
 
 def _problem(detail: Any) -> Problem:

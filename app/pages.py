@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 
 from app import wording
 from app.auth import User, access_of, can, current_user
+from app.checks import Problem as Problem
 from app.governance_files import GovernanceError
 from app.log import log
 
@@ -109,14 +110,6 @@ def filled(slot: str, session: Session, user: User, thing: Any) -> list[Card]:
     makers = sorted(_slots.get(slot, {}).values(), key=lambda pair: pair[0])
     made = (maker(session, user, thing) for _order, maker in makers)
     return [one for one in made if one is not None]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a form or file: where, and what to do."""
-
-    where: str
-    text: str
 
 
 def problems(found: Iterable[Any]) -> list[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -170,6 +171,12 @@ def app(settings: Settings, db: Database, clock: FixedClock) -> Flask:
 def client(app: Flask) -> FlaskClient:
     """A visitor's browser."""
     return app.test_client()
+
+
+def send(client: FlaskClient, url: str, data: dict[str, Any], **options: Any) -> Any:
+    """Open a form and send it as a browser does, with the hidden fields that it carries."""
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', client.get(url).text)
+    return client.post(url, data={**dict(hidden), **data}, **options)
 
 
 SignedIn = Callable[..., FlaskClient]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+
+from app.rulebook import Counting
 
 
 class BodyKind(Enum):
@@ -162,7 +164,8 @@ class Concern:
 def concerns(
     found: Roster,
     *,
-    employers: Mapping[int, str],
+    employers: Mapping[int, Counting],
+    names: Mapping[int, str] | None = None,
     employer_cap: int | None = None,
     groups: Mapping[int, str] | None = None,
     related_cap: int | None = None,
@@ -170,7 +173,8 @@ def concerns(
 ) -> list[Concern]:
     """What the live roll call finds: vacancies, too few holders, more seats of one employer or group than the cap.
 
-    `employers`: person -> employer's name on the day; `groups`: organization -> the name of its group.
+    `employers`: person -> for whom they count on the day; `names`: organization -> its name; `groups`: organization ->
+    the name of its group.
     """
     noted: list[Concern] = []
     vacant = [place for place in found.places if place.is_vacant]
@@ -181,15 +185,17 @@ def concerns(
         text = "Nobody holds a seat." if held == 0 else f"Only {held} of at least {minimum} seats is held."
         noted.append(Concern("too-few", text))
     if employer_cap is not None:
-        names = Counter(employers[p.holder.person] for p in found.places if p.holder and p.holder.person in employers)
-        for name, number in sorted(names.items()):
+        sitting = [place.holder.person for place in found.places if place.holder]
+        for employer, number, lately in _by_employer(sitting, employers, names or {}):
             if number > employer_cap:
-                text = f"{number} holders work for {name}; the cap is {employer_cap}."
-                noted.append(Concern("employer-cap", text))
+                verb = (
+                    f"count for {employer}, {lately} of them by a change of late" if lately else f"work for {employer}"
+                )
+                noted.append(Concern("employer-cap", f"{number} holders {verb}; the cap is {employer_cap}."))
     if related_cap is not None:
-        sitting = [p.organization for p in found.places if p.holder and p.organization is not None]
-        names = Counter((groups or {}).get(organization, str(organization)) for organization in sitting)
-        for name, number in sorted(names.items()):
+        organizations = [p.organization for p in found.places if p.holder and p.organization is not None]
+        totals = Counter((groups or {}).get(organization, str(organization)) for organization in organizations)
+        for name, number in sorted(totals.items()):
             if number > related_cap:
                 text = f"{number} seats are held for companies of the group {name}; the cap is {related_cap}."
                 noted.append(Concern("related-cap", text))
@@ -197,3 +203,28 @@ def concerns(
         text = f"{len(found.without_place)} appointments have no seat on this day; end them, or mend the membership."
         noted.append(Concern("without-place", text))
     return noted
+
+
+def _by_employer(
+    sitting: Collection[int], employers: Mapping[int, Counting], names: Mapping[int, str]
+) -> list[tuple[str, int, int]]:
+    """(employer, how many count for it, how many of them only by a change of late), by name."""
+    ones = [one for person in sitting if person in employers for one in employers[person].counted]
+    totals = Counter(one.employer for one in ones)
+    lately = Counter(one.employer for one in ones if one.until is not None)
+    return sorted((names.get(number, str(number)), total, lately[number]) for number, total in totals.items())
+
+
+def over_the_cap(
+    candidate: int, sitting: Collection[int], employers: Mapping[int, Counting], *, names: Mapping[int, str], cap: int
+) -> list[str]:
+    """Why somebody may not join those who sit: a sentence for each employer of whom too many would count then."""
+    told = []
+    for one in employers[candidate].counted if candidate in employers else ():
+        others = [person for person in sitting if person != candidate and person in employers]
+        number = sum(one.employer in employers[person].employers for person in others)
+        if number + 1 > cap:
+            until = f" until {one.until}, by a change of late (charter 3.3)" if one.until else ""
+            name = names.get(one.employer, str(one.employer))
+            told.append(f"counts for {name}{until}, as {number} who sit do; the cap is {cap}")
+    return told

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
 from app import auth, forms, pages
@@ -14,7 +14,7 @@ from app.auth import Decision, User, access, can, current_user, permission
 from app.bodies import powers, queries
 from app.bodies.forms import AppointmentForm, EndForm
 from app.bodies.models import Appointment, Body, Seat
-from app.bodies.queries import AppointmentError
+from app.checks import UnfoundError
 from app.db import clock_of, current_db
 from app.forms import Field
 from app.governance.queries import is_governed
@@ -24,6 +24,7 @@ from app.people import queries as people
 from app.people.models import Person
 
 blueprint = Blueprint("bodies", __name__)
+REASON = Field("reason", "Reason", "textarea", "Public (charter 7.5).", True)
 nav = [
     pages.Nav("staff", "Bodies", "bodies.overview", order=10),
     pages.Nav("staff", "Two powers", "bodies.two_powers", order=30),
@@ -96,27 +97,24 @@ def appoint(key: str) -> Any:
     fields += [
         Field("starts_on", "From", "date", "The first day.", True),
         Field("ends_on", "Until", "date", "The last day of the term, if it has one."),
-        Field("reason", "Reason", "textarea", "Public (charter 7.5).", True),
+        REASON,
     ]
-    problems: list[pages.Problem] = []
-    if request.method == "POST":
-        form, problems = forms.parse(AppointmentForm, request.form)
-        if form is not None:
-            try:
-                with current_db().write() as session:
-                    name = _appoint(session, body, form)
-                flash(f"{name} is appointed.")
-                return redirect(url_for("bodies.show", key=key))
-            except AppointmentError as error:
-                problems = pages.problems(error.problems)
-    sent = request.form if request.method == "POST" else {"starts_on": today.isoformat(), **request.args.to_dict()}
-    return forms.page(
-        "Appoint to a seat",
-        fields,
-        values=sent,
-        submit="Appoint",
-        crumbs=_crumbs(body),
-        problems=problems,
+
+    def own_seat(session: Session, text: str) -> Seat:
+        found = queries.seat_by_key(session, body.key, text)
+        if found is None:
+            raise UnfoundError("is none of the choices")
+        return found
+
+    finders = {"seat": own_seat, "person": people.one_person, "organization": members.organization_named}
+    values = {"starts_on": today.isoformat(), **request.args.to_dict()}
+    return forms.ask(
+        forms.Page("Appoint to a seat", "Appoint", fields, crumbs=_crumbs(body), values=values),
+        AppointmentForm,
+        queries.appoint,
+        given=lambda _session: {},
+        finders=finders,
+        done=lambda session, made: (url_for("bodies.show", key=key), f"{_name(session, made)} is appointed."),
     )
 
 
@@ -125,40 +123,22 @@ def appoint(key: str) -> Any:
 def end(public_id: str) -> Any:
     """Set the last day of an appointment."""
     with current_db().read() as session:
-        found = session.scalar(sa.select(Appointment).where(Appointment.public_id == public_id))
-        if found is None:
-            abort(404)
-        appointment: Appointment = found
+        wanted = sa.select(Appointment).where(Appointment.public_id == public_id)
+        appointment = session.scalar(wanted) or abort(404)
         seat = session.get_one(Seat, appointment.seat_id)
         body = session.get_one(Body, seat.body_id)
-        person = session.get_one(Person, appointment.person_id)
-        today = clock_of(session).now().date()
+        lead = f"{_name(session, appointment)}, {seat.name} of {body.name}"
+        values = {"ends_on": clock_of(session).now().date().isoformat()}
     auth.require("bodies.appoint", body.key)
-    problems: list[pages.Problem] = []
-    if request.method == "POST":
-        form, problems = forms.parse(EndForm, request.form)
-        if form is not None:
-            try:
-                with current_db().write() as session:
-                    row = session.get_one(Appointment, appointment.id)
-                    actor = current_user().actor
-                    queries.end_appointment(session, row, form.ends_on, actor=actor, reason=form.reason)
-                flash("The appointment ends on that day; it stays in the roster of earlier days.")
-                return redirect(url_for("bodies.show", key=body.key))
-            except AppointmentError as error:
-                problems = pages.problems(error.problems)
-    return forms.page(
-        "End an appointment",
-        [
-            Field("ends_on", "Last day", "date", "", True),
-            Field("reason", "Reason", "textarea", "Public (charter 7.5).", True),
-        ],
-        values=request.form if request.method == "POST" else {"ends_on": today.isoformat()},
-        submit="End it",
-        lead=f"{people.shown_name(person)}, {seat.name} of {body.name}",
-        crumbs=_crumbs(body),
-        problems=problems,
-        is_danger=True,
+    fields = [Field("ends_on", "Last day", "date", "", True), REASON]
+    said = "The appointment ends on that day; it stays in the roster of earlier days."
+    return forms.ask(
+        forms.Page("End an appointment", "End it", fields, lead, _crumbs(body), values, is_danger=True),
+        EndForm,
+        queries.end_appointment,
+        given=lambda session: {"appointment": session.get_one(Appointment, appointment.id)},
+        done=lambda _session, _made: (url_for("bodies.show", key=body.key), said),
+        edits="appointment",
     )
 
 
@@ -198,34 +178,8 @@ def seats_of_organization(session: Session, _user: User, organization: Organizat
     return pages.Card("Seats it fills", "bodies/_seats_of_organization.html", values)
 
 
-def _appoint(session: Session, body: Body, form: AppointmentForm) -> str:
-    seat = queries.seat_by_key(session, body.key, form.seat)
-    found = {one.id: one for one in (people.canonical(session, p) for p in people.find_person(session, form.person))}
-    organization = members.organization_by_public_id(session, form.organization) if form.organization else None
-    problems = []
-    if seat is None:
-        problems.append(("seat", "is none of the choices"))
-    if len(found) != 1:
-        listed = ", ".join(one.public_id for one in found.values())
-        text = f"{len(found)} people are called so: {listed}" if found else "nobody is found so; look at /people"
-        problems.append(("person", text))
-    if form.organization and organization is None:
-        problems.append(("organization", "is none of the choices"))
-    if problems or seat is None:
-        raise AppointmentError(problems)
-    (person,) = found.values()
-    queries.appoint(
-        session,
-        seat,
-        person,
-        starts_on=form.starts_on,
-        ends_on=form.ends_on,
-        organization=organization,
-        is_alternate=form.is_alternate,
-        actor=current_user().actor,
-        reason=form.reason,
-    )
-    return people.shown_name(person)
+def _name(session: Session, appointment: Appointment) -> str:
+    return people.shown_name(session.get_one(Person, appointment.person_id))
 
 
 def _body(session: Session, key: str) -> Body:

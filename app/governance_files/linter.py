@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -282,6 +283,13 @@ def _charter(files: Files) -> Iterator[Problem]:
         yield Problem(files.foundation.charter, number, line, "a clause with this number is there already")
 
 
+def _window_is_that_of_the_clause(files: Files) -> Iterator[Problem]:
+    stated_days = re.search(r"\b(\d+) days\b", clauses(files.charter or "").get("3.3", ""))
+    if files.foundation and stated_days and int(stated_days[1]) != files.foundation.statement_window_days:
+        text = f"it is {files.foundation.statement_window_days}, but clause 3.3 says {stated_days[0]}"
+        yield files.problem("foundation.yaml", ("statement_window_days",), text)
+
+
 _CHECKS: tuple[Check, ...] = (
     _duplicated_keys,
     _tier_dates,
@@ -294,4 +302,5 @@ _CHECKS: tuple[Check, ...] = (
     _module_maintainers,
     _targets,
     _charter,
+    _window_is_that_of_the_clause,
 )

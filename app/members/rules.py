@@ -20,6 +20,14 @@ class OrganizationKind(Enum):
     PROJECT = "project"
 
 
+class Outcome(Enum):
+    """What became of a proposal."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
 @dataclass(frozen=True)
 class Span:
     """Days from one until another, both included; None is "until further notice"."""

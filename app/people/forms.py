@@ -6,7 +6,6 @@ from datetime import date
 from typing import Literal
 
 from pydantic import Field as Bound
-from pydantic import model_validator
 
 from app.forms import Form
 
@@ -40,15 +39,9 @@ class RoleForm(ReasonForm):
 
 
 class StatementForm(Form):
-    """Whom a person works for; `organization` "independent" is nobody."""
+    """Whom a person works for; `organization_id` "independent" is nobody."""
 
-    organization: str = Bound(max_length=40)
+    organization_id: str = Bound(max_length=40)
     starts_on: date
     ends_on: date | None = None
     reason: str = Bound(default="", max_length=1000)
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> StatementForm:
-        if self.ends_on is not None and self.ends_on < self.starts_on:
-            raise ValueError(f"the last day, {self.ends_on}, is before the first, {self.starts_on}")
-        return self

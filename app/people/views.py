@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app import audit, auth, forms, pages
 from app.auth import Decision, User, access, can, current_user, permission
+from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
 from app.forms import Field
 from app.people import queries
 from app.people.forms import MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
 from app.people.models import Affiliation, Identity, IdentityDecision, IdentityPerson, Person
-from app.people.queries.decisions import DecisionError
 from app.people.rules import DecisionKind, StatementSource, masked
 from app.sessions import issue_link
 
@@ -30,6 +32,13 @@ PROPOSALS_SHOWN = 100
 LINK_HOURS = 24
 PAGE_SIZE = 60
 INDEPENDENT = "independent"
+REASON = Field("reason", "Reason", "textarea", "Others can read it.", True)
+WHO = Field("person", "Person", hint="A public id (p_…), an e-mail address or the exact name.", required=True)
+ROLES = (
+    ("bot", "a bot"),
+    ("landing-bot-for", "a bot that lands other people’s changes"),
+    ("assistance", "an AI tool"),
+)
 
 permission("people.decide")(auth.staff_only)
 permission("people.invite")(auth.administrators_only)
@@ -74,7 +83,7 @@ def proposals() -> str:
 def show(public_id: str) -> str | Response:
     """A person's record; a person who turned out to be another leads there."""
     with current_db().read() as session:
-        person = _person(session, public_id)
+        person = queries.person_by_public_id(session, public_id) or abort(404)
         found = queries.canonical(session, person)
         if found.id != person.id:
             return redirect(url_for("people.show", public_id=found.public_id))
@@ -96,41 +105,30 @@ def show(public_id: str) -> str | Response:
 @access("people.state")
 def state(public_id: str) -> Any:
     """State whom a person works for, from when until when."""
-    with current_db().read() as session:
-        person = queries.canonical(session, _person(session, public_id))
-        organizations = queries.organization_names(session)
+    person = _canonical(public_id)
     auth.require("people.state", person.id)
     is_own = current_user().person_id == person.id
-    choices = [(one.public_id, one.name) for one in organizations.values()]
+    with current_db().read() as session:
+        organizations = queries.organization_names(session)
+    choices = [("", ""), (INDEPENDENT, "nobody: independent"), *((o.public_id, o.name) for o in organizations.values())]
     fields = [
-        Field(
-            "organization", "Works for", "select", "", True, [("", ""), (INDEPENDENT, "nobody: independent"), *choices]
-        ),
+        Field("organization_id", "Works for", "select", "", True, choices),
         Field("starts_on", "From", "date", "The first day.", True),
         Field("ends_on", "Until", "date", "The last day; leave it empty while it lasts."),
         Field("reason", "How this is known", hint="A link or a sentence; others can read it."),
     ]
-    problems: list[pages.Problem] = []
-    if request.method == "POST":
-        form, problems = forms.parse(StatementForm, request.form)
-        number = {one.public_id: row for row, one in organizations.items()}
-        if form is not None and form.organization not in {INDEPENDENT, *number}:
-            form, problems = None, pages.problems([("organization", "is none of the choices")])
-        if form is not None:
-            with current_db().write() as session:
-                queries.state(
-                    session,
-                    session.get_one(Person, person.id),
-                    number.get(form.organization),
-                    starts_on=form.starts_on,
-                    ends_on=form.ends_on,
-                    source=StatementSource.SELF if is_own else StatementSource.STAFF,
-                    actor=current_user().actor,
-                    reason=form.reason,
-                )
-            return _back(person.public_id, "It counts at once, and every figure is counted again.")
-    lead = "Your own word outranks every other source." if is_own else "The person's own word outranks yours."
-    return _form(person, "Where they work" if not is_own else "Where you work", fields, problems, "State it", lead=lead)
+
+    def employer(_session: Session, text: str) -> int | None:
+        number = {INDEPENDENT: None, **{one.public_id: row for row, one in organizations.items()}}
+        if text not in number:
+            raise UnfoundError("is none of the choices")
+        return number[text]
+
+    source = StatementSource.SELF if is_own else StatementSource.STAFF
+    lead = "Your own word outranks every other source." if is_own else "The person’s own word outranks yours."
+    return _ask(person, "Where you work" if is_own else "Where they work", "State it", fields, StatementForm,
+                queries.state, lead=lead, finders={"organization_id": employer}, more={"source": source},
+                said="It counts at once, and every figure is counted again.")  # fmt: skip
 
 
 @blueprint.route("/affiliations/<public_id>/withdraw", methods=["GET", "POST"])
@@ -138,21 +136,14 @@ def state(public_id: str) -> Any:
 def withdraw(public_id: str) -> Any:
     """Take a statement back; it stays in the history."""
     with current_db().read() as session:
-        found = session.scalar(sa.select(Affiliation).where(Affiliation.public_id == public_id))
-        if found is None or found.withdrawn_at is not None:
-            abort(404)
-        statement: Affiliation = found
+        statement = session.scalar(sa.select(Affiliation).where(Affiliation.public_id == public_id)) or abort(404)
         person = queries.canonical(session, session.get_one(Person, statement.person_id))
     auth.require("people.state", person.id)
     if statement.source is StatementSource.SELF and current_user().person_id != person.id:
         abort(403, description="Only the person can take their own word back; state what you know beside it.")
-
-    def act(session: Session, form: ReasonForm) -> str:
-        row = session.get_one(Affiliation, statement.id)
-        queries.withdraw(session, row, actor=current_user().actor, reason=form.reason)
-        return "The statement is withdrawn; it stays in the history."
-
-    return _decision_page(person, "Withdraw a statement", [], ReasonForm, act, "Withdraw", is_danger=True)
+    return _ask(person, "Withdraw a statement", "Withdraw", [REASON], ReasonForm, queries.withdraw, is_danger=True,
+                given=lambda session: {"statement": session.get_one(Affiliation, statement.id)},
+                said="The statement is withdrawn; it stays in the history.")  # fmt: skip
 
 
 @blueprint.route("/<public_id>/merge", methods=["GET", "POST"])
@@ -161,21 +152,14 @@ def merge(public_id: str) -> Any:
     """Decide that two persons are one."""
     person = _canonical(public_id)
 
-    def act(session: Session, form: MergeForm) -> str:
-        found = [queries.canonical(session, one) for one in queries.find_person(session, form.other)]
-        if not found:
-            raise DecisionError(f"nobody is found for {form.other!r}; use the public id in the address of their page")
-        if len(found) > 1:
-            listed = ", ".join(one.public_id for one in found)
-            raise DecisionError(f"{len(found)} people are called so: {listed}; use one of these public ids")
-        one = session.get_one(Person, person.id)
-        _keep_seats(session, one, found[0])
-        queries.merge(session, one, found[0], actor=current_user().actor, reason=form.reason)
-        return "They are one person now. The decision can be undone below."
+    def both_may_be_decided(session: Session, one: Person, other: Person) -> Broken:
+        return _keeps_seats(session, "other", one, other)
 
-    hint = "A public id (p_…), an e-mail address or the exact name."
-    fields = [Field("other", "Is the same as", hint=hint, required=True)]
-    return _decision_page(person, "Merge two people", fields, MergeForm, act, "They are one person")
+    fields = [replace(WHO, name="other", label="Is the same as"), REASON]
+    return _ask(person, "Merge two people", "They are one person", fields, MergeForm, queries.merge,
+                rules=[both_may_be_decided], finders={"other": queries.one_person},
+                given=lambda session: {"one": session.get_one(Person, person.id)},
+                said="They are one person now. The decision can be undone below.")  # fmt: skip
 
 
 @blueprint.route("/<public_id>/split", methods=["GET", "POST"])
@@ -184,28 +168,16 @@ def split(public_id: str) -> Any:
     """Decide that some identities of a person are somebody else."""
     person = _canonical(public_id)
     with current_db().read() as session:
-        record = queries.record_of(session, person)
-    fields = [
-        Field(
-            seen.identity.public_id,
-            f"{seen.identity.name} <{seen.identity.email}> ({seen.identity.source})",
-            "checkbox",
-        )
-        for seen in record.identities
-    ]
+        seen = [one.identity for one in queries.record_of(session, person).identities]
+    fields = [Field(one.public_id, f"{one.name} <{one.email}> ({one.source})", "checkbox") for one in seen]
 
-    def act(session: Session, form: ReasonForm) -> str:
-        chosen = [
-            session.get_one(Identity, seen.identity.id)
-            for seen in record.identities
-            if request.form.get(seen.identity.public_id)
-        ]
-        row = session.get_one(Person, person.id)
-        queries.split(session, row, chosen, actor=current_user().actor, reason=form.reason)
-        return "The chosen identities are another person now. Each decision can be undone below."
+    def rows(session: Session) -> dict[str, Any]:
+        chosen = [session.get_one(Identity, one.id) for one in seen if request.form.get(one.public_id)]
+        return {"person": session.get_one(Person, person.id), "identities": chosen}
 
-    lead = "Choose the identities that are somebody else."
-    return _decision_page(person, "Split a person", fields, ReasonForm, act, "They are two people", lead=lead)
+    return _ask(person, "Split a person", "They are two people", [*fields, REASON], ReasonForm, queries.split,
+                given=rows, lead="Choose the identities that are somebody else.",
+                said="The chosen identities are another person now. Each decision can be undone below.")  # fmt: skip
 
 
 @blueprint.route("/<public_id>/role", methods=["GET", "POST"])
@@ -214,47 +186,24 @@ def role(public_id: str) -> Any:
     """Decide that this is a bot, or a tool that assists."""
     person = _canonical(public_id)
     with current_db().read() as session:
-        identities = [seen.identity for seen in queries.record_of(session, person).identities]
+        identities = {one.identity.public_id: one.identity for one in queries.record_of(session, person).identities}
+    listed = [(key, f"{one.name} <{one.email}>") for key, one in identities.items()]
     fields = [
-        Field(
-            "identity",
-            "Identity",
-            "select",
-            "",
-            True,
-            [(one.public_id, f"{one.name} <{one.email}>") for one in identities],
-        ),
-        Field(
-            "kind",
-            "Is",
-            "select",
-            "Bots and tools are counted apart and stay visible.",
-            True,
-            [
-                ("bot", "a bot"),
-                ("landing-bot-for", "a bot that lands other people's changes"),
-                ("assistance", "an AI tool"),
-            ],
-        ),
+        Field("identity", "Identity", "select", "", True, listed),
+        Field("kind", "Is", "select", "Bots and tools are counted apart and stay visible.", True, ROLES),
         Field("landing_for", "Lands for", hint="The project, if it lands changes."),
+        REASON,
     ]
 
-    def act(session: Session, form: RoleForm) -> str:
-        identity = session.scalar(sa.select(Identity).where(Identity.public_id == form.identity))
-        if identity is None or identity.id not in {one.id for one in identities}:
-            raise DecisionError("choose one of this person's identities")
-        queries.decide(
-            session,
-            DecisionKind(form.kind),
-            identity,
-            actor=current_user().actor,
-            reason=form.reason,
-            landing_for=form.landing_for,
-        )
-        queries.resolve(session)
-        return "It is counted apart from people now. The decision can be undone below."
+    def own_identity(session: Session, text: str) -> Identity:
+        if text not in identities:
+            raise UnfoundError("is none of this person’s")
+        return session.get_one(Identity, identities[text].id)
 
-    return _decision_page(person, "This is no person", fields, RoleForm, act, "Decide")
+    return _ask(person, "This is no person", "Decide", fields, RoleForm, queries.decide,
+                finders={"identity": own_identity, "kind": lambda _session, text: DecisionKind(text)},
+                given=lambda _session: {}, then=queries.resolve,
+                said="It is counted apart from people now. The decision can be undone below.")  # fmt: skip
 
 
 @blueprint.route("/decisions/<public_id>/undo", methods=["GET", "POST"])
@@ -262,22 +211,18 @@ def role(public_id: str) -> Any:
 def undo(public_id: str) -> Any:
     """Take a decision back by one more line in the log."""
     with current_db().read() as session:
-        found = session.scalar(sa.select(IdentityDecision).where(IdentityDecision.public_id == public_id))
-        if found is None:
-            abort(404)
-        decision: IdentityDecision = found
-        identity = session.get_one(Identity, decision.identity_id)
-        row = session.get_one(IdentityPerson, identity.id)
+        wanted = sa.select(IdentityDecision).where(IdentityDecision.public_id == public_id)
+        decision = session.scalar(wanted) or abort(404)
+        row = session.get_one(IdentityPerson, decision.identity_id)
         person = session.get_one(Person, row.person_id)
 
-    def act(session: Session, form: ReasonForm) -> str:
-        again = session.get_one(IdentityDecision, decision.id)
-        _keep_seats(session, *queries.persons_of(session, again))
-        queries.undo(session, again, actor=current_user().actor, reason=form.reason)
-        return "The decision is undone; both lines stay in the log."
+    def all_may_be_decided(session: Session, decision: IdentityDecision) -> Broken:
+        return _keeps_seats(session, "reason", *queries.persons_of(session, decision))
 
-    lead = f"“{decision.kind.value}”, decided because: {decision.reason}"
-    return _decision_page(person, "Undo a decision", [], ReasonForm, act, "Undo", lead=lead)
+    return _ask(person, "Undo a decision", "Undo", [REASON], ReasonForm, queries.undo, rules=[all_may_be_decided],
+                given=lambda session: {"decision": session.get_one(IdentityDecision, decision.id)},
+                lead=f"“{decision.kind.value}”, decided because: {decision.reason}",
+                said="The decision is undone; both lines stay in the log.")  # fmt: skip
 
 
 @blueprint.route("/<public_id>/rename", methods=["GET", "POST"])
@@ -285,14 +230,9 @@ def undo(public_id: str) -> Any:
 def rename(public_id: str) -> Any:
     """Call a person by another name."""
     person = _canonical(public_id)
-
-    def act(session: Session, form: RenameForm) -> str:
-        row = session.get_one(Person, person.id)
-        queries.rename(session, row, form.name, actor=current_user().actor, reason=form.reason)
-        return "The name is changed; identities stay as their sources wrote them."
-
-    fields = [Field("name", "Name", required=True)]
-    return _decision_page(person, "Change the name", fields, RenameForm, act, "Save", values={"name": person.name})
+    return _ask(person, "Change the name", "Save", [Field("name", "Name", required=True), REASON], RenameForm,
+                queries.rename, edits="person", values={"name": person.name},
+                said="The name is changed; identities stay as their sources wrote them.")  # fmt: skip
 
 
 @blueprint.route("/<public_id>/hide", methods=["GET", "POST"])
@@ -302,16 +242,15 @@ def hide(public_id: str) -> Any:
     person = _canonical(public_id)
     hidden = person.hidden_at is None
 
-    def act(session: Session, form: ReasonForm) -> str:
-        row = session.get_one(Person, person.id)
-        queries.hide(session, row, hidden=hidden, actor=current_user().actor, reason=form.reason)
+    def forget(session: Session) -> None:
         if hidden:
             audit.forget(session, person.public_id)
-        return "The person is hidden; counts stay." if hidden else "The person is shown again."
 
     title = "Hide this person" if hidden else "Show this person again"
     lead = "Name and addresses disappear from pages and exports; counts stay." if hidden else ""
-    return _decision_page(person, title, [], ReasonForm, act, title, lead=lead, is_danger=hidden)
+    return _ask(person, title, title, [REASON], ReasonForm, queries.hide, lead=lead, edits="person", then=forget,
+                more={"hidden": hidden}, is_danger=hidden,
+                said="The person is hidden; counts stay." if hidden else "The person is shown again.")  # fmt: skip
 
 
 @blueprint.route("/<public_id>/invite", methods=["GET", "POST"])
@@ -321,7 +260,7 @@ def invite(public_id: str) -> Any:
     person = _canonical(public_id)
     if request.method == "GET":
         lead = f"The link works once, within {LINK_HOURS} hours, and whoever opens it is {person.name}."
-        return _form(person, "Let them sign in", [], [], "Make the link", lead=lead)
+        return forms.Page("Let them sign in", "Make the link", lead=lead, crumbs=_crumbs(person)).show()
     with current_db().write() as session:
         row = session.get_one(Person, person.id)
         row.claimed_at = row.claimed_at or clock_of(session).now()
@@ -337,79 +276,54 @@ def invite(public_id: str) -> Any:
     return render_template("people/invited.html", person=person, link=link, hours=LINK_HOURS)
 
 
-def _person(session: Session, public_id: str) -> Person:
-    person = queries.person_by_public_id(session, public_id)
-    if person is None:
-        abort(404)
-    return person
-
-
 def _canonical(public_id: str) -> Person:
     with current_db().read() as session:
-        return queries.canonical(session, _person(session, public_id))
+        return queries.canonical(session, queries.person_by_public_id(session, public_id) or abort(404))
 
 
-def _back(public_id: str, said: str) -> Response:
-    flash(said)
-    return redirect(url_for("people.show", public_id=public_id))
+def _crumbs(person: Person) -> list[tuple[str, str]]:
+    own = (queries.shown_name(person), url_for("people.show", public_id=person.public_id))
+    return [("People", url_for("people.overview")), own]
 
 
-def _form(
-    person: Person,
-    title: str,
-    fields: list[Field],
-    problems: list[pages.Problem],
-    submit: str,
-    *,
-    lead: str = "",
-    values: Any = None,
-    is_danger: bool = False,
-) -> Any:
-    sent = request.form if request.method == "POST" else {**request.args.to_dict(), **(values or {})}
-    crumbs = [("People", url_for("people.overview"))]
-    crumbs.append((queries.shown_name(person), url_for("people.show", public_id=person.public_id)))
-    return forms.page(
-        title, fields, values=sent, submit=submit, lead=lead, crumbs=crumbs, problems=problems, is_danger=is_danger
-    )
-
-
-def _keep_seats(session: Session, *persons: Person) -> None:
-    """Who is one person holds the seats of all: where there are seats, deciding that is for administrators.
-
-    Raises: DecisionError for anybody else.
-    """
-    if current_user().is_administrator:
-        return
+def _keeps_seats(session: Session, where: str, *persons: Person) -> Broken:
+    """A rule: who is one person holds the seats of all, so where there are seats administrators decide that."""
     now, seats_of = clock_of(session).now(), auth.current_directory().seats_of
-    seated = [one for one in persons if seats_of(session, one.id, now)]
+    seated = [] if current_user().is_administrator else [one for one in persons if seats_of(session, one.id, now)]
     if seated:
         names = ", ".join(one.public_id for one in seated)
-        raise DecisionError(f"{names} holds a seat, which would pass on; ask an administrator to decide it")
+        yield where, f"{names} holds a seat, which would pass on; ask an administrator to decide it"
 
 
-def _decision_page(
+def _ask(
     person: Person,
     title: str,
-    fields: list[Field],
-    kind: Any,
-    act: Any,
     submit: str,
+    fields: Sequence[Field],
+    kind: type[forms.Form],
+    change: Checked[..., Any],
     *,
+    said: str,
+    rules: Sequence[Rule] = (),
     lead: str = "",
-    values: Any = None,
+    values: Mapping[str, Any] | None = None,
     is_danger: bool = False,
+    given: Callable[[Session], Mapping[str, Any]] | None = None,
+    more: Mapping[str, Any] | None = None,
+    then: Callable[[Session], Any] | None = None,
+    **options: Any,
 ) -> Any:
-    """A form with a public reason: shows it, or does `act` in one transaction and returns to the person."""
-    fields = [*fields, Field("reason", "Reason", "textarea", "Others can read it.", True)]
-    problems: list[pages.Problem] = []
-    if request.method == "POST":
-        form, problems = forms.parse(kind, request.form)
-        if form is not None:
-            try:
-                with current_db().write() as session:
-                    said = act(session, form)
-                    back = queries.canonical(session, session.get_one(Person, person.id)).public_id
-                return _back(back, said)
-            except DecisionError as error:
-                problems = pages.problems([(fields[0].name, str(error))])
-    return _form(person, title, fields, problems, submit, lead=lead, values=values, is_danger=is_danger)
+    """A form about a person: the change gets the row (or what is `given`) and `more`; it returns to the person."""
+    shown = {**request.args.to_dict(), **(values or {})}
+    page = forms.Page(title, submit, fields, lead, _crumbs(person), shown, is_danger)
+
+    def rows(session: Session) -> Mapping[str, Any]:
+        return {**(given(session) if given else {"person": session.get_one(Person, person.id)}), **(more or {})}
+
+    def done(session: Session, _made: Any) -> tuple[str, str]:
+        if then:
+            then(session)
+        now = queries.canonical(session, session.get_one(Person, person.id))
+        return url_for("people.show", public_id=now.public_id), said
+
+    return forms.ask(page, kind, change.also(*rules), given=rows, done=done, **options)

@@ -3,6 +3,7 @@
 Pure: plain values in, plain values out; no web, no database, no clock.
 """
 
+from app.rulebook.employers import Counted, Counting, Named, Word, as_recorded, counting, strongest
 from app.rulebook.gates import Atom, Gate, GateVerdict, Override, State, all_of
 from app.rulebook.signers import Signers, SingleMaintainer, second_person, signers
 from app.rulebook.thresholds import (
@@ -24,9 +25,12 @@ __all__ = [
     "Atom",
     "Base",
     "Count",
+    "Counted",
+    "Counting",
     "Gate",
     "GateVerdict",
     "Mode",
+    "Named",
     "Override",
     "Rule",
     "RulebookError",
@@ -36,9 +40,13 @@ __all__ = [
     "State",
     "Threshold",
     "Verdict",
+    "Word",
     "all_of",
+    "as_recorded",
+    "counting",
     "evaluate",
     "needed_votes",
     "second_person",
     "signers",
+    "strongest",
 ]

@@ -1,9 +1,9 @@
 """What other rooms ask of people: intern identities, resolve them, decide about them, and who worked where when."""
 
-from app.people.queries.affiliations import state, withdraw
+from app.people.queries.affiliations import StatementError, said_already, state, withdraw
 from app.people.queries.changes import on_change
 from app.people.queries.decisions import decide, merge, persons_of, split, undo
-from app.people.queries.employment import Domain, provide_domains
+from app.people.queries.employment import Domain, counted_employers, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
 from app.people.queries.persons import (
@@ -23,6 +23,7 @@ from app.people.queries.reading import (
     find_person,
     kept_apart,
     list_people,
+    one_person,
     people_of,
     proposals,
     record_of,
@@ -32,11 +33,13 @@ from app.people.queries.resolution import resolve
 __all__ = [
     "Domain",
     "OrganizationName",
+    "StatementError",
     "Wording",
     "addresses_of",
     "canonical",
     "canonical_id",
     "count_people",
+    "counted_employers",
     "create_person",
     "decide",
     "find_person",
@@ -50,6 +53,7 @@ __all__ = [
     "names_of",
     "note_activity",
     "on_change",
+    "one_person",
     "organization_names",
     "people_of",
     "person_by_public_id",
@@ -60,6 +64,7 @@ __all__ = [
     "record_of",
     "rename",
     "resolve",
+    "said_already",
     "shown_name",
     "split",
     "state",

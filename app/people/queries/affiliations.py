@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audit import Actor, record
+from app.checks import Broken, RefusedError, checked, ends_after_it_starts, has_reason
 from app.db import clock_of
 from app.people.models import Affiliation, Person
 from app.people.queries.employment import derive_employment
@@ -20,6 +22,44 @@ CONFIDENCE = {
 }
 
 
+class StatementError(RefusedError):
+    """A statement that cannot be made or taken back."""
+
+
+def said_already(
+    session: Session,
+    person: Person,
+    organization_id: int | None,
+    starts_on: date,
+    ends_on: date | None,
+    source: StatementSource,
+) -> Broken:
+    """A rule: of one source, a person works for an organization on a day by one statement at most.
+
+    Otherwise a shorter statement would not take back what a longer one says of the other days.
+    """
+    if source not in (StatementSource.SELF, StatementSource.STAFF) or (ends_on is not None and ends_on < starts_on):
+        return
+    same = sa.select(Affiliation).where(
+        Affiliation.person_id == person.id,
+        Affiliation.organization_id.is_(None)
+        if organization_id is None
+        else Affiliation.organization_id == organization_id,
+        Affiliation.source == source,
+        Affiliation.withdrawn_at.is_(None),
+        sa.or_(Affiliation.ends_on.is_(None), Affiliation.ends_on >= starts_on),
+    )
+    for row in session.scalars(same if ends_on is None else same.where(Affiliation.starts_on <= ends_on)):
+        until = f"until {row.ends_on}" if row.ends_on else "without an end"
+        yield "starts_on", f"is said already, from {row.starts_on} {until}; withdraw that first to say other days"
+
+
+def _is_not_withdrawn(statement: Affiliation) -> Broken:
+    if statement.withdrawn_at is not None:
+        yield "reason", "came too late: the statement is withdrawn already"
+
+
+@checked(ends_after_it_starts, said_already, refusal=StatementError)
 def state(
     session: Session,
     person: Person,
@@ -64,6 +104,7 @@ def state(
     return made
 
 
+@checked(_is_not_withdrawn, has_reason, refusal=StatementError)
 def withdraw(session: Session, statement: Affiliation, *, actor: Actor, reason: str) -> None:
     """Take a statement back; it stays in the history."""
     statement.withdrawn_at = clock_of(session).now()

@@ -8,16 +8,47 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audit import Actor, record
+from app.checks import Broken, RefusedError, checked, has_reason
 from app.db import clock_of
 from app.people.models import Identity, IdentityDecision, IdentityPerson, Person
 from app.people.queries.resolution import Resolved, resolve
 from app.people.rules import DecisionKind
 
 
-class DecisionError(ValueError):
-    """A decision that cannot be taken; the text says why and what can."""
+class DecisionError(RefusedError):
+    """A decision that cannot be taken; each problem says why and what can."""
 
 
+def _is_a_pair(kind: DecisionKind, identity: Identity, other: Identity | None) -> Broken:
+    needs_other = kind in (DecisionKind.SAME_AS, DecisionKind.NOT_SAME_AS)
+    if needs_other and (other is None or other.id == identity.id):
+        yield "other", f"is missing: {kind.value} is about two different identities; choose the other one"
+
+
+def _is_not_undone(session: Session, decision: IdentityDecision) -> Broken:
+    done = session.scalar(sa.select(IdentityDecision.id).where(IdentityDecision.undoes_id == decision.id))
+    if done is not None:
+        yield "reason", "came too late: this decision is undone already; undo the undo instead"
+
+
+def _are_two(one: Person, other: Person) -> Broken:
+    if one.id == other.id:
+        yield "other", "is the same person already"
+
+
+def _have_identities(session: Session, one: Person, other: Person) -> Broken:
+    for person in {one.id: one, other.id: other}.values():
+        if not identities_of(session, person):
+            yield "other", f"{person.public_id} has no identity of its own any more; open the person it became"
+
+
+def _some_stay(session: Session, person: Person, identities: Collection[Identity]) -> Broken:
+    leaving = {identity.id for identity in identities} & {one.id for one in identities_of(session, person)}
+    if not 0 < len(leaving) < len(identities_of(session, person)):
+        yield "identities", "are none or all: choose some, and at least one stays with this person"
+
+
+@checked(_is_a_pair, has_reason, refusal=DecisionError)
 def decide(
     session: Session,
     kind: DecisionKind,
@@ -32,45 +63,37 @@ def decide(
 
     Raises: DecisionError when a pair is needed and missing, or when both are the same identity.
     """
-    needs_other = kind in (DecisionKind.SAME_AS, DecisionKind.NOT_SAME_AS)
-    if needs_other and (other is None or other.id == identity.id):
-        raise DecisionError(f"{kind.value} is about two different identities; choose the other one")
-    if not reason.strip():
-        raise DecisionError("a decision needs a reason that others can read")
-    return _append(session, kind, identity, other if needs_other else None, None, landing_for, actor, reason)
+    pair = other if kind in (DecisionKind.SAME_AS, DecisionKind.NOT_SAME_AS) else None
+    return _append(session, kind, identity, pair, None, landing_for, actor, reason)
 
 
+@checked(_is_not_undone, has_reason, refusal=DecisionError)
 def undo(session: Session, decision: IdentityDecision, *, actor: Actor, reason: str) -> Resolved:
     """Take a decision back by one more line, and resolve.
 
     Raises: DecisionError when it is undone already.
     """
-    done = session.scalar(sa.select(IdentityDecision.id).where(IdentityDecision.undoes_id == decision.id))
-    if done is not None:
-        raise DecisionError("this decision is undone already; undo the undo instead")
-    if not reason.strip():
-        raise DecisionError("an undo needs a reason that others can read")
     identity = session.get_one(Identity, decision.identity_id)
     _append(session, DecisionKind.UNDO, identity, None, decision, "", actor, reason)
     return resolve(session)
 
 
+@checked(_are_two, _have_identities, has_reason, refusal=DecisionError)
 def merge(session: Session, one: Person, other: Person, *, actor: Actor, reason: str) -> Resolved:
     """Decide that two persons are one, by an identity of each, and resolve.
 
     Raises: DecisionError when they are one already, or when a standing decision keeps them apart.
     """
-    left, right = _first_identity(session, one), _first_identity(session, other)
-    if one.id == other.id:
-        raise DecisionError("these are the same person already")
+    left, right = identities_of(session, one)[0], identities_of(session, other)[0]
     decide(session, DecisionKind.SAME_AS, left, other=right, actor=actor, reason=reason)
     resolved = resolve(session)
     now = {session.get_one(IdentityPerson, identity.id).person_id for identity in (left, right)}
     if len(now) > 1:
-        raise DecisionError("a decision says that they are not the same; undo that one first")
+        raise DecisionError([("other", "is somebody else by a decision; undo that one first")])
     return resolved
 
 
+@checked(_some_stay, has_reason, refusal=DecisionError)
 def split(session: Session, person: Person, identities: Collection[Identity], *, actor: Actor, reason: str) -> Resolved:
     """Decide that some identities of a person are somebody else: apart from all the others of that person.
 
@@ -80,8 +103,6 @@ def split(session: Session, person: Person, identities: Collection[Identity], *,
     leaving = {identity.id for identity in identities}
     staying = [identity for identity in all_of_them if identity.id not in leaving]
     chosen = [identity for identity in all_of_them if identity.id in leaving]
-    if not chosen or not staying:
-        raise DecisionError("choose some of the identities, but not all: at least one stays with this person")
     for identity in chosen:
         for other in staying:
             decide(session, DecisionKind.NOT_SAME_AS, identity, other=other, actor=actor, reason=reason)
@@ -109,13 +130,6 @@ def identities_of(session: Session, person: Person) -> list[Identity]:
             .order_by(Identity.id)
         )
     )
-
-
-def _first_identity(session: Session, person: Person) -> Identity:
-    found = identities_of(session, person)
-    if not found:
-        raise DecisionError(f"{person.public_id} has no identity of its own any more; open the person it became")
-    return found[0]
 
 
 def _append(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import auth
 from app.audit import Actor, record
+from app.checks import Broken, checked, has_reason
 from app.db import clock_of
 from app.people.models import IdentityPerson, Person
 from app.people.queries.identities import chunks, intern_identities
@@ -74,6 +75,12 @@ def create_person(session: Session, name: str, email: str = "", *, claimed: bool
     return person
 
 
+def _is_named(name: str) -> Broken:
+    if not name.strip():
+        yield "name", "is empty"
+
+
+@checked(_is_named, has_reason)
 def rename(session: Session, person: Person, name: str, *, actor: Actor, reason: str) -> None:
     """Call a person by another name."""
     person.name = " ".join(name.split())[:200]
@@ -87,6 +94,7 @@ def rename(session: Session, person: Person, name: str, *, actor: Actor, reason:
     )
 
 
+@checked(has_reason)
 def hide(session: Session, person: Person, *, hidden: bool, actor: Actor, reason: str) -> None:
     """Take a person's names and addresses off all pages (or show them again); their counts stay."""
     person.hidden_at = clock_of(session).now() if hidden else None

@@ -9,6 +9,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.checks import UnfoundError
 from app.db import clock_of
 from app.people.models import (
     Affiliation,
@@ -22,6 +23,7 @@ from app.people.models import (
 )
 from app.people.queries.identities import address_of
 from app.people.queries.organizations import OrganizationName, organization_names
+from app.people.queries.persons import canonical
 from app.people.rules import Role, identifies_one_person
 
 
@@ -247,6 +249,17 @@ def find_person(session: Session, text: str) -> list[Person]:
     query = sa.select(Person).where(Person.merged_into_id.is_(None))
     query = query.where(Person.id.in_(by_address) if "@" in text else named)
     return list(session.scalars(query.order_by(Person.id).limit(10)))
+
+
+def one_person(session: Session, text: str) -> Person:
+    """The one whom somebody means: by public id, e-mail or exact name. Raises: UnfoundError for none or several."""
+    found = {one.id: one for one in (canonical(session, person) for person in find_person(session, text))}
+    if not found:
+        raise UnfoundError("nobody is found so; look at /people and use the public id in the address of their page")
+    if len(found) > 1:
+        listed = ", ".join(one.public_id for one in found.values())
+        raise UnfoundError(f"{len(found)} people are called so: {listed}; use one of these public ids")
+    return next(iter(found.values()))
 
 
 def _namesakes(session: Session, person: Person) -> Sequence[Person]:

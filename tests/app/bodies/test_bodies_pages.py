@@ -14,6 +14,7 @@ from app.bodies.models import Appointment
 from app.members import queries as members
 from app.members.rules import OrganizationKind
 from app.people import queries as people
+from tests.portal import send
 
 STAFF = Actor.system("staff")
 
@@ -52,7 +53,7 @@ def test_staff_appoint_for_a_member_and_the_roster_of_an_earlier_day_stays_empty
     assert b"Ada Lovelace" in staff.get(f"/organizations/{acme}").data
     with governed.read() as session:
         appointment = session.scalars(sa.select(Appointment)).one().public_id
-    staff.post(f"/bodies/appointments/{appointment}/end", data={"ends_on": "2026-01-14", "reason": "She left."})
+    send(staff, f"/bodies/appointments/{appointment}/end", {"ends_on": "2026-01-14", "reason": "She left."})
     assert b"Ada Lovelace" not in staff.get("/bodies/governing-board").data
     assert b"Ada Lovelace" in staff.get("/bodies/governing-board?at=2026-01-14").data
 
@@ -61,7 +62,7 @@ def test_a_hidden_holder_has_no_name_in_the_roster(staff, ada, app):
     person, acme = ada
     data = {"seat": "platinum", "person": person, "organization": acme, "starts_on": "2026-01-10", "reason": "Chosen."}
     staff.post("/bodies/governing-board/appoint", data=data)
-    staff.post(f"/people/{person}/hide", data={"reason": "She asked."})
+    send(staff, f"/people/{person}/hide", {"reason": "She asked."})
     page = app.test_client().get("/bodies/governing-board").data
     assert b"Lovelace" not in page
     assert b"a hidden person" in page

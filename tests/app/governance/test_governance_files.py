@@ -121,6 +121,7 @@ def test_a_module_without_maintainers_is_a_warning_and_stops_nothing(folder):
         ("rules.yaml", "    matter: budget\n", "", "rules[3].matter: this key is missing"),
         ("tiers.yaml", "until: 2024-12-31", "until: 2025-06-30", "starts on 2025-01-01 while 'Premier' still holds"),
         ("tiers.yaml", "until: 2024-12-31", "until: 2024-10-31", "nothing holds between 2024-10-31 and 2025-01-01"),
+        ("foundation.yaml", "window_days: 90", "window_days: 30", "it is 30, but clause 3.3 says 90 days"),
         ("tiers.yaml", "{each_member: 1}", "{each_member: 1, one_per: 5}", "write either each_member, or one_per"),
         ("tiers.yaml", "annual_dues_usd: 100000", "annual_dues_usd: -5", "greater than or equal to 0 (it says -5)"),
         ("tiers.yaml", "from: 2023-01-01", "from: 2023-13-01", "cannot be read"),

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from app import auth, pages
 from app.members.models import Membership, Organization, OrganizationDomain
+from tests.portal import send
 
 SEAT = auth.HeldSeat(body="administration", seat="staff", kind="staff")
 
@@ -64,21 +65,21 @@ def test_a_membership_begins_and_ends_and_its_history_stays(staff, acme, governe
     url = f"/organizations/{acme}/memberships/new"
     data = {"tier": "platinum", "starts_on": "2025-03-01", "reason": "They joined."}
     assert b"Platinum member since 1 Mar 2025" in staff.post(url, data=data, follow_redirects=True).data
-    again = staff.post(url, data={**data, "starts_on": "2025-06-01", "dues": "12.345"})
+    again = staff.post(url, data={**data, "starts_on": "2025-06-01", "dues_cents": "12.345"})
     assert b"decimal" in again.data.lower()
     again = staff.post(url, data={**data, "starts_on": "2025-06-01"})
     assert b"another membership runs from 2025-03-01 without an end" in again.data
     membership = one(governed, Membership)
     end = f"/organizations/memberships/{membership}/end"
-    assert b"is before the first day" in staff.post(end, data={"ends_on": "2025-01-01", "reason": "x"}).data
-    staff.post(end, data={"ends_on": "2025-12-31", "reason": "They left."})
+    assert b"is before the first day" in send(staff, end, {"ends_on": "2025-01-01", "reason": "x"}).data
+    send(staff, end, {"ends_on": "2025-12-31", "reason": "They left."})
     page = staff.get(f"/organizations/{acme}").data
     assert b"no member" in page
     assert "1 Mar 2025 – 31 Dec 2025".encode() in page
 
 
 def test_dues_are_seen_by_staff_and_by_who_sits_for_the_organization(staff, acme, app, signed_in):
-    data = {"tier": "platinum", "starts_on": "2025-03-01", "dues": "120000.50", "reason": "They joined."}
+    data = {"tier": "platinum", "starts_on": "2025-03-01", "dues_cents": "120000.50", "reason": "They joined."}
     staff.post(f"/organizations/{acme}/memberships/new", data=data)
     page = f"/organizations/{acme}"
     assert b"120,000.50 USD" in staff.get(page).data

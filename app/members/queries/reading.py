@@ -1,0 +1,136 @@
+"""Organizations and their memberships, found and as of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.checks import UnfoundError
+from app.governance.queries import current
+from app.governance_files import GovernanceError, TierTerm
+from app.members import rules
+from app.members.models import Membership, Organization, OrganizationDomain
+from app.members.rules import Span
+from app.people import queries as people
+
+
+@dataclass(frozen=True)
+class Member:
+    """An organization with its membership of a day (None: it is no member then)."""
+
+    organization: Organization
+    membership: Membership | None
+    tier: TierTerm | None
+
+
+def organization_by_public_id(session: Session, public_id: str) -> Organization | None:
+    """The organization of this public id."""
+    return session.scalar(sa.select(Organization).where(Organization.public_id == public_id))
+
+
+def organization_named(session: Session, text: str) -> Organization | None:
+    """The organization that a form's choice names; None for no choice. Raises: UnfoundError."""
+    found = organization_by_public_id(session, text) if text else None
+    if text and found is None:
+        raise UnfoundError("is none of the choices")
+    return found
+
+
+def organizations(session: Session) -> list[Organization]:
+    """All organizations by name."""
+    return list(session.scalars(sa.select(Organization).order_by(sa.func.lower(Organization.name))))
+
+
+def members_on(session: Session, day: date) -> list[Member]:
+    """Every organization with its membership of the day, by name."""
+    by_organization = {
+        row.organization_id: row
+        for row in session.scalars(sa.select(Membership))
+        if Span(row.starts_on, row.ends_on).holds_on(day)
+    }
+    return [
+        Member(organization, membership, None if membership is None else term_of(session, membership.tier_key, day))
+        for organization in organizations(session)
+        for membership in [by_organization.get(organization.id)]
+    ]
+
+
+def term_of(session: Session, tier_key: str, day: date) -> TierTerm | None:
+    """What a tier is called and gives on a day; None for a tier that the files no longer know."""
+    try:
+        return current(session).tier(tier_key).on(day)
+    except (KeyError, GovernanceError):
+        return None
+
+
+def memberships_of(session: Session, organization: Organization) -> list[Membership]:
+    """All memberships of an organization, the newest first."""
+    return list(
+        session.scalars(
+            sa.select(Membership)
+            .where(Membership.organization_id == organization.id)
+            .order_by(Membership.starts_on.desc())
+        )
+    )
+
+
+def domains_of(session: Session, organization: Organization) -> list[OrganizationDomain]:
+    """All domains of an organization."""
+    return list(
+        session.scalars(
+            sa.select(OrganizationDomain)
+            .where(OrganizationDomain.organization_id == organization.id)
+            .order_by(OrganizationDomain.domain, OrganizationDomain.starts_on)
+        )
+    )
+
+
+def parents(session: Session) -> dict[int, int | None]:
+    """Organization -> the organization that owns it."""
+    return {row.id: row.parent_id for row in session.execute(sa.select(Organization.id, Organization.parent_id))}
+
+
+def tiers_on(session: Session, day: date) -> dict[str, tuple[int, ...]]:
+    """Tier -> member organizations of a day; related companies count once."""
+    rows = session.scalars(sa.select(Membership).order_by(Membership.id))
+    listed = [(row.organization_id, row.tier_key, Span(row.starts_on, row.ends_on)) for row in rows]
+    return rules.members_by_tier(day, listed, parents(session))
+
+
+def growth(session: Session, until: date, *, months: int) -> tuple[list[str], list[tuple[str, list[float]]]]:
+    """Members of each tier on the first of each month up to a day: labels, and (today's name of the tier, numbers).
+
+    Begins with the first membership; empty when there is none.
+    """
+    rows = list(session.scalars(sa.select(Membership)))
+    if not rows:
+        return [], []
+    first = min(row.starts_on for row in rows)
+    days = [day for day in rules.firsts_of_months(until, months) if day >= first.replace(day=1)] + [until]
+    tiers = [tier for tier in current(session).tiers if any(row.tier_key == tier.key for row in rows)]
+    series = []
+    for tier in tiers:
+        mine = [Span(row.starts_on, row.ends_on) for row in rows if row.tier_key == tier.key]
+        term = tier.on(until)
+        numbers = [float(sum(span.holds_on(day) for span in mine)) for day in days]
+        series.append((term.name if term else tier.terms[-1].name, numbers))
+    return [f"{day:%b %Y}" for day in days], series
+
+
+@people.provide_domains
+def employer_domains(session: Session) -> Mapping[str, Sequence[people.Domain]]:
+    """Domain -> whose and when, for the derivation of employment."""
+    found: dict[str, list[people.Domain]] = {}
+    for row in session.scalars(sa.select(OrganizationDomain).order_by(OrganizationDomain.id)):
+        found.setdefault(row.domain, []).append(people.Domain(row.organization_id, row.starts_on, row.ends_on))
+    return found
+
+
+@people.provide_organizations
+def named_organizations(session: Session) -> Mapping[int, people.OrganizationName]:
+    """Row number -> name, for the people's pages."""
+    return {row.id: people.OrganizationName(row.public_id, row.name) for row in organizations(session)}
