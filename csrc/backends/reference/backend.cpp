@@ -31,6 +31,10 @@ struct Table {
     add_softmax(loops);
     add_random(loops);
     add_optimizer(loops);
+    add_convolution(loops);
+    add_pooling(loops);
+    add_normalization(loops);
+    add_dropout(loops);
     for (Loop& loop : loops) kernels.push_back({run, nullptr, &loop});
   }
   static fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {

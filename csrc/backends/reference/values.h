@@ -101,6 +101,10 @@ void add_scatter(Loops& loops);
 void add_softmax(Loops& loops);
 void add_random(Loops& loops);
 void add_optimizer(Loops& loops);
+void add_convolution(Loops& loops);
+void add_pooling(Loops& loops);
+void add_normalization(Loops& loops);
+void add_dropout(Loops& loops);
 
 // Hands a sentence to the user of this call and gives back `status`.
 [[gnu::format(printf, 2, 3)]] fl_status refuse(fl_status status, const char* format, ...);

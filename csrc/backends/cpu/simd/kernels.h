@@ -50,6 +50,11 @@ struct SoftmaxLoops {
   double (*sum)(const void* x, int64_t n);
 };
 
+// Declared in neural.h.
+struct ConvolutionLoops;
+struct PoolLoops;
+struct NormLoops;
+
 struct SgdParameters {
   double lr, momentum, dampening, weight_decay;
   bool nesterov, maximize, first;
@@ -86,6 +91,9 @@ struct Kernels {
   void (*sgd_step64)(double* p, const double* g, double* buffer, int64_t n, const SgdParameters& parameters);
   void (*adamw_step32)(float* p, const float* g, float* m, float* v, int64_t n, const AdamwParameters& parameters);
   void (*adamw_step64)(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& parameters);
+  const ConvolutionLoops* (*convolution)(Type type);
+  const PoolLoops* (*pool)(Type type);
+  const NormLoops* (*norm)(Type type);
 };
 
 }  // namespace flambeau::cpu

@@ -1,0 +1,46 @@
+// dense.h: operands and results as contiguous memory in the type of computation, for kernels that look at whole rows,
+// planes and windows.
+#ifndef FLAMBEAU_CPU_DENSE_H
+#define FLAMBEAU_CPU_DENSE_H
+
+#include "cpu.h"
+
+namespace flambeau::cpu {
+
+// The operand's elements one after the other as `compute_type(type)`: its own memory where that is so already, else
+// a copy in scratch. Null: no memory.
+const char* dense(const fl_tensor& x, Type type);
+
+// Memory for a result of `n` elements in the type of computation: that of the (contiguous) output itself, or scratch
+// which store() rounds into the output.
+class Result {
+ public:
+  Result(const fl_tensor& out, Type type);
+  char* data() const { return data_; }  // null: no memory
+  template <class T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
+  void store() const;
+
+ private:
+  const fl_tensor& out_;
+  Type type_;
+  char* data_;
+};
+
+// Scratch of this thread that lasts until the next call of this function: for pieces of parallel work. Null: no memory.
+void* piece_scratch(size_t bytes);
+
+// Whether these are all one floating type.
+inline bool all_one_float(std::span<const Type> types) {
+  for (const Type type : types)
+    if (type != types[0] || !is_floating(type)) return false;
+  return !types.empty();
+}
+
+inline fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory for its operands", op); }
+
+}  // namespace flambeau::cpu
+
+#endif
