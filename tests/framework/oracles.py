@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from tests.framework import oracles_networks
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Attrs = tuple[Any, ...]
 Oracle = Callable[[list[Array], Attrs], Any]
@@ -393,6 +395,8 @@ NUMPY: dict[str, Oracle] = {
     "randint": _randint,
     "sgd_step": _sgd,
     "adamw_step": _adamw,
+    **oracles_networks.NUMPY,
+    "dropout": oracles_networks.dropout_oracle(_uniform),
 }
 
 
@@ -496,6 +500,7 @@ TORCH: dict[str, str | TorchOracle] = {
     "softmax": lambda x, axis: _torch().softmax(x, dim=axis),
     "log_softmax": lambda x, axis: _torch().log_softmax(x, dim=axis),
     "cross_entropy": _torch_cross_entropy,
+    **oracles_networks.TORCH,
 }
 
 

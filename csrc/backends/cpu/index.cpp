@@ -14,6 +14,7 @@ constexpr int64_t kGrain = 16 * 1024;
 struct Indexing {
   const char* name;
   Type stored, index;
+  bool from_zero = false;  // no counting from the end
 };
 
 // All indices, contiguous and from 0 to size - 1; null after the failure has been told.
@@ -35,11 +36,12 @@ const int64_t* read_indices(const Indexing& op, const fl_tensor& indices, int64_
     } else {
       std::memcpy(&index, raw + i * 8, 8);
     }
-    if (index < -size || index >= size) {
+    const int64_t lowest = op.from_zero ? 0 : -size;
+    if (index < lowest || index >= size) {
       status = fail(FL_BAD_INDEX,
                     "%s: index %" PRId64 " is out of range for axis %" PRId64 ", which is %" PRId64
                     " long: indices go from %" PRId64 " to %" PRId64,
-                    op.name, index, axis, size, -size, size - 1);
+                    op.name, index, axis, size, lowest, size - 1);
       return nullptr;
     }
     to[i] = index < 0 ? index + size : index;
@@ -71,7 +73,7 @@ struct Around {
 fl_status run_take(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Indexing& op = state_of<Indexing>(self);
   const fl_tensor &x = call->inputs[0], &indices = call->inputs[1];
-  const int axis = axis_of(call, x.ndim);
+  const int axis = op.from_zero ? 0 : axis_of(call, x.ndim);  // an embedding's rows
   fl_status status = FL_OK;
   const int64_t* index = read_indices(op, indices, x.shape[axis], axis, status);
   if (!index) return status;
@@ -252,7 +254,14 @@ const fl_kernel* resolve_indexing(const char* name, std::span<const Type> types)
   return nullptr;
 }
 
+// embedding(weight, indices) is take along axis 0 with indices from 0 on.
+const fl_kernel* resolve_embedding(const char*, std::span<const Type> types) {
+  if (types.size() != 3 || types[0] != types[2] || (types[1] != Type::Int32 && types[1] != Type::Int64)) return nullptr;
+  return keep_kernel(run_take, Indexing{"embedding", types[0], types[1], true});
+}
+
 const Registration kTake({"take"}, resolve_indexing<run_take, false>);
+const Registration kEmbedding({"embedding"}, resolve_embedding);
 const Registration kTakeGrad({"take_grad"}, resolve_indexing<run_take_grad, true>);
 const Registration kTakeAlongAxis({"take_along_axis"}, resolve_indexing<run_take_along_axis, false>);
 const Registration kTakeAlongAxisGrad({"take_along_axis_grad"}, resolve_indexing<run_take_along_axis_grad, true>);

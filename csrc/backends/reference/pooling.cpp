@@ -125,7 +125,5 @@ void add_pooling(Loops& loops) {
   loops.push_back({"adaptive_avg_pool_grad", takes_floats, run_pool, &kAdaptiveAvgGrad});
   loops.push_back({"adaptive_max_indices", takes_indices, run_pool, &kAdaptiveIndices});
 }
-void add_normalization(Loops&) {}
-void add_dropout(Loops&) {}
 
 }  // namespace flambeau::reference

@@ -108,7 +108,29 @@ fl_status run_randint(const Loop&, const fl_call& call) {
   return FL_OK;
 }
 
+// dropout(x; p, seed, offset): the same uniforms in float32 for every type of x.
+fl_status run_dropout(const Loop&, const fl_call& call) {
+  const fl_tensor& x = call.inputs[0];
+  const fl_tensor& out = call.outputs[0];
+  double p = attr_float(call, 0);
+  Source source(call, 1);
+  int64_t i = 0;
+  for (Walk walk(out.ndim, out.shape, {&x, &out}); !walk.done(); walk.next(), ++i) {
+    bool kept = uniform(source, i, Type::kFloat32) >= static_cast<double>(static_cast<float>(p));
+    double value = kept ? load_float(type_of(x.dtype), walk.at(0)) / (1 - p) : 0.0;
+    store_float(type_of(out.dtype), walk.at(1), value);
+  }
+  return FL_OK;
+}
+
 }  // namespace
+
+void add_dropout(Loops& loops) {
+  auto same = [](const Loop&, const Type* types, int32_t count) {
+    return count == 2 && is_float(types[0]) && types[1] == types[0];
+  };
+  loops.push_back({"dropout", same, run_dropout});
+}
 
 void add_random(Loops& loops) {
   auto real = [](const Loop&, const Type* t, int32_t n) {

@@ -1,0 +1,300 @@
+// normalization.cpp: norms. A row, a group of channels or a channel of an image is read while it is in the cache; sums
+// over many rows are cut by sizes alone and added up in order.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "dense.h"
+#include "simd/neural.h"
+
+namespace flambeau::cpu {
+namespace {
+
+enum class Kind : uint8_t { Layer, Rms, Group, Batch };
+struct State {
+  const char* name;
+  Kind kind;
+  bool gradient;
+  Type stored;
+};
+
+constexpr int64_t kPieceElements = 16 * kBlock;
+constexpr int64_t kMostParts = 16;  // stretches of rows that have sums of their own
+
+// What a call reads and writes, in the type of computation.
+template <class T>
+struct Operands {
+  const T *x = nullptr, *g = nullptr, *weight = nullptr, *bias = nullptr, *mean = nullptr, *variance = nullptr;
+  T *first = nullptr, *second = nullptr, *third = nullptr;
+  double eps;
+};
+
+// ---- rows ----------------------------------------------------------------------------------------------------
+
+struct Spread {
+  double mean, scale;
+};
+template <class T>
+Spread spread_of(const NormLoops& loops, const T* x, int64_t n, bool centered, double eps) {
+  const double mean = centered ? double(T(loops.sum(x, n) / double(n))) : 0.0;
+  return {mean, 1 / std::sqrt(loops.squares(x, mean, n) / double(n) + eps)};
+}
+
+template <class T>
+bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t rows, int64_t n) {
+  const bool centered = op.kind == Kind::Layer;
+  const int64_t grain = std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, n));
+  if (!op.gradient) {
+    parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const Spread s = spread_of(loops, o.x + r * n, n, centered, o.eps);
+        loops.weighted(o.x + r * n, o.weight, o.bias, o.first + r * n, n, s.mean, s.scale);
+      }
+    });
+    return true;
+  }
+  const int64_t parts = std::clamp<int64_t>(rows / grain, 1, kMostParts), part_rows = std::max<int64_t>(1, divide_up(rows, parts));
+  const int64_t sums = 2 * n;
+  T* partial = static_cast<T*>(host->scratch(size_t(parts * sums + 1) * sizeof(T)));
+  if (!partial) return false;
+  std::fill(partial, partial + parts * sums, T(0));
+  parallel_for(divide_up(rows, part_rows), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      T* dw = partial + part * sums;
+      T* db = op.kind == Kind::Layer ? dw + n : nullptr;
+      for (int64_t r = part * part_rows; r < std::min(rows, (part + 1) * part_rows); ++r) {
+        const T* x = o.x + r * n;
+        const T* g = o.g + r * n;
+        const Spread s = spread_of(loops, x, n, centered, o.eps);
+        double totals[2];
+        loops.row_sums(g, x, o.weight, s.mean, s.scale, n, totals, dw, db);
+        // dx = scale (g w - mean(g w) - (x - mean) scale^2 mean(g w (x - mean)))
+        const double along = -s.scale * s.scale * s.scale * totals[1] / double(n);
+        const double middle = centered ? -s.scale * totals[0] / double(n) : 0.0;
+        loops.row_grad(g, x, o.weight, o.first + r * n, n, s.mean, s.scale, along, middle);
+      }
+    }
+  });
+  for (int64_t i = 0; i < n; ++i) {
+    T dw = 0, db = 0;
+    for (int64_t part = 0; part < parts; ++part) {
+      dw += partial[part * sums + i];
+      db += partial[part * sums + n + i];
+    }
+    o.second[i] = dw;
+    if (o.third) o.third[i] = db;
+  }
+  return true;
+}
+
+// ---- channels ------------------------------------------------------------------------------------------------
+
+// Groups of channels of one image: `channels` stretches of `size` elements, normalized together.
+template <class T>
+bool run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t groups,
+                int64_t channels, int64_t size) {
+  const int64_t n = channels * size, all = groups * channels;
+  std::vector<double> sums(op.gradient ? size_t(2 * batch * all) : 0);  // of g, and of g times the normalized x
+  parallel_for(batch * groups, std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, n)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % groups * channels;
+      const T* x = o.x + i * n;
+      const Spread s = spread_of(loops, x, n, true, o.eps);
+      double sum = 0, along = 0;
+      for (int64_t c = 0; c < channels; ++c) {
+        const double weight = o.weight ? double(o.weight[first + c]) : 1.0;
+        if (!op.gradient) {
+          loops.affine(x + c * size, o.first + i * n + c * size, size, s.mean, s.scale * weight,
+                       o.bias ? double(o.bias[first + c]) : 0.0);
+          continue;
+        }
+        double* totals = sums.data() + 2 * (i * channels + c);
+        loops.products(o.g + i * n + c * size, x + c * size, s.mean, size, totals);
+        totals[1] *= s.scale;
+        sum += weight * totals[0];
+        along += weight * totals[1];
+      }
+      for (int64_t c = 0; op.gradient && c < channels; ++c) {
+        const double weight = o.weight ? double(o.weight[first + c]) : 1.0;
+        loops.combine(o.g + i * n + c * size, x + c * size, o.first + i * n + c * size, size, s.mean, s.scale * weight,
+                      -s.scale * s.scale * along / double(n), -s.scale * sum / double(n));
+      }
+    }
+  });
+  for (int64_t c = 0; op.gradient && c < all; ++c) {
+    double dw = 0, db = 0;
+    for (int64_t image = 0; image < batch; ++image) {
+      db += sums[size_t(2 * (image * all + c))];
+      dw += sums[size_t(2 * (image * all + c) + 1)];
+    }
+    o.second[c] = T(dw);
+    o.third[c] = T(db);
+  }
+  return true;
+}
+
+// Channels of a batch whose planes are long enough for vectors along them.
+template <class T>
+void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t channels,
+                      int64_t size) {
+  const double count = double(batch * size);
+  parallel_for(channels, std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, batch * size)), [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      const auto at = [&](int64_t image) { return (image * channels + c) * size; };
+      const double weight = o.weight ? double(o.weight[c]) : 1.0;
+      if (!op.gradient) {
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < batch; ++i) sum += loops.sum(o.x + at(i), size);
+        const T mean = T(sum / count);
+        for (int64_t i = 0; i < batch; ++i) squares += loops.squares(o.x + at(i), double(mean), size);
+        const double variance = squares / count, scale = weight / std::sqrt(variance + o.eps);
+        for (int64_t i = 0; i < batch; ++i)
+          loops.affine(o.x + at(i), o.first + at(i), size, double(mean), scale, o.bias ? double(o.bias[c]) : 0.0);
+        o.second[c] = mean;
+        o.third[c] = T(variance);
+        continue;
+      }
+      const double mean = double(o.mean[c]), scale = 1 / std::sqrt(double(o.variance[c]) + o.eps);
+      double sum = 0, along = 0, totals[2];
+      for (int64_t i = 0; i < batch; ++i) {
+        loops.products(o.g + at(i), o.x + at(i), mean, size, totals);
+        sum += totals[0];
+        along += totals[1] * scale;
+      }
+      for (int64_t i = 0; i < batch; ++i)
+        loops.combine(o.g + at(i), o.x + at(i), o.first + at(i), size, mean, weight * scale,
+                      -weight * scale * scale * along / count, -weight * scale * sum / count);
+      o.second[c] = T(along);
+      o.third[c] = T(sum);
+    }
+  });
+}
+
+// Short planes: whole rows (channels, size) at a time, each channel's numbers beside each other in double.
+template <class T>
+bool run_batch_rows(const State& op, const Operands<T>& o, int64_t batch, int64_t channels, int64_t size) {
+  const int64_t row = channels * size;
+  const double count = double(batch * size);
+  std::vector<double> mean(size_t(channels), 0.0), other(size_t(channels), 0.0), sum(size_t(channels), 0.0);
+  // Threads share out channels, so that each is summed in one order.
+  parallel_for(channels, std::max<int64_t>(16, kPieceElements / std::max<int64_t>(1, batch * size)), [&](int64_t begin, int64_t end) {
+    const auto each = [&](auto&& visit) {
+      for (int64_t i = 0; i < batch; ++i)
+        for (int64_t c = begin; c < end; ++c)
+          for (int64_t k = i * row + c * size; k < i * row + (c + 1) * size; ++k) visit(size_t(c), k);
+    };
+    if (op.gradient) {
+      for (int64_t c = begin; c < end; ++c) mean[size_t(c)] = double(o.mean[c]);
+      each([&](size_t c, int64_t k) {
+        sum[c] += double(o.g[k]);
+        other[c] += double(o.g[k]) * (double(o.x[k]) - mean[c]);
+      });
+      std::vector<double> a(size_t(end - begin)), b(a), d(a);
+      for (int64_t c = begin; c < end; ++c) {
+        const double scale = 1 / std::sqrt(double(o.variance[c]) + o.eps), weight = o.weight ? double(o.weight[c]) : 1.0;
+        const double along = other[size_t(c)] * scale;
+        o.second[c] = T(along);
+        o.third[c] = T(sum[size_t(c)]);
+        a[size_t(c - begin)] = weight * scale;
+        b[size_t(c - begin)] = -weight * scale * scale * along / count;
+        d[size_t(c - begin)] = -weight * scale * sum[size_t(c)] / count;
+      }
+      each([&](size_t c, int64_t k) {
+        const size_t at = c - size_t(begin);
+        o.first[k] = T(a[at] * double(o.g[k]) + b[at] * (double(o.x[k]) - mean[c]) + d[at]);
+      });
+      return;
+    }
+    each([&](size_t c, int64_t k) { mean[c] += double(o.x[k]); });
+    for (int64_t c = begin; c < end; ++c) mean[size_t(c)] /= count;
+    each([&](size_t c, int64_t k) {
+      const double away = double(o.x[k]) - mean[c];
+      other[c] += away * away;
+    });
+    for (int64_t c = begin; c < end; ++c) {
+      const double variance = other[size_t(c)] / count;
+      o.second[c] = T(mean[size_t(c)]);
+      o.third[c] = T(variance);
+      sum[size_t(c)] = (o.weight ? double(o.weight[c]) : 1.0) / std::sqrt(variance + o.eps);
+    }
+    each([&](size_t c, int64_t k) {
+      o.first[k] = T((double(o.x[k]) - mean[c]) * sum[c] + (o.bias ? double(o.bias[c]) : 0.0));
+    });
+  });
+  return true;
+}
+
+// ---- the rows of the table -----------------------------------------------------------------------------------
+
+template <class T>
+fl_status run_as(const State& op, const fl_call* call) {
+  const int x_at = op.gradient ? 1 : 0;
+  const fl_tensor& x = call->inputs[x_at];
+  const bool given = op.kind == Kind::Batch && op.gradient;
+  const int weight_at = given ? 4 : x_at + 1;
+  bool fine = true;
+  const auto read = [&](int i) {
+    const T* p = reinterpret_cast<const T*>(dense(call->inputs[i], op.stored));
+    fine = fine && p;
+    return p;
+  };
+  Operands<T> o;
+  o.x = read(x_at);
+  if (op.gradient) o.g = read(0);
+  if (call->input_count > weight_at) o.weight = read(weight_at);
+  if (!op.gradient && call->input_count > 2) o.bias = read(2);
+  if (given) {
+    o.mean = read(2);
+    o.variance = read(3);
+  }
+  const Result first(call->outputs[0], op.stored);
+  const Result second(call->outputs[call->output_count > 1 ? 1 : 0], op.stored);
+  const Result third(call->outputs[call->output_count > 2 ? 2 : 0], op.stored);
+  if (!fine || !first.data() || !second.data() || !third.data()) return no_memory(op.name);
+  o.first = first.as<T>();
+  if (call->output_count > 1) o.second = second.as<T>();
+  if (call->output_count > 2) o.third = third.as<T>();
+  o.eps = call->attrs[op.kind == Kind::Batch ? 0 : 1].value.f;
+  const NormLoops& loops = *level->norm(compute_type(op.stored));
+  const int64_t all = count_of(x);
+  if (op.kind == Kind::Layer || op.kind == Kind::Rms) {
+    int64_t n = 1;
+    for (int axis = x.ndim - int(call->attrs[0].value.i); axis < x.ndim; ++axis) n *= x.shape[axis];
+    fine = run_rows(loops, op, o, n ? all / n : 0, n);
+  } else {
+    const int64_t batch = x.shape[0], channels = x.shape[1], size = batch * channels > 0 ? all / (batch * channels) : 0;
+    const int64_t groups = op.kind == Kind::Group ? call->attrs[0].value.i : 1;
+    if (op.kind == Kind::Group) fine = run_groups(loops, op, o, batch, groups, channels / groups, size);
+    else if (size >= 16) run_batch_planes(loops, op, o, batch, channels, size);
+    else fine = run_batch_rows(op, o, batch, channels, size);
+  }
+  if (!fine) return no_memory(op.name);
+  first.store();
+  if (call->output_count > 1) second.store();
+  if (call->output_count > 2) third.store();
+  return FL_OK;
+}
+
+fl_status run_norm(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const State& op = state_of<State>(self);
+  return compute_type(op.stored) == Type::Float64 ? run_as<double>(op, call) : run_as<float>(op, call);
+}
+
+const fl_kernel* resolve_norm(const char* name, std::span<const Type> types) {
+  if (!all_one_float(types)) return nullptr;
+  constexpr std::pair<const char*, Kind> kKinds[] = {
+      {"layer_norm", Kind::Layer}, {"rms_norm", Kind::Rms}, {"group_norm", Kind::Group}, {"batch_norm", Kind::Batch}};
+  for (const auto& [known, kind] : kKinds) {
+    const size_t length = std::strlen(known);
+    if (std::strncmp(name, known, length) != 0) continue;
+    return keep_kernel(run_norm, State{known, kind, name[length] != '\0', types[0]});
+  }
+  return nullptr;
+}
+
+const Registration kNorm({"layer_norm", "layer_norm_grad", "rms_norm", "rms_norm_grad", "group_norm", "group_norm_grad",
+                          "batch_norm", "batch_norm_grad"}, resolve_norm);
+
+}  // namespace
+}  // namespace flambeau::cpu

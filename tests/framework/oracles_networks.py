@@ -1,0 +1,334 @@
+"""What NumPy and PyTorch say of convolutions, pools, norms, embedding and dropout: see oracles.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Attrs = tuple[Any, ...]
+
+
+def _taps(kernel: Attrs, dilation: Attrs, stride: Attrs, counts: Attrs) -> Iterator[tuple[Any, tuple[slice, ...]]]:
+    """Each kernel element and the slices of a padded input that all positions see under it."""
+    for tap in product(*(range(k) for k in kernel)):
+        starts = [t * d for t, d in zip(tap, dilation, strict=True)]
+        yield tap, tuple(slice(s, s + (n - 1) * step + 1, step)
+                         for s, n, step in zip(starts, counts, stride, strict=True))
+
+
+def _zeros_around(x: Array, padding: Attrs) -> Array:
+    axes = len(padding) // 2
+    return np.pad(x, [(0, 0), (0, 0), *zip(padding[:axes], padding[axes:], strict=True)])
+
+
+def convolution(inputs: list[Array], attrs: Attrs) -> Array:
+    x, weight = inputs[:2]
+    stride, padding, dilation, groups = attrs
+    kernel = weight.shape[2:]
+    padded = _zeros_around(x, padding)
+    counts = tuple((n - d * (k - 1) - 1) // s + 1
+                   for n, k, d, s in zip(padded.shape[2:], kernel, dilation, stride, strict=True))
+    result = np.zeros((x.shape[0], groups, weight.shape[0] // groups, *counts))
+    split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    for tap, place in _taps(kernel, dilation, stride, counts):
+        seen = padded[(slice(None), slice(None), *place)].reshape(x.shape[0], groups, weight.shape[1], *counts)
+        result += np.einsum("ngc...,goc->ngo...", seen, split[(..., *tap)])
+    result = result.reshape(x.shape[0], weight.shape[0], *counts)
+    return result + inputs[2].reshape(-1, *[1] * len(kernel)) if len(inputs) > 2 else result
+
+
+def convolution_input_grad(inputs: list[Array], attrs: Attrs) -> Array:
+    g, weight = inputs
+    shape, stride, padding, dilation, groups = attrs
+    axes = len(shape)
+    channels = weight.shape[1] * groups
+    padded = np.zeros((g.shape[0], channels, *(n + padding[i] + padding[axes + i] for i, n in enumerate(shape))))
+    split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    given = g.reshape(g.shape[0], groups, weight.shape[0] // groups, *g.shape[2:])
+    for tap, place in _taps(weight.shape[2:], dilation, stride, g.shape[2:]):
+        part = np.einsum("ngo...,goc->ngc...", given, split[(..., *tap)])
+        padded[(slice(None), slice(None), *place)] += part.reshape(g.shape[0], channels, *g.shape[2:])
+    inside = tuple(slice(padding[i], padding[i] + n) for i, n in enumerate(shape))
+    return np.asarray(padded[(slice(None), slice(None), *inside)])
+
+
+def convolution_weight_grad(inputs: list[Array], attrs: Attrs) -> Array:
+    g, x = inputs
+    kernel, stride, padding, dilation, groups = attrs
+    padded = _zeros_around(x, padding)
+    result = np.zeros((g.shape[1], x.shape[1] // groups, *kernel))
+    given = g.reshape(g.shape[0], groups, g.shape[1] // groups, int(np.prod(g.shape[2:])))
+    for tap, place in _taps(kernel, dilation, stride, g.shape[2:]):
+        seen = padded[(slice(None), slice(None), *place)].reshape(g.shape[0], groups, x.shape[1] // groups, given.shape[-1])
+        result[(..., *tap)] = np.einsum("ngop,ngcp->goc", given, seen).reshape(result.shape[:2])
+    return result
+
+
+# ---- pools ----
+
+
+def _windows(x: tuple[int, ...], kernel: Attrs, stride: Attrs, padding: Attrs, dilation: Attrs,
+             ceil_mode: bool) -> list[list[tuple[range, int]]]:
+    """For each axis and position: the places inside x, and how many there are with the zeros around."""
+    axes = []
+    for n, k, s, p, d in zip(x, kernel, stride, padding, dilation, strict=True):
+        count = -(-(n + 2 * p - d * (k - 1) - 1) // s) if ceil_mode else (n + 2 * p - d * (k - 1) - 1) // s
+        count += 1
+        if (count - 1) * s >= n + p:
+            count -= 1
+        whole = [range(i * s - p, i * s - p + d * (k - 1) + 1, d) for i in range(count)]
+        axes.append([(range(*(r[np.argmax([i >= 0 for i in r])], min(r[-1] + 1, n), d)), min(r[-1] + 1, n + p) - r[0])
+                     for r in whole])
+    return axes
+
+
+def _adaptive(x: tuple[int, ...], size: Attrs) -> list[list[tuple[range, int]]]:
+    return [[(range(i * n // m, -(-(i + 1) * n // m)), 0) for i in range(m)] for n, m in zip(x, size, strict=True)]
+
+
+def _each(axes: list[list[tuple[range, int]]]) -> Iterator[tuple[tuple[int, ...], Any, int, int]]:
+    for place in product(*(range(len(axis)) for axis in axes)):
+        chosen = [axis[i] for axis, i in zip(axes, place, strict=True)]
+        counted = int(np.prod([count for _, count in chosen]))
+        inside = int(np.prod([len(r) for r, _ in chosen]))
+        yield place, np.ix_(*(list(r) for r, _ in chosen)), counted, inside
+
+
+def _largest(x: Array, axes: list[list[tuple[range, int]]], g: Array | None = None) -> tuple[Array, Array, Array]:
+    flat = np.arange(int(np.prod(x.shape[2:]))).reshape(x.shape[2:])
+    shape = (*x.shape[:2], *(len(axis) for axis in axes))
+    best, places, grad = np.zeros(shape), np.zeros(shape, dtype=np.int64), np.zeros(x.shape)
+    for place, window, _, _ in _each(axes):
+        numbers = flat[window].reshape(-1)
+        for n, c in product(*(range(k) for k in x.shape[:2])):
+            values = x[n, c][window].reshape(-1)
+            chosen = int(np.flatnonzero(np.isnan(values))[-1]) if np.isnan(values).any() else int(np.argmax(values))
+            best[(n, c, *place)], places[(n, c, *place)] = values[chosen], numbers[chosen]
+            if g is not None:
+                grad[n, c].reshape(-1)[numbers[chosen]] += g[(n, c, *place)]
+    return best, places, grad
+
+
+def _means(x_shape: tuple[int, ...], axes: list[list[tuple[range, int]]], divisor: Callable[[int, int], int],
+           x: Array | None, g: Array | None) -> Array:
+    shape = (*x_shape[:2], *(len(axis) for axis in axes))
+    result = np.zeros(shape if g is None else x_shape)
+    for place, window, counted, inside in _each(axes):
+        for n, c in product(*(range(k) for k in x_shape[:2])):
+            if g is None:
+                result[(n, c, *place)] = x[n, c][window].sum() / divisor(counted, inside)  # type: ignore[index]  # x is given here
+            else:
+                result[n, c][window] += g[(n, c, *place)] / divisor(counted, inside)
+    return result
+
+
+def _avg(x: tuple[int, ...], attrs: Attrs) -> tuple[list[list[tuple[range, int]]], Callable[[int, int], int]]:
+    kernel, stride, padding, ceil_mode, counts, divisor = attrs
+    axes = _windows(x, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+    return axes, lambda counted, inside: divisor or (counted if counts else inside)
+
+
+def _avg_pool(x: list[Array], attrs: Attrs) -> Array:
+    return _means(x[0].shape, *_avg(x[0].shape[2:], attrs), x[0], None)
+
+
+def _avg_pool_grad(x: list[Array], attrs: Attrs) -> Array:
+    return _means((*x[0].shape[:2], *attrs[0]), *_avg(attrs[0], attrs[1:]), None, x[0])
+
+
+# ---- norms ----
+
+
+def _normal(x: Array, axes: tuple[int, ...], eps: float, centered: bool = True) -> tuple[Array, Array]:
+    away = x - x.mean(axis=axes, keepdims=True) if centered else x
+    scale = 1 / np.sqrt((away * away).mean(axis=axes, keepdims=True) + eps)
+    return away * scale, scale
+
+
+def _grads(g: Array, factor: Array | float, normal: Array, scale: Array, axes: tuple[int, ...],
+           centered: bool = True) -> Array:
+    scaled = g * factor
+    middle = scaled.mean(axis=axes, keepdims=True) if centered else 0.0
+    return np.asarray(scale * (scaled - middle - normal * (scaled * normal).mean(axis=axes, keepdims=True)))
+
+
+def _rows(centered: bool) -> Callable[[list[Array], Attrs], Any]:
+    def oracle(x: list[Array], attrs: Attrs) -> Any:
+        if x[0].size == 0:
+            return x[0]
+        axes = tuple(range(x[0].ndim - attrs[0], x[0].ndim))
+        y = _normal(x[0], axes, attrs[1], centered)[0]
+        return y * (x[1] if len(x) > 1 else 1.0) + (x[2] if len(x) > 2 else 0.0)
+
+    return oracle
+
+
+def _rows_grad(centered: bool) -> Callable[[list[Array], Attrs], Any]:
+    def oracle(x: list[Array], attrs: Attrs) -> Any:
+        first = x[1].ndim - attrs[0]
+        axes, leading = tuple(range(first, x[1].ndim)), tuple(range(first))
+        normal, scale = _normal(x[1], axes, attrs[1], centered) if x[1].size else (x[1], x[1])
+        dx = _grads(x[0], x[2] if len(x) > 2 else 1.0, normal, scale, axes, centered) if x[1].size else x[1]
+        return [dx, (x[0] * normal).sum(axis=leading), x[0].sum(axis=leading)][: 3 if centered else 2]
+
+    return oracle
+
+
+def _channel(parameter: Array, ndim: int) -> Array:
+    return parameter.reshape(-1, *[1] * (ndim - 2))
+
+
+def _around(x: Array) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def _group_normal(x: Array, groups: int, eps: float) -> tuple[Array, Array]:
+    return _normal(x.reshape(x.shape[0], groups, -1), (2,), eps)
+
+
+def _group_norm(x: list[Array], attrs: Attrs) -> Any:
+    if x[0].size == 0:
+        return x[0]
+    y = _group_normal(x[0], *attrs)[0].reshape(x[0].shape)
+    y = y * (_channel(x[1], y.ndim) if len(x) > 1 else 1.0)
+    return y + (_channel(x[2], y.ndim) if len(x) > 2 else 0.0)
+
+
+def _group_norm_grad(inputs: list[Array], attrs: Attrs) -> Any:
+    g, x = inputs[:2]
+    if x.size == 0:
+        return [x, np.zeros(x.shape[1]), np.zeros(x.shape[1])]
+    normal, scale = _group_normal(x, *attrs)
+    scaled = g * _channel(inputs[2], x.ndim) if len(inputs) > 2 else g
+    dx = _grads(scaled.reshape(normal.shape), 1.0, normal, scale, (2,)).reshape(x.shape)
+    return [dx, (g * normal.reshape(x.shape)).sum(axis=_around(x)), g.sum(axis=_around(x))]
+
+
+def _batch_norm(x: list[Array], attrs: Attrs) -> Any:
+    if x[0].size == 0:
+        return [x[0], np.zeros(0), np.zeros(0)]
+    y = _normal(x[0], _around(x[0]), attrs[0])[0] * (_channel(x[1], x[0].ndim) if len(x) > 1 else 1.0)
+    y = y + (_channel(x[2], y.ndim) if len(x) > 2 else 0.0)
+    return [y, x[0].mean(axis=_around(y)), x[0].var(axis=_around(y))]
+
+
+def _batch_norm_grad(inputs: list[Array], attrs: Attrs) -> Any:
+    g, x, mean, variance = inputs[:4]
+    if x.size == 0:
+        return [x, np.zeros(0), np.zeros(0)]
+    scale = _channel(1 / np.sqrt(variance + attrs[0]), x.ndim)
+    normal = (x - _channel(mean, x.ndim)) * scale
+    dx = _grads(g, _channel(inputs[4], x.ndim) if len(inputs) > 4 else 1.0, normal, scale, _around(x))
+    return [dx, (g * normal).sum(axis=_around(x)), g.sum(axis=_around(x))]
+
+
+def _max_axes(x: Array, attrs: Attrs) -> list[list[tuple[range, int]]]:
+    return _windows(x.shape[2:], *attrs)
+
+
+def dropout_oracle(uniform: Callable[..., Array]) -> Callable[[list[Array], Attrs], Array]:
+    """Dropout by the generator that oracles.py has."""
+
+    def oracle(x: list[Array], attrs: Attrs) -> Array:
+        p, seed, offset = attrs
+        drawn = uniform([], (x[0].shape, seed, offset, "float32"))
+        return np.where(drawn >= np.float32(p), x[0] / (1 - p), 0.0)
+
+    return oracle
+
+
+NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
+    "convolution": convolution,
+    "convolution_input_grad": convolution_input_grad,
+    "convolution_weight_grad": convolution_weight_grad,
+    "max_pool": lambda x, attrs: _largest(x[0], _max_axes(x[0], attrs))[0],
+    "max_pool_indices": lambda x, attrs: _largest(x[0], _max_axes(x[0], attrs))[1],
+    "max_pool_grad": lambda x, attrs: _largest(x[1], _max_axes(x[1], attrs), x[0])[2],
+    "avg_pool": _avg_pool,
+    "avg_pool_grad": _avg_pool_grad,
+    "adaptive_avg_pool": lambda x, attrs: _means(x[0].shape, _adaptive(x[0].shape[2:], attrs[0]), lambda _, n: n, x[0], None),
+    "adaptive_avg_pool_grad": lambda x, attrs: _means((*x[0].shape[:2], *attrs[0]), _adaptive(attrs[0], x[0].shape[2:]),
+                                                      lambda _, n: n, None, x[0]),
+    "adaptive_max_indices": lambda x, attrs: _largest(x[0], _adaptive(x[0].shape[2:], attrs[0]))[1],
+    "layer_norm": _rows(True),
+    "layer_norm_grad": _rows_grad(True),
+    "rms_norm": _rows(False),
+    "rms_norm_grad": _rows_grad(False),
+    "group_norm": _group_norm,
+    "group_norm_grad": _group_norm_grad,
+    "batch_norm": _batch_norm,
+    "batch_norm_grad": _batch_norm_grad,
+    "embedding": lambda x, attrs: x[0][x[1]],
+}
+
+
+# ---- PyTorch ----
+
+
+def _functional() -> Any:
+    from torch.nn import functional
+
+    return functional
+
+
+def _split(given: tuple[Any, ...], attrs: int, inputs: int) -> tuple[list[Any], tuple[Any, ...]]:
+    """Tensors (those left out are None), then attributes."""
+    tensors = list(given[:-attrs])
+    return tensors + [None] * (inputs - len(tensors)), given[-attrs:]
+
+
+def _torch_convolution(*given: Any) -> Any:
+    (x, weight, bias), (stride, padding, dilation, groups) = _split(given, 4, 3)
+    axes = len(stride)
+    around = [n for axis in reversed(range(axes)) for n in (padding[axis], padding[axes + axis])]
+    function = getattr(_functional(), f"conv{axes}d")
+    return function(_functional().pad(x, around), weight, bias, stride, 0, dilation, groups)
+
+
+def _torch_max_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, dilation: Attrs, ceil_mode: bool) -> Any:
+    function = getattr(_functional(), f"max_pool{len(kernel)}d")
+    return function(x, kernel, stride, padding, dilation, ceil_mode)
+
+
+def _torch_avg_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, ceil_mode: bool, counts: bool, divisor: int) -> Any:
+    function = getattr(_functional(), f"avg_pool{len(kernel)}d")
+    if len(kernel) == 1:
+        return function(x, kernel, stride, padding, ceil_mode, counts)
+    if len(kernel) == 3 and x.element_size() == 2:  # PyTorch has no such kernel
+        return function(x.float(), kernel, stride, padding, ceil_mode, counts, divisor or None).to(x.dtype)
+    return function(x, kernel, stride, padding, ceil_mode, counts, divisor or None)
+
+
+def _torch_adaptive(x: Any, size: Attrs) -> Any:
+    return getattr(_functional(), f"adaptive_avg_pool{len(size)}d")(x, size)
+
+
+def _torch_layer_norm(*given: Any) -> Any:
+    (x, weight, bias), (trailing, eps) = _split(given, 2, 3)
+    return _functional().layer_norm(x, x.shape[x.ndim - trailing :], weight, bias, eps)
+
+
+def _torch_rms_norm(*given: Any) -> Any:
+    (x, weight), (trailing, eps) = _split(given, 2, 2)
+    return _functional().rms_norm(x, x.shape[x.ndim - trailing :], weight, eps)
+
+
+def _torch_group_norm(*given: Any) -> Any:
+    (x, weight, bias), (groups, eps) = _split(given, 2, 3)
+    return _functional().group_norm(x, groups, weight, bias, eps)
+
+
+TORCH: dict[str, Callable[..., Any]] = {
+    "convolution": _torch_convolution,
+    "max_pool": _torch_max_pool,
+    "avg_pool": _torch_avg_pool,
+    "adaptive_avg_pool": _torch_adaptive,
+    "layer_norm": _torch_layer_norm,
+    "rms_norm": _torch_rms_norm,
+    "group_norm": _torch_group_norm,
+    "embedding": lambda weight, indices, padding: _functional().embedding(indices, weight, None if padding < 0 else padding),
+}
