@@ -3,4 +3,6 @@
 WITHOUT_KERNELS = {
     *("argsort", "sort", "argtop", "topk", "searchsorted", "nonzero", "put", "scatter", "join_indices"),
     *("cumulative_sum", "cumulative_prod", "linear_recurrence"),
+    "convolution", "convolution_input_grad", "convolution_weight_grad", "max_pool", "max_pool_indices",
+    "max_pool_grad", "avg_pool", "avg_pool_grad", "adaptive_avg_pool", "adaptive_avg_pool_grad", "adaptive_max_indices",
 }

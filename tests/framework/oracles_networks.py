@@ -63,7 +63,8 @@ def convolution_weight_grad(inputs: list[Array], attrs: Attrs) -> Array:
     result = np.zeros((g.shape[1], x.shape[1] // groups, *kernel))
     given = g.reshape(g.shape[0], groups, g.shape[1] // groups, int(np.prod(g.shape[2:])))
     for tap, place in _taps(kernel, dilation, stride, g.shape[2:]):
-        seen = padded[(slice(None), slice(None), *place)].reshape(g.shape[0], groups, x.shape[1] // groups, given.shape[-1])
+        seen = padded[(slice(None), slice(None), *place)]
+        seen = seen.reshape(g.shape[0], groups, x.shape[1] // groups, given.shape[-1])
         result[(..., *tap)] = np.einsum("ngop,ngcp->goc", given, seen).reshape(result.shape[:2])
     return result
 
@@ -250,7 +251,8 @@ NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "max_pool_grad": lambda x, attrs: _largest(x[1], _max_axes(x[1], attrs), x[0])[2],
     "avg_pool": _avg_pool,
     "avg_pool_grad": _avg_pool_grad,
-    "adaptive_avg_pool": lambda x, attrs: _means(x[0].shape, _adaptive(x[0].shape[2:], attrs[0]), lambda _, n: n, x[0], None),
+    "adaptive_avg_pool": lambda x, attrs: _means(x[0].shape, _adaptive(x[0].shape[2:], attrs[0]), lambda _, n: n,
+                                                 x[0], None),
     "adaptive_avg_pool_grad": lambda x, attrs: _means((*x[0].shape[:2], *attrs[0]), _adaptive(attrs[0], x[0].shape[2:]),
                                                       lambda _, n: n, None, x[0]),
     "adaptive_max_indices": lambda x, attrs: _largest(x[0], _adaptive(x[0].shape[2:], attrs[0]))[1],
@@ -294,7 +296,8 @@ def _torch_max_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, dilati
     return function(x, kernel, stride, padding, dilation, ceil_mode)
 
 
-def _torch_avg_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, ceil_mode: bool, counts: bool, divisor: int) -> Any:
+def _torch_avg_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, ceil_mode: bool, counts: bool,
+                    divisor: int) -> Any:
     function = getattr(_functional(), f"avg_pool{len(kernel)}d")
     if len(kernel) == 1:
         return function(x, kernel, stride, padding, ceil_mode, counts)
@@ -330,5 +333,6 @@ TORCH: dict[str, Callable[..., Any]] = {
     "layer_norm": _torch_layer_norm,
     "rms_norm": _torch_rms_norm,
     "group_norm": _torch_group_norm,
-    "embedding": lambda weight, indices, padding: _functional().embedding(indices, weight, None if padding < 0 else padding),
+    "embedding": lambda weight, indices, padding: _functional().embedding(
+        indices, weight, None if padding < 0 else padding),
 }
