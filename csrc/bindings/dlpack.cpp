@@ -108,7 +108,7 @@ Tensor take(Managed* managed, bool read_only) {
   const auto dtype = from_c(c.dtype);
   if (!dtype)
     raise(ErrorKind::DType, "from_dlpack: elements of code ", int{c.dtype.code}, " and ", int{c.dtype.bits}, " bits are not known "
-          "here; cast to float32, float64, int32, int64 or bool first");
+          "here; cast to float32 or another dtype of numbers first");
   if (c.ndim < 0 || c.ndim > kMaxDims) raise(ErrorKind::Shape, "from_dlpack: ", c.ndim, " dimensions");
   const Dims shape(std::span<const int64_t>(c.shape, static_cast<size_t>(c.ndim)));
   const Dims strides = c.strides ? Dims(std::span<const int64_t>(c.strides, static_cast<size_t>(c.ndim))) : contiguous_strides(shape);

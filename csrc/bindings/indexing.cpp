@@ -101,7 +101,7 @@ std::vector<Part> read_key(const Tensor& x, PyObject* key) {
         t = tensor_from(item, std::nullopt, cpu(), true);
         if (t.count() == 0 && t.dtype() == DType::Float32) t = cast(t, DType::Int64);  // []
       } else refuse_key(item);
-      if (is_float(t.dtype())) raise(ErrorKind::Index, "index: a tensor of ", t.dtype(), " cannot index; cast it with x.astype(fl.int64)");
+      if (is_inexact(t.dtype())) raise(ErrorKind::Index, "index: a tensor of ", t.dtype(), " cannot index; cast it with x.astype(fl.int64)");
       used += t.dtype() == DType::Bool ? t.ndim() : 1;
     }
   }
@@ -447,7 +447,10 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     } else {
       from = tensor_from(value, std::nullopt, cpu(), true);
     }
-    if (is_float(from.dtype()) && !is_float(x.dtype()))
+    if (is_complex(from.dtype()) && !is_complex(x.dtype()))
+      raise(ErrorKind::DType, "x[...] = value: the value is ", from.dtype(), " and the tensor ", x.dtype(),
+            ", which would lose the imaginary part; write fl.real(value)");
+    if (is_inexact(from.dtype()) && !is_inexact(x.dtype()))
       raise(ErrorKind::DType, "x[...] = value: the value is ", from.dtype(), " and the tensor ", x.dtype(),
             ", which would lose its fraction; cast it with value.astype(fl.", x.dtype(), ")");
     write(x, parts, from);

@@ -91,9 +91,12 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
           const bool promoted = row.pointwise || row.promotes;
           const bool alone = like && static_cast<size_t>(row.promote_from) > 0 && i >= static_cast<size_t>(row.promote_from) && like->dtype() == DType::Bool;
           if (alone) {
-            bool floats = false;
-            for (size_t j = static_cast<size_t>(row.promote_from); j < last; ++j) floats = floats || (given[j] && PyFloat_Check(given[j]));
-            const Tensor stand_in = Tensor::description({}, floats ? DType::Float32 : PyBool_Check(given[i]) ? DType::Bool : DType::Int64, like->device());
+            bool floats = false, complexes = false;
+            for (size_t j = static_cast<size_t>(row.promote_from); j < last; ++j) {
+              floats = floats || (given[j] && PyFloat_Check(given[j]));
+              complexes = complexes || (given[j] && PyComplex_Check(given[j]));
+            }
+            const Tensor stand_in = Tensor::description({}, complexes ? DType::Complex64 : floats ? DType::Float32 : PyBool_Check(given[i]) ? DType::Bool : DType::Int64, like->device());
             made[i] = operand(row.name, name, given[i], &stand_in);
           } else {
             made[i] = operand(row.name, name, given[i], promoted ? like : nullptr);

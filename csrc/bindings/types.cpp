@@ -29,6 +29,8 @@ void make_dtype_type(py::module_& module) {
       .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.dtype); })
       .def_property_readonly("is_float", [](const PyDType& d) { return is_float(d.dtype); })
       .def_property_readonly("is_integer", [](const PyDType& d) { return is_integer(d.dtype); })
+      .def_property_readonly("is_signed", [](const PyDType& d) { return contains(kSigned, d.dtype); })
+      .def_property_readonly("is_complex", [](const PyDType& d) { return is_complex(d.dtype); })
       .def("__repr__", [](const PyDType& d) { return "flambeau." + std::string(name_of(d.dtype)); })
       .def("__str__", [](const PyDType& d) { return std::string(name_of(d.dtype)); })
       .def("__hash__", [](const PyDType& d) { return static_cast<int>(d.dtype) + 1000; })
@@ -54,6 +56,7 @@ DType dtype_from(PyObject* object) {
   if (object == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::Float32;
   if (object == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::Int64;
   if (object == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
+  if (object == reinterpret_cast<PyObject*>(&PyComplex_Type)) return DType::Complex64;
   std::string name;
   if (PyUnicode_Check(object)) name = py::cast<std::string>(py::handle(object));
   else if (py::isinstance<PyDType>(object)) return py::cast<PyDType&>(py::handle(object)).dtype;

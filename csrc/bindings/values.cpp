@@ -1,6 +1,6 @@
 // Values in and out: Python numbers, nested lists, buffers.
 #include <cmath>
-#include <limits>
+#include <complex>
 
 #include "bindings/python.h"
 #include "core/half.h"
@@ -16,17 +16,40 @@ int64_t int_from(std::string_view what, PyObject* object) {
   return value;
 }
 
-void check_fits(std::string_view what, int64_t value, DType dtype) {
-  if (dtype == DType::Int32 && (value < std::numeric_limits<int32_t>::min() || value > std::numeric_limits<int32_t>::max()))
-    raise(ErrorKind::Value, what, ": ", value, " does not fit into int32; cast the tensor with x.astype(fl.int64)");
+// A Python int as an element of an integer type: of uint64 the bits.
+int64_t element_from(std::string_view what, PyObject* object, DType dtype) {
+  const auto refuse = [&] {
+    raise(ErrorKind::Value, what, ": ", py::cast<std::string>(py::str(py::handle(object))), " does not fit into ", dtype,
+          dtype == DType::Int64 || dtype == DType::UInt64 ? "" : "; cast the tensor with x.astype(fl.int64)");
+  };
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow) {
+    if (overflow < 0 || dtype != DType::UInt64) refuse();
+    const unsigned long long natural = PyLong_AsUnsignedLongLong(object);
+    if (PyErr_Occurred()) { PyErr_Clear(); refuse(); }
+    return static_cast<int64_t>(natural);
+  }
+  if (value == -1 && PyErr_Occurred()) throw PythonError{};
+  const int bits = static_cast<int>(8 * size_of(dtype));
+  if (is_unsigned(dtype) ? value < 0 || (bits < 64 && value >> bits) : bits < 64 && (value >> (bits - 1)) != (value >> 63)) refuse();
+  return value;
+}
+
+bool is_number(PyObject* object) { return PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object); }
+
+std::complex<double> complex_from(PyObject* object) {
+  const Py_complex value = PyComplex_AsCComplex(object);
+  if (PyErr_Occurred()) throw PythonError{};
+  return {value.real, value.imag};
 }
 
 // NumPy's scalars and 0-d arrays know their value as Python's number.
 py::object plain_number(PyObject* object) {
-  if (PyFloat_Check(object) || PyLong_Check(object)) return py::reinterpret_borrow<py::object>(object);
+  if (is_number(object)) return py::reinterpret_borrow<py::object>(object);
   if (py::hasattr(object, "item") && py::hasattr(object, "ndim") && py::cast<int>(py::handle(object).attr("ndim")) == 0) {
     py::object number = py::handle(object).attr("item")();
-    if (PyFloat_Check(number.ptr()) || PyLong_Check(number.ptr())) return number;
+    if (is_number(number.ptr())) return number;
   }
   return {};
 }
@@ -35,7 +58,7 @@ py::object plain_number(PyObject* object) {
 
 struct Nested {
   Dims shape;
-  bool floats = false, ints = false;
+  bool floats = false, ints = false, complexes = false;
   std::vector<py::object> leaves;
   std::vector<Tensor> tensors;  // where leaves are tensors
 };
@@ -68,7 +91,8 @@ void measure(PyObject* data, size_t depth, Nested& nested) {
     leaf = plain_number(data);
   }
   if (!leaf) raise(ErrorKind::Type, "tensor: cannot make an element of ", Py_TYPE(data)->tp_name, "; numbers, nested lists, arrays are understood");
-  if (PyFloat_Check(leaf.ptr())) nested.floats = true;
+  if (PyComplex_Check(leaf.ptr())) nested.complexes = true;
+  else if (PyFloat_Check(leaf.ptr())) nested.floats = true;
   else if (!PyBool_Check(leaf.ptr())) nested.ints = true;
   nested.leaves.push_back(std::move(leaf));
 }
@@ -83,19 +107,32 @@ Tensor from_nested(PyObject* data, std::optional<DType> dtype, Device* device) {
   Nested nested;
   measure(data, 0, nested);
   // An empty inner list ends the walk early: sizes below it are unknown and zero.
-  const bool only_bools = !nested.floats && !nested.ints && !nested.leaves.empty();
-  const DType type = dtype.value_or(nested.floats || nested.leaves.empty() ? DType::Float32 : only_bools ? DType::Bool : DType::Int64);
+  const bool only_bools = !nested.floats && !nested.ints && !nested.complexes && !nested.leaves.empty();
+  const DType type = dtype.value_or(nested.complexes ? DType::Complex64 : nested.floats || nested.leaves.empty() ? DType::Float32 : only_bools ? DType::Bool : DType::Int64);
   Tensor host = Tensor::empty(nested.shape, type, cpu());
   auto* to = static_cast<char*>(host.count() ? host.host_data() : nullptr);
   for (const py::object& leaf : nested.leaves) {
-    if (PyFloat_Check(leaf.ptr())) {
+    if (PyComplex_Check(leaf.ptr())) {
+      const std::complex<double> value = complex_from(leaf.ptr());
+      if (!is_complex(type))
+        raise(ErrorKind::DType, "tensor: ", py::cast<std::string>(py::repr(leaf)), " cannot be ", type, "; ask for complex64 or complex128");
+      store_value(to, type, value);
+    } else if (PyFloat_Check(leaf.ptr())) {
       const double value = PyFloat_AS_DOUBLE(leaf.ptr());
       if (is_integer(type) && !std::isfinite(value)) raise(ErrorKind::Value, "tensor: ", value, " cannot be ", type);
       store_value(to, type, value);
+    } else if (is_integer(type)) {
+      store_value(to, type, element_from("tensor", leaf.ptr(), type));
+    } else if (is_inexact(type)) {
+      const double value = PyLong_AsDouble(leaf.ptr());
+      if (value == -1.0 && PyErr_Occurred()) throw PythonError{};
+      // What a double holds exactly takes its own way; more digits are rounded once.
+      int overflow = 0;
+      const long long whole = PyLong_AsLongLongAndOverflow(leaf.ptr(), &overflow);
+      if (overflow || (std::abs(value) <= 0x1p53)) store_value(to, type, value);
+      else store_value(to, type, static_cast<int64_t>(whole));
     } else {
-      const int64_t value = int_from("tensor", leaf.ptr());
-      check_fits("tensor", value, type);
-      store_value(to, type, value);
+      store_value(to, type, static_cast<int64_t>(PyObject_IsTrue(leaf.ptr())));
     }
     to += size_of(type);
   }
@@ -104,39 +141,25 @@ Tensor from_nested(PyObject* data, std::optional<DType> dtype, Device* device) {
 
 // ---- buffers ----
 
-struct BufferType {
-  DType dtype;        // what the elements become
-  bool same = false;  // they have that layout already
-  int64_t (*load_int)(const void*) = nullptr;
-};
-
-template <class T>
-int64_t load_as(const void* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  if constexpr (std::is_same_v<T, uint64_t>)
-    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-      raise(ErrorKind::Value, "asarray: ", value, " of a uint64 array does not fit into int64");
-  return static_cast<int64_t>(value);
-}
-
-std::optional<BufferType> buffer_type(const char* format, Py_ssize_t itemsize) {
+std::optional<DType> buffer_type(const char* format, Py_ssize_t itemsize) {
   std::string_view f = format ? format : "B";
   if (!f.empty() && (f[0] == '@' || f[0] == '=' || f[0] == '<')) f.remove_prefix(1);
+  if (f == "Zf") return DType::Complex64;
+  if (f == "Zd") return DType::Complex128;
   if (f.size() != 1) return std::nullopt;
   const bool is_signed = f[0] >= 'a';
   switch (f[0]) {
-    case '?': return BufferType{DType::Bool, true};
-    case 'e': return BufferType{DType::Float16, true};
-    case 'f': return BufferType{DType::Float32, true};
-    case 'd': return BufferType{DType::Float64, true};
+    case '?': return DType::Bool;
+    case 'e': return DType::Float16;
+    case 'f': return DType::Float32;
+    case 'd': return DType::Float64;
     case 'b': case 'h': case 'i': case 'l': case 'q': case 'n':
     case 'B': case 'H': case 'I': case 'L': case 'Q': case 'N':
       switch (itemsize) {
-        case 1: return BufferType{DType::Int32, false, is_signed ? load_as<int8_t> : load_as<uint8_t>};
-        case 2: return BufferType{DType::Int32, false, is_signed ? load_as<int16_t> : load_as<uint16_t>};
-        case 4: return is_signed ? BufferType{DType::Int32, true} : BufferType{DType::Int64, false, load_as<uint32_t>};
-        default: return is_signed ? BufferType{DType::Int64, true} : BufferType{DType::Int64, false, load_as<uint64_t>};
+        case 1: return is_signed ? DType::Int8 : DType::UInt8;
+        case 2: return is_signed ? DType::Int16 : DType::UInt16;
+        case 4: return is_signed ? DType::Int32 : DType::UInt32;
+        default: return is_signed ? DType::Int64 : DType::UInt64;
       }
     default: return std::nullopt;
   }
@@ -167,12 +190,12 @@ Tensor from_buffer(PyObject* data, std::optional<DType> dtype, Device* device, b
   const auto type = buffer_type(view->format, view->itemsize);
   if (!type)
     raise(ErrorKind::DType, "asarray: elements of format '", view->format ? view->format : "", "' are not known here; cast "
-          "the array to float32, float64, int32, int64 or bool first");
+          "the array to numbers or bool first");
   Dims shape;
   for (int i = 0; i < view->ndim; ++i) shape.push_back(view->shape[i]);
   const int64_t count = count_of(shape);
 
-  bool even = type->same && count > 0;
+  bool even = count > 0;
   Dims strides;
   int64_t lowest = 0;
   int64_t highest = 0;
@@ -182,14 +205,14 @@ Tensor from_buffer(PyObject* data, std::optional<DType> dtype, Device* device, b
     (strides.back() < 0 ? lowest : highest) += strides.back() * (view->shape[i] - 1);
   }
   even = even && reinterpret_cast<uintptr_t>(view->buf) % static_cast<uintptr_t>(view->itemsize) == 0;
-  if (share && even && device == cpu() && dtype.value_or(type->dtype) == type->dtype) {
+  if (share && even && device == cpu() && dtype.value_or(*type) == *type) {
     char* base = static_cast<char*>(view->buf) + lowest * view->itemsize;
     const bool read_only = view->readonly != 0;
     auto storage = Storage::borrow(device, base, static_cast<uint64_t>((highest - lowest + 1) * view->itemsize), view.get(), release_owner);
     release.view = nullptr;
     (void)view.release();
     storage->read_only = read_only;
-    Tensor x = Tensor::description(shape, type->dtype, device);
+    Tensor x = Tensor::description(shape, *type, device);
     x->storage = std::move(storage);
     x->offset = -lowest;
     x->contiguous = is_contiguous(shape, strides);
@@ -197,20 +220,14 @@ Tensor from_buffer(PyObject* data, std::optional<DType> dtype, Device* device, b
     return x;
   }
 
-  Tensor host = Tensor::empty(shape, type->dtype, cpu());
+  Tensor host = Tensor::empty(shape, *type, cpu());
   if (count > 0) {
     auto* to = static_cast<char*>(host.host_data());
     const auto size = static_cast<size_t>(view->itemsize);
-    if (type->same && PyBuffer_IsContiguous(view.get(), 'C')) {
+    if (PyBuffer_IsContiguous(view.get(), 'C'))
       std::memcpy(to, view->buf, static_cast<size_t>(count) * size);
-    } else if (type->same) {
+    else
       each_element(*view, 0, static_cast<const char*>(view->buf), [&](const char* from) { std::memcpy(to, from, size); to += size; });
-    } else {
-      each_element(*view, 0, static_cast<const char*>(view->buf), [&](const char* from) {
-        store_value(to, type->dtype, type->load_int(from));
-        to += size_of(type->dtype);
-      });
-    }
   }
   NoGrad off;
   if (dtype) host = cast(host, *dtype);
@@ -221,7 +238,12 @@ Tensor from_buffer(PyObject* data, std::optional<DType> dtype, Device* device, b
 
 py::object number_object(const char* at, DType dtype) {
   if (dtype == DType::Bool) return py::bool_(load_int(at, dtype) != 0);
+  if (dtype == DType::UInt64) return py::int_(static_cast<uint64_t>(load_int(at, dtype)));
   if (is_integer(dtype)) return py::int_(load_int(at, dtype));
+  if (is_complex(dtype)) {
+    const std::complex<double> value = load_complex(at, dtype);
+    return py::reinterpret_steal<py::object>(PyComplex_FromDoubles(value.real(), value.imag()));
+  }
   return py::float_(load_float(at, dtype));
 }
 
@@ -241,26 +263,24 @@ py::object nested_list(const Tensor& x, size_t axis, const char*& at) {
 
 std::optional<Tensor> scalar_operand(std::string_view op, PyObject* object, const Tensor& like) {
   py::object held;
-  if (!PyFloat_Check(object) && !PyLong_Check(object)) {
-    if (PyComplex_Check(object)) raise(ErrorKind::DType, op, ": complex numbers are not known here");
+  if (!is_number(object)) {
     held = plain_number(object);
     if (!held) return std::nullopt;
     object = held.ptr();
   }
+  if (PyComplex_Check(object)) return scalar(complex_from(object), complex_of(like.dtype()), like.device());
   if (PyFloat_Check(object)) {
-    const DType dtype = is_float(like.dtype()) ? like.dtype() : DType::Float32;
+    const DType dtype = is_inexact(like.dtype()) ? like.dtype() : DType::Float32;
     return scalar(PyFloat_AS_DOUBLE(object), dtype, like.device());
   }
   if (PyBool_Check(object)) return scalar(static_cast<int64_t>(object == Py_True), like.dtype(), like.device());
   const DType dtype = like.dtype() == DType::Bool ? DType::Int64 : like.dtype();
-  if (is_float(dtype)) {
+  if (is_inexact(dtype)) {
     const double value = PyLong_AsDouble(object);
     if (value == -1.0 && PyErr_Occurred()) throw PythonError{};
     return scalar(value, dtype, like.device());
   }
-  const int64_t value = int_from(op, object);
-  check_fits(op, value, dtype);
-  return scalar(value, dtype, like.device());
+  return scalar(element_from(op, object, dtype), dtype, like.device());
 }
 
 Tensor operand(std::string_view op, std::string_view argument, PyObject* object, const Tensor* like) {
@@ -336,10 +356,9 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device* device, b
       PyErr_Clear();
       if (py::hasattr(data, "dtype") && py::cast<std::string>(py::str(py::handle(data).attr("dtype"))) == "bfloat16") {
         const py::object bits = py::handle(data).attr("view")("int16");
-        Tensor as_bits = from_buffer(bits.ptr(), std::nullopt, cpu(), false);  // widened to int32
+        Tensor as_bits = from_buffer(bits.ptr(), std::nullopt, cpu(), false);
         Tensor x = Tensor::empty(as_bits.shape(), DType::BFloat16, cpu());
-        for (int64_t i = 0; i < x.count(); ++i)
-          static_cast<uint16_t*>(x.host_data())[i] = static_cast<uint16_t>(static_cast<const int32_t*>(as_bits.host_data())[i]);
+        if (x.count()) std::memcpy(x.host_data(), as_bits.host_data(), static_cast<size_t>(x.count()) * 2);
         NoGrad off;
         return to_device(cast(x, dtype.value_or(DType::BFloat16)), device);
       }
@@ -377,7 +396,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   view->obj = nullptr;
   return guarded([&] {
     const Tensor& x = tensor_of(self);
-    static constexpr const char* kFormats[kDTypeCount] = {"?", "i", "q", "e", nullptr, "f", "d"};
+    static constexpr const char* kFormats[kDTypeCount] = {"?", "b", "h", "i", "q", "B", "H", "I", "Q",
+                                                            "e", nullptr, "f", "d", "Zf", "Zd"};
     const char* format = kFormats[static_cast<size_t>(x.dtype())];
     const auto refuse = [](std::string why) {
       PyErr_SetString(PyExc_BufferError, why.c_str());

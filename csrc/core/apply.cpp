@@ -60,7 +60,7 @@ DType common_dtype(const OpRow& row, Inputs inputs) {
       given += text(given.empty() ? "" : ", ", input_name(row, i), " is ", inputs[i].dtype());
     const bool has_float = contains(row.dtypes, DType::Float32);
     raise(ErrorKind::DType, row.name, ": ", given, "; it takes ", names_of(row.dtypes),
-          has_float && !is_float(common) ? "; cast with x.astype(fl.float32)" : "");
+          has_float && !is_inexact(common) ? "; cast with x.astype(fl.float32)" : "");
   }
   for (size_t i = 0; i < from; ++i)
     if (inputs[i].dtype() != DType::Bool)

@@ -1,6 +1,7 @@
 // The one function through which every op goes.
 #pragma once
 
+#include <complex>
 #include <initializer_list>
 #include <span>
 #include <vector>
@@ -23,6 +24,7 @@ std::vector<Tensor> apply_all(const OpRow& row, Inputs inputs, Attrs attrs = {})
 // A 0-d tensor with this value; while nothing records, small ones are kept and shared, so never write into it.
 Tensor scalar(double value, DType dtype, Device* device);
 Tensor scalar(int64_t value, DType dtype, Device* device);
+Tensor scalar(std::complex<double> value, DType dtype, Device* device);
 // `value` as many times as `shape` says.
 Tensor full(const Dims& shape, double value, DType dtype, Device* device);
 // Sums `x` down to `shape`, which broadcasts to x's: the gradient of a broadcast.

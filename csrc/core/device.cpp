@@ -90,8 +90,9 @@ Device::Device(const fl_backend* backend, int32_t index, std::string name)
 Device::~Device() = default;
 
 const fl_kernel* Device::kernel(const OpRow& row, std::span<const DType> dtypes) {
-  uint64_t key = 1;
-  for (DType dtype : dtypes) key = key << 3 | static_cast<uint64_t>(dtype);
+  static_assert(kDTypeCount <= 16, "four bits a dtype");
+  uint64_t key = 1;  // of up to fifteen operands
+  for (DType dtype : dtypes) key = key << 4 | static_cast<uint64_t>(dtype);
   auto& head = kernels_->by_row[static_cast<size_t>(row.id)];
   for (const auto* entry = head.load(std::memory_order_acquire); entry; entry = entry->next)
     if (entry->key == key) return entry->kernel;

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <complex>
 #include <cstdint>
 #include <cstring>
 
@@ -53,46 +54,81 @@ inline float round_to_odd(double value) {
   return std::bit_cast<float>(bits | 1u);
 }
 
-// Writes one element of this type; integers wrap, as a cast does.
+// A float as a whole number modulo 2^64, cut toward zero; what is beyond 64 bits is clamped.
+inline int64_t whole_of(double value) {
+  if (std::isnan(value)) return 0;
+  if (value >= 0x1p64) return -1;  // all bits set: the largest uint64
+  if (value >= 0x1p63) return static_cast<int64_t>(static_cast<uint64_t>(value));
+  return value < -0x1p63 ? INT64_MIN : static_cast<int64_t>(value);
+}
+
+// Writes one element of this type; integers wrap, as a cast does; complex numbers get no imaginary part.
+inline void store_value(void* to, DType dtype, int64_t value);
 inline void store_value(void* to, DType dtype, double value) {
   switch (dtype) {
     case DType::Bool: *static_cast<bool*>(to) = value != 0; return;
-    case DType::Int32: *static_cast<int32_t*>(to) = static_cast<int32_t>(static_cast<int64_t>(value)); return;
-    case DType::Int64: *static_cast<int64_t*>(to) = static_cast<int64_t>(value); return;
     case DType::Float16: *static_cast<uint16_t*>(to) = float16_bits(round_to_odd(value)); return;
     case DType::BFloat16: *static_cast<uint16_t*>(to) = bfloat16_bits(round_to_odd(value)); return;
     case DType::Float32: *static_cast<float*>(to) = static_cast<float>(value); return;
     case DType::Float64: *static_cast<double*>(to) = value; return;
+    case DType::Complex64: static_cast<float*>(to)[0] = static_cast<float>(value), static_cast<float*>(to)[1] = 0; return;
+    case DType::Complex128: static_cast<double*>(to)[0] = value, static_cast<double*>(to)[1] = 0; return;
+    default: store_value(to, dtype, whole_of(value));
   }
 }
 inline void store_value(void* to, DType dtype, int64_t value) {
   switch (dtype) {
     case DType::Bool: *static_cast<bool*>(to) = value != 0; return;
-    case DType::Int32: *static_cast<int32_t*>(to) = static_cast<int32_t>(value); return;
-    case DType::Int64: *static_cast<int64_t*>(to) = value; return;
+    case DType::Int8:
+    case DType::UInt8: *static_cast<uint8_t*>(to) = static_cast<uint8_t>(value); return;
+    case DType::Int16:
+    case DType::UInt16: *static_cast<uint16_t*>(to) = static_cast<uint16_t>(value); return;
+    case DType::Int32:
+    case DType::UInt32: *static_cast<uint32_t*>(to) = static_cast<uint32_t>(value); return;
+    case DType::Int64:
+    case DType::UInt64: *static_cast<int64_t*>(to) = value; return;
     case DType::Float32: *static_cast<float*>(to) = static_cast<float>(value); return;
     default: store_value(to, dtype, static_cast<double>(value));
   }
 }
+inline void store_value(void* to, DType dtype, std::complex<double> value) {
+  store_value(to, dtype, value.real());
+  if (dtype == DType::Complex64) static_cast<float*>(to)[1] = static_cast<float>(value.imag());
+  if (dtype == DType::Complex128) static_cast<double*>(to)[1] = value.imag();
+}
+// Of a uint64 the same bits.
+inline int64_t load_int(const void* from, DType dtype);
+// Of a complex number the real part.
 inline double load_float(const void* from, DType dtype) {
   switch (dtype) {
     case DType::Float16: return float16_value(*static_cast<const uint16_t*>(from));
     case DType::BFloat16: return bfloat16_value(*static_cast<const uint16_t*>(from));
-    case DType::Float32: return *static_cast<const float*>(from);
-    case DType::Float64: return *static_cast<const double*>(from);
-    case DType::Bool: return *static_cast<const bool*>(from);
-    case DType::Int32: return *static_cast<const int32_t*>(from);
-    case DType::Int64: return static_cast<double>(*static_cast<const int64_t*>(from));
+    case DType::Float32:
+    case DType::Complex64: return *static_cast<const float*>(from);
+    case DType::Float64:
+    case DType::Complex128: return *static_cast<const double*>(from);
+    case DType::UInt64: return static_cast<double>(*static_cast<const uint64_t*>(from));
+    default: return static_cast<double>(load_int(from, dtype));
   }
-  return 0;
 }
 inline int64_t load_int(const void* from, DType dtype) {
   switch (dtype) {
     case DType::Bool: return *static_cast<const bool*>(from);
+    case DType::Int8: return *static_cast<const int8_t*>(from);
+    case DType::Int16: return *static_cast<const int16_t*>(from);
     case DType::Int32: return *static_cast<const int32_t*>(from);
-    case DType::Int64: return *static_cast<const int64_t*>(from);
-    default: return static_cast<int64_t>(load_float(from, dtype));
+    case DType::UInt8: return *static_cast<const uint8_t*>(from);
+    case DType::UInt16: return *static_cast<const uint16_t*>(from);
+    case DType::UInt32: return *static_cast<const uint32_t*>(from);
+    case DType::Int64:
+    case DType::UInt64: return *static_cast<const int64_t*>(from);
+    default: return whole_of(load_float(from, dtype));
   }
+}
+inline std::complex<double> load_complex(const void* from, DType dtype) {
+  if (dtype == DType::Complex64) return {static_cast<const float*>(from)[0], static_cast<const float*>(from)[1]};
+  if (dtype == DType::Complex128) return {static_cast<const double*>(from)[0], static_cast<const double*>(from)[1]};
+  return load_float(from, dtype);
 }
 
 }  // namespace flambeau

@@ -12,7 +12,7 @@ namespace {
 template <class Value>
 Tensor make_scalar(Value value, DType dtype, Device* device) {
   Tensor x = Tensor::empty({}, dtype, device);
-  alignas(8) unsigned char bytes[8];
+  alignas(16) unsigned char bytes[16];
   store_value(bytes, dtype, value);
   if (x->storage->host) std::memcpy(x->storage->host, bytes, size_of(dtype));
   else device->copy_from_host(x->storage->memory, 0, bytes, size_of(dtype));
@@ -35,7 +35,7 @@ Tensor kept_scalar(Value value, DType dtype, Device* device) {
   if (thread_state.recorder) [[unlikely]] {
     OnDevice there(device);
     static const OpRow& row = op_named("full");
-    return apply(row, {}, {Dims{}, static_cast<double>(value), static_cast<int64_t>(floating ? 0 : value), dtype});
+    return apply(row, {}, {Dims{}, static_cast<double>(value), static_cast<int64_t>(floating ? 0 : value), dtype, 0.0});
   }
   static thread_local Kept kept[kKeptScalars];
   const auto bits = std::bit_cast<uint64_t>(value);
@@ -93,10 +93,18 @@ const OpRow& kToDevice = register_op({
 Tensor scalar(double value, DType dtype, Device* device) { return kept_scalar(value, dtype, device); }
 Tensor scalar(int64_t value, DType dtype, Device* device) { return kept_scalar(value, dtype, device); }
 
+Tensor scalar(std::complex<double> value, DType dtype, Device* device) {
+  if (value.imag() == 0 || !is_complex(dtype)) return scalar(value.real(), dtype, device);
+  if (!thread_state.recorder) return make_scalar(value, dtype, device);
+  static const OpRow& row = op_named("full");
+  OnDevice there(device);
+  return apply(row, {}, {Dims{}, value.real(), int64_t{0}, dtype, value.imag()});
+}
+
 Tensor full(const Dims& shape, double value, DType dtype, Device* device) {
   static const OpRow& row = op_named("full");
   OnDevice there(device);
-  return apply(row, {}, {shape, value, static_cast<int64_t>(std::abs(value) < 0x1p53 ? value : 0), dtype});
+  return apply(row, {}, {shape, value, static_cast<int64_t>(std::abs(value) < 0x1p53 ? value : 0), dtype, 0.0});
 }
 
 Tensor cast(const Tensor& x, DType dtype) {

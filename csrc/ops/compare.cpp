@@ -7,8 +7,10 @@ namespace flambeau::ops {
 
 namespace {
 
-// Comparisons take every dtype; the logical ones bool alone. None has a gradient.
-const OpRow& comparison(const char* name, const char* summary, DTypeSet dtypes = kAllDTypes) {
+constexpr DTypeSet kOrdered = kBools | kNumbers;
+
+// Equality takes every dtype, order those that have one; the logical ops take bool alone. None has a gradient.
+const OpRow& comparison(const char* name, const char* summary, DTypeSet dtypes) {
   return register_op({
       .name = name,
       .summary = summary,
@@ -23,12 +25,12 @@ const OpRow& comparison(const char* name, const char* summary, DTypeSet dtypes =
   });
 }
 
-const OpRow& kEqual = comparison("equal", "Whether a is b, element by element; NaN is not equal to itself.");
-const OpRow& kNotEqual = comparison("not_equal", "Whether a differs from b, element by element.");
-const OpRow& kLess = comparison("less", "Whether a is below b, element by element.");
-const OpRow& kLessEqual = comparison("less_equal", "Whether a is at most b, element by element.");
-[[maybe_unused]] const OpRow& kGreater = comparison("greater", "Whether a is above b, element by element.");
-const OpRow& kGreaterEqual = comparison("greater_equal", "Whether a is at least b, element by element.");
+const OpRow& kEqual = comparison("equal", "Whether a is b, element by element; NaN is not equal to itself.", kAllDTypes);
+const OpRow& kNotEqual = comparison("not_equal", "Whether a differs from b, element by element.", kAllDTypes);
+const OpRow& kLess = comparison("less", "Whether a is below b, element by element.", kOrdered);
+const OpRow& kLessEqual = comparison("less_equal", "Whether a is at most b, element by element.", kOrdered);
+[[maybe_unused]] const OpRow& kGreater = comparison("greater", "Whether a is above b, element by element.", kOrdered);
+const OpRow& kGreaterEqual = comparison("greater_equal", "Whether a is at least b, element by element.", kOrdered);
 const OpRow& kLogicalAnd = comparison("logical_and", "Whether both are true.", kBools);
 [[maybe_unused]] const OpRow& kLogicalOr = comparison("logical_or", "Whether one of them is true.", kBools);
 [[maybe_unused]] const OpRow& kLogicalXor = comparison("logical_xor", "Whether exactly one of them is true.", kBools);

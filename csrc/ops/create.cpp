@@ -20,14 +20,16 @@ void require_number(const OpRow& row, DType dtype) {
 
 [[maybe_unused]] const OpRow& kFull = register_op({
     .name = "full",
-    .summary = "One value everywhere: `value` for floats, `value_int` for integers and bool.",
+    .summary = "One value everywhere: `value` for floats, with `imaginary` for complex numbers, `value_int` for integers "
+               "(of a uint64 the bits) and bool.",
     .min_inputs = 0,
     .max_inputs = 0,
     .input_names = {},
     .attrs = {{.name = "shape", .kind = FL_ATTR_INTS, .required = true},
               {.name = "value", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
               {.name = "value_int", .kind = FL_ATTR_INT, .fallback = 0},
-              {.name = "dtype", .kind = FL_ATTR_DTYPE, .required = true}},
+              {.name = "dtype", .kind = FL_ATTR_DTYPE, .required = true},
+              {.name = "imaginary", .kind = FL_ATTR_FLOAT, .fallback = 0.0}},
     .public_name = false,
     .infer = [](const OpRow& row, Inputs, Attrs attrs, std::span<Meta> out) {
       require_shape(row, attrs[0].ints());
@@ -35,14 +37,22 @@ void require_number(const OpRow& row, DType dtype) {
     },
     .differentiable = 0,
     .ulp_note = "one rounding of the value",
-    .samples = {{{}, {Dims{}, 0.1, 7, DType::Float32}},
-                {{}, {Dims{3, 4}, 0.1, 7, DType::Float64}},
-                {{}, {Dims{2}, 0.1, 7, DType::Float16}},
-                {{}, {Dims{2}, 0.1, 7, DType::BFloat16}},
-                {{}, {Dims{0, 3}, 0.1, 7, DType::Float32}},
-                {{}, {Dims{1037}, 0.1, -7, DType::Int32}},
-                {{}, {Dims{5}, 0.1, int64_t{9007199254740993}, DType::Int64}},
-                {{}, {Dims{5}, 0.1, 1, DType::Bool}}},
+    .samples = {{{}, {Dims{}, 0.1, 7, DType::Float32, 0.0}},
+                {{}, {Dims{3, 4}, 0.1, 7, DType::Float64, 0.0}},
+                {{}, {Dims{2}, 0.1, 7, DType::Float16, 0.0}},
+                {{}, {Dims{2}, 0.1, 7, DType::BFloat16, 0.0}},
+                {{}, {Dims{0, 3}, 0.1, 7, DType::Float32, 0.0}},
+                {{}, {Dims{1037}, 0.1, -7, DType::Int32, 0.0}},
+                {{}, {Dims{5}, 0.1, int64_t{9007199254740993}, DType::Int64, 0.0}},
+                {{}, {Dims{5}, 0.1, 1, DType::Bool, 0.0}},
+                {{}, {Dims{5}, 0.1, -7, DType::Int8, 0.0}},
+                {{}, {Dims{5}, 0.1, -7, DType::Int16, 0.0}},
+                {{}, {Dims{1037}, 0.1, 200, DType::UInt8, 0.0}},
+                {{}, {Dims{5}, 0.1, 60000, DType::UInt16, 0.0}},
+                {{}, {Dims{5}, 0.1, int64_t{4000000000}, DType::UInt32, 0.0}},
+                {{}, {Dims{5}, 0.1, int64_t{9007199254740993}, DType::UInt64, 0.0}},
+                {{}, {Dims{5}, 0.1, 0, DType::Complex64, -0.25}},
+                {{}, {Dims{1037}, 0.1, 0, DType::Complex128, 0.7}}},
 });
 
 const OpRow& kArange = register_op({
@@ -63,7 +73,7 @@ const OpRow& kArange = register_op({
       out[0] = {Dims{count}, attrs[3].as_dtype()};
     },
     .differentiable = 0,
-    .ulp = ulps(1, 2, 0),
+    .ulp = ulps(1, 2, 0, 2, 0),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "one product and one sum, in float32 where there is no float64",
     .samples = {{{}, {0.0, 1.0, 0, DType::Float32}},
@@ -72,7 +82,15 @@ const OpRow& kArange = register_op({
                 {{}, {3.0, -2.0, 9, DType::Int32}},
                 {{}, {-5.0, 3.0, 9, DType::Int64}},
                 {{}, {0.0, 0.5, 9, DType::Float16}},
-                {{}, {0.0, 0.5, 9, DType::BFloat16}}},
+                {{}, {0.0, 0.5, 9, DType::BFloat16}},
+                {{}, {-3.0, 2.0, 9, DType::Int8}},
+                {{}, {-3.0, 2.0, 9, DType::Int16}},
+                {{}, {3.0, 2.0, 9, DType::UInt8}},
+                {{}, {3.0, 2.0, 9, DType::UInt16}},
+                {{}, {3.0, 2.0, 9, DType::UInt32}},
+                {{}, {3.0, 2.0, 9, DType::UInt64}},
+                {{}, {0.5, -0.25, 7, DType::Complex64}},
+                {{}, {0.5, -0.25, 7, DType::Complex128}}},
 });
 
 // int32 on purpose: it exists on every device.

@@ -14,7 +14,7 @@ const OpRow& kAdd = register_op({
     .max_inputs = 2,
     .input_names = {"a", "b"},
     .pointwise = true,
-    .dtypes = kNumbers,
+    .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
       if (b.needs(0)) b.give(0, b.grad());
       if (b.needs(1)) b.give(1, b.grad());
@@ -30,7 +30,7 @@ const OpRow& kSubtract = register_op({
     .max_inputs = 2,
     .input_names = {"a", "b"},
     .pointwise = true,
-    .dtypes = kNumbers,
+    .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
       if (b.needs(0)) b.give(0, b.grad());
       if (b.needs(1)) b.give(1, negative(b.grad()));
@@ -46,13 +46,14 @@ const OpRow& kMultiply = register_op({
     .max_inputs = 2,
     .input_names = {"a", "b"},
     .pointwise = true,
-    .dtypes = kNumbers,
+    .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
       if (b.needs(0)) b.give(0, multiply(b.grad(), b.input(1)));
       if (b.needs(1)) b.give(1, multiply(b.grad(), b.input(0)));
     },
     .saves_inputs = 3,
-    .ulp_note = "IEEE 754 rounds a product correctly; float16 through float32 too",
+    .ulp = ulps(0, 0, 0, 3, 3),
+    .ulp_note = "IEEE 754 rounds a product correctly; float16 through float32 too; of complex numbers each part rounds three times",
     .samples = binary_samples({-2, 2}, {-2, 2}),
 });
 
@@ -63,7 +64,7 @@ const OpRow& kDivide = register_op({
     .max_inputs = 2,
     .input_names = {"a", "b"},
     .pointwise = true,
-    .dtypes = kFloats,
+    .dtypes = kInexact,
     .vjp = [](const Backward& b) {
       Tensor share = divide(b.grad(), b.input(1));
       if (b.needs(0)) b.give(0, share);
@@ -71,7 +72,7 @@ const OpRow& kDivide = register_op({
     },
     .saves_inputs = 2,
     .saves_outputs = 1,
-    .ulp = ulps(1, 3, 0),
+    .ulp = ulps(1, 3, 0, 8, 8),
     .ulp_note = "correctly rounded on CPUs; WGSL and GPUs multiply by a reciprocal, 2.5 in float32",
     .samples = binary_samples({-2, 2}, {0.5, 2}),
 });

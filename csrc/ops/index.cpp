@@ -18,7 +18,7 @@ void require_indices(const OpRow& row, const Tensor& indices) {
 }
 
 void require_floats(const OpRow& row, const Tensor& g) {
-  if (!is_float(g.dtype())) raise(ErrorKind::DType, row.name, ": g is ", g.dtype(), ": gradients are floats");
+  if (!is_inexact(g.dtype())) raise(ErrorKind::DType, row.name, ": g is ", g.dtype(), ": gradients are floats");
 }
 
 // The axis, counted from the front; `fallback` where none is given.
@@ -111,7 +111,7 @@ const OpRow& kTakeGrad = register_op({
     .batching = batch_take,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
-    .ulp = ulps(2, 8, 8),
+    .ulp = ulps(2, 8, 8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "parts with the same index are added one by one, 16-bit ones in float32",
     .samples = {{{{{3}}, indices_below({3}, 5)}, {0, 5}},
@@ -181,7 +181,7 @@ const OpRow& kTakeAlongAxisGrad = register_op({
     .batching = batch_axis,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
-    .ulp = ulps(2, 8, 8),
+    .ulp = ulps(2, 8, 8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "elements with the same index are added one by one, 16-bit ones in float32",
     .samples = {{{{{3}}, indices_below({3}, 5)}, {0, 5}},

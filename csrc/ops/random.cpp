@@ -87,7 +87,7 @@ std::vector<Sample> real_samples() {
       int64_t low = attrs[1].as_int();
       int64_t high = attrs[2].as_int();
       DType dtype = attrs[5].as_dtype();
-      if (!is_integer(dtype)) {
+      if (dtype != DType::Int32 && dtype != DType::Int64) {
         raise(ErrorKind::DType, row.name, ": dtype is ", dtype, 
               ": whole numbers are drawn as int32 or int64; cast them");
       }

@@ -75,29 +75,38 @@ std::vector<Sample> reduce_samples(bool empty_groups, std::vector<Attr> more = {
   return samples;
 }
 
-// int64, or on a device without it the type of its indices.
-DType widest_integer(const Device* device) { return device->stores(DType::Int64) ? DType::Int64 : DType::Int32; }
+// What a sum of this type gives if nothing is said: of bool and integers int64 (uint64 of unsigned ones), or on a
+// device without it the 32-bit type.
+DType sum_dtype(DType from, const Device* device) {
+  if (is_inexact(from)) return from;
+  if (is_unsigned(from)) return device->stores(DType::UInt64) ? DType::UInt64 : DType::UInt32;
+  return device->stores(DType::Int64) ? DType::Int64 : DType::Int32;
+}
 
 const OpRow& kSum = register_op({
     .name = "sum",
-    .summary = "The sum over `axis` (all axes if not given). bool and integers give int64 (on a device "
-               "without it, int32) unless `dtype` says otherwise.",
+    .summary = "The sum over `axis` (all axes if not given). bool and integers give int64, unsigned ones "
+               "uint64 (on a device without it, 32 bits), unless `dtype` says otherwise.",
     .attrs = {kAxes, kKeepdims, {.name = "dtype", .kind = FL_ATTR_DTYPE}},
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       DType dtype = attrs[2].as_dtype();
       if (dtype == DType::Bool) {
         raise(ErrorKind::DType, row.name, ": dtype is bool, which cannot hold a sum: write any(x), or dtype=int64");
       }
-      if (is_float(inputs[0].dtype()) && is_integer(dtype)) {
+      if (is_inexact(inputs[0].dtype()) && is_integer(dtype)) {
         raise(ErrorKind::DType, row.name, ": x is ", inputs[0].dtype(), " and dtype ", dtype,
               ": a sum of floats is a float; cast x first to cut its fractions off");
+      }
+      if (is_complex(inputs[0].dtype()) && !is_complex(dtype)) {
+        raise(ErrorKind::DType, row.name, ": x is ", inputs[0].dtype(), " and dtype ", dtype,
+              ": a sum of complex numbers is complex; write sum(real(x))");
       }
       out[0] = {output_shape(inputs, attrs), dtype};
     },
     .normalize = [](const OpRow& row, Inputs inputs, std::span<Attr> attrs) {
       normalize(row, inputs, attrs);
       DType from = inputs[0].dtype();
-      if (attrs[2].is_none()) attrs[2] = is_float(from) ? from : widest_integer(inputs[0].device());
+      if (attrs[2].is_none()) attrs[2] = sum_dtype(from, inputs[0].device());
     },
     .arrange = arrange,
     .vjp = [](const Backward& b) {
@@ -105,7 +114,7 @@ const OpRow& kSum = register_op({
     },
     .batching = batch_axes,
     .autocast = Autocast::Float32,
-    .ulp = ulps(1, 16, 16),
+    .ulp = ulps(1, 16, 16, 16, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "partial sums round at the size of the terms; 16-bit floats are summed in float32 and rounded once",
     .samples = [] {
@@ -121,7 +130,7 @@ const OpRow& kMean = register_op({
     .summary = "The mean over `axis` (all axes if not given); NaN where there is nothing.",
     .attrs = {kAxes, kKeepdims},
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
-      require_dtype(row, inputs[0], kFloats, "a mean needs floats: cast it, for example to float32");
+      require_dtype(row, inputs[0], kInexact, "a mean needs floats: cast it, for example to float32");
       out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
     },
     .normalize = normalize,
@@ -133,7 +142,7 @@ const OpRow& kMean = register_op({
     },
     .batching = batch_axes,
     .autocast = Autocast::Float32,
-    .ulp = ulps(1, 16, 16),
+    .ulp = ulps(1, 16, 16, 16, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "the sum's roundings over its size, and one division",
     .samples = reduce_samples(true),
@@ -264,7 +273,7 @@ const OpRow& truth(const char* name, const char* summary) {
 }  // namespace
 
 Tensor sum(const Tensor& x, const Dims& axes, bool keepdims) {
-  return apply(kSum, {x}, {axes, keepdims, is_float(x.dtype()) ? x.dtype() : widest_integer(x.device())});
+  return apply(kSum, {x}, {axes, keepdims, sum_dtype(x.dtype(), x.device())});
 }
 Tensor max(const Tensor& x, const Dims& axes, bool keepdims) { return apply(kMax, {x}, {axes, keepdims}); }
 

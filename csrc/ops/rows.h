@@ -8,9 +8,11 @@
 
 namespace flambeau::ops {
 
-// Bounds for float16 and bfloat16, float32, float64; integers and bool are always exact.
-constexpr std::array<float, kDTypeCount> ulps(float half, float single, float full) {
-  return {0, 0, 0, half, half, single, full};
+// Bounds for float16 and bfloat16, float32, float64, complex64, complex128 (counted at the magnitude); integers and
+// bool are always exact.
+constexpr std::array<float, kDTypeCount> ulps(float half, float single, float full, float single_pair = 0,
+                                              float full_pair = 0) {
+  return {0, 0, 0, 0, 0, 0, 0, 0, 0, half, half, single, full, single_pair, full_pair};
 }
 
 // The gradient is zero almost everywhere.

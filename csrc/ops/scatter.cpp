@@ -41,6 +41,9 @@ void check(const OpRow& row, Inputs inputs, Attrs attrs) {
   if (x.dtype() == DType::Bool && reduce != "set") {
     raise(ErrorKind::DType, row.name, ": x is bool, which can only be set: cast it to int64 to ", reduce);
   }
+  if (is_complex(x.dtype()) && (reduce == "max" || reduce == "min")) {
+    raise(ErrorKind::DType, row.name, ": x is ", x.dtype(), ", and complex numbers have no order to take the ", reduce, " by");
+  }
 }
 
 // Picks from an x-shaped tensor what stands at the indices: the counterpart of the op.
@@ -153,7 +156,7 @@ std::vector<Sample> with_reductions(const std::vector<Sample>& plain) {
     .differentiable = 0b101,
     .saves_inputs = 0b111,
     .saves_outputs = 1,
-    .ulp = ulps(2, 8, 8),
+    .ulp = ulps(2, 8, 8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "values with the same index are taken one by one, 16-bit ones in float32",
     .samples = with_reductions({{{{{5}}, indices_below({4}, 5), {{4}}}, {0}},
@@ -195,7 +198,7 @@ std::vector<Sample> with_reductions(const std::vector<Sample>& plain) {
     .differentiable = 0b101,
     .saves_inputs = 0b111,
     .saves_outputs = 1,
-    .ulp = ulps(2, 8, 8),
+    .ulp = ulps(2, 8, 8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "values with the same index are taken one by one, 16-bit ones in float32",
     .samples = with_reductions({{{{{5}}, indices_below({4}, 5), {{4}}}, {0}},

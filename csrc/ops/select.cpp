@@ -32,10 +32,16 @@ const OpRow& kWhere = register_op({
 
 [[maybe_unused]] const OpRow& kCast = register_op({
     .name = "cast",
-    .summary = "The same values in another dtype; floats become integers by cutting toward zero, bool by not being 0.",
+    .summary = "The same values in another dtype; floats become integers by cutting toward zero, bool by not being 0. "
+               "Complex numbers become no real ones: write real(x).",
     .attrs = {{.name = "dtype", .kind = FL_ATTR_DTYPE, .required = true}},
     .pointwise = true,
-    .result = [](DType, Attrs attrs) { return attrs[0].as_dtype(); },
+    .result = [](DType from, Attrs attrs) {
+      const DType to = attrs[0].as_dtype();
+      if (is_complex(from) && !is_complex(to) && to != DType::Bool)
+        raise(ErrorKind::DType, "cast: ", from, " to ", to, " would drop the imaginary parts; write fl.real(x), or fl.abs(x)");
+      return to;
+    },
     .public_name = false,
     .vjp = [](const Backward& b) { b.give(0, cast(b.grad(), b.input(0).dtype())); },
     .ulp = ulps(1, 0, 0),
@@ -43,7 +49,16 @@ const OpRow& kWhere = register_op({
     .samples = [] {
       std::vector<Sample> samples;
       for (int i = 0; i < kDTypeCount; ++i) {
-        for (Sample& sample : unary_samples(-9, 9, {static_cast<DType>(i)})) samples.push_back(std::move(sample));
+        const auto to = static_cast<DType>(i);
+        // What a number becomes that the type cannot hold is left open: unsigned types are tried with none below 0.
+        if (is_unsigned(to)) {
+          samples.push_back({{{{2, 1, 5}, 0, 9}}, {to}});
+          samples.push_back({{{{67}, 0, 9}}, {to}});
+        } else if (contains(kSigned, to) && size_of(to) < 4) {
+          samples.push_back({{{{67}, -9, 9}}, {to}});
+        } else {
+          for (Sample& sample : unary_samples(-9, 9, {to})) samples.push_back(std::move(sample));
+        }
       }
       return samples;
     }(),

@@ -22,6 +22,10 @@ void normalize(const OpRow& row, Inputs inputs, std::span<Attr> attrs) {
   attrs[0] = normal_axis(row.name, attrs[0].is_none() ? -1 : attrs[0].as_int(), x.ndim());
 }
 
+void require_order(const OpRow& row, const Tensor& x) {
+  if (is_complex(x.dtype())) raise(ErrorKind::DType, row.name, ": x is ", x.dtype(), ", and complex numbers have no order: take abs(x), real(x) or imag(x)");
+}
+
 std::vector<Sample> sort_samples() {
   std::vector<Sample> samples;
   struct Case {
@@ -43,7 +47,8 @@ const OpRow& kArgsort = register_op({
     .summary = "The indices that put each line along an axis in order; equal elements stay in the order that they "
                "have, and NaN counts as larger than every number.",
     .attrs = {kAxis, kDescending, kStable},
-    .infer = [](const OpRow&, Inputs inputs, Attrs, std::span<Meta> out) {
+    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
+      require_order(row, inputs[0]);
       out[0] = {inputs[0].shape(), DType::Int64};
     },
     .normalize = normalize,
@@ -59,7 +64,8 @@ const OpRow& kArgsort = register_op({
                "larger than every number.",
     .attrs = {kAxis, kDescending, kStable},
     .composite = true,
-    .infer = [](const OpRow&, Inputs inputs, Attrs, std::span<Meta> out) {
+    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
+      require_order(row, inputs[0]);
       out[0] = {inputs[0].shape(), inputs[0].dtype()};
     },
     .normalize = normalize,
@@ -113,7 +119,8 @@ const OpRow& kArgtop = register_op({
     .attrs = kTopAttrs,
     .composite = true,
     .public_name = false,
-    .infer = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_order(row, inputs[0]);
       out[0] = {top_shape(inputs[0], attrs), DType::Int64};
     },
     .normalize = normalize_top,
@@ -134,7 +141,8 @@ const OpRow& kArgtop = register_op({
     .output_count = 2,
     .attrs = kTopAttrs,
     .composite = true,
-    .infer = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_order(row, inputs[0]);
       out[0] = {top_shape(inputs[0], attrs), inputs[0].dtype()};
       out[1] = {top_shape(inputs[0], attrs), DType::Int64};
     },

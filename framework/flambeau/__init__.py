@@ -18,15 +18,23 @@ from ._core import (
     Tensor,
     bfloat16,
     bool_,
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
     get_num_threads,
+    int8,
+    int16,
     int32,
     int64,
     recording,
     set_num_threads,
     tensor,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from ._version import __version__
 from .array_api import *

@@ -16,14 +16,26 @@ class DType:
     def is_float(self) -> bool: ...
     @property
     def is_integer(self) -> bool: ...
+    @property
+    def is_signed(self) -> bool: ...
+    @property
+    def is_complex(self) -> bool: ...
 
 bool_: DType
+int8: DType
+int16: DType
 int32: DType
 int64: DType
+uint8: DType
+uint16: DType
+uint32: DType
+uint64: DType
 float16: DType
 bfloat16: DType
 float32: DType
 float64: DType
+complex64: DType
+complex128: DType
 
 class Device:
     @property
@@ -213,7 +225,7 @@ class Recorder:
     def stop(self) -> None: ...
     def finish(self, results: Sequence[Tensor]) -> Graph: ...
 
-Operand = Tensor | float
+Operand = Tensor | complex
 Ints = int | Sequence[int]
 DTypeLike = DType | str | type
 DeviceLike = object  # a Device, its name, or None

@@ -133,7 +133,7 @@ def _call(case: opcases.Case, inputs: Sequence[fl.Tensor], device: str) -> list[
 
 
 def _inputs_of(case: opcases.Case, seed: int) -> list[Any]:
-    return [values for values in opcases.arrays(case, seed) if values.dtype.kind == "f"]
+    return [values for values in opcases.arrays(case, seed) if values.dtype.kind in "fc"]
 
 
 def _gradients(case: opcases.Case, device: str, seed: int) -> list[fl.Tensor]:
@@ -167,7 +167,7 @@ def _largest(actual: Sequence[fl.Tensor], expected: Sequence[fl.Tensor], bounds:
         dtype = str(theirs.dtype)
         mine, reference = opcases.values(ours), opcases.values(theirs)
         # A place is counted in the device's own index type.
-        same_dtype = str(ours.dtype) == dtype or {str(ours.dtype), dtype} == {"int32", "int64"}
+        same_dtype = str(ours.dtype) == dtype or {str(ours.dtype), dtype} in ({"int32", "int64"}, {"uint32", "uint64"})
         if not same_dtype or mine.shape != reference.shape:
             return _Distance(np.inf, worst.bound, f"result {number} is {ours.dtype} {mine.shape}, and the reference "
                                                   f"gives {dtype} {reference.shape}")
@@ -186,7 +186,7 @@ def _largest(actual: Sequence[fl.Tensor], expected: Sequence[fl.Tensor], bounds:
 
 
 def _largest_of(arrays: Sequence[Any]) -> float:
-    sizes = [np.abs(np.asarray(values, dtype=np.float64)) for values in arrays]
+    sizes = [np.abs(np.asarray(values, dtype=np.complex128)) for values in arrays]
     return max((float(values[np.isfinite(values)].max()) for values in sizes if np.isfinite(values).any()), default=0.0)
 
 

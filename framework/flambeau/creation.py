@@ -16,26 +16,36 @@ __all__ = [
 Shape = int | tuple[int, ...] | list[int]
 
 
-def full(shape: Shape, fill_value: float, *, dtype: DType | None = None, device: object = None) -> Tensor:
-    """One value everywhere. Without dtype: float32 for a float, int64 for an int, bool for a bool."""
+def full(shape: Shape, fill_value: complex, *, dtype: DType | None = None, device: object = None) -> Tensor:
+    """One value everywhere. Without dtype: float32 for a float, int64 for an int, bool for a bool, complex64."""
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if dtype is None:
         kind = type(fill_value)
         dtype = _core.bool_ if kind is bool else _core.int64 if issubclass(kind, int) else _core.float32
+        dtype = _core.complex64 if issubclass(kind, complex) else dtype
     dtype = _core.dtype(dtype)
-    whole = int(fill_value) if not isinstance(fill_value, float) or math.isfinite(fill_value) else 0
+    if isinstance(fill_value, complex) and not dtype.is_complex:
+        raise _core.DTypeError(f"full: {fill_value} is not {dtype}; ask for complex64 or complex128")
+    value, whole, imaginary = fill_value, 0, 0.0
+    if isinstance(fill_value, complex):
+        value, imaginary = fill_value.real, fill_value.imag
     if dtype == _core.bool_:
-        whole = int(bool(fill_value))
+        whole = int(bool(value))
     elif dtype.is_integer:
-        if isinstance(fill_value, float) and not fill_value.is_integer():
-            raise _core.DTypeError(f"full: {fill_value} is not {dtype}; ask for a float dtype or round it")
-        limit = 2 ** (dtype.itemsize * 8 - 1)
-        if not -limit <= whole < limit:
-            raise ValueError(f"full: {whole} does not fit into {dtype}")
-    elif not -(2**63) <= whole < 2**63:
-        whole = 0
-    return _core.apply("full", [], [_shape(shape), float(fill_value), whole, dtype], device)
+        whole = _whole(value, dtype)
+    return _core.apply("full", [], [_shape(shape), float(value), whole, dtype, imaginary], device)
+
+
+def _whole(value: float, dtype: DType) -> int:
+    """The value as the op's attribute holds it: of a uint64 the bits."""
+    if isinstance(value, float) and not value.is_integer():
+        raise _core.DTypeError(f"full: {value} is not {dtype}; ask for a float dtype or round it")
+    bits, whole = dtype.itemsize * 8, int(value)
+    low = -(2 ** (bits - 1)) if dtype.is_signed else 0
+    if not low <= whole < low + 2**bits:
+        raise ValueError(f"full: {whole} does not fit into {dtype}")
+    return whole - 2**64 if whole >= 2**63 else whole
 
 
 def zeros(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
@@ -53,7 +63,7 @@ def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) ->
     return zeros(shape, dtype=dtype, device=device)
 
 
-def full_like(x: Tensor, /, fill_value: float, *, dtype: DType | None = None, device: object = None) -> Tensor:
+def full_like(x: Tensor, /, fill_value: complex, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """One value, with the shape, dtype and device of x."""
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
 

@@ -10,28 +10,31 @@ from ._core import DType, Tensor
 finfo_result = namedtuple("finfo_result", ["bits", "eps", "max", "min", "smallest_normal", "dtype"])
 iinfo_result = namedtuple("iinfo_result", ["bits", "max", "min", "dtype"])
 
-_ORDER = ("bool", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 # bits of the fraction, largest exponent
 _FLOATS = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023)}
+_SIGNED = {"int8", "int16", "int32", "int64"}
+_UNSIGNED = {"uint8", "uint16", "uint32", "uint64"}
+_COMPLEX = {"complex64": "float32", "complex128": "float64"}  # with the dtype of the parts
 _KINDS = {
     "bool": {"bool"},
-    "signed integer": {"int32", "int64"},
-    "unsigned integer": set(),
-    "integral": {"int32", "int64"},
+    "signed integer": _SIGNED,
+    "unsigned integer": _UNSIGNED,
+    "integral": _SIGNED | _UNSIGNED,
     "real floating": set(_FLOATS),
-    "complex floating": set(),
-    "numeric": {"int32", "int64", *_FLOATS},
+    "complex floating": set(_COMPLEX),
+    "numeric": {*_SIGNED, *_UNSIGNED, *_FLOATS, *_COMPLEX},
 }
 
 
 def finfo(dtype: DType | Tensor, /) -> finfo_result:
-    """Limits of a floating-point dtype.
+    """Limits of a floating-point dtype; of a complex one those of its parts.
 
     >>> import flambeau as fl
     >>> fl.finfo(fl.float16).max
     65504.0
     """
     dtype = _dtype_of(dtype)
+    dtype = _core.dtype(_COMPLEX.get(dtype.name, dtype.name))
     if dtype.name not in _FLOATS:
         raise _core.DTypeError(f"finfo: {dtype} is no floating-point dtype; for integers there is fl.iinfo")
     fraction, exponent = _FLOATS[dtype.name]
@@ -45,6 +48,8 @@ def iinfo(dtype: DType | Tensor, /) -> iinfo_result:
     if not dtype.is_integer:
         raise _core.DTypeError(f"iinfo: {dtype} is no integer dtype; for floats there is fl.finfo")
     bits = dtype.itemsize * 8
+    if not dtype.is_signed:
+        return iinfo_result(bits, 2**bits - 1, 0, dtype)
     return iinfo_result(bits, 2 ** (bits - 1) - 1, -(2 ** (bits - 1)), dtype)
 
 
@@ -55,15 +60,17 @@ def result_type(*arrays_and_dtypes: object) -> DType:
     >>> fl.result_type(fl.int32, fl.float16, 2.0)
     flambeau.float16
     """
-    typed = [_dtype_of(x) for x in arrays_and_dtypes if not isinstance(x, bool | int | float)]
-    numbers = [x for x in arrays_and_dtypes if isinstance(x, bool | int | float)]
+    typed = [_dtype_of(x) for x in arrays_and_dtypes if not isinstance(x, bool | int | float | complex)]
+    numbers = [x for x in arrays_and_dtypes if isinstance(x, bool | int | float | complex)]
     if not typed:
         raise ValueError("result_type: at least one tensor or dtype is needed; Python's numbers have none of their own")
     result = typed[0]
     for other in typed[1:]:
         result = _core.promote(result, other)
     for number in numbers:
-        if isinstance(number, float) and not result.is_float:
+        if isinstance(number, complex):
+            result = _core.promote(result, _core.complex64) if not result.is_integer else _core.complex64
+        elif isinstance(number, float) and not (result.is_float or result.is_complex):
             result = _core.float32
         elif not isinstance(number, bool) and result == _core.bool_:
             result = _core.int64

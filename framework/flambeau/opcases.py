@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import flambeau as fl
 from flambeau import _core
-from flambeau.optable import FLOATS, INTEGERS, Row, Sample, SampleInput
+from flambeau.optable import COMPLEX, DTYPES, FLOATS, INTEGERS, Row, Sample, SampleInput
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -31,7 +31,13 @@ _INTEGERS_TOO = {
     "sum", "matmul", "max", "min", "argmax", "argmin", "take", "take_along_axis", "sort", "argsort", "topk", "argtop",
     "searchsorted", "nonzero", "cumulative_sum", "cumulative_prod", "put", "scatter",
 }  # fmt: skip
+_COMPLEX_TOO = {
+    "sum", "mean", "matmul", "take", "take_along_axis", "take_grad", "take_along_axis_grad", "cumulative_sum",
+    "cumulative_prod", "put", "scatter", "nonzero",
+}  # fmt: skip
 _ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad"}
+# Those that share their loops with others are tried in two layouts; none of them holds a NaN.
+_SHARED_LOOPS = {"int8", "int16", "uint8", "uint16", "uint32", "uint64"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,9 @@ def dtypes_of(row: Row) -> tuple[str, ...]:
     if row.pointwise:
         return row.dtypes
     if row.view or row.name in _ANY_DTYPE:
-        return ("bool", *INTEGERS, *FLOATS)
-    return (*INTEGERS, *FLOATS) if row.name in _INTEGERS_TOO else FLOATS
+        return DTYPES
+    numbers = (*INTEGERS, *FLOATS) if row.name in _INTEGERS_TOO else FLOATS
+    return (*numbers, *COMPLEX) if row.name in _COMPLEX_TOO else numbers
 
 
 def cases(row: Row, dtype: str, layouts: Sequence[str] = LAYOUTS) -> Iterator[Case]:
@@ -75,16 +82,28 @@ def cases(row: Row, dtype: str, layouts: Sequence[str] = LAYOUTS) -> Iterator[Ca
 
 
 def _makes_sense(row: Row, dtype: str, sample: Sample, layout: str) -> bool:
+    if dtype in COMPLEX and any(value in DTYPES and value not in (*COMPLEX, "bool") for value in sample.attrs):
+        return False  # no cast, and no sum, takes the imaginary part away
+    if dtype in COMPLEX and {"max", "min"} & {value for value in sample.attrs if isinstance(value, str)}:
+        return False  # complex numbers have no order
+    if dtype in _SHARED_LOOPS and layout not in ("plain", "strided"):
+        return False
     if layout == "plain":
         return True
     if row.in_place or not any(given.shape for given in sample.inputs):
         return False
     if layout == "special":
-        if dtype not in FLOATS or not (row.pointwise or row.name in _SPECIAL_OPS):
+        if dtype not in (*FLOATS, *_specials_of(row)) or not (row.pointwise or row.name in _SPECIAL_OPS):
             return False
         # What a NaN becomes as an integer is left open.
-        return row.name != "cast" or sample.attrs[0] in FLOATS
+        return row.name != "cast" or sample.attrs[0] in (*FLOATS, *COMPLEX)
     return True
+
+
+def _specials_of(row: Row) -> tuple[str, ...]:
+    """Complex numbers with NaN and infinities have one meaning only where each part goes its own way."""
+    parts = {"where", "cast", "copy", "equal", "not_equal", "isnan", "isinf", "isfinite", "real", "imag", "conj"}
+    return COMPLEX if row.name in parts else ()
 
 
 def arrays(case: Case, seed: int = 0) -> list[Array]:
@@ -98,8 +117,17 @@ def _array(given: SampleInput, case: Case, random: np.random.Generator) -> Array
     if given.kind == "bool" or (given.kind == "value" and case.dtype == "bool"):
         return random.integers(0, 2, given.shape).astype(bool)
     if given.kind == "index" or case.dtype in INTEGERS:
-        values = random.integers(int(np.floor(given.low)), int(np.ceil(given.high)), given.shape)
+        low, high = int(np.floor(given.low)), int(np.ceil(given.high))
+        if given.kind == "value" and case.dtype.startswith("u"):
+            low, high = max(low, 0), max(high, 2)  # a sample below 0 has no meaning here
+        values = random.integers(low, high, given.shape)
         return values.astype("int64" if given.kind == "index" else case.dtype)
+    if case.dtype in COMPLEX:
+        half = replace(case, dtype="float32" if case.dtype == "complex64" else "float64")
+        real, imaginary = _array(given, half, random), _array(given, half, random)
+        both = np.empty(given.shape, case.dtype)
+        both.real, both.imag = real, imaginary
+        return both
     values = np.asarray(random.uniform(given.low, given.high, given.shape))
     if case.layout == "special":
         flat = values.reshape(-1)

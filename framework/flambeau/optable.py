@@ -12,8 +12,9 @@ from typing import Any, Literal
 from flambeau import _core
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-INTEGERS = ("int32", "int64")
-DTYPES = ("bool", *INTEGERS, *FLOATS)
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+COMPLEX = ("complex64", "complex128")
+DTYPES = ("bool", *INTEGERS, *FLOATS, *COMPLEX)
 
 Value = bool | int | float | str | tuple[int, ...] | None
 
@@ -132,6 +133,7 @@ def markdown() -> str:
         "- *gradient*: **rule** is a derivative of its own, **parts** goes through the decomposition.",
         "- *ulp*: largest distance from the exact value for float16 and bfloat16 / float32 / float64, in units in the",
         "  last place of the result, or (with *) of the largest value among inputs and result. Integers are exact.",
+        "  After a comma those of complex64 / complex128, counted at the magnitude.",
         "",
     ]
     for title, chosen in (
@@ -152,6 +154,8 @@ def _markdown_line(row: Row) -> str:
         gradient = "rule" if row.has_vjp else "parts"
     star = "*" if row.ulp_at == "largest" else ""
     ulp = " / ".join(f"{row.ulp[dtype]:g}" for dtype in ("float16", "float32", "float64")) + star
+    if any(row.ulp[dtype] for dtype in COMPLEX):
+        ulp += ", " + " / ".join(f"{row.ulp[dtype]:g}" for dtype in COMPLEX)
     return f"| `{row.signature}` | {row.summary} | {kind} | {gradient} | {ulp} | {row.ulp_note} |"
 
 

@@ -30,7 +30,7 @@ def format_tensor(x: Tensor, spec: str) -> str:
 
 def _notes(x: Tensor) -> list[str]:
     notes = []
-    if x.dtype not in (_core.float32, _core.int64, _core.bool_) or x.size == 0:
+    if x.dtype not in (_core.float32, _core.int64, _core.bool_, _core.complex64) or x.size == 0:
         notes.append(f"dtype={x.dtype}")
     if str(x.device) != "cpu":
         notes.append(f"device='{x.device}'")
@@ -66,7 +66,9 @@ def _nested(x: Tensor, with_edges: bool, indent: str) -> str:
     return f"[{(',' + chr(10) * (x.ndim - 1) + indent + ' ').join(parts)}]"
 
 
-def _number(value: float | int | bool) -> str:
+def _number(value: complex | float | int | bool) -> str:
+    if isinstance(value, complex):
+        return f"{value.real:.6g}{value.imag:+.6g}j"
     if not isinstance(value, float):
         return str(value)
     text = f"{value:.6g}"

@@ -65,7 +65,8 @@ class Generator:
             raise RuntimeError(f"{op}: a recorded function would draw the same numbers in every run; pass them in")
         shape = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
         dtype = _core.dtype(dtype)
-        drawn = dtype if dtype.name in ("float32", "float64", "int32", "int64") else _core.float32
+        whole = _core.int64 if dtype.is_integer else _core.float32
+        drawn = dtype if dtype.name in ("float32", "float64", "int32", "int64") else whole
         x = _core.apply(op, [], [shape, *between, self.seed, self.offset, drawn], device)
         # Two elements at least come from each block of four words; float64 and integers take two words each.
         self.offset += math.ceil(x.size / 2)

@@ -19,11 +19,13 @@ from typing import Any
 import flambeau as fl
 from flambeau import _core
 
-_DTYPES = {"BOOL": "bool", "I32": "int32", "I64": "int64", "F16": "float16", "BF16": "bfloat16", "F32": "float32",
-           "F64": "float64"}
+_DTYPES = {"BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16",
+           "U32": "uint32", "U64": "uint64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
+           "C64": "complex64"}
 _CODES = {name: code for code, name in _DTYPES.items()}
-_WIDTHS = {"BOOL": 1, "I32": 4, "I64": 8, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}
-_OTHERS = {"U8", "I8", "U16", "I16", "U32", "U64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2", "C64"}
+_WIDTHS = {"BOOL": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "U16": 2, "U32": 4, "U64": 8, "F16": 2, "BF16": 2,
+           "F32": 4, "F64": 8, "C64": 8}
+_OTHERS = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2"}
 _LARGEST_HEADER = 100_000_000  # what the format's own library accepts
 _METADATA = "__metadata__"
 
@@ -99,6 +101,9 @@ def _header(tensors: Mapping[str, fl.Tensor], metadata: Mapping[str, str] | None
             raise ValueError(f"save: {name!r} is not a name for a tensor; names are text other than {_METADATA!r}")
         if not isinstance(tensor, fl.Tensor):
             raise TypeError(f"save: {name} is a {type(tensor).__name__}, not a tensor; wrap it in fl.tensor()")
+        if str(tensor.dtype) not in _CODES:
+            raise fl.DTypeError(f"save: {name} is {tensor.dtype}, which the format does not have; it has "
+                                f"{', '.join(_CODES)}")
     described: dict[str, Any] = {}
     if metadata:
         if not all(isinstance(text, str) for pair in metadata.items() for text in pair):

@@ -15,6 +15,7 @@ Function = Callable[..., fl.Tensor | Sequence[fl.Tensor]]
 
 # Digits after the leading one, and the exponent of the smallest normal number.
 _FORMATS = {"float16": (10, -14), "bfloat16": (7, -126), "float32": (23, -126), "float64": (52, -1022)}
+_PARTS = {"complex64": "float32", "complex128": "float64"}
 
 __all__ = ["assert_close", "gradcheck", "gradgradcheck", "ulp_distance", "unit_in_last_place"]
 
@@ -25,8 +26,9 @@ def unit_in_last_place(values: Any, dtype: str) -> Array:
     >>> unit_in_last_place([1.0, 1.5, 4.0], "float32").tolist() == [2**-23, 2**-23, 2**-21]
     True
     """
-    digits, smallest = _FORMATS[dtype]
-    magnitudes = np.abs(np.asarray(values, dtype=np.float64))
+    digits, smallest = _FORMATS[_PARTS.get(dtype, dtype)]
+    given = np.asarray(values)
+    magnitudes = np.abs(given.astype(np.complex128 if given.dtype.kind == "c" else np.float64))
     finite = np.where(np.isfinite(magnitudes), magnitudes, 0.0)
     _, exponents = np.frexp(finite)
     exponents = np.where(finite == 0, smallest, np.maximum(exponents - 1, smallest))
@@ -37,12 +39,15 @@ def ulp_distance(actual: Any, expected: Any, dtype: str, *, at: Any = None) -> A
     """How far `actual` is from `expected`, in units in the last place of `dtype` at `expected` (or at `at`).
 
     Equal values, equal infinities and two NaNs are 0 apart; a number and a NaN or infinity are infinitely far apart.
-    The sign of zero does not count. Integers and bool are 0 apart or infinitely far.
+    The sign of zero does not count. Integers and bool are 0 apart or infinitely far. Complex numbers are as far
+    apart as in the plane, counted at the magnitude.
 
     >>> ulp_distance([1.0, 2.0], [1.0 + 2**-22, 2.0], "float32").tolist()
     [2.0, 0.0]
     """
     a, e = np.broadcast_arrays(_numpy(actual), _numpy(expected))
+    if dtype in _PARTS:
+        return _pair_distance(a.astype(np.complex128), e.astype(np.complex128), dtype, at)
     if dtype not in _FORMATS:
         return np.where(a == e, 0.0, np.inf)
     a, e = a.astype(np.float64), e.astype(np.float64)
@@ -51,6 +56,15 @@ def ulp_distance(actual: Any, expected: Any, dtype: str, *, at: Any = None) -> A
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = np.abs(a - e) / unit
     return np.where(same, 0.0, np.where(np.isfinite(a) & np.isfinite(e), distance, np.inf))
+
+
+def _pair_distance(a: Array, e: Array, dtype: str, at: Any) -> Array:
+    part = _PARTS[dtype]
+    apart = np.maximum(ulp_distance(a.real, e.real, part), ulp_distance(a.imag, e.imag, part))
+    unit = unit_in_last_place(e if at is None else at, dtype)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        distance = np.abs(a - e) / unit
+    return np.where(apart == 0, 0.0, np.where(np.isfinite(a) & np.isfinite(e), distance, apart))
 
 
 def assert_close(
@@ -85,7 +99,8 @@ def assert_close(
         unit = " ulp"
     else:
         with np.errstate(invalid="ignore"):
-            wide, target = a.astype(np.float64), e.astype(np.float64)
+            kind = np.complex128 if "c" in (a.dtype.kind, e.dtype.kind) else np.float64
+            wide, target = a.astype(kind), e.astype(kind)
             distance = np.where((a == e) | ((a != a) & (e != e)), 0.0, np.abs(wide - target))
             bound = atol + rtol * np.where(np.isfinite(target), np.abs(target), 0.0)
         unit = ""

@@ -17,7 +17,7 @@ Oracle = Callable[[list[Array], Attrs], Any]
 
 def numpy_result(op: str, inputs: list[Array], attrs: Attrs) -> list[Array] | None:
     """NumPy's results; floats are computed as float64. None where NumPy does not define the case."""
-    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in inputs]
+    wide = [x.astype({"f": np.float64, "c": np.complex128}.get(x.dtype.kind, x.dtype)) for x in inputs]
     with np.errstate(all="ignore"):
         result = NUMPY[op](wide, attrs)
     if result is None:
@@ -48,7 +48,7 @@ def _gelu_grad(g: Array, x: Array, approximate: bool) -> Array:
 
 
 def _pow(a: Array, b: Array) -> Any:
-    if a.dtype.kind == "f":
+    if a.dtype.kind in "fcu":
         return np.power(a, b)
     # NumPy refuses negative integer exponents; Python's exact numbers do not.
     cut = [int(p) ** int(q) if q >= 0 else int(float(p) ** float(q)) if p else 0 for p, q in np.broadcast(a, b)]
@@ -65,7 +65,8 @@ def _mean(x: list[Array], attrs: Attrs) -> Any:
 
 
 def _sum(x: list[Array], attrs: Attrs) -> Any:
-    dtype = attrs[2] if attrs[2] is not None or x[0].dtype.kind == "f" else "int64"
+    kind = x[0].dtype.kind
+    dtype = attrs[2] if attrs[2] is not None or kind in "fc" else "uint64" if kind == "u" else "int64"
     return np.sum(x[0], axis=attrs[0], keepdims=attrs[1], dtype=dtype)
 
 
@@ -93,7 +94,7 @@ def _take_grad(x: list[Array], attrs: Attrs) -> Array:
     g, indices = x
     axis, size = attrs
     shape = (*g.shape[:axis], size, *g.shape[axis + indices.ndim :])
-    result = np.zeros(shape)
+    result = np.zeros(shape, np.result_type(g, np.float64))
     np.add.at(result, (slice(None),) * axis + (indices,), g)
     return result
 
@@ -103,7 +104,7 @@ def _take_along_axis_grad(x: list[Array], attrs: Attrs) -> Array:
     axis, size = attrs
     shape = list(g.shape)
     shape[axis] = size
-    result = np.zeros(shape)
+    result = np.zeros(shape, np.result_type(g, np.float64))
     places = list(np.indices(indices.shape))
     places[axis] = indices
     np.add.at(result, tuple(places), g)
@@ -147,13 +148,15 @@ def _cross_entropy_grad(x: list[Array], attrs: Attrs) -> Array:
 
 
 def _full(x: list[Array], attrs: Attrs) -> Array:
-    shape, value, whole, dtype = attrs
-    return np.full(shape, value if "float" in dtype else whole, dtype="float32" if dtype == "bfloat16" else dtype)
+    shape, value, whole, dtype, imaginary = attrs
+    value = complex(value, imaginary) if "complex" in dtype else value if "float" in dtype else whole
+    return np.full(shape, value, dtype={"bfloat16": "float32", "complex64": "complex128"}.get(dtype, dtype))
 
 
 def _arange(x: list[Array], attrs: Attrs) -> Array:
     start, step, count, dtype = attrs
-    return (start + step * np.arange(count)).astype("float64" if "float" in dtype else dtype)
+    return (start + step * np.arange(count)).astype("float64" if "float" in dtype else dtype.replace("64", "128")
+                                                    if "complex" in dtype else dtype)
 
 
 def _sgd(x: list[Array], attrs: Attrs) -> list[Array]:
@@ -355,7 +358,7 @@ NUMPY: dict[str, Oracle] = {
     "logical_or": _elementwise(np.logical_or),
     "logical_xor": _elementwise(np.logical_xor),
     "where": _elementwise(np.where),
-    "cast": lambda x, attrs: x[0] if "float" in attrs[0] else x[0].astype(attrs[0]),
+    "cast": lambda x, attrs: x[0] if "float" in attrs[0] or "complex" in attrs[0] else x[0].astype(attrs[0]),
     "copy": lambda x, attrs: x[0],
     "to_device": lambda x, attrs: x[0],
     "sum": _sum,

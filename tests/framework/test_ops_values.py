@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from flambeau.opcases import FLOATS, Array, Case, arrays, cases, dtypes_of, run, tensors, values
-from flambeau.optable import Row, rows
+from flambeau.optable import COMPLEX, Row, rows
 from flambeau.testing import assert_close, ulp_distance
 
 from tests.framework import oracles
@@ -16,7 +16,7 @@ IDS = [f"{row.name}-{dtype}" for row, dtype in EVERY]
 
 def largest(inputs: list[Array], expected: Array) -> float:
     """Where a bound of kind "largest" is counted: the largest finite magnitude around."""
-    around = [x.astype(np.float64) for x in (*inputs, expected) if x.dtype.kind == "f"]
+    around = [x for x in (*inputs, expected) if x.dtype.kind in "fc"]
     finite = [np.abs(x[np.isfinite(x)]).max(initial=0.0) for x in around]
     return float(max(finite, default=0.0))
 
@@ -51,18 +51,21 @@ def test_the_reference_gives_what_numpy_gives(row: Row, dtype: str) -> None:
         for got, wanted in zip(outputs, expected, strict=True):
             assert got.shape == wanted.shape, case.words
             named = str(got.dtype)
-            if named not in FLOATS:
+            if named not in (*FLOATS, *COMPLEX):
                 np.testing.assert_array_equal(values(got), wanted.astype(named), err_msg=case.words)
                 continue
             # One rounding to the dtype; float64 has NumPy's own roundings beside it.
-            bound = 1.0 if named != "float64" else max(row.ulp[named], 4.0)
+            bound = 1.0 if named not in ("float64", *COMPLEX) else max(row.ulp[named], 4.0)
             if row.ulp_at == "largest":
                 bound = max(bound, row.ulp[named])
             limit = float(np.finfo("float16" if named == "float16" else "float32").max)
-            overflow = (np.abs(wanted) > limit) & (named != "float64")
+            overflow = (np.abs(wanted) > limit) & (named in ("float16", "bfloat16", "float32"))
             at = largest(inputs, wanted) if row.ulp_at == "largest" else None
-            with np.errstate(over="ignore"):
-                wanted = np.where(overflow, np.copysign(np.inf, wanted), wanted)
+            with np.errstate(over="ignore", invalid="ignore"):
+                if named == "complex64":
+                    stored = wanted.astype(named)
+                    wanted = np.where(np.isfinite(stored), wanted, stored)
+                wanted = np.where(overflow, np.copysign(np.inf, wanted.real), wanted) if overflow.any() else wanted
             what = f"{row.name} {dtype} of {case.words}"
             assert_close(values(got), wanted, ulp=bound, at=at, dtype=named, what=what)
 
@@ -71,6 +74,8 @@ def test_the_reference_gives_what_numpy_gives(row: Row, dtype: str) -> None:
 PYTORCH_DIFFERS = {("sign", "special"), ("gelu", "special")}
 WITH_PYTORCH = [(row, dtype) for row, dtype in EVERY if row.name in oracles.TORCH]
 WITH_PYTORCH = [(row, dtype) for row, dtype in WITH_PYTORCH if row.name != "pow" or dtype in FLOATS]
+# PyTorch stores these, and computes with them in a few ops only.
+WITH_PYTORCH = [(row, dtype) for row, dtype in WITH_PYTORCH if dtype not in ("uint16", "uint32", "uint64")]
 
 
 @pytest.mark.torch
@@ -85,6 +90,11 @@ def test_the_cpu_gives_what_pytorch_gives(row: Row, dtype: str) -> None:
         expected = oracles.torch_result(row.name, there, case.sample.attrs)
         outputs = run(case, tensors(case, "cpu"))
         for got, wanted in zip(outputs, expected, strict=True):
+            if wanted.is_complex():
+                bound = 2 * max(row.ulp[str(got.dtype)], 4.0)
+                at = largest(arrays(case), wanted.numpy()) if row.ulp_at == "largest" else None
+                assert_close(values(got), wanted.numpy(), ulp=bound, at=at, dtype=str(got.dtype), what=case.words)
+                continue
             if not wanted.dtype.is_floating_point:
                 np.testing.assert_array_equal(values(got), wanted.numpy(), err_msg=case.words)
                 continue

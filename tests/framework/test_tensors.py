@@ -10,6 +10,7 @@ import weakref
 import flambeau as fl
 import numpy as np
 import pytest
+from flambeau.optable import COMPLEX, INTEGERS
 
 NUMPY_DTYPES = ["bool", "int32", "int64", "float16", "float32", "float64"]
 
@@ -83,20 +84,45 @@ def test_strided_arrays_keep_their_values(window):
     assert np.array_equal(np.asarray(fl.tensor(array)), array)
 
 
-@pytest.mark.parametrize(
-    ("source", "dtype"),
-    [("uint8", "int32"), ("int8", "int32"), ("uint16", "int32"), ("uint32", "int64"), ("uint64", "int64")],
-)
-def test_integers_that_are_unknown_here_widen(source, dtype):
-    array = np.array([0, 1, 100], dtype=source)
+@pytest.mark.parametrize("dtype", [*INTEGERS, *COMPLEX])
+def test_every_dtype_of_numpy_goes_in_and_out(dtype):
+    array = np.array([[0, 1, 100]], dtype=dtype)
     x = fl.asarray(array)
     assert str(x.dtype) == dtype
-    assert x.tolist() == [0, 1, 100]
+    assert x.tolist() == [[0, 1, 100]]
+    assert np.asarray(x).dtype == array.dtype
+    assert np.array_equal(np.from_dlpack(x), array)
+    assert np.array_equal(np.asarray(fl.from_dlpack(array)), array)
+    assert np.array_equal(np.asarray(fl.tensor(array[:, ::-1])), array[:, ::-1])
+    x[0, 0] = 7
+    assert array[0, 0] == 7
 
 
-def test_a_uint64_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="does not fit into int64"):
-        fl.asarray(np.array([2**63], dtype="uint64"))
+def test_the_largest_uint64_stays_what_it_is():
+    largest = 2**64 - 1
+    x = fl.asarray(np.array([largest], dtype="uint64"))
+    assert x.item() == largest
+    assert (x - 1).item() == largest - 1
+    assert (x > 1).item()
+    assert fl.max(fl.concat([x, x - 5])).item() == largest
+    assert x.astype(fl.float64).item() == 2.0**64
+
+
+def test_complex_numbers_of_python_make_complex_tensors():
+    x = fl.tensor([1 + 2j, 3])
+    assert x.dtype == fl.complex64
+    assert x.tolist() == [1 + 2j, 3]
+    assert (x * 2j).tolist() == [-4 + 2j, 6j]
+    assert (fl.ones(2) + 1j).dtype == fl.complex64
+    assert repr(x) == "tensor([1+2j, 3+0j])"
+    with pytest.raises(fl.DTypeError, match="real"):
+        x.astype(fl.float32)
+    with pytest.raises(fl.DTypeError, match="complex64"):
+        fl.tensor([1j], dtype=fl.float32)
+    with pytest.raises(fl.DTypeError, match="less: a is complex64"):
+        _ = x < x
+    with pytest.raises(fl.DTypeError, match="imaginary"):
+        fl.zeros(2)[0] = 1j
 
 
 def test_bfloat16_arrays_of_ml_dtypes_are_understood():
@@ -251,7 +277,7 @@ def test_the_array_namespace_is_this_package():
         fl.ones(1).__array_namespace__(api_version="2199.12")
     info = fl.__array_namespace_info__()
     assert info.default_dtypes()["real floating"] == fl.float32
-    assert set(info.dtypes(kind="integral")) == {"int32", "int64"}
+    assert set(info.dtypes(kind="integral")) == set(INTEGERS)
 
 
 @pytest.mark.parametrize(

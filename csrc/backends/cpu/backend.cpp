@@ -108,8 +108,11 @@ std::string processor_name() {
 
 int32_t device_count() { return 1; }
 
-constexpr fl_dtype kTypes[] = {{FL_BOOL, 8, 1},   {FL_INT, 32, 1},    {FL_INT, 64, 1},  {FL_FLOAT, 16, 1},
-                               {FL_BFLOAT, 16, 1}, {FL_FLOAT, 32, 1}, {FL_FLOAT, 64, 1}};
+// In the order of Type.
+constexpr fl_dtype kTypes[] = {{FL_BOOL, 8, 1},     {FL_INT, 8, 1},      {FL_INT, 16, 1},    {FL_INT, 32, 1},
+                               {FL_INT, 64, 1},     {FL_UINT, 8, 1},     {FL_UINT, 16, 1},   {FL_UINT, 32, 1},
+                               {FL_UINT, 64, 1},    {FL_FLOAT, 16, 1},   {FL_BFLOAT, 16, 1}, {FL_FLOAT, 32, 1},
+                               {FL_FLOAT, 64, 1},   {FL_COMPLEX, 64, 1}, {FL_COMPLEX, 128, 1}};
 
 fl_status describe(int32_t, fl_device_info* info) {
   const uint32_t size = std::min<uint32_t>(info->struct_size, sizeof *info);
@@ -205,10 +208,8 @@ void keep(std::shared_ptr<void> kernel) {
 }
 
 Type type_of(fl_dtype dtype) {
-  constexpr Type kOrder[] = {Type::Bool,     Type::Int32,   Type::Int64,  Type::Float16,
-                             Type::BFloat16, Type::Float32, Type::Float64};
   for (size_t i = 0; i < std::size(kTypes); ++i)
-    if (kTypes[i].code == dtype.code && kTypes[i].bits == dtype.bits && dtype.lanes == 1) return kOrder[i];
+    if (kTypes[i].code == dtype.code && kTypes[i].bits == dtype.bits && dtype.lanes == 1) return Type(i);
   return Type::None;
 }
 

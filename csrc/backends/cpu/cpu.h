@@ -24,19 +24,55 @@ extern const Kernels* level;
 Type type_of(fl_dtype dtype);
 constexpr int64_t size_of(Type type) {
   switch (type) {
-    case Type::Bool: return 1;
+    case Type::Bool:
+    case Type::Int8:
+    case Type::UInt8: return 1;
+    case Type::Int16:
+    case Type::UInt16:
     case Type::Float16:
     case Type::BFloat16: return 2;
     case Type::Int32:
+    case Type::UInt32:
     case Type::Float32: return 4;
+    case Type::Complex128: return 16;
     default: return 8;
   }
 }
+constexpr int64_t kLargestElement = 16;
+struct Sixteen {  // the bytes of a complex128
+  uint64_t low, high;
+};
 constexpr bool is_floating(Type type) { return type >= Type::Float16 && type <= Type::Float64; }
-// What a kernel computes in: float16 and bfloat16 are stored only.
-constexpr Type compute_type(Type type) {
-  return type == Type::Float16 || type == Type::BFloat16 ? Type::Float32 : type;
+constexpr bool is_integer(Type type) { return type >= Type::Int8 && type <= Type::UInt64; }
+constexpr bool is_complex(Type type) { return type == Type::Complex64 || type == Type::Complex128; }
+// The type of a complex type's parts; any other type itself.
+constexpr Type real_of(Type type) {
+  return type == Type::Complex64 ? Type::Float32 : type == Type::Complex128 ? Type::Float64 : type;
 }
+// What a kernel computes in: float16 and bfloat16 are stored only, and so are small integers, whose wrapping
+// arithmetic is the low bits of the wider one (with their sign, or none, spread out by the widening).
+constexpr Type compute_type(Type type) {
+  switch (type) {
+    case Type::Float16:
+    case Type::BFloat16: return Type::Float32;
+    case Type::Int8:
+    case Type::Int16:
+    case Type::UInt8:
+    case Type::UInt16: return Type::Int32;
+    case Type::UInt32: return Type::Int64;
+    default: return type;
+  }
+}
+
+// The loop from one type to another: of the level where it has one, else compiled once (plain.cpp). Null only from
+// complex numbers to real ones, and from a type to itself.
+Loop convert(Type from, Type to);
+// What the levels leave out: uint64 where its sign matters, and complex numbers. Null if there is none.
+Loop plain_pointwise(const char* op, Type type);
+RowReduction plain_row_reduction(const char* op, Type type);
+ColumnReduction plain_column_reduction(const char* op, Type type);
+// matmul of complex numbers.
+const fl_kernel* complex_matmul_kernel(Type type);
 
 // Hands the text to the user of the failing call and gives the status back.
 fl_status fail(fl_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));

@@ -24,7 +24,7 @@ struct Pointwise {
 };
 
 struct alignas(64) Block {
-  char bytes[kBlock * 8];
+  char bytes[kBlock * kLargestElement];
 };
 
 void run_range(const Pointwise& op, Loop loop, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
@@ -162,6 +162,13 @@ bool is_test(const char* op) {
   return false;
 }
 
+// Of complex numbers real ones.
+bool gives_parts(const char* op) {
+  for (const char* part : {"abs", "real", "imag"})
+    if (std::strcmp(op, part) == 0) return true;
+  return false;
+}
+
 const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   Pointwise op{};
   op.inputs = int(types.size()) - 1;
@@ -172,16 +179,18 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   for (int i = first; i < op.inputs; ++i)
     if (types[i] != type) return nullptr;
   if (selects && (op.inputs != 3 || types[0] != Type::Bool)) return nullptr;
-  if (types[op.inputs] != (is_test(name) ? Type::Bool : type)) return nullptr;
+  const bool parts = is_complex(type) && gives_parts(name);
+  if (types[op.inputs] != (is_test(name) ? Type::Bool : parts ? real_of(type) : type)) return nullptr;
   for (int i = 0; i <= op.inputs; ++i) {
     op.stored[i] = types[i];
     op.computed[i] = selects ? types[i] : compute_type(types[i]);
-    if (i < op.inputs && op.computed[i] != types[i]) op.widen[i] = level->convert(types[i], op.computed[i]);
+    if (i < op.inputs && op.computed[i] != types[i]) op.widen[i] = convert(types[i], op.computed[i]);
   }
   const Type result = op.computed[op.inputs];
-  if (result != types[op.inputs]) op.narrow = level->convert(result, types[op.inputs]);
+  if (result != types[op.inputs]) op.narrow = convert(result, types[op.inputs]);
   const Type computed = selects ? type : compute_type(type);
   op.loop[0] = level->pointwise(name, computed, false);
+  if (!op.loop[0]) op.loop[0] = plain_pointwise(name, computed);
   if (std::strcmp(name, "gelu") == 0 || std::strcmp(name, "gelu_grad") == 0)
     op.loop[1] = level->pointwise(name, computed, true);
   op.grain = grain_of(name);
@@ -203,7 +212,7 @@ const fl_kernel* resolve_cast(const char*, std::span<const Type> types) {
   op.inputs = 1;
   op.stored[0] = op.computed[0] = types[0];
   op.stored[1] = op.computed[1] = types[1];
-  op.loop[0] = level->convert(types[0], types[1]);
+  op.loop[0] = convert(types[0], types[1]);
   op.grain = grain_of("cast");
   return op.loop[0] ? keep_kernel(run, op) : nullptr;
 }

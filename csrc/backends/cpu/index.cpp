@@ -26,16 +26,13 @@ const int64_t* read_indices(const Indexing& op, const fl_tensor& indices, int64_
     status = fail(FL_OUT_OF_MEMORY, "%s: no memory for the indices", op.name);
     return nullptr;
   }
-  if (n) copy_to_contiguous(indices, raw);
+  if (n) copy_to_contiguous(indices, op.index == Type::Int64 ? static_cast<void*>(to) : raw);
+  if (n && op.index != Type::Int64) {
+    const void* from[] = {raw};
+    convert(op.index, Type::Int64)(from, to, n);
+  }
   for (int64_t i = 0; i < n; ++i) {
-    int64_t index;
-    if (op.index == Type::Int32) {
-      int32_t small;
-      std::memcpy(&small, raw + i * 4, 4);
-      index = small;
-    } else {
-      std::memcpy(&index, raw + i * 8, 8);
-    }
+    int64_t index = to[i];
     const int64_t lowest = op.from_zero ? 0 : -size;
     if (index < lowest || index >= size) {
       status = fail(FL_BAD_INDEX,
@@ -119,7 +116,7 @@ struct Sums {
   void store(const fl_tensor& out) const {
     if (stored == computed) return;
     const void* from[] = {data};
-    level->convert(computed, stored)(from, data_of(out), count_of(out));
+    convert(computed, stored)(from, data_of(out), count_of(out));
   }
 };
 
@@ -131,7 +128,7 @@ const char* widened(const fl_tensor& g, Type stored) {
   const int64_t n = count_of(g);
   char* wide = static_cast<char*>(host->scratch(size_t(n * size_of(computed) + 1)));
   const void* from[] = {narrow};
-  if (wide) level->convert(stored, computed)(from, wide, n);
+  if (wide) convert(stored, computed)(from, wide, n);
   return wide;
 }
 
@@ -171,8 +168,10 @@ fl_status run_take_grad(const fl_kernel* self, fl_stream, const fl_call* call) {
   if (!sums.data || !from) return no_memory(op.name);
   const Around size(out, axis);
   if (count_of(g)) {
-    const auto add = sums.computed == Type::Float32 ? add_rows<float> : add_rows<double>;
-    add(from, index, count_of(indices), out.shape[axis], size.before, size.after, sums.data);
+    // The parts of complex numbers are added each for itself.
+    const auto add = real_of(sums.computed) == Type::Float32 ? add_rows<float> : add_rows<double>;
+    const int64_t parts = is_complex(op.stored) ? 2 : 1;
+    add(from, index, count_of(indices), out.shape[axis], size.before, size.after * parts, sums.data);
   }
   sums.store(out);
   return FL_OK;
@@ -206,10 +205,21 @@ fl_status run_take_along_axis(const fl_kernel* self, fl_stream, const fl_call* c
   const auto take = size_of(op.stored) == 1   ? take_elements<uint8_t>
                     : size_of(op.stored) == 2 ? take_elements<uint16_t>
                     : size_of(op.stored) == 4 ? take_elements<uint32_t>
-                                              : take_elements<uint64_t>;
+                    : size_of(op.stored) == 8 ? take_elements<uint64_t>
+                                              : take_elements<Sixteen>;
   take(from, index, x.shape[axis], out.shape[axis], size, data_of(out));
   return FL_OK;
 }
+
+// A complex number, of which nothing but sums is wanted.
+template <class T>
+struct Parts {
+  T real, imaginary;
+  void operator+=(Parts other) {
+    real += other.real;
+    imaginary += other.imaginary;
+  }
+};
 
 template <class T>
 void add_elements(const char* g, const int64_t* index, int64_t axis_size, int64_t count, const Around& size, char* to) {
@@ -238,7 +248,10 @@ fl_status run_take_along_axis_grad(const fl_kernel* self, fl_stream, const fl_ca
   const char* from = count_of(g) ? widened(g, op.stored) : "";
   if (!sums.data || !from) return no_memory(op.name);
   if (count_of(g)) {
-    const auto add = sums.computed == Type::Float32 ? add_elements<float> : add_elements<double>;
+    const auto add = sums.computed == Type::Float32     ? add_elements<float>
+                     : sums.computed == Type::Float64   ? add_elements<double>
+                     : sums.computed == Type::Complex64 ? add_elements<Parts<float>>
+                                                        : add_elements<Parts<double>>;
     add(from, index, out.shape[axis], g.shape[axis], Around(out, axis), sums.data);
   }
   sums.store(out);
@@ -247,8 +260,8 @@ fl_status run_take_along_axis_grad(const fl_kernel* self, fl_stream, const fl_ca
 
 template <auto run, bool kFloatsOnly>
 const fl_kernel* resolve_indexing(const char* name, std::span<const Type> types) {
-  if (types.size() != 3 || types[2] != types[0] || (types[1] != Type::Int32 && types[1] != Type::Int64)) return nullptr;
-  if (kFloatsOnly && !is_floating(types[0])) return nullptr;
+  if (types.size() != 3 || types[2] != types[0] || !is_integer(types[1])) return nullptr;
+  if (kFloatsOnly && !is_floating(types[0]) && !is_complex(types[0])) return nullptr;
   for (const char* known : {"take", "take_grad", "take_along_axis", "take_along_axis_grad"})
     if (std::strcmp(name, known) == 0) return keep_kernel(run, Indexing{known, types[0], types[1]});
   return nullptr;

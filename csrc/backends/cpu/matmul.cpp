@@ -353,11 +353,11 @@ char* widened(const fl_tensor& x, Type stored, Type computed) {
     from = copy;
   }
   char* to = static_cast<char*>(host->scratch(size_t(n * wide)));
-  const Loop convert = level->convert(stored, computed);
+  const Loop widens = convert(stored, computed);
   if (to)
     parallel_for(n, 32 * kBlock, [&](int64_t begin, int64_t end) {
       const void* input[] = {from + begin * narrow};
-      convert(input, to + begin * wide, end - begin);
+      widens(input, to + begin * wide, end - begin);
     });
   return to;
 }
@@ -425,11 +425,11 @@ fl_status with_result(const fl_tensor& out, MatmulTypes types, const Body& body)
   char* c = static_cast<char*>(host->scratch(size_t(n * wide)));
   if (!c) return no_memory("matmul");
   if (const fl_status status = body(c)) return status;
-  const Loop convert = level->convert(types.computed, types.stored);
+  const Loop narrows = convert(types.computed, types.stored);
   char* to = data_of(out);
   parallel_for(n, 32 * kBlock, [&](int64_t begin, int64_t end) {
     const void* input[] = {c + begin * wide};
-    convert(input, to + begin * narrow, end - begin);
+    narrows(input, to + begin * narrow, end - begin);
   });
   return FL_OK;
 }
@@ -519,7 +519,9 @@ fl_status run_linear(const fl_kernel* self, fl_stream, const fl_call* call) {
 
 const fl_kernel* resolve_matmul(const char*, std::span<const Type> types) {
   if (types.size() != 3 || types[0] == Type::Bool || types[1] != types[0] || types[2] != types[0]) return nullptr;
-  return keep_kernel(run_matmul, MatmulTypes{types[0], compute_type(types[0])});
+  if (is_complex(types[0])) return complex_matmul_kernel(types[0]);
+  const Type computed = types[0] == Type::UInt64 ? Type::Int64 : compute_type(types[0]);  // the same bits
+  return keep_kernel(run_matmul, MatmulTypes{types[0] == Type::UInt64 ? computed : types[0], computed});
 }
 const fl_kernel* resolve_linear(const char*, std::span<const Type> types) {
   if (types.size() != 3 && types.size() != 4) return nullptr;

@@ -54,13 +54,13 @@ struct Dims {
 void reduce_row(const Reduction& op, const Stage& stage, const char* x, int64_t n, void* result) {
   if (!stage.widen) return stage.row(x, n, result);
   if (n <= kBlock) {
-    alignas(64) char block[kBlock * 8];
+    alignas(64) char block[kBlock * kLargestElement];
     const void* from[] = {x};
     stage.widen(from, block, n);
     return stage.row(block, n, result);
   }
   constexpr int64_t kParts = 32;
-  alignas(64) char partial[kParts * 8];
+  alignas(64) char partial[kParts * kLargestElement];
   const int64_t part = divide_up(divide_up(n, kParts), kBlock) * kBlock, parts = divide_up(n, part);
   const int64_t size = size_of(op.partial), element = size_of(stage.stored);
   for (int64_t i = 0; i < parts; ++i)
@@ -76,7 +76,7 @@ void reduce_columns(const Reduction& op, const Stage& stage, const char* x, int6
     if (columns < kSmallColumns && stride == columns && rows >= 4 * kSmallColumns) {
       // Short rows side by side make one long row; the rows that are left over join at the end.
       const int64_t group = 128 / columns, groups = rows / group, rest = rows - groups * group;
-      alignas(64) char wide[129 * 8], pair[2 * kSmallColumns * 8];
+      alignas(64) char wide[129 * kLargestElement], pair[2 * kSmallColumns * kLargestElement];
       stage.column(x, groups, group * columns, group * columns, wide);
       op.next.column(wide, group, columns, columns, rest ? pair : result);
       if (!rest) return;
@@ -86,7 +86,7 @@ void reduce_columns(const Reduction& op, const Stage& stage, const char* x, int6
     return stage.column(x, rows, stride, columns, result);
   }
   constexpr int64_t kRows = 8, kColumns = 256;
-  alignas(64) char block[kRows * kColumns * 8], pair[2 * kColumns * 8];
+  alignas(64) char block[kRows * kColumns * kLargestElement], pair[2 * kColumns * kLargestElement];
   for (int64_t j = 0; j < columns; j += kColumns) {
     const int64_t n = std::min(kColumns, columns - j);
     char* out = static_cast<char*>(result) + j * size;
@@ -205,11 +205,12 @@ bool in_memory_order(const fl_call* call, Dims& dims) {
 void write_empty(const Reduction& op, const fl_tensor& out) {
   const int64_t n = count_of(out);
   const double value = op.mean ? double(NAN) : std::strcmp(op.name, "all") == 0 ? 1 : 0;
-  alignas(8) char one[8];
+  alignas(16) char one[kLargestElement];
   const void* from[] = {&value};
   if (op.result == Type::Float64) std::memcpy(one, &value, 8);
-  else level->convert(Type::Float64, op.result)(from, one, 1);
+  else convert(Type::Float64, op.result)(from, one, 1);
   const int64_t size = size_of(op.result);
+  if (op.mean && is_complex(op.result)) std::memcpy(one + size / 2, one, size_t(size / 2));
   for (int64_t i = 0; i < n; ++i) std::memcpy(data_of(out) + i * size, one, size_t(size));
 }
 
@@ -290,8 +291,9 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
     stage = &op.next;
   }
   if (op.mean) {
-    if (op.partial == Type::Float32) divide_all<float>(target, n, total / n);
-    else divide_all<double>(target, n, total / n);
+    const int64_t parts = is_complex(op.partial) ? 2 * n : n;
+    if (real_of(op.partial) == Type::Float32) divide_all<float>(target, parts, total / n);
+    else divide_all<double>(target, parts, total / n);
   }
   if (op.narrow) {
     const void* from[] = {target};
@@ -300,7 +302,15 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   return FL_OK;
 }
 
-bool is_number(Type type) { return type != Type::Bool; }
+bool is_number(Type type) { return type != Type::Bool && !is_complex(type); }
+
+Stage stage_of(Type stored, Type computed, const char* base) {
+  Stage stage{stored, stored == computed ? nullptr : convert(stored, computed), computed,
+              level->row_reduction(base, computed), level->column_reduction(base, computed)};
+  if (!stage.row) stage.row = plain_row_reduction(base, computed);
+  if (!stage.column) stage.column = plain_column_reduction(base, computed);
+  return stage;
+}
 
 const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   if (types.size() != 2) return nullptr;
@@ -312,10 +322,11 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   op.name = is("mean") ? "mean" : base;
   Type computed = compute_type(in);
   if (is("sum")) {
-    if (!is_number(out)) return nullptr;
+    if (out == Type::Bool || (is_complex(in) && !is_complex(out))) return nullptr;
+    if (is_complex(out)) computed = out;
     if (is_floating(out) && (out == Type::Float64 || !is_floating(in))) computed = Type::Float64;
   } else if (op.mean) {
-    if (!is_floating(in) || in != out) return nullptr;
+    if ((!is_floating(in) && !is_complex(in)) || in != out) return nullptr;
   } else if (is("max") || is("min")) {
     if (!is_number(in) || in != out) return nullptr;
   } else {
@@ -323,13 +334,12 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
     computed = Type::Bool;
   }
   op.partial = computed;
-  if (std::strcmp(base, "sum") == 0 && !is_floating(computed)) op.partial = Type::Int64;
-  op.first = {in, in == computed ? nullptr : level->convert(in, computed), computed, level->row_reduction(base, computed),
-              level->column_reduction(base, computed)};
-  op.next = {op.partial, nullptr, op.partial, level->row_reduction(base, op.partial),
-             level->column_reduction(base, op.partial)};
+  // Integers are summed in 64 bits, whose low ones are those of any narrower type.
+  if (std::strcmp(base, "sum") == 0 && !is_floating(computed) && !is_complex(computed)) op.partial = Type::Int64;
+  op.first = stage_of(in, computed, base);
+  op.next = stage_of(op.partial, op.partial, base);
   op.result = out;
-  op.narrow = op.partial == out ? nullptr : level->convert(op.partial, out);
+  op.narrow = op.partial == out ? nullptr : convert(op.partial, out);
   return op.first.row && op.next.row ? keep_kernel(run, op) : nullptr;
 }
 
@@ -389,8 +399,9 @@ fl_status run_search(const fl_kernel* self, fl_stream, const fl_call* call) {
 const fl_kernel* resolve_search(const char* name, std::span<const Type> types) {
   if (types.size() != 2 || types[1] != Type::Int64) return nullptr;
   const Type computed = compute_type(types[0]);
+  if (!is_number(types[0])) return nullptr;
   Search op{std::strcmp(name, "argmax") == 0 ? "argmax" : "argmin", types[0],
-            computed == types[0] ? nullptr : level->convert(types[0], computed), level->row_search(name, computed)};
+            computed == types[0] ? nullptr : convert(types[0], computed), level->row_search(name, computed)};
   return op.search ? keep_kernel(run_search, op) : nullptr;
 }
 

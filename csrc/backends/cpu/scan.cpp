@@ -3,6 +3,7 @@
 // float32 runs in double, integers wrap. A long line is cut into blocks of a fixed size: first every block's total,
 // then the blocks themselves, four at a time, for one running sum alone waits for its own additions.
 #include <algorithm>
+#include <complex>
 #include <cstring>
 #include <type_traits>
 
@@ -24,7 +25,23 @@ struct Scanning {
 
 // What a running value is kept in.
 template <class T>
-using Running = std::conditional_t<std::is_floating_point_v<T>, double, std::make_unsigned_t<std::conditional_t<std::is_floating_point_v<T>, int64_t, T>>>;
+struct RunningOf {
+  using type = std::make_unsigned_t<T>;
+};
+template <>
+struct RunningOf<float> {
+  using type = double;
+};
+template <>
+struct RunningOf<double> {
+  using type = double;
+};
+template <class T>
+struct RunningOf<std::complex<T>> {
+  using type = std::complex<double>;
+};
+template <class T>
+using Running = typename RunningOf<T>::type;
 
 template <Scan scan, class R>
 R joined(R a, R b) {
@@ -125,6 +142,12 @@ bool scan_as(Type type, const char* a, const char* x, char* out, const Shape& sh
     case Type::Int32:
       if constexpr (scan != Scan::Recurrence) return scan_all<scan, int32_t>(a, x, out, shape);
       return false;
+    case Type::Complex64:
+      if constexpr (scan != Scan::Recurrence) return scan_all<scan, std::complex<float>>(a, x, out, shape);
+      return false;
+    case Type::Complex128:
+      if constexpr (scan != Scan::Recurrence) return scan_all<scan, std::complex<double>>(a, x, out, shape);
+      return false;
     default:
       if constexpr (scan != Scan::Recurrence) return scan_all<scan, int64_t>(a, x, out, shape);
       return false;
@@ -145,7 +168,7 @@ const char* prepared(const fl_tensor& x, Type stored) {
   if (computed == stored) return narrow;
   char* wide = static_cast<char*>(host->scratch(size_t(n * size_of(computed))));
   const void* from[] = {narrow};
-  if (wide) level->convert(stored, computed)(from, wide, n);
+  if (wide) convert(stored, computed)(from, wide, n);
   return wide;
 }
 
@@ -164,7 +187,7 @@ fl_status run_scan(const fl_kernel* self, fl_stream, const fl_call* call) {
     return fail(FL_OUT_OF_MEMORY, "cumulative_sum, cumulative_prod: no memory for %lld elements", static_cast<long long>(n));
   if (computed != op.stored) {
     const void* wide[] = {to};
-    level->convert(computed, op.stored)(wide, data_of(out), n);
+    convert(computed, op.stored)(wide, data_of(out), n);
   }
   return FL_OK;
 }
@@ -174,7 +197,7 @@ const fl_kernel* resolve_scan(const char*, std::span<const Type> types) {
   for (Type type : types)
     if (type != types[0]) return nullptr;
   const Type type = types[0];
-  const bool whole = scan != Scan::Recurrence && (type == Type::Int32 || type == Type::Int64);
+  const bool whole = scan != Scan::Recurrence && (is_integer(type) || is_complex(type));
   return is_floating(type) || whole ? keep_kernel(run_scan, Scanning{scan, type}) : nullptr;
 }
 

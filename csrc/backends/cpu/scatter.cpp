@@ -3,6 +3,7 @@
 // thread, so the result has the same bits on any number of threads.
 #include <algorithm>
 #include <cinttypes>
+#include <complex>
 #include <cstring>
 #include <string_view>
 
@@ -20,17 +21,6 @@ struct Scattering {
   bool parts;
 };
 
-int64_t index_from(Type type, const char* from) {
-  if (type == Type::Int32) {
-    int32_t small;
-    std::memcpy(&small, from, 4);
-    return small;
-  }
-  int64_t index;
-  std::memcpy(&index, from, 8);
-  return index;
-}
-
 // All indices, contiguous and from 0 to size - 1; null after the failure has been told.
 const int64_t* read_indices(const Scattering& op, const fl_tensor& indices, int64_t size, int axis, fl_status& status) {
   const int64_t n = count_of(indices), element = size_of(op.index);
@@ -40,9 +30,13 @@ const int64_t* read_indices(const Scattering& op, const fl_tensor& indices, int6
     status = fail(FL_OUT_OF_MEMORY, "%s: no memory for the indices", op.name);
     return nullptr;
   }
-  if (n) copy_to_contiguous(indices, raw);
+  if (n) copy_to_contiguous(indices, op.index == Type::Int64 ? static_cast<void*>(to) : raw);
+  if (n && op.index != Type::Int64) {
+    const void* from[] = {raw};
+    convert(op.index, Type::Int64)(from, to, n);
+  }
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t index = index_from(op.index, raw + i * element);
+    const int64_t index = to[i];
     if (index < -size || index >= size) {
       status = fail(FL_BAD_INDEX,
                     "%s: index %" PRId64 " is out of range for axis %d, which is %" PRId64 " long: indices go from %" PRId64
@@ -115,6 +109,13 @@ void scatter_numbers(std::string_view reduce, const Plan& plan, const char* valu
   else scatter_all<Min, T>(plan, values, to);
 }
 
+// Complex numbers have no larger one.
+template <class T>
+void scatter_pairs(std::string_view reduce, const Plan& plan, const char* values, char* to) {
+  if (reduce == "add") scatter_all<Add, T>(plan, values, to);
+  else scatter_all<Multiply, T>(plan, values, to);
+}
+
 // Contiguous and in the type of computation.
 char* prepared(const fl_tensor& x, Type stored, Type computed) {
   const int64_t n = count_of(x);
@@ -126,7 +127,7 @@ char* prepared(const fl_tensor& x, Type stored, Type computed) {
   if (computed == stored || !narrow) return narrow;
   char* wide = static_cast<char*>(host->scratch(size_t(n * size_of(computed))));
   const void* from[] = {narrow};
-  if (wide) level->convert(stored, computed)(from, wide, n);
+  if (wide) convert(stored, computed)(from, wide, n);
   return wide;
 }
 
@@ -162,20 +163,24 @@ fl_status run_scatter(const fl_kernel* self, fl_stream, const fl_call* call) {
       case 1: scatter_all<Set, uint8_t>(plan, from, to); break;
       case 2: scatter_all<Set, uint16_t>(plan, from, to); break;
       case 4: scatter_all<Set, uint32_t>(plan, from, to); break;
-      default: scatter_all<Set, uint64_t>(plan, from, to);
+      case 8: scatter_all<Set, uint64_t>(plan, from, to); break;
+      default: scatter_all<Set, Sixteen>(plan, from, to);
     }
     return FL_OK;
   }
   switch (computed) {
     case Type::Int32: scatter_numbers<int32_t, uint32_t>(reduce, plan, from, to); break;
     case Type::Int64: scatter_numbers<int64_t, uint64_t>(reduce, plan, from, to); break;
+    case Type::UInt64: scatter_numbers<uint64_t, uint64_t>(reduce, plan, from, to); break;
+    case Type::Complex64: scatter_pairs<std::complex<float>>(reduce, plan, from, to); break;
+    case Type::Complex128: scatter_pairs<std::complex<double>>(reduce, plan, from, to); break;
     case Type::Float32: scatter_numbers<float, float>(reduce, plan, from, to); break;
     case Type::Float64: scatter_numbers<double, double>(reduce, plan, from, to); break;
     default: return FL_UNSUPPORTED;
   }
   if (computed != op.stored) {
     const void* wide[] = {to};
-    level->convert(computed, op.stored)(wide, data_of(out), n);
+    convert(computed, op.stored)(wide, data_of(out), n);
   }
   return FL_OK;
 }
@@ -207,7 +212,7 @@ fl_status run_join(const fl_kernel*, fl_stream, const fl_call* call) {
 
 const fl_kernel* resolve_scatter(const char* name, std::span<const Type> types) {
   if (types.size() != 4 || types[0] != types[2] || types[0] != types[3]) return nullptr;
-  if (types[1] != Type::Int32 && types[1] != Type::Int64) return nullptr;
+  if (!is_integer(types[1])) return nullptr;
   const bool parts = std::strcmp(name, "put") == 0;
   return keep_kernel(run_scatter, Scattering{parts ? "put" : "scatter", types[0], types[1], parts});
 }

@@ -181,7 +181,7 @@ fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
   const Strided target{to + offset * element, element, walk.ndim, walk.shape, walk.strides[0]};
   const Strided source{data_of(g), element, walk.ndim, walk.shape, walk.strides[1]};
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    alignas(64) char block[kBlock * 8];
+    alignas(64) char block[kBlock * kLargestElement];
     for (int64_t at = begin; at < end; at += kBlock) {
       const int64_t part = std::min(kBlock, end - at);
       gather(source, at, part, block);
@@ -194,20 +194,17 @@ const fl_kernel* resolve_slice_grad(const char*, std::span<const Type> types) {
   return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_slice_grad, 0) : nullptr;
 }
 
-// One element of `type` with this value, at `to`.
+// One element of `type` with this value, at `to`: of integers and bool `integer`.
 void write_value(Type type, double value, int64_t integer, void* to) {
-  if (type == Type::Int64) {
-    std::memcpy(to, &integer, 8);
-  } else if (type == Type::Int32) {
-    const int32_t small = int32_t(integer);
-    std::memcpy(to, &small, 4);
+  if (type == Type::Bool) {
+    *static_cast<uint8_t*>(to) = value != 0 || integer != 0;
+  } else if (is_integer(type)) {
+    std::memcpy(to, &integer, size_t(size_of(type)));  // the low bytes come first
   } else if (type == Type::Float64) {
     std::memcpy(to, &value, 8);
-  } else if (type == Type::Bool) {
-    *static_cast<uint8_t*>(to) = value != 0 || integer != 0;
   } else {
     const void* from[] = {&value};
-    level->convert(Type::Float64, type)(from, to, 1);
+    convert(Type::Float64, type)(from, to, 1);
   }
 }
 
@@ -223,14 +220,17 @@ fl_status run_full(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Type type = state_of<Type>(self);
   const int64_t n = count_of(call->outputs[0]);
   if (n == 0) return FL_OK;
-  alignas(8) char value[8] = {};
+  alignas(16) char value[kLargestElement] = {};
   write_value(type, call->attrs[1].value.f, call->attrs[2].value.i, value);
+  if (is_complex(type) && call->attr_count > 4)
+    write_value(real_of(type), call->attrs[4].value.f, 0, value + size_of(real_of(type)));
   void* to = data_of(call->outputs[0]);
   switch (size_of(type)) {
     case 1: fill_all<uint8_t>(to, value, n); break;
     case 2: fill_all<uint16_t>(to, value, n); break;
     case 4: fill_all<uint32_t>(to, value, n); break;
-    default: fill_all<uint64_t>(to, value, n);
+    case 8: fill_all<uint64_t>(to, value, n); break;
+    default: fill_all<Sixteen>(to, value, n);
   }
   return FL_OK;
 }
@@ -243,7 +243,7 @@ fl_status run_arange(const fl_kernel* self, fl_stream, const fl_call* call) {
   const double start = call->attrs[0].value.f, step = call->attrs[1].value.f;
   const int64_t n = count_of(call->outputs[0]), element = size_of(type);
   char* to = data_of(call->outputs[0]);
-  const bool whole = !is_floating(type);
+  const bool whole = is_integer(type);
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       write_value(type, start + double(i) * step, whole ? int64_t(start) + i * int64_t(step) : 0, to + i * element);
@@ -269,7 +269,8 @@ void gather(const Strided& from, int64_t begin, int64_t count, void* to) {
     case 1: return gather_as<uint8_t>(from, begin, count, to);
     case 2: return gather_as<uint16_t>(from, begin, count, to);
     case 4: return gather_as<uint32_t>(from, begin, count, to);
-    default: return gather_as<uint64_t>(from, begin, count, to);
+    case 8: return gather_as<uint64_t>(from, begin, count, to);
+    default: return gather_as<Sixteen>(from, begin, count, to);
   }
 }
 void scatter(const Strided& to, int64_t begin, int64_t count, const void* from) {
@@ -277,7 +278,8 @@ void scatter(const Strided& to, int64_t begin, int64_t count, const void* from) 
     case 1: return scatter_as<uint8_t>(to, begin, count, from);
     case 2: return scatter_as<uint16_t>(to, begin, count, from);
     case 4: return scatter_as<uint32_t>(to, begin, count, from);
-    default: return scatter_as<uint64_t>(to, begin, count, from);
+    case 8: return scatter_as<uint64_t>(to, begin, count, from);
+    default: return scatter_as<Sixteen>(to, begin, count, from);
   }
 }
 

@@ -135,8 +135,8 @@ const fl_kernel* resolve_softmax(const char* name, std::span<const Type> types) 
                                         log ? (grad ? Kind::LogSoftmaxGrad : Kind::LogSoftmax)
                                             : (grad ? Kind::SoftmaxGrad : Kind::Softmax),
                                         types[0], computed, level->softmax(computed),
-                                        same ? nullptr : level->convert(types[0], computed),
-                                        same ? nullptr : level->convert(computed, types[0])});
+                                        same ? nullptr : convert(types[0], computed),
+                                        same ? nullptr : convert(computed, types[0])});
 }
 
 // ---- cross entropy -------------------------------------------------------------------------------------
@@ -156,13 +156,10 @@ struct Options {
 
 int64_t target_at(const fl_tensor& target, Type type, int64_t row) {
   const char* at = data_of(target) + row * target.strides[0] * size_of(type);
-  if (type == Type::Int32) {
-    int32_t value;
-    std::memcpy(&value, at, 4);
-    return value;
-  }
   int64_t value;
-  std::memcpy(&value, at, 8);
+  const void* from[] = {at};
+  if (type == Type::Int64) std::memcpy(&value, at, 8);
+  else convert(type, Type::Int64)(from, &value, 1);
   return value;
 }
 
@@ -181,7 +178,7 @@ double number_at(const CrossEntropy& op, const char* at) {
 void put_number(const CrossEntropy& op, char* at, double value) {
   const void* from[] = {&value};
   if (op.lines.stored == Type::Float64) std::memcpy(at, &value, 8);
-  else level->convert(Type::Float64, op.lines.stored)(from, at, 1);
+  else convert(Type::Float64, op.lines.stored)(from, at, 1);
 }
 
 fl_status check_targets(const char* op, const fl_tensor& target, Type type, int64_t classes, const Options& options,
@@ -300,12 +297,12 @@ const fl_kernel* resolve_cross_entropy(const char* name, std::span<const Type> t
   const bool grad = std::strcmp(name, "cross_entropy_grad") == 0;
   if (types.size() != 4) return nullptr;
   const Type target = types[grad ? 2 : 1], type = types[0];
-  if (!is_floating(type) || (target != Type::Int32 && target != Type::Int64)) return nullptr;
+  if (!is_floating(type) || !is_integer(target)) return nullptr;
   if (types[grad ? 1 : 2] != type || types[3] != type) return nullptr;
   const Type computed = compute_type(type);
   const bool same = computed == type;
   const CrossEntropy op{{"cross_entropy", Kind::LogSoftmax, type, computed, level->softmax(computed),
-                         same ? nullptr : level->convert(type, computed), same ? nullptr : level->convert(computed, type)},
+                         same ? nullptr : convert(type, computed), same ? nullptr : convert(computed, type)},
                         target};
   return keep_kernel(grad ? run_cross_entropy_grad : run_cross_entropy, op);
 }

@@ -22,7 +22,7 @@ constexpr int64_t kLongLine = 512;  // elements from which on digits beat compar
 enum class Kind { Unsigned, Signed, Float };
 Kind kind_of(Type type) {
   if (is_floating(type)) return Kind::Float;
-  return type == Type::Bool ? Kind::Unsigned : Kind::Signed;
+  return type == Type::Bool || (type >= Type::UInt8 && type <= Type::UInt64) ? Kind::Unsigned : Kind::Signed;
 }
 // The bits of infinity: what is above them, sign aside, is NaN.
 uint64_t infinity_of(Type type) {
@@ -355,6 +355,13 @@ fl_status run_nonzero(const fl_kernel* self, fl_stream, const fl_call* call) {
     from = copy;
   }
   int64_t* to = reinterpret_cast<int64_t*>(data_of(out));
+  if (is_complex(type)) {
+    char* truth = static_cast<char*>(host->scratch(size_t(n)));
+    if (!truth) return fail(FL_OUT_OF_MEMORY, "nonzero: no memory for a copy");
+    const void* pairs[] = {from};
+    convert(type, Type::Bool)(pairs, truth, n);
+    return write_places<uint8_t>(Type::Bool, truth, n, count, to);
+  }
   switch (size_of(type)) {
     case 1: return write_places<uint8_t>(type, from, n, count, to);
     case 2: return write_places<uint16_t>(type, from, n, count, to);
@@ -366,17 +373,18 @@ fl_status run_nonzero(const fl_kernel* self, fl_stream, const fl_call* call) {
 template <auto run>
 const fl_kernel* resolve_places(const char*, std::span<const Type> types) {
   if (types.size() != 2 || types[1] != Type::Int64) return nullptr;
+  if (is_complex(types[0]) && run != run_nonzero) return nullptr;
   return keep_kernel(run, Ordering{types[0]});
 }
 
 const Registration kSort({"sort"}, [](const char*, std::span<const Type> types) -> const fl_kernel* {
-  return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_sort, Ordering{types[0]}) : nullptr;
+  return types.size() == 2 && types[0] == types[1] && !is_complex(types[0]) ? keep_kernel(run_sort, Ordering{types[0]}) : nullptr;
 });
 const Registration kArgsort({"argsort"}, resolve_places<run_argsort>);
 const Registration kArgtop({"argtop"}, resolve_places<run_argtop>);
 const Registration kNonzero({"nonzero"}, resolve_places<run_nonzero>);
 const Registration kSearchsorted({"searchsorted"}, [](const char*, std::span<const Type> types) -> const fl_kernel* {
-  if (types.size() != 3 || types[0] != types[1] || types[2] != Type::Int64) return nullptr;
+  if (types.size() != 3 || types[0] != types[1] || types[2] != Type::Int64 || is_complex(types[0])) return nullptr;
   return keep_kernel(run_searchsorted, Ordering{types[0]});
 });
 

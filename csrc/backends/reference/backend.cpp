@@ -67,8 +67,10 @@ const fl_kernel* resolve(int32_t, const char* op, int32_t version, const fl_dtyp
 int32_t device_count() { return 1; }
 
 fl_status describe(int32_t, fl_device_info* info) {
-  constexpr fl_dtype kTypes[] = {{FL_BOOL, 8, 1},  {FL_INT, 32, 1},    {FL_INT, 64, 1},  {FL_FLOAT, 16, 1},
-                                 {FL_BFLOAT, 16, 1}, {FL_FLOAT, 32, 1}, {FL_FLOAT, 64, 1}};
+  constexpr fl_dtype kTypes[] = {{FL_BOOL, 8, 1},   {FL_INT, 8, 1},    {FL_INT, 16, 1},   {FL_INT, 32, 1},
+                                 {FL_INT, 64, 1},   {FL_UINT, 8, 1},   {FL_UINT, 16, 1},  {FL_UINT, 32, 1},
+                                 {FL_UINT, 64, 1},  {FL_FLOAT, 16, 1}, {FL_BFLOAT, 16, 1}, {FL_FLOAT, 32, 1},
+                                 {FL_FLOAT, 64, 1}, {FL_COMPLEX, 64, 1}, {FL_COMPLEX, 128, 1}};
   uint32_t size = info->struct_size;
   *info = {};
   info->struct_size = size;

@@ -64,30 +64,30 @@ fl_status run_take(const Loop& loop, const fl_call& call) {
 class Sums {
  public:
   explicit Sums(const fl_tensor& out) : out_(out), sums_(static_cast<size_t>(element_count(out)), 0.0) {}
-  // The dense tensor of doubles that stands for `out`.
+  // The dense tensor of complex numbers that stands for `out`.
   fl_tensor dense() {
     strides_.assign(static_cast<size_t>(out_.ndim), 1);
     for (int32_t axis = out_.ndim - 1; axis-- > 0;) {
       strides_[static_cast<size_t>(axis)] = strides_[static_cast<size_t>(axis) + 1] * out_.shape[axis + 1];
     }
-    return {reinterpret_cast<fl_memory>(sums_.data()), 0, out_.shape, strides_.data(), out_.ndim, {FL_FLOAT, 64, 1}};
+    return {reinterpret_cast<fl_memory>(sums_.data()), 0, out_.shape, strides_.data(), out_.ndim, {FL_COMPLEX, 128, 1}};
   }
   void store() {
     fl_tensor from = dense();
     Type type = type_of(out_.dtype);
     for (Walk walk(out_.ndim, out_.shape, {&out_, &from}); !walk.done(); walk.next()) {
-      store_float(type, walk.at(0), load_float(Type::kFloat64, walk.at(1)));
+      store_complex(type, walk.at(0), load_complex(Type::kComplex128, walk.at(1)));
     }
   }
 
  private:
   const fl_tensor& out_;
-  std::vector<double> sums_;
+  std::vector<Complex> sums_;
   std::vector<int64_t> strides_;
 };
 
-void add_to(char* sum, double value) {
-  store_float(Type::kFloat64, sum, load_float(Type::kFloat64, sum) + value);
+void add_to(char* sum, Complex value) {
+  store_complex(Type::kComplex128, sum, load_complex(Type::kComplex128, sum) + value);
 }
 
 // take_grad(g, indices; axis, size): out[..., indices[j], ...] += g[..., j, ...].
@@ -105,7 +105,7 @@ fl_status run_take_grad(const Loop& loop, const fl_call& call) {
     View from = part_at(g, axis, at, indices.ndim);
     const fl_tensor* target = to.view.get();
     for (Walk walk(target->ndim, target->shape, {target, from.get()}); !walk.done(); walk.next()) {
-      add_to(walk.at(0), load_float(type, walk.at(1)));
+      add_to(walk.at(0), load_complex(type, walk.at(1)));
     }
   }
   sums.store();
@@ -144,7 +144,7 @@ fl_status run_take_along_axis_grad(const Loop& loop, const fl_call& call) {
   for (Walk walk(g.ndim, g.shape, {&g, &indices}); !walk.done(); walk.next()) {
     int64_t index = index_at(loop, type_of(indices.dtype), walk.at(1), attr_int(call, 1), axis);
     if (index < 0) return FL_BAD_INDEX;
-    add_to(element_at(total, walk, axis, index), load_float(type, walk.at(0)));
+    add_to(element_at(total, walk, axis, index), load_complex(type, walk.at(0)));
   }
   sums.store();
   return FL_OK;
@@ -155,7 +155,7 @@ fl_status run_take_along_axis_grad(const Loop& loop, const fl_call& call) {
 void add_index(Loops& loops) {
   auto any = [](const Loop&, const Type* t, int32_t n) { return n == 3 && is_integer(t[1]) && t[0] == t[2]; };
   auto floats = [](const Loop&, const Type* t, int32_t n) {
-    return n == 3 && is_float(t[0]) && is_integer(t[1]) && t[0] == t[2];
+    return n == 3 && (is_float(t[0]) || is_complex(t[0])) && is_integer(t[1]) && t[0] == t[2];
   };
   loops.push_back({"take", any, run_take});
   loops.push_back({"take_grad", floats, run_take_grad});

@@ -1,4 +1,4 @@
-// matmul.cpp: products of matrices; floats are summed as doubles, integers wrap.
+// matmul.cpp: products of matrices; floats and complex numbers are summed as doubles, integers wrap.
 #include "values.h"
 
 namespace flambeau::reference {
@@ -14,15 +14,21 @@ void dot(Type type, char* out, Type out_type, const fl_tensor& a, const fl_tenso
   const char* x = data(a);
   const char* y = data(b);
   double real = 0;
+  Complex pair = 0;
   uint64_t whole = 0;
   for (int64_t k = 0; k < length; ++k, x += step_a, y += step_b) {
-    if (is_float(type)) {
+    if (is_complex(type)) {
+      const Complex p = load_complex(type, x), q = load_complex(type, y);
+      pair += Complex(p.real() * q.real() - p.imag() * q.imag(), p.real() * q.imag() + p.imag() * q.real());
+    } else if (is_float(type)) {
       real += load_float(type, x) * load_float(type, y);
     } else {
       whole += static_cast<uint64_t>(load_int(type, x)) * static_cast<uint64_t>(load_int(type, y));
     }
   }
-  if (is_float(type)) {
+  if (is_complex(type)) {
+    store_complex(out_type, out, pair);
+  } else if (is_float(type)) {
     store_float(out_type, out, real);
   } else {
     store_int(out_type, out, static_cast<int64_t>(whole));

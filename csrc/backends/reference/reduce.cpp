@@ -29,14 +29,19 @@ fl_status run_sum(const Loop&, const fl_call& call) {
     View group = group_of(call.inputs[0], walk, attr_ints(call, 0));
     uint64_t whole = 0;
     double real = 0;
+    Complex pair = 0;
     for (Walk item(out.ndim, group.shape.data(), {group.get()}); !item.done(); item.next()) {
-      if (is_float(from) || is_float(to)) {
+      if (is_complex(to)) {
+        pair += load_complex(from, item.at(0));
+      } else if (is_float(from) || is_float(to)) {
         real += load_number(from, item.at(0));
       } else {
         whole += static_cast<uint64_t>(load_int(from, item.at(0)));
       }
     }
-    if (is_float(from) || is_float(to)) {
+    if (is_complex(to)) {
+      store_complex(to, walk.at(0), pair);
+    } else if (is_float(from) || is_float(to)) {
       store_float(to, walk.at(0), real);
     } else {
       store_int(to, walk.at(0), static_cast<int64_t>(whole));
@@ -50,12 +55,12 @@ fl_status run_mean(const Loop&, const fl_call& call) {
   Type type = type_of(out.dtype);
   for (Walk walk(out.ndim, out.shape, {&out}); !walk.done(); walk.next()) {
     View group = group_of(call.inputs[0], walk, attr_ints(call, 0));
-    double total = 0;
+    Complex total = 0;
     int64_t count = 0;
     for (Walk item(out.ndim, group.shape.data(), {group.get()}); !item.done(); item.next(), ++count) {
-      total += load_float(type, item.at(0));
+      total += load_complex(type, item.at(0));
     }
-    store_float(type, walk.at(0), total / static_cast<double>(count));
+    store_complex(type, walk.at(0), {total.real() / static_cast<double>(count), total.imag() / static_cast<double>(count)});
   }
   return FL_OK;
 }
@@ -70,6 +75,10 @@ bool beats(Type type, const char* candidate, const char* best, bool largest) {
   }
   int64_t x = load_int(type, candidate);
   int64_t y = load_int(type, best);
+  if (type == Type::kUInt64) {
+    const auto a = static_cast<uint64_t>(x), b = static_cast<uint64_t>(y);
+    return largest ? a > b : a < b;
+  }
   return largest ? x > y : x < y;
 }
 
@@ -115,7 +124,8 @@ fl_status run_truth(const Loop& loop, const fl_call& call) {
     View group = group_of(call.inputs[0], walk, attr_ints(call, 0));
     bool truth = all;
     for (Walk item(out.ndim, group.shape.data(), {group.get()}); !item.done(); item.next()) {
-      bool value = is_float(type) ? load_float(type, item.at(0)) != 0 : load_int(type, item.at(0)) != 0;
+      bool value = is_integer(type) || type == Type::kBool ? load_int(type, item.at(0)) != 0
+                                                           : load_complex(type, item.at(0)) != 0.0;
       truth = all ? truth && value : truth || value;
     }
     store_int(Type::kBool, walk.at(0), truth);
@@ -128,8 +138,12 @@ bool is_number(Type type) { return is_float(type) || is_integer(type); }
 }  // namespace
 
 void add_reduce(Loops& loops) {
-  auto to_number = [](const Loop&, const Type* t, int32_t n) { return n == 2 && is_number(t[1]); };
-  auto same_float = [](const Loop&, const Type* t, int32_t n) { return n == 2 && is_float(t[0]) && t[1] == t[0]; };
+  auto to_number = [](const Loop&, const Type* t, int32_t n) {
+    return n == 2 && (is_complex(t[1]) || (is_number(t[1]) && !is_complex(t[0])));
+  };
+  auto same_float = [](const Loop&, const Type* t, int32_t n) {
+    return n == 2 && (is_float(t[0]) || is_complex(t[0])) && t[1] == t[0];
+  };
   auto same_number = [](const Loop&, const Type* t, int32_t n) { return n == 2 && is_number(t[0]) && t[1] == t[0]; };
   auto number_to_index = [](const Loop&, const Type* t, int32_t n) {
     return n == 2 && is_number(t[0]) && t[1] == Type::kInt64;

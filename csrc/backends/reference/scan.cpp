@@ -27,10 +27,17 @@ fl_status run_scan(const Loop& loop, const fl_call& call) {
   const fl_tensor* line = lines.get();
   for (Walk walk(x.ndim, line->shape, {factors.get(), line, results.get()}); !walk.done(); walk.next()) {
     double real = scan == Scan::kProduct ? 1 : 0;
+    Complex pair = real;
     uint64_t whole = scan == Scan::kProduct ? 1 : 0;  // wraps
     for (int64_t i = 0; i < size; ++i) {
       const char* from = walk.at(1) + i * step;
       char* to = walk.at(2) + i * to_step;
+      if (is_complex(type)) {
+        const Complex value = load_complex(type, from);
+        pair = scan == Scan::kProduct ? pair * value : pair + value;
+        store_complex(type, to, pair);
+        continue;
+      }
       if (!is_float(type)) {
         auto value = static_cast<uint64_t>(load_int(type, from));
         whole = scan == Scan::kProduct ? whole * value : whole + value;

@@ -44,15 +44,19 @@ int64_t index_at(const Loop& loop, Type type, const char* from, int64_t size, in
 struct Dense {
   explicit Dense(const fl_tensor& x) : type(type_of(x.dtype)) {
     for (Walk walk(x.ndim, x.shape, {&x}); !walk.done(); walk.next()) {
-      if (is_float(type)) reals.push_back(load_float(type, walk.at(0)));
+      if (is_complex(type)) pairs.push_back(load_complex(type, walk.at(0)));
+      else if (is_float(type)) reals.push_back(load_float(type, walk.at(0)));
       else wholes.push_back(static_cast<uint64_t>(load_int(type, walk.at(0))));
     }
   }
   void put(Reduce reduce, int64_t place, const char* value) {
     auto at = static_cast<size_t>(place);
-    if (is_float(type)) {
+    if (is_complex(type)) {
+      const Complex given = load_complex(type, value);
+      pairs[at] = reduce == Reduce::kAdd ? pairs[at] + given : reduce == Reduce::kMultiply ? pairs[at] * given : given;
+    } else if (is_float(type)) {
       reals[at] = combined(reduce, reals[at], load_float(type, value));
-    } else if (reduce == Reduce::kMax || reduce == Reduce::kMin) {
+    } else if ((reduce == Reduce::kMax || reduce == Reduce::kMin) && type != Type::kUInt64) {
       wholes[at] = static_cast<uint64_t>(combined(reduce, static_cast<int64_t>(wholes[at]), load_int(type, value)));
     } else {
       wholes[at] = combined(reduce, wholes[at], static_cast<uint64_t>(load_int(type, value)));  // wraps
@@ -61,12 +65,14 @@ struct Dense {
   void store(const fl_tensor& out) const {
     size_t i = 0;
     for (Walk walk(out.ndim, out.shape, {&out}); !walk.done(); walk.next(), ++i) {
-      if (is_float(type)) store_float(type, walk.at(0), reals[i]);
+      if (is_complex(type)) store_complex(type, walk.at(0), pairs[i]);
+      else if (is_float(type)) store_float(type, walk.at(0), reals[i]);
       else store_int(type, walk.at(0), static_cast<int64_t>(wholes[i]));
     }
   }
   Type type;
   std::vector<double> reals;
+  std::vector<Complex> pairs;
   std::vector<uint64_t> wholes;
 };
 

@@ -46,13 +46,15 @@ fl_status run_slice_grad(const Loop&, const fl_call& call) {
   return FL_OK;
 }
 
-// Attributes: shape, value, value_int, dtype. Integers and bool take value_int.
+// Attributes: shape, value, value_int, dtype, imaginary. Integers and bool take value_int.
 fl_status run_full(const Loop&, const fl_call& call) {
   const fl_tensor& out = call.outputs[0];
   Type type = type_of(out.dtype);
   for (Walk walk(out.ndim, out.shape, {&out}); !walk.done(); walk.next()) {
     if (is_float(type)) {
       store_float(type, walk.at(0), attr_float(call, 1));
+    } else if (is_complex(type)) {
+      store_complex(type, walk.at(0), {attr_float(call, 1), attr_float(call, 4)});
     } else {
       store_int(type, walk.at(0), attr_int(call, 2));
     }
@@ -68,8 +70,8 @@ fl_status run_arange(const Loop&, const fl_call& call) {
   double step = attr_float(call, 1);
   int64_t i = 0;
   for (Walk walk(out.ndim, out.shape, {&out}); !walk.done(); walk.next(), ++i) {
-    if (is_float(type)) {
-      store_float(type, walk.at(0), start + static_cast<double>(i) * step);
+    if (is_float(type) || is_complex(type)) {
+      store_complex(type, walk.at(0), start + static_cast<double>(i) * step);
     } else {
       store_int(type, walk.at(0), static_cast<int64_t>(start) + i * static_cast<int64_t>(step));
     }

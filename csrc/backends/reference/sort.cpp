@@ -16,6 +16,9 @@ namespace {
 
 // Whether a comes before b in ascending order.
 bool before(Type type, const char* a, const char* b) {
+  if (type == Type::kUInt64) {
+    return static_cast<uint64_t>(load_int(type, a)) < static_cast<uint64_t>(load_int(type, b));
+  }
   if (!is_float(type)) return load_int(type, a) < load_int(type, b);
   double x = load_float(type, a), y = load_float(type, b);
   return x < y || (std::isnan(y) && !std::isnan(x));
@@ -79,7 +82,8 @@ fl_status run_nonzero(const Loop& loop, const fl_call& call) {
   Type type = type_of(x.dtype);
   int64_t found = 0, place = 0, count = attr_int(call, 0), step = step_of(out, 0);
   for (Walk walk(x.ndim, x.shape, {&x}); !walk.done() && found < count; walk.next(), ++place) {
-    bool there = is_float(type) ? load_float(type, walk.at(0)) != 0 : load_int(type, walk.at(0)) != 0;
+    bool there = is_float(type) || is_complex(type) ? load_complex(type, walk.at(0)) != 0.0
+                                                    : load_int(type, walk.at(0)) != 0;
     if (there) store_int(type_of(out.dtype), data(out) + found++ * step, place);
   }
   if (found == count) return FL_OK;

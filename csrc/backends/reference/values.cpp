@@ -71,7 +71,7 @@ T whole_from_double(double value) {
   if (std::isnan(value)) return 0;
   constexpr double kLimit = static_cast<double>(std::numeric_limits<T>::max() / 2 + 1) * 2.0;
   if (value >= kLimit) return std::numeric_limits<T>::max();
-  if (value < -kLimit) return std::numeric_limits<T>::min();
+  if (value < static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
   return static_cast<T>(value);
 }
 
@@ -81,18 +81,26 @@ Type type_of(fl_dtype dtype) {
   if (dtype.lanes != 1) return Type::kNone;
   switch (dtype.code * 256 + dtype.bits) {
     case FL_BOOL * 256 + 8: return Type::kBool;
+    case FL_INT * 256 + 8: return Type::kInt8;
+    case FL_INT * 256 + 16: return Type::kInt16;
     case FL_INT * 256 + 32: return Type::kInt32;
     case FL_INT * 256 + 64: return Type::kInt64;
+    case FL_UINT * 256 + 8: return Type::kUInt8;
+    case FL_UINT * 256 + 16: return Type::kUInt16;
+    case FL_UINT * 256 + 32: return Type::kUInt32;
+    case FL_UINT * 256 + 64: return Type::kUInt64;
     case FL_FLOAT * 256 + 16: return Type::kFloat16;
     case FL_BFLOAT * 256 + 16: return Type::kBFloat16;
     case FL_FLOAT * 256 + 32: return Type::kFloat32;
     case FL_FLOAT * 256 + 64: return Type::kFloat64;
+    case FL_COMPLEX * 256 + 64: return Type::kComplex64;
+    case FL_COMPLEX * 256 + 128: return Type::kComplex128;
     default: return Type::kNone;
   }
 }
 
 size_t size_of(Type type) {
-  constexpr size_t kSizes[] = {1, 4, 8, 2, 2, 4, 8, 0};
+  constexpr size_t kSizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16, 0};
   return kSizes[static_cast<size_t>(type)];
 }
 
@@ -108,7 +116,12 @@ double load_float(Type type, const char* from) {
 int64_t load_int(Type type, const char* from) {
   switch (type) {
     case Type::kBool: return *from != 0;
+    case Type::kInt8: return read<int8_t>(from);
+    case Type::kInt16: return read<int16_t>(from);
     case Type::kInt32: return read<int32_t>(from);
+    case Type::kUInt8: return read<uint8_t>(from);
+    case Type::kUInt16: return read<uint16_t>(from);
+    case Type::kUInt32: return read<uint32_t>(from);
     default: return read<int64_t>(from);
   }
 }
@@ -116,11 +129,19 @@ int64_t load_int(Type type, const char* from) {
 void store_float(Type type, char* to, double value) {
   switch (type) {
     case Type::kBool: *to = value != 0; return;
+    case Type::kInt8: write(to, whole_from_double<int8_t>(value)); return;
+    case Type::kInt16: write(to, whole_from_double<int16_t>(value)); return;
     case Type::kInt32: write(to, whole_from_double<int32_t>(value)); return;
     case Type::kInt64: write(to, whole_from_double<int64_t>(value)); return;
+    case Type::kUInt8: write(to, whole_from_double<uint8_t>(value)); return;
+    case Type::kUInt16: write(to, whole_from_double<uint16_t>(value)); return;
+    case Type::kUInt32: write(to, whole_from_double<uint32_t>(value)); return;
+    case Type::kUInt64: write(to, whole_from_double<uint64_t>(value)); return;
     case Type::kFloat16: write(to, half_from_double(value)); return;
     case Type::kBFloat16: write(to, bfloat_from_double(value)); return;
     case Type::kFloat32: write(to, static_cast<float>(value)); return;
+    case Type::kComplex64:
+    case Type::kComplex128: store_complex(type, to, value); return;
     default: write(to, value);
   }
 }
@@ -128,10 +149,18 @@ void store_float(Type type, char* to, double value) {
 void store_int(Type type, char* to, int64_t value) {
   switch (type) {
     case Type::kBool: *to = value != 0; return;
-    case Type::kInt32: write(to, static_cast<int32_t>(static_cast<uint32_t>(value))); return;
-    case Type::kInt64: write(to, value); return;
+    case Type::kInt8:
+    case Type::kUInt8: write(to, static_cast<uint8_t>(value)); return;
+    case Type::kInt16:
+    case Type::kUInt16: write(to, static_cast<uint16_t>(value)); return;
+    case Type::kInt32:
+    case Type::kUInt32: write(to, static_cast<uint32_t>(value)); return;
+    case Type::kInt64:
+    case Type::kUInt64: write(to, value); return;
     case Type::kFloat32: write(to, static_cast<float>(value)); return;
     case Type::kFloat64: write(to, static_cast<double>(value)); return;
+    case Type::kComplex64: store_complex(type, to, Complex(static_cast<float>(value))); return;
+    case Type::kComplex128: store_complex(type, to, Complex(static_cast<double>(value))); return;
     default: break;
   }
   // More than 53 bits do not fit a double: the last one kept stands for all that are cut.
@@ -140,6 +169,37 @@ void store_int(Type type, char* to, int64_t value) {
     value = static_cast<int64_t>((static_cast<uint64_t>(value) & ~uint64_t{0x7ff}) | (cut ? 0x800u : 0u));
   }
   store_float(type, to, static_cast<double>(value));
+}
+
+void store_natural(Type type, char* to, uint64_t value) {
+  if (!(value >> 63) || is_integer(type) || type == Type::kBool) return store_int(type, to, static_cast<int64_t>(value));
+  switch (type) {
+    case Type::kFloat32: return write(to, static_cast<float>(value));
+    case Type::kComplex64: return store_complex(type, to, Complex(static_cast<float>(value)));
+    case Type::kFloat16:
+    case Type::kBFloat16:
+      value = (value & ~uint64_t{0x7ff}) | ((value & 0x7ff) != 0 ? 0x800u : 0u);
+      [[fallthrough]];
+    default: return store_float(type, to, static_cast<double>(value));
+  }
+}
+
+Complex load_complex(Type type, const char* from) {
+  if (type == Type::kComplex64) return {read<float>(from), read<float>(from + 4)};
+  if (type == Type::kComplex128) return {read<double>(from), read<double>(from + 8)};
+  return load_number(type, from);
+}
+
+void store_complex(Type type, char* to, Complex value) {
+  if (type == Type::kComplex64) {
+    write(to, static_cast<float>(value.real()));
+    write(to + 4, static_cast<float>(value.imag()));
+  } else if (type == Type::kComplex128) {
+    write(to, value.real());
+    write(to + 8, value.imag());
+  } else {
+    store_float(type, to, value.real());
+  }
 }
 
 int64_t element_count(const fl_tensor& tensor) {

@@ -1,10 +1,11 @@
 // values.h: element types, strided walks and attributes for the reference loops.
 //
-// Every loop reads an element as a double (any float) or an int64 (bool and integers), computes, and rounds once
-// to the stored type. One rounding of a double is the correctly rounded result of + - * / sqrt for float16,
+// Every loop reads an element as a double (any float), a complex of doubles, or an int64 (bool and integers; of a
+// uint64 the same bits), computes, and rounds once to the stored type. One rounding of a double is the correctly rounded result of + - * / sqrt for float16,
 // bfloat16 and float32, and the nearest value that a transcendental function can be given in practice.
 #pragma once
 
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -14,12 +15,21 @@
 
 namespace flambeau::reference {
 
-enum class Type : uint8_t { kBool, kInt32, kInt64, kFloat16, kBFloat16, kFloat32, kFloat64, kNone };
+enum class Type : uint8_t {
+  kBool, kInt8, kInt16, kInt32, kInt64, kUInt8, kUInt16, kUInt32, kUInt64, kFloat16, kBFloat16, kFloat32, kFloat64,
+  kComplex64, kComplex128, kNone
+};
+using Complex = std::complex<double>;
 
 Type type_of(fl_dtype dtype);
 size_t size_of(Type type);
 inline bool is_float(Type type) { return type >= Type::kFloat16 && type <= Type::kFloat64; }
-inline bool is_integer(Type type) { return type == Type::kInt32 || type == Type::kInt64; }
+inline bool is_integer(Type type) { return type >= Type::kInt8 && type <= Type::kUInt64; }
+inline bool is_complex(Type type) { return type == Type::kComplex64 || type == Type::kComplex128; }
+// The type of a complex type's parts; any other type itself.
+inline Type real_of(Type type) {
+  return type == Type::kComplex64 ? Type::kFloat32 : type == Type::kComplex128 ? Type::kFloat64 : type;
+}
 
 // REQUIRES: is_float(type) for the float pair, bool or integer for the int pair of loads; stores take any type
 // (a float stored as an integer is cut toward zero, saturates, and is 0 for NaN; anything but 0 is true).
@@ -27,10 +37,17 @@ double load_float(Type type, const char* from);
 int64_t load_int(Type type, const char* from);
 void store_float(Type type, char* to, double value);
 void store_int(Type type, char* to, int64_t value);
+// The value of a uint64.
+void store_natural(Type type, char* to, uint64_t value);
+// Any type as a complex number; a store into a type that is not complex leaves the imaginary part out.
+Complex load_complex(Type type, const char* from);
+void store_complex(Type type, char* to, Complex value);
 
 // Any type as a double; exact except for integers beyond 2^53.
 inline double load_number(Type type, const char* from) {
-  return is_float(type) ? load_float(type, from) : static_cast<double>(load_int(type, from));
+  if (is_float(type)) return load_float(type, from);
+  const int64_t whole = load_int(type, from);
+  return type == Type::kUInt64 ? static_cast<double>(static_cast<uint64_t>(whole)) : static_cast<double>(whole);
 }
 
 inline char* data(const fl_tensor& tensor) {

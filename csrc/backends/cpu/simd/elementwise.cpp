@@ -218,6 +218,26 @@ struct Pow {
   }
 };
 
+FL_BINARY(BitwiseAnd, T(a & b))
+FL_BINARY(BitwiseOr, T(a | b))
+FL_BINARY(BitwiseXor, T(a ^ b))
+FL_UNARY(BitwiseInvert, T(~x))
+// By more bits than there are: nothing is left, or copies of the sign.
+struct LeftShift {
+  template <class T>
+  static FL_INLINE T of(T a, T b) {
+    constexpr T kBits = 8 * sizeof(T);
+    return b < 0 || b >= kBits ? T(0) : T(Wrapping<T>(a) << (b & (kBits - 1)));
+  }
+};
+struct RightShift {
+  template <class T>
+  static FL_INLINE T of(T a, T b) {
+    constexpr T kMost = 8 * sizeof(T) - 1;
+    return a >> (b < 0 || b > kMost ? kMost : b);
+  }
+};
+
 FL_COMPARE(Equal, a == b)
 FL_COMPARE(NotEqual, a != b)
 FL_COMPARE(Less, a < b)
@@ -393,6 +413,23 @@ constexpr Loop half_to_float = unary<Convert<float>, Half, float>;
 constexpr Loop float_to_half = unary<Convert<Half>, float, Half>;
 #endif
 
+// Between a stored integer type and the one it is computed in; backends/cpu/plain.cpp has the rest.
+Loop convert_small(Type from, Type to) {
+  switch (from) {
+    case Type::Int8: return to == Type::Int32 ? unary<Convert<int32_t>, int8_t, int32_t> : nullptr;
+    case Type::Int16: return to == Type::Int32 ? unary<Convert<int32_t>, int16_t, int32_t> : nullptr;
+    case Type::UInt8: return to == Type::Int32 ? unary<Convert<int32_t>, uint8_t, int32_t> : nullptr;
+    case Type::UInt16: return to == Type::Int32 ? unary<Convert<int32_t>, uint16_t, int32_t> : nullptr;
+    case Type::UInt32: return to == Type::Int64 ? unary<Convert<int64_t>, uint32_t, int64_t> : nullptr;
+    case Type::Int32:
+      return to == Type::Int8 || to == Type::UInt8     ? unary<Convert<uint8_t>, int32_t, uint8_t>
+             : to == Type::Int16 || to == Type::UInt16 ? unary<Convert<uint16_t>, int32_t, uint16_t>
+                                                       : nullptr;
+    case Type::Int64: return to == Type::UInt32 ? unary<Convert<uint32_t>, int64_t, uint32_t> : nullptr;
+    default: return nullptr;
+  }
+}
+
 template <class From, class To>
 constexpr Loop conversion() {
   if constexpr (__is_same(From, To)) return nullptr;
@@ -408,9 +445,8 @@ Loop convert_from(Type to) {
     case Type::BFloat16: return conversion<From, Brain>();
     case Type::Float32: return conversion<From, float>();
     case Type::Float64: return conversion<From, double>();
-    case Type::None: break;
+    default: return nullptr;
   }
-  return nullptr;
 }
 
 // ---- tables --------------------------------------------------------------------------------------------
@@ -474,14 +510,24 @@ Loop integer(const char* op) {
   if (same(op, "negative")) return unary<Negative, T>;
   if (same(op, "isfinite")) return unary<IsFiniteInteger, T, uint8_t>;
   if (same(op, "pow")) return binary<Pow, T>;
+  if (same(op, "isinf")) return unary<IsNan, T, uint8_t>;  // never
+  constexpr const char* kUnchanged[] = {"ceil", "trunc", "round", "conj", "real"};
+  for (const char* unchanged : kUnchanged)
+    if (same(op, unchanged)) return unary<Floor, T>;
+  if (same(op, "bitwise_and")) return binary<BitwiseAnd, T>;
+  if (same(op, "bitwise_or")) return binary<BitwiseOr, T>;
+  if (same(op, "bitwise_xor")) return binary<BitwiseXor, T>;
+  if (same(op, "bitwise_invert")) return unary<BitwiseInvert, T>;
+  if (same(op, "bitwise_left_shift")) return binary<LeftShift, T>;
+  if (same(op, "bitwise_right_shift")) return binary<RightShift, T>;
   return arithmetic<T>(op);
 }
 
 Loop truth(const char* op) {
-  if (same(op, "logical_not")) return unary<IsZero, uint8_t>;
-  if (same(op, "logical_and")) return binary<LogicalAnd, uint8_t>;
-  if (same(op, "logical_or")) return binary<LogicalOr, uint8_t>;
-  if (same(op, "logical_xor")) return binary<LogicalXor, uint8_t>;
+  if (same(op, "logical_not") || same(op, "bitwise_invert")) return unary<IsZero, uint8_t>;
+  if (same(op, "logical_and") || same(op, "bitwise_and")) return binary<LogicalAnd, uint8_t>;
+  if (same(op, "logical_or") || same(op, "bitwise_or")) return binary<LogicalOr, uint8_t>;
+  if (same(op, "logical_xor") || same(op, "bitwise_xor")) return binary<LogicalXor, uint8_t>;
   return comparison<uint8_t>(op);
 }
 
@@ -490,14 +536,21 @@ Loop truth(const char* op) {
 Loop pointwise(const char* op, Type type, bool alternative) {
   if (same(op, "where")) {
     switch (type) {
-      case Type::Bool: return where<uint8_t>;
+      case Type::Bool:
+      case Type::Int8:
+      case Type::UInt8: return where<uint8_t>;
+      case Type::Int16:
+      case Type::UInt16:
       case Type::Float16:
       case Type::BFloat16: return where<uint16_t>;
       case Type::Int32:
+      case Type::UInt32:
       case Type::Float32: return where<uint32_t>;
       case Type::Int64:
-      case Type::Float64: return where<uint64_t>;
-      case Type::None: return nullptr;
+      case Type::UInt64:
+      case Type::Float64:
+      case Type::Complex64: return where<uint64_t>;
+      default: return nullptr;
     }
   }
   switch (type) {
@@ -513,6 +566,7 @@ Loop pointwise(const char* op, Type type, bool alternative) {
 Loop convert(Type from, Type to) {
   if (from == Type::Float16 && to == Type::Float32) return half_to_float;
   if (from == Type::Float32 && to == Type::Float16) return float_to_half;
+  if (const Loop small = convert_small(from, to)) return small;
   switch (from) {
     case Type::Bool: return convert_from<Truth>(to);
     case Type::Int32: return convert_from<int32_t>(to);
@@ -521,9 +575,8 @@ Loop convert(Type from, Type to) {
     case Type::BFloat16: return convert_from<Brain>(to);
     case Type::Float32: return convert_from<float>(to);
     case Type::Float64: return convert_from<double>(to);
-    case Type::None: break;
+    default: return nullptr;
   }
-  return nullptr;
 }
 
 void stream(void* to, const void* from, size_t bytes) {

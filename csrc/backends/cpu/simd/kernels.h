@@ -8,7 +8,10 @@
 
 namespace flambeau::cpu {
 
-enum class Type : uint8_t { Bool, Int32, Int64, Float16, BFloat16, Float32, Float64, None };
+enum class Type : uint8_t {
+  Bool, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64, Float16, BFloat16, Float32, Float64, Complex64,
+  Complex128, None
+};
 
 // One pass over n contiguous elements. inputs[i] and output never overlap unless they are the same.
 using Loop = void (*)(const void* const* inputs, void* output, int64_t n);

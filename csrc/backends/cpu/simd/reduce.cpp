@@ -238,7 +238,8 @@ RowReduction row_reduction(const char* op, Type type) {
     switch (type) {
       case Type::Bool: return sum_integers<uint8_t>;
       case Type::Int32: return sum_integers<int32_t>;
-      case Type::Int64: return sum_integers<int64_t>;
+      case Type::Int64:
+      case Type::UInt64: return sum_integers<int64_t>;
       case Type::Float32: return sum_row<F32>;
       case Type::Float64: return sum_row<F64>;
       default: return nullptr;
@@ -249,6 +250,7 @@ RowReduction row_reduction(const char* op, Type type) {
     switch (type) {
       case Type::Int32: return largest ? extreme_row<Largest, I32> : extreme_row<Smallest, I32>;
       case Type::Int64: return largest ? extreme_row<Largest, I64> : extreme_row<Smallest, I64>;
+      case Type::UInt64: return largest ? extreme_row<Largest, U64> : extreme_row<Smallest, U64>;
       case Type::Float32: return largest ? extreme_row<Largest, F32> : extreme_row<Smallest, F32>;
       case Type::Float64: return largest ? extreme_row<Largest, F64> : extreme_row<Smallest, F64>;
       default: return nullptr;
@@ -263,7 +265,8 @@ ColumnReduction column_reduction(const char* op, Type type) {
     switch (type) {
       case Type::Bool: return columns_of<AddInteger, uint8_t, uint64_t>;
       case Type::Int32: return columns_of<AddInteger, int32_t, uint64_t>;
-      case Type::Int64: return columns_of<AddInteger, int64_t, uint64_t>;
+      case Type::Int64:
+      case Type::UInt64: return columns_of<AddInteger, int64_t, uint64_t>;
       case Type::Float32: return sum_columns<float>;
       case Type::Float64: return sum_columns<double>;
       default: return nullptr;
@@ -276,6 +279,7 @@ ColumnReduction column_reduction(const char* op, Type type) {
     switch (type) {
       case Type::Int32: return FL_EXTREME(int32_t);
       case Type::Int64: return FL_EXTREME(int64_t);
+      case Type::UInt64: return FL_EXTREME(uint64_t);
       case Type::Float32: return largest ? extreme_columns<Largest, F32> : extreme_columns<Smallest, F32>;
       case Type::Float64: return largest ? extreme_columns<Largest, F64> : extreme_columns<Smallest, F64>;
       default: return nullptr;
@@ -293,6 +297,7 @@ RowSearch row_search(const char* op, Type type) {
   switch (type) {
     case Type::Int32: return largest ? search_row<Largest, I32> : search_row<Smallest, I32>;
     case Type::Int64: return largest ? search_row<Largest, I64> : search_row<Smallest, I64>;
+    case Type::UInt64: return largest ? search_row<Largest, U64> : search_row<Smallest, U64>;
     case Type::Float32: return largest ? search_row<Largest, F32> : search_row<Smallest, F32>;
     case Type::Float64: return largest ? search_row<Largest, F64> : search_row<Smallest, F64>;
     default: return nullptr;

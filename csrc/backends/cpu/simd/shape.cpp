@@ -39,6 +39,10 @@ FL_INLINE void transpose_square(const typename Of<V>::Element* from, int64_t fro
   for (int i = 0; i < kLanes<V>; ++i) store<V>(to + i * to_stride, rows[i]);
 }
 
+struct Pair {
+  uint64_t low, high;
+};
+
 template <class T>
 void transpose_elements(const T* from, int64_t from_stride, T* to, int64_t to_stride, int64_t rows, int64_t columns) {
   for (int64_t j = 0; j < columns; ++j)
@@ -74,7 +78,10 @@ void transpose(const void* from, int64_t from_stride, void* to, int64_t to_strid
       return transpose_elements(static_cast<const uint16_t*>(from), from_stride, static_cast<uint16_t*>(to), to_stride,
                                 rows, columns);
     case 4: return transpose_by_squares<I32>(from, from_stride, to, to_stride, rows, columns);
-    default: return transpose_by_squares<I64>(from, from_stride, to, to_stride, rows, columns);
+    case 8: return transpose_by_squares<I64>(from, from_stride, to, to_stride, rows, columns);
+    default:
+      return transpose_elements(static_cast<const Pair*>(from), from_stride, static_cast<Pair*>(to), to_stride, rows,
+                                columns);
   }
 }
 

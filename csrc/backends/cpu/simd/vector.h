@@ -67,6 +67,11 @@ struct Of<I64> {
   using Element = int64_t;
   using Int = I64;
 };
+template <>
+struct Of<U64> {
+  using Element = uint64_t;
+  using Int = I64;
+};
 template <class V>
 constexpr int kLanes = int(sizeof(V) / sizeof(typename Of<V>::Element));
 
