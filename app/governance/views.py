@@ -83,7 +83,8 @@ def charter() -> str:
     rules: dict[str, list[Any]] = {}
     for entry in governance.rules:
         rules.setdefault(entry.clause, []).append(entry)
-    rules.setdefault(governance.single_maintainer_entry.clause, []).append(governance.single_maintainer_entry)
+    for written in (governance.single_maintainer_entry, governance.unsettled_author_entry):
+        rules.setdefault(written.clause, []).append(written)
     return render_template("governance/charter.html", governance=governance, rules=rules)
 
 

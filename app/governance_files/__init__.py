@@ -124,6 +124,7 @@ def read(directory: Path, *, today: date) -> Reading:
             rules=rules.rules,
             gates=rules.gates,
             single_maintainer_entry=rules.single_maintainer,
+            unsettled_author_entry=rules.unsettled_author,
             modules=modules.modules,
             targets=hardware.targets,
             recipe=recipe,

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.governance_files.document import Document
 from app.governance_files.recipe import Recipe
-from app.rulebook import Abstentions, Rule, RulebookError, SingleMaintainer, Source, Threshold
+from app.rulebook import Abstentions, Rule, RulebookError, SingleMaintainer, Source, Threshold, UnsettledAuthor
 from app.rulebook.paths import Glob
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z0-9_]+)*$", max_length=60)]
@@ -222,10 +222,21 @@ class SingleMaintainerEntry(Document):
         return SingleMaintainer(self.key, self.fewer_than, self.reason_needed, Source(document, self.clause))
 
 
+class UnsettledAuthorEntry(Document):
+    key: Literal["unsettled-author"]
+    further_approvals: int = Field(ge=1, le=5)
+    clause: Clause
+
+    def as_rule(self, document: str) -> UnsettledAuthor:
+        """The rule that the rulebook evaluates."""
+        return UnsettledAuthor(self.key, self.further_approvals, Source(document, self.clause))
+
+
 class Rules(Document):
     rules: tuple[RuleEntry, ...]
     gates: tuple[GateEntry, ...]
     single_maintainer: SingleMaintainerEntry
+    unsettled_author: UnsettledAuthorEntry
 
 
 class Maintainer(Document):
@@ -288,6 +299,7 @@ class Governance(Document):
     rules: tuple[RuleEntry, ...]
     gates: tuple[GateEntry, ...]
     single_maintainer_entry: SingleMaintainerEntry
+    unsettled_author_entry: UnsettledAuthorEntry
     modules: tuple[Module, ...]
     targets: tuple[Target, ...]
     recipe: Recipe
@@ -305,6 +317,11 @@ class Governance(Document):
     def single_maintainer(self) -> SingleMaintainer:
         """The written rule for modules with too few active maintainers."""
         return self.single_maintainer_entry.as_rule(self.foundation.charter)
+
+    @property
+    def unsettled_author(self) -> UnsettledAuthor:
+        """The written rule for changes by authors whom nobody knows."""
+        return self.unsettled_author_entry.as_rule(self.foundation.charter)
 
     def tier(self, key: str) -> Tier:
         """The tier of this key. Raises: KeyError naming the tiers there are."""

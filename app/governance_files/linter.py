@@ -161,6 +161,8 @@ def _rules_point_somewhere(files: Files) -> Iterator[Problem]:
         yield from _clause_exists(files, "rules.yaml", ("gates", number, "clause"), gate.clause, known)
     single = files.rules.single_maintainer
     yield from _clause_exists(files, "rules.yaml", ("single_maintainer", "clause"), single.clause, known)
+    unsettled = files.rules.unsettled_author
+    yield from _clause_exists(files, "rules.yaml", ("unsettled_author", "clause"), unsettled.clause, known)
     if bodies is not None:
         body = bodies.get(single.stand_in.body)
         if body is None or single.stand_in.seat not in {seat.key for seat in body.seats}:

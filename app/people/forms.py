@@ -24,6 +24,13 @@ class MergeForm(ReasonForm):
     other: str = Bound(max_length=320)
 
 
+class EnterForm(ReasonForm):
+    """A person who is known by a name and an address."""
+
+    name: str = Bound(max_length=200)
+    email: str = Bound(max_length=320)
+
+
 class RenameForm(ReasonForm):
     """Another name."""
 

@@ -18,7 +18,7 @@ from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
 from app.forms import Field
 from app.people import queries
-from app.people.forms import MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
+from app.people.forms import EnterForm, MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
 from app.people.models import Affiliation, Identity, IdentityDecision, IdentityPerson, Person
 from app.people.rules import DecisionKind, StatementSource, masked
 from app.sessions import issue_link
@@ -76,6 +76,27 @@ def proposals() -> str:
         addresses = queries.addresses_of(session, [person.id for group in groups for person in group])
         apart = queries.kept_apart(session, limit=PROPOSALS_SHOWN)
         return render_template("people/proposals.html", groups=groups, addresses=addresses, apart=apart)
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@access("people.decide")
+def new() -> Any:
+    """Enter somebody who is known by a name and an address: the author of a first change, say."""
+    fields = [
+        Field("name", "Name", required=True),
+        Field("email", "E-mail", "email", "As the commits have it.", True),
+        REASON,
+    ]
+    lead = "Commits under the address then have an author. Who it is that is here already, merge with them afterwards."
+    crumbs = [("People", url_for("people.overview"))]
+    page = forms.Page("Enter a person", "Enter them", fields, lead, crumbs, request.args.to_dict())
+
+    def done(session: Session, made: Person) -> tuple[str, str]:
+        queries.resolve(session)
+        target = queries.canonical(session, made).public_id
+        return url_for("people.show", public_id=target), "The person is entered."
+
+    return forms.ask(page, EnterForm, queries.enter_person, given=lambda _session: {}, done=done)
 
 
 @blueprint.get("/<public_id>")

@@ -16,15 +16,17 @@ from app.contributions.diffs import Diff
 from app.contributions.models import Repository
 from app.contributions.registry import clone_of
 from app.db import clock_of
+from app.governance.queries import current
 from app.modules import queries as modules
 from app.modules.rules import ModulePaths, modules_of
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries import canonical_id, names_of
 from app.people.queries.identities import address_of
+from app.people.rules import identifies_one_person
 from app.reviews import difference, rules
 from app.reviews.difference import Place
 from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeState, Review
-from app.reviews.rules import CommitSeen, Opinion, Turn
+from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled
 from app.rulebook import GateVerdict, Signers
 from app.settings import Settings
 
@@ -33,13 +35,24 @@ CLOSED_SHOWN = 20
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a change stands now: who wrote any of it, which modules it touches, both gates, and whose turn it is."""
+    """Where a change stands now: who wrote any of it (and which authors are nobody known), who approved this head,
+    which modules it touches, both gates, and whose turn it is.
+    """
 
     authors: frozenset[str]
+    unsettled: Unsettled | None
+    approved: frozenset[str]
     signers: Mapping[str, Signers]
     sign_off: GateVerdict
     approval: GateVerdict
     turn: Turn
+
+    @property
+    def approvals_missing(self) -> int:
+        """How many approvals a module without any further rule still needs, at most."""
+        needed = self.unsettled.needed if self.unsettled else 1
+        signed = [len(self.approved & who.maintainers - self.authors) for who in self.signers.values()]
+        return max(1, needed - min(signed, default=0))
 
 
 @dataclass(frozen=True)
@@ -99,8 +112,9 @@ def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
         standing = standings[row.Change.id]
         item = Item(row.Change, row.name, tuple(standing.signers), standing.turn)
         is_mine = me is not None and rules.is_mine(
-            standing.turn, standing.signers, person=me, author=me if me in standing.authors else None
-        )
+            standing.turn, standing.signers, person=me, author=me if me in standing.authors else None,
+            approved=standing.approved,
+        )  # fmt: skip
         (mine if is_mine else others).append(item)
     return mine, others
 
@@ -145,9 +159,9 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
     diff, problem = difference_of(settings, repository, change)
     paths = modules.paths(session)
     words = words_of(session, change, difference.anchors(diff))
-    others = {key: replace(who, maintainers=who.maintainers - standing.authors)
+    others = {key: replace(who, maintainers=who.maintainers - standing.authors - standing.approved)
               for key, who in standing.signers.items()}  # fmt: skip
-    nearest = rules.nearest_approvers(others, standing.turn.modules, author=None)
+    nearest = rules.nearest_approvers(others, standing.turn.modules, author=None, approvals=standing.approvals_missing)
     persons = names_of(session, {int(person) for person, _keys in nearest})
     return {
         "repository": repository,
@@ -182,8 +196,9 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
     commits = _grouped(session, sa.select(ChangeCommit).order_by(ChangeCommit.position), ChangeCommit.change_id, ids)
     files = _grouped(session, sa.select(ChangeFile), ChangeFile.change_id, ids)
     reviews = _grouped(session, sa.select(Review).order_by(Review.id), Review.change_id, ids)
-    written = {address for rows in commits.values() for address in [row.author_email for row in rows]}
-    persons = _authors(session, written | {change.author_email for change in changes})
+    written = {(row.author_name, row.author_email) for rows in [changes, *commits.values()] for row in rows}
+    persons = _authors(session, written)
+    rule = current(session).unsettled_author
     paths = modules.paths(session)
     today = now(session).date()
     known: dict[str, Signers] = {}
@@ -195,23 +210,27 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
             if key not in known:
                 known[key] = modules.maintainers_of(session, key, today).signers
         signers = {key: known[key] for key in touched}
-        author = persons.get(change.author_email)
-        authors = frozenset(
-            persons[one] for one in [change.author_email, *(row.author_email for row in commits[change.id])]
-            if one in persons
-        )  # fmt: skip
+        mine = [(row.author_name, row.author_email) for row in [change, *commits[change.id]]]
+        authors = frozenset(person for one in mine for person in persons[one].barred)
+        unknown = {address_of(email) or name: f"{name} <{email}>" for name, email in mine
+                   if not persons[name, email].is_settled}  # fmt: skip
+        unsettled = Unsettled(tuple(sorted(unknown.values())), rule) if unknown else None
+        opinions = [_opinion(session, review) for review in reviews[change.id]]
+        said = rules.current(opinions, head=change.head_sha).values()
+        approved = frozenset(word.person for word in said if word.verdict is rules.Verdict.APPROVE)
         sign_off = rules.sign_off_gate([_seen(commit) for commit in commits[change.id]])
         approval = rules.approval_gate(
             signers,
-            [_opinion(session, review) for review in reviews[change.id]],
+            opinions,
             head=change.head_sha,
-            author=author,
+            author=None,
             co_authors=authors,
+            unsettled=unsettled,
             unowned=sum(key is None for key in owners.values()),
             too_long=change.too_long,
         )
         turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
-        found[change.id] = Standing(authors, signers, sign_off, approval, turn)
+        found[change.id] = Standing(authors, unsettled, approved, signers, sign_off, approval, turn)
     return found
 
 
@@ -222,23 +241,34 @@ def _grouped(session: Session, query: sa.Select[Any], column: Any, ids: Sequence
     return grouped
 
 
-def _authors(session: Session, emails: Collection[str]) -> dict[str, str]:
-    """E-mail as written -> the person whose identities carry it; left out where several do."""
-    wanted = {address_of(email) for email in emails if email} - {""}
+@dataclass(frozen=True)
+class _Author:
+    """Whom a name and e-mail may be: all of them are `barred` from approving, and `is_settled` if one is known."""
+
+    barred: frozenset[str]
+    is_settled: bool
+
+
+def _authors(session: Session, written: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Author]:
+    """(name, e-mail) as written -> the persons whose identities carry the address.
+
+    An address that many write under (noreply, root, a local host) settles only who writes the very same name too.
+    """
     rows = session.execute(
-        sa.select(Identity.address, IdentityPerson.person_id)
+        sa.select(Identity.address, Identity.name, IdentityPerson.person_id)
         .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
-        .where(Identity.address.in_(wanted))
+        .where(Identity.address.in_({address_of(email) for _name, email in written} - {""}))
         .distinct()
     ).all()
-    persons: dict[str, set[int]] = {}
+    carriers: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
-        persons.setdefault(row.address, set()).add(canonical_id(session, row.person_id))
-    return {
-        email: str(next(iter(found)))
-        for email in emails
-        if email and len(found := persons.get(address_of(email), set())) == 1
-    }
+        carriers.setdefault(row.address, set()).add((row.name, str(canonical_id(session, row.person_id))))
+    found = {}
+    for name, email in written:
+        known = carriers.get(address_of(email), set())
+        is_settled = bool(known) if identifies_one_person(address_of(email)) else any(one == name for one, _ in known)
+        found[name, email] = _Author(frozenset(person for _, person in known), is_settled)
+    return found
 
 
 def _module_of(paths: Collection[str], of: Collection[ModulePaths]) -> dict[str, str | None]:

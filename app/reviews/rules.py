@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from app.rulebook import Atom, Gate, GateVerdict, Signers
+from app.rulebook import Atom, Gate, GateVerdict, Signers, UnsettledAuthor
 
 
 class Verdict(Enum):
@@ -44,6 +44,29 @@ class Opinion:
     verdict: Verdict
     head: str
     text: str = ""
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """Authors of a change who are nobody known, as they write themselves, and the written rule for them."""
+
+    authors: tuple[str, ...]
+    rule: UnsettledAuthor
+
+    @property
+    def needed(self) -> int:
+        """How many approvals each module needs."""
+        return self.rule.needed(len(self.authors))
+
+    @property
+    def because(self) -> str:
+        """Why it is so many."""
+        who, count = ", ".join(self.authors), len(self.authors)
+        nobody = f"{who} is nobody" if count == 1 else f"{who} are {count} people, none of them one"
+        return (
+            f"{nobody} that the portal knows, so whoever approves may have written it: rule {self.rule.key} "
+            f"({self.rule.source}) asks for {self.needed} approvals, that one may come from somebody else."
+        )
 
 
 @dataclass(frozen=True)
@@ -90,17 +113,21 @@ def approval_gate(
     head: str,
     author: str | None,
     co_authors: Collection[str] = (),
+    unsettled: Unsettled | None = None,
     unowned: int = 0,
     too_long: str = "",
 ) -> GateVerdict:
     """A maintainer of every touched module approves this very head, and none of them asks for changes.
+
+    Where an author is `unsettled`, one approval may be that author's own, so more are needed.
 
     `modules` says who may sign for each touched module; whoever wrote any of its commits (`author`, `co_authors`) does
     not approve it; `unowned` counts the touched files that no module owns;
     `too_long` says why not all of the change could be read, and then nobody can approve it whole.
     """
     words = current(opinions, head=head)
-    atoms = [_approved(key, who, words, authors={author, *co_authors}) for key, who in sorted(modules.items())]
+    authors = {author, *co_authors}
+    atoms = [_approved(key, who, words, authors, unsettled) for key, who in sorted(modules.items())]
     atoms += [_contested(key, who, words) for key, who in sorted(modules.items()) if _objectors(who, words)]
     if too_long:
         atoms.append(Atom("too-long", False, f"Not all of it was read: {too_long}.", "Push it as several changes."))
@@ -112,22 +139,51 @@ def approval_gate(
     return Gate("module-approval", atoms).verdict()
 
 
-def _approved(key: str, who: Signers, words: Mapping[str, Opinion], *, authors: Collection[str | None]) -> Atom:
-    approvals = [word for word in words.values() if word.verdict is Verdict.APPROVE]
-    tried = [
-        who.may_sign(word.person, reason=word.text, author=word.person if word.person in authors else None)
-        for word in approvals
-    ]
-    good = next((atom for atom in tried if atom.holds), None)
-    if good is not None:
-        return Atom(key, True, f"{key}: {good.because}")
+def _approved(
+    key: str, who: Signers, words: Mapping[str, Opinion], authors: Collection[str | None], unsettled: Unsettled | None
+) -> Atom:
+    tried = _tried(who, words, authors)
+    good = [atom for atom in tried.values() if atom.holds]
+    if unsettled:
+        # What counts although it may be the author's own, the written rule lets through alone.
+        alone = [atom for atom in _tried(who, words, words.keys()).values() if atom.holds]
+        if not alone:
+            return _approved_by_several(key, who, tried, unsettled)
+        good = alone
+    if good:
+        return Atom(key, True, f"{key}: {good[0].because}")
     may = len(who.maintainers | who.stand_ins)
     way_out = "Ask one of its maintainers." if who.maintainers else "An administrator may approve, with a reason."
     if not may:
         way_out = "Nobody may approve it yet: name a maintainer in governance/modules.yaml."
-    refused = [f"{atom.because} {atom.way_out}".strip() for atom in tried]
-    text = f"{key}: no approval of this head that counts." + "".join(f" {sentence}" for sentence in refused)
+    return Atom(key, False, f"{key}: no approval of this head that counts.{_refusals(tried)}", way_out)
+
+
+def _approved_by_several(key: str, who: Signers, tried: Mapping[str, Atom], unsettled: Unsettled) -> Atom:
+    good = sum(atom.holds for atom in tried.values())
+    if good >= unsettled.needed:
+        return Atom(key, True, f"{key}: {good} maintainers approve. {unsettled.because}")
+    or_else = f"; only {len(who.maintainers)} may approve, so that comes first."
+    if len(who.maintainers) >= unsettled.needed:
+        or_else = ", or further maintainers approve."
+    if who.stand_ins:
+        or_else = ", or somebody approves with a reason."
+    way_out = f"Staff settle who that is under People, “Enter a person”{or_else}"
+    text = f"{key}: {good} of {unsettled.needed} approvals of this head.{_refusals(tried)} {unsettled.because}"
     return Atom(key, False, text, way_out)
+
+
+def _tried(who: Signers, words: Mapping[str, Opinion], authors: Collection[str | None]) -> dict[str, Atom]:
+    """Person -> whether their approval counts."""
+    return {
+        person: who.may_sign(person, reason=word.text, author=person if person in authors else None)
+        for person, word in words.items()
+        if word.verdict is Verdict.APPROVE
+    }
+
+
+def _refusals(tried: Mapping[str, Atom]) -> str:
+    return "".join(f" {atom.because} {atom.way_out}".rstrip() for atom in tried.values() if not atom.holds)
 
 
 def _objectors(who: Signers, words: Mapping[str, Opinion]) -> list[str]:
@@ -160,13 +216,20 @@ def whose_turn(sign_off: GateVerdict, approval: GateVerdict, *, is_open: bool = 
     return Turn(Whose.MERGER, "Both gates let it through.")
 
 
-def is_mine(turn: Turn, modules: Mapping[str, Signers], *, person: str, author: str | None) -> bool:
-    """Whether this person can do what the change waits for."""
+def is_mine(
+    turn: Turn,
+    modules: Mapping[str, Signers],
+    *,
+    person: str,
+    author: str | None,
+    approved: Collection[str] = (),
+) -> bool:
+    """Whether this person can do what the change waits for; who `approved` this head has done their part."""
     if turn.whose is Whose.AUTHOR:
         return person == author
     if turn.whose is Whose.MERGER:
         return any(person in who.maintainers | who.stand_ins for who in modules.values())
-    return any(
+    return person not in approved and any(
         person in modules[key].stand_ins or (person in modules[key].maintainers and person != author)
         for key in turn.modules
         if key in modules
@@ -174,23 +237,24 @@ def is_mine(turn: Turn, modules: Mapping[str, Signers], *, person: str, author: 
 
 
 def nearest_approvers(
-    modules: Mapping[str, Signers], waiting: Collection[str], *, author: str | None
+    modules: Mapping[str, Signers], waiting: Collection[str], *, author: str | None, approvals: int = 1
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """A small set of persons whose approvals would satisfy every waiting module, each with the modules they cover.
 
-    Greedy: whoever covers most of what is left comes first (ties by name), which is within ln(n) of the smallest set.
+    `approvals`: how many each module needs; where somebody may stand in with a reason, one is enough. Greedy: whoever
+    covers most of what is left comes first (ties by name), which is within ln(n) of the smallest set.
     """
-    left = {key for key in waiting if key in modules}
-    chosen: list[tuple[str, tuple[str, ...]]] = []
+    left = {key: 1 if modules[key].stand_ins else approvals for key in waiting if key in modules}
+    chosen: dict[str, tuple[str, ...]] = {}
     while left:
         covers: dict[str, set[str]] = {}
         for key in left:
             who = modules[key]
-            for person in who.stand_ins | {m for m in who.maintainers if m != author}:
+            for person in (who.stand_ins | {m for m in who.maintainers if m != author}) - chosen.keys():
                 covers.setdefault(person, set()).add(key)
         if not covers:
             break
         best = min(covers, key=lambda person: (-len(covers[person]), person))
-        chosen.append((best, tuple(sorted(covers[best]))))
-        left -= covers[best]
-    return tuple(chosen)
+        chosen[best] = tuple(sorted(covers[best]))
+        left = {key: number - (key in covers[best]) for key, number in left.items() if number > (key in covers[best])}
+    return tuple(chosen.items())

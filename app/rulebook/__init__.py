@@ -5,7 +5,7 @@ Pure: plain values in, plain values out; no web, no database, no clock.
 
 from app.rulebook.employers import Counted, Counting, Named, Word, as_recorded, counting, strongest
 from app.rulebook.gates import Atom, Gate, GateVerdict, Override, State, all_of
-from app.rulebook.signers import Signers, SingleMaintainer, second_person, signers
+from app.rulebook.signers import Signers, SingleMaintainer, UnsettledAuthor, second_person, signers
 from app.rulebook.thresholds import (
     Abstentions,
     Base,
@@ -39,6 +39,7 @@ __all__ = [
     "Source",
     "State",
     "Threshold",
+    "UnsettledAuthor",
     "Verdict",
     "Word",
     "all_of",

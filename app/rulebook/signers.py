@@ -20,6 +20,26 @@ class SingleMaintainer:
 
 
 @dataclass(frozen=True)
+class UnsettledAuthor:
+    """The written rule for authors who are nobody known: so many more approvals for each of them.
+
+    With one more for each, at least one approval comes from somebody who wrote none of it, whoever they are.
+    """
+
+    key: str
+    further_approvals: int
+    source: Source
+
+    def needed(self, unsettled: int) -> int:
+        """How many approvals a module needs with so many unsettled authors.
+
+        >>> UnsettledAuthor("unsettled-author", 1, Source("charter.md", "8.2")).needed(2)
+        3
+        """
+        return 1 + self.further_approvals * unsettled
+
+
+@dataclass(frozen=True)
 class Signers:
     """Who may approve or sign for a module, and whom only the rule `single-maintainer` lets in, with a reason."""
 

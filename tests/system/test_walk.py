@@ -178,11 +178,15 @@ def test_the_main_job_from_a_commit_to_a_release(farm: Farm, chromium, tmp_path:
         walker.submit()
     walker.see("Mira Maintainer")
 
-    # The member's representative signs in and reads their employer's page; the member's records are not theirs to edit.
+    # The member's representative signs in, reads their employer's page and keeps its record; tier and dues are staff's.
     walker.sign_in(farm.db, author)
     walker.look("/account", "governing-board")
     walker.look(f"/contributions/{organization.strip('/')}", "Brightwater Systems")
     walker.open(f"{organization}/edit")
+    walker.fill(description="Bridges and lights.", reason="Our own words.")
+    walker.submit()
+    walker.see("Bridges and lights.", "Yours to keep")
+    walker.open(f"{organization}/memberships/new")
     walker.see("not yours to do")
 
     # Somebody pushes a branch; it becomes a change, and the module's maintainer approves it.

@@ -11,8 +11,8 @@ from app import auth
 from app.audit import Actor, record
 from app.checks import Broken, checked, has_reason
 from app.db import clock_of
-from app.people.models import IdentityPerson, Person
-from app.people.queries.identities import chunks, intern_identities
+from app.people.models import Identity, IdentityPerson, Person
+from app.people.queries.identities import address_of, chunks, intern_identities
 from app.people.rules import Role
 
 HIDDEN_NAME = "a hidden person"
@@ -75,9 +75,41 @@ def create_person(session: Session, name: str, email: str = "", *, claimed: bool
     return person
 
 
+def _address_is_nobodys(session: Session, email: str) -> Broken:
+    carries = (
+        sa.select(Person)
+        .join(IdentityPerson, IdentityPerson.person_id == Person.id)
+        .join(Identity, Identity.id == IdentityPerson.identity_id)
+        .where(Identity.address == address_of(email), Identity.address != "")
+    )
+    for person in session.scalars(carries.order_by(Person.id).limit(1)):
+        yield "email", f"is {shown_name(person)}’s ({person.public_id}) already; open that person"
+
+
+def _is_an_address(email: str) -> Broken:
+    local, at, host = email.strip().rpartition("@")
+    if not (local and at and host) or " " in email.strip():
+        yield "email", "is no e-mail address; write it like ada@acme.com, as the commits have it"
+
+
 def _is_named(name: str) -> Broken:
     if not name.strip():
         yield "name", "is empty"
+
+
+@checked(_is_named, _is_an_address, _address_is_nobodys, has_reason)
+def enter_person(session: Session, name: str, email: str, *, actor: Actor, reason: str) -> Person:
+    """Somebody who is known by an address alone, entered so that commits under it have an author."""
+    person = create_person(session, name, email, claimed=False)
+    record(
+        session,
+        actor=actor,
+        action="people.person.enter",
+        thing=person.public_id,
+        reason=reason,
+        personal={f"{person.public_id}/name": person.name, f"{person.public_id}/email": email.strip()},
+    )
+    return person
 
 
 @checked(_is_named, has_reason)

@@ -68,6 +68,23 @@ def test_a_visitor_and_a_signed_in_person_may_not_decide_about_others(client, ad
     assert client.post(f"/people/{ada}/{form}", data={"reason": "x"}).status_code == 403
 
 
+def test_staff_enter_somebody_by_name_and_address_and_nobody_else_does(staff, ada, app, signed_in, governed):
+    url = "/people/new"
+    page = staff.post(url, data={"name": "Ada again", "email": "ADA@acme.com"})
+    assert (page.status_code, b"is Ada Lovelace" in page.data, b"is empty" in page.data) == (422, True, True)
+    assert b"is no e-mail address" in staff.post(url, data={"name": "Kim", "email": "kim", "reason": "x"}).data
+    data = {"name": "Kim New", "email": "kim@new.org", "reason": "Their first change."}
+    assert b"Kim New" in staff.post(url, data=data, follow_redirects=True).data
+    with governed.read() as session:
+        kim = people.one_person(session, "kim@new.org")
+        entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "people.person.enter")).one()
+        assert (kim.claimed_at, entry.thing) == (None, kim.public_id)
+        assert "kim@new.org" not in str(entry.data)
+    visitor = app.test_client()
+    assert visitor.post(url, data=data).status_code == 401
+    assert signed_in(visitor, "p_anybody").post(url, data=data).status_code == 403
+
+
 def test_staff_merge_two_people_and_undo_it(staff, ada, governed):
     second = other(governed)
     page = staff.post(f"/people/{ada}/merge", data={"other": second, "reason": "One person."}, follow_redirects=True)

@@ -1,10 +1,13 @@
 """The two gates and whose turn it is, with plain values."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.reviews.rules import (
     CommitSeen,
     Opinion,
+    Unsettled,
     Verdict,
     Whose,
     approval_gate,
@@ -13,12 +16,14 @@ from app.reviews.rules import (
     sign_off_gate,
     whose_turn,
 )
-from app.rulebook import SingleMaintainer, Source, State, signers
+from app.rulebook import SingleMaintainer, Source, State, UnsettledAuthor, signers
 
 RULE = SingleMaintainer("single-maintainer", 2, True, Source("charter.md", "7.4"))
 TWO = signers(RULE, active=["ada", "bob"], stand_ins=["root"])
 NONE = signers(RULE, active=[], stand_ins=["root"])
 ADA = "Ada <ada@x.org>"
+THREE = signers(RULE, active=["ada", "bob", "eve"], stand_ins=["root"])
+STRANGER = Unsettled(("Kim <kim@x.org>",), UnsettledAuthor("unsettled-author", 1, Source("charter.md", "8.2")))
 SIGNED = sign_off_gate([CommitSeen("c1", "Fix", ADA)])
 
 
@@ -133,3 +138,67 @@ def test_the_fewest_approvers_who_cover_every_module_are_named():
     }
     assert nearest_approvers(modules, ["a", "b", "c"], author=None) == (("bob", ("a", "b")), ("eve", ("c",)))
     assert nearest_approvers(modules, ["b"], author="bob") == ()
+
+
+def gate(who, words, unsettled=STRANGER, **values):
+    return approval_gate({"ops": who}, words, head="h2", author=None, unsettled=unsettled, **values)
+
+
+def test_one_approval_is_not_enough_while_an_author_is_nobody_known_and_the_gate_says_why():
+    verdict = gate(TWO, [opinion("bob")])
+    assert verdict.state is State.FAILING
+    assert verdict.reasons[0] == (
+        "ops: 1 of 2 approvals of this head. Kim <kim@x.org> is nobody that the portal knows, so whoever approves may "
+        "have written it: rule unsettled-author (charter.md, clause 8.2) asks for 2 approvals, that one may come from "
+        "somebody else. Staff settle who that is under People, “Enter a person”, or further maintainers approve."
+    )
+    assert whose_turn(SIGNED, verdict).modules == ("ops",)
+
+
+def test_two_maintainers_approve_what_a_stranger_wrote_since_one_of_them_is_somebody_else():
+    verdict = gate(TWO, [opinion("ada"), opinion("bob")])
+    assert verdict.state is State.PASSING
+    assert "2 maintainers approve" in verdict.reasons[0]
+
+
+def test_a_known_author_and_an_old_head_and_a_stranger_do_not_make_the_number_up():
+    words = [opinion("ada"), opinion("bob"), opinion("eve", head="h1"), opinion("mallory")]
+    assert gate(THREE, words, co_authors=["ada"]).state is State.FAILING
+    assert gate(THREE, [*words, opinion("eve")], co_authors=["ada"]).state is State.PASSING
+
+
+def test_where_one_may_sign_alone_a_reason_is_needed_though_a_maintainer_approves():
+    one = signers(RULE, active=["bob"], stand_ins=["root"])
+    assert gate(one, [opinion("bob")]).state is State.FAILING
+    assert "with a reason" in gate(one, [opinion("bob")]).reasons[0]
+    assert gate(one, [opinion("bob", text="Nobody else is here.")]).state is State.PASSING
+    assert gate(one, [opinion("bob"), opinion("root", text="I stand in.")]).state is State.PASSING
+
+
+def test_more_strangers_than_maintainers_means_that_they_are_settled_first():
+    both = Unsettled(("Kim <kim@x.org>", "Lee <lee@x.org>"), STRANGER.rule)
+    verdict = gate(TWO, [opinion("ada"), opinion("bob")], both)
+    assert verdict.state is State.FAILING
+    assert "only 2 may approve, so that comes first" in verdict.reasons[0]
+    assert gate(THREE, [opinion("ada"), opinion("bob"), opinion("eve")], both).state is State.PASSING
+
+
+people = st.sampled_from(["ada", "bob", "eve", "kim", "lee", "root"])
+approvals = st.lists(st.builds(opinion, people), max_size=6)
+
+
+@given(st.sets(people, min_size=2), approvals, st.integers(1, 3), st.data())
+def test_whoever_the_strangers_are_somebody_else_approved_what_passes(active, words, count, data):
+    who = signers(RULE, active=active, stand_ins=["root"])
+    unsettled = Unsettled(tuple(f"{number} <{number}@x.org>" for number in range(count)), STRANGER.rule)
+    if gate(who, words, unsettled).lets_through:
+        strangers = data.draw(st.sets(people, max_size=count))
+        assert approval_gate({"ops": who}, words, head="h2", author=None, co_authors=strangers).lets_through
+
+
+def test_who_approved_already_is_not_asked_again_and_enough_others_are_named():
+    waiting = whose_turn(SIGNED, gate(TWO, [opinion("bob")]))
+    assert is_mine(waiting, {"ops": TWO}, person="ada", author=None, approved=["bob"])
+    assert not is_mine(waiting, {"ops": TWO}, person="bob", author=None, approved=["bob"])
+    named = nearest_approvers({"ops": THREE, "nn": NONE}, ["ops", "nn"], author=None, approvals=2)
+    assert dict(named) == {"ada": ("ops",), "bob": ("ops",), "root": ("nn",)}

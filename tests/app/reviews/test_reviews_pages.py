@@ -7,7 +7,9 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from app import auth
 from app.audit import AuditEntry
+from app.people import queries as people
 from app.reviews.models import Change, ChangeState, Review
 
 pytestmark = pytest.mark.slow
@@ -154,6 +156,51 @@ def test_an_approval_by_who_wrote_an_earlier_commit_does_not_count(opened, clien
     assert "Both gates let it through." not in page(client, f"/reviews/{change.public_id}")
     say(signed_in(client, opened.eve), change, "approve")
     assert "Both gates let it through." in page(client, f"/reviews/{change.public_id}")
+
+
+def test_a_stranger_who_may_be_the_approver_needs_one_approval_more_until_staff_settle_who_it_is(
+    opened, client, signed_in, app
+):
+    opened.git("commit", "-q", "--amend", "-s", "-m", "Say two", "--reset-author", author=("B", "b@home.example"))
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    text = page(client, f"/reviews/{change.public_id}")
+    assert "1 of 2 approvals of this head. B &lt;b@home.example&gt; is nobody that the portal knows" in text
+    assert "The reviewers’ turn." in text
+    assert "Your turn" not in page(client, "/reviews/")
+    nearest = text.split("What would make this mergeable?")[1].split("</section>")[0]
+    assert ("Eve" in nearest, "Bob" in nearest) == (True, False)
+    staff = signed_in(app.test_client(), "p_staff", auth.HeldSeat("administration", "staff", "staff"))
+    data = {"name": "B", "email": "b@home.example", "reason": "A first change."}
+    assert staff.post("/people/new", data=data).status_code == 302
+    assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
+
+
+def test_a_stranger_who_turns_out_to_be_the_approver_has_approved_nothing(opened, client, signed_in, app):
+    opened.git("commit", "-q", "--amend", "-s", "-m", "Say two", "--reset-author", author=("B", "b@home.example"))
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    root = signed_in(app.test_client(), "p_root", auth.HeldSeat("administration", "administrator", "administrator"))
+    made = root.post("/people/new", data={"name": "B", "email": "b@home.example", "reason": "A first change."})
+    assert root.post(f"{made.location}/merge", data={"other": opened.bob, "reason": "He told us."}).status_code == 302
+    assert "An author does not approve their own change." in page(client, f"/reviews/{change.public_id}")
+    say(signed_in(client, opened.eve), change, "approve")
+    assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
+
+
+def test_an_address_that_many_write_under_settles_nobody(opened, client, signed_in):
+    with opened.db.write() as session:
+        people.intern_identities(session, [("git", "Somebody", "root@build.local", "")])
+        people.resolve(session)
+    opened.git("commit", "-q", "--amend", "-s", "-m", "Say two", "--reset-author", author=("Me", "root@build.local"))
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    assert "1 of 2 approvals of this head." in page(client, f"/reviews/{change.public_id}")
+    say(signed_in(client, opened.eve), change, "approve")
+    assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
 
 
 def test_an_unsigned_commit_is_the_authors_turn(foundation, client):
