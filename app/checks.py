@@ -32,6 +32,11 @@ class RefusedError(ValueError):
         self.problems = [Problem(*one) for one in problems]
         super().__init__("; ".join(f"{where}: {text}" for where, text in self.problems))
 
+    @property
+    def told(self) -> str:
+        """All reasons as one line, for a terminal or a log."""
+        return "; ".join(text for _where, text in self.problems)
+
 
 class UnfoundError(ValueError):
     """What somebody named is not there, or not the only one; the text says so and what to write instead."""

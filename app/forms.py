@@ -15,6 +15,7 @@ from typing import Any
 from flask import flash, redirect, render_template, request
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
 from app.auth import current_user
 from app.checks import Checked, Problem, RefusedError, UnfoundError, checked
@@ -102,6 +103,10 @@ Finder = Callable[[Session, Any], Any]
 """Turns what a field says into what it names; raises UnfoundError with a sentence when it names nothing."""
 
 
+Given = Callable[[Session], Mapping[str, Any]]
+Done = Callable[[Session, Any], tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Page:
     """How a form looks: its words, fields and first values."""
@@ -136,41 +141,68 @@ def ask(
     kind: type[Form],
     change: Checked[..., Any] | Callable[..., Any],
     *,
-    given: Callable[[Session], Mapping[str, Any]],
-    done: Callable[[Session, Any], tuple[str, str]],
+    given: Given,
+    done: Done,
     finders: Mapping[str, Finder] | None = None,
     edits: str = "",
 ) -> Any:
-    """Show a form, or make its change in one transaction; all that is wrong with it is told at once.
+    """The view of a form that has a page of its own: shows it, or sends it and shows it again with every problem.
 
-    The change is called with the form's fields and what is `given` (rows of this session), each by its name, and with
-    `session` and `actor` where it takes them. `finders` turn what a field says into the row that it names. `edits` is
-    the given row that the form changes: who opened the form before somebody else saved it gets the 409 page.
-    `done` says from the result where to go on, and with which sentence.
+    `edits` is the given row that the form changes: who opened the form before somebody else saved it gets the 409 page.
     """
-    if not isinstance(change, Checked):
-        change = checked()(change)
     if request.method != "POST":
         with current_db().read() as session:
             return page.show(version=given(session)[edits].version if edits else None)
-    reading = read(kind, request.form)
-    database = current_db()
+    sent = send(kind, change, given=given, done=done, finders=finders, edits=edits)
+    if isinstance(sent, Response):
+        return sent
+    return page.show(sent, version=request.form.get("version") if edits else None)
+
+
+def send(
+    kind: type[Form],
+    change: Checked[..., Any] | Callable[..., Any],
+    *,
+    given: Given,
+    done: Done,
+    finders: Mapping[str, Finder] | None = None,
+    edits: str = "",
+    asks_others: bool = False,
+) -> Response | list[Problem]:
+    """Make the change that a form asks for, in one transaction, or give back all that is wrong with it.
+
+    The change is called with the form's fields and what is `given` (rows of this session), each by its name, and with
+    `session` and `actor` where it takes them. `finders` turn what a field says into the row that it names. `done` says
+    from the result where to go on, and with which sentence. `asks_others`: a rule waits for another machine's answer,
+    so the rules are looked at before the right to write is held.
+    """
+    checked_change = change if isinstance(change, Checked) else checked()(change)
+    reading, database = read(kind, request.form), current_db()
+
+    def known(session: Session) -> tuple[dict[str, Any], list[Problem]]:
+        rows = dict(given(session))
+        if edits:
+            rows[edits].expect_version(request.form.get("version"))
+        values, unfound = _find(session, {**reading.valid}, finders or {})
+        own = {"session": session, "actor": current_user().actor}
+        return {name: one for name, one in own.items() if name in checked_change.parameters} | rows | values, unfound
+
+    def broken(session: Session) -> list[Problem]:
+        values, unfound = known(session)
+        problems = [*reading.problems, *unfound]
+        return problems + checked_change.broken(values, unreadable={problem.where for problem in problems})
+
+    if reading.problems or asks_others:
+        with database.read() as session:
+            if problems := broken(session):
+                return problems
     try:
-        # What cannot be made in any case is looked at without holding the right to write.
-        with database.read() if reading.problems else database.write() as session:
-            rows = dict(given(session))
-            if edits:
-                rows[edits].expect_version(request.form.get("version"))
-            known, unfound = _find(session, {**reading.valid}, finders or {})
-            own = {"session": session, "actor": current_user().actor}
-            known = {**{name: one for name, one in own.items() if name in change.parameters}, **rows, **known}
-            problems = [*reading.problems, *unfound]
-            problems += change.broken(known, unreadable={problem.where for problem in problems})
-            if problems:
-                raise RefusedError(problems)
-            onward, said = done(session, change.act(**known))
+        with database.write() as session:
+            if problems := [] if asks_others else broken(session):
+                return problems
+            onward, said = done(session, checked_change.act(**known(session)[0]))
     except RefusedError as error:
-        return page.show(error.problems, version=request.form.get("version") if edits else None)
+        return error.problems
     flash(said)
     return redirect(onward)
 

@@ -9,15 +9,18 @@ from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_t
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit
+from app import audit, forms
 from app.auth import Decision, User, access, can, current_user, permission
 from app.builds import api, queries
+from app.builds.forms import AskForm
 from app.builds.grid import grid
 from app.builds.models import Build
 from app.builds.report import build_report
 from app.builds.targets import with_wheels
+from app.checks import Problem, RefusedError
 from app.contributions.clones import GitError
 from app.contributions.models import Repository
+from app.contributions.registry import repository_named
 from app.db import current_db
 from app.governance.queries import current
 from app.governance_files import GovernanceError, Target
@@ -44,6 +47,10 @@ def _may_request(user: User, _thing: object = None) -> Decision:
 @access("public")
 def overview() -> str:
     """Commits by hardware targets."""
+    return _overview([])
+
+
+def _overview(problems: list[Problem]) -> str:
     settings = current_settings()
     with current_db().read() as session:
         repositories = session.scalars(
@@ -54,6 +61,7 @@ def overview() -> str:
         return render_template(
             "builds/overview.html", grids=[(one, rows) for one, rows in grids if rows], targets=listed,
             runners=queries.runners(session), may_request=can(current_user(), "builds.request").allowed,
+            problems=problems, asked=request.form.get("repository"),
         )  # fmt: skip
 
 
@@ -111,29 +119,34 @@ def artefact(public_id: str, filename: str) -> BaseResponse:
 
 @blueprint.post("/builds")
 @access("builds.request")
-def ask() -> BaseResponse:
+def ask() -> tuple[str, int] | BaseResponse:
     """Ask for the builds of a commit or branch, for every target with a wheel."""
-    settings, user = current_settings(), current_user()
-    wanted = request.form.get("commit", "").strip()
-    with current_db().write() as session:
-        repository = session.scalar(
-            sa.select(Repository).where(Repository.public_id == request.form.get("repository", ""))
-        )
-        if repository is None:
-            abort(404)
+    settings = current_settings()
+
+    def request_them(session: Session, actor: audit.Actor, repository: Repository, commit: str) -> Build:
         try:
-            planned = queries.plan(settings, session, repository, wanted)
+            planned = queries.plan(settings, session, repository, commit)
         except GitError as error:
-            flash(f"{error}. Give a branch's name, or a commit's full hash.")
-            return redirect(url_for(".overview"))
+            raise RefusedError([("commit", f"{error}; give a branch's name, or a commit's full hash")]) from None
         made = [
-            queries.request_build(session, planned, current(session).recipe, target=target.key, actor=user.actor,
+            queries.request_build(session, planned, current(session).recipe, target=target.key, actor=actor,
                                   is_local=settings.is_local)
             for target in with_wheels(current(session).targets)
         ]  # fmt: skip
-        audit.record(session, actor=user.actor, action="builds.request", thing=repository.public_id,
+        if not made:
+            raise RefusedError([("commit", "has nothing to build: no hardware target has a wheel of its own")])
+        audit.record(session, actor=actor, action="builds.request", thing=repository.public_id,
                      reason="", data={"commit": planned.commit, "builds": [one.public_id for one in made]})  # fmt: skip
-    return redirect(url_for(".one", public_id=made[0].public_id))
+        return made[0]
+
+    sent = forms.send(
+        AskForm,
+        request_them,
+        given=lambda _session: {},
+        finders={"repository": repository_named},
+        done=lambda _session, made: (url_for(".one", public_id=made.public_id), "The builds are asked for."),
+    )
+    return sent if isinstance(sent, BaseResponse) else (_overview(sent), 422)
 
 
 @blueprint.post("/builds/<public_id>/cancel")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit, jobs
+from app.checks import Broken, RefusedError, UnfoundError, checked, has_reason
 from app.contributions.clones import Clone, GitError, Source, ask
 from app.contributions.events import branch_gone, branch_moved
 from app.contributions.git import check_source
@@ -45,28 +46,39 @@ def name_of(location: str) -> str:
     return name[:100] or "repository"
 
 
-def check_repository(session: Session, location: str, name: str) -> list[tuple[str, str]]:
-    """Every reason why this repository cannot be added, as (field, sentence)."""
-    found = []
-    if not _NAME.fullmatch(name):
-        found.append(("name", f"{name!r} is no name: use letters, digits, dots and dashes, at most 100"))
-    elif session.scalar(sa.select(Repository.id).where(sa.func.lower(Repository.name) == name.lower())):
-        found.append(("name", f"{name} is taken by another repository; choose another name"))
+def _is_a_name(name: str) -> Broken:
+    if name and not _NAME.fullmatch(name):
+        yield "name", f"{name!r} is no name: use letters, digits, dots and dashes, at most 100"
+
+
+def _name_is_free(session: Session, name: str) -> Broken:
+    if name and session.scalar(sa.select(Repository.id).where(sa.func.lower(Repository.name) == name.lower())):
+        yield "name", f"{name} is taken by another repository; choose another name"
+
+
+def _own_name_is_free(session: Session, location: str, name: str) -> Broken:
+    return () if name else _name_is_free(session, name_of(location))
+
+
+def _is_a_new_repository(session: Session, location: str) -> Broken:
     try:
         source = ask(location)
     except GitError as error:
-        found.append(("location", str(error)))
+        yield "location", str(error)
     else:
         if session.scalar(sa.select(Repository.id).where(Repository.url == source.location)):
-            found.append(("location", f"{source.location} is added already"))
-    return found
+            yield "location", f"{source.location} is added already"
 
 
+@checked(_is_a_new_repository, _is_a_name, _name_is_free, _own_name_is_free, has_reason)
 def add_repository(
-    session: Session, location: str, *, name: str, actor: audit.Actor, reason: str, is_foundation: bool = True
+    session: Session, location: str, *, name: str = "", actor: audit.Actor, reason: str, is_foundation: bool = True
 ) -> Repository:
-    """Add a repository (checked before by `check_repository`) and enqueue its reading; one audit entry."""
-    now = clock_of(session).now()
+    """Add a repository (named after its address unless said otherwise) and enqueue its reading; one audit entry.
+
+    Raises: RefusedError; whether the address answers as a git repository is asked of it, which can take a minute.
+    """
+    now, name = clock_of(session).now(), name or name_of(location)
     repository = Repository(name=name, url=check_source(location), is_foundation=is_foundation, added_at=now)
     session.add(repository)
     session.flush()
@@ -82,10 +94,10 @@ def ensure_repository(session: Session, location: str, *, name: str, actor: audi
     found = session.scalar(sa.select(Repository).where(Repository.url == url))
     if found is not None:
         return found
-    problems = check_repository(session, location, name)
-    if problems:
-        raise GitError("; ".join(text for _field, text in problems))
-    return add_repository(session, location, name=name, actor=actor, reason=reason)
+    try:
+        return add_repository(session, location, name=name, actor=actor, reason=reason)
+    except RefusedError as error:
+        raise GitError(error.told) from None
 
 
 def enqueue_ingest(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> jobs.Job:
@@ -96,6 +108,14 @@ def enqueue_ingest(session: Session, repository: Repository, *, actor: audit.Act
 def by_public_id(session: Session, public_id: str) -> Repository | None:
     """A repository by its public id."""
     return session.scalar(sa.select(Repository).where(Repository.public_id == public_id))
+
+
+def repository_named(session: Session, text: str) -> Repository:
+    """The repository that a form names. Raises: UnfoundError."""
+    found = by_public_id(session, text)
+    if found is None:
+        raise UnfoundError("is none of those that the portal reads")
+    return found
 
 
 def known_branches(session: Session, repository_id: int) -> dict[str, Branch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,17 +10,18 @@ from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_t
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, auth, charts, pages
+from app import audit, auth, charts, forms, pages
 from app.auth import access, current_user, permission
 from app.bodies import queries as bodies
 from app.clock import current_clock
 from app.contributions import cards as cards
 from app.contributions import looks, queries
+from app.contributions.forms import RepositoryForm
 from app.contributions.looks import FIGURES, Look
 from app.contributions.metrics import METRICS, count
 from app.contributions.models import Repository, RepositoryState
 from app.contributions.queries import EVERYTHING, Scope
-from app.contributions.registry import add_repository, by_public_id, check_repository, enqueue_ingest, name_of
+from app.contributions.registry import add_repository, by_public_id, enqueue_ingest
 from app.contributions.windows import NAMED, read_window
 from app.db import current_db
 from app.jobs import Job
@@ -147,25 +148,17 @@ def repositories() -> str:
 @access("contributions.repository.add")
 def add() -> tuple[str, int] | BaseResponse:
     """Add a repository by path or address; all problems at once."""
-    location = request.form.get("location", "").strip()
-    given = {
-        "location": location,
-        "name": request.form.get("name", "").strip(),
-        "reason": request.form.get("reason", "").strip(),
-    }
-    name = given["name"] or name_of(location)
-    # The address may take a minute to answer, and nobody else could write meanwhile.
-    with current_db().read() as session:
-        found = check_repository(session, location, name)
-    if not given["reason"]:
-        found.append(("reason", "is empty; write why its history counts for the foundation"))
-    if not found:
-        with current_db().write() as session:
-            row = add_repository(session, location, name=name, actor=current_user().actor, reason=given["reason"])
-    if found:
-        return _repositories(pages.problems(found), given), 400
-    flash(f"{name} is added; its history is being read.")
-    return redirect(url_for("contributions.repository", public_id=row.public_id))
+    sent = forms.send(
+        RepositoryForm,
+        add_repository,
+        given=lambda _session: {},
+        done=lambda _session, made: (
+            url_for("contributions.repository", public_id=made.public_id),
+            f"{made.name} is added; its history is being read.",
+        ),
+        asks_others=True,
+    )
+    return sent if isinstance(sent, BaseResponse) else (_repositories(sent, request.form), 422)
 
 
 @blueprint.get("/repositories/<public_id>")
@@ -218,7 +211,7 @@ def _page(name: str, session: Session, look: Look, figures: dict[str, looks.Figu
     )  # fmt: skip
 
 
-def _repositories(problems: list[pages.Problem], given: dict[str, str]) -> str:
+def _repositories(problems: list[pages.Problem], given: Mapping[str, str]) -> str:
     with current_db().read() as session:
         rows = [
             (one, _job(session, one), queries.commit_count(session, one.id)) for one in queries.repositories(session)

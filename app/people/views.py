@@ -87,7 +87,7 @@ def new() -> Any:
         Field("email", "E-mail", "email", "As the commits have it.", True),
         REASON,
     ]
-    lead = "Commits under the address then have an author. Who it is that is here already, merge with them afterwards."
+    lead = "Commits under the address then have an author. If they are here already, merge the two afterwards."
     crumbs = [("People", url_for("people.overview"))]
     page = forms.Page("Enter a person", "Enter them", fields, lead, crumbs, request.args.to_dict())
 

@@ -17,6 +17,7 @@ from app.builds import queries as builds
 from app.builds.models import Artefact, ArtefactKind, Build
 from app.builds.rules import is_of_device
 from app.builds.targets import with_wheels
+from app.checks import Broken, RefusedError, checked
 from app.contributions.models import Repository
 from app.db import clock_of, database_now
 from app.governance.queries import current
@@ -33,8 +34,8 @@ from app.settings import Settings
 from app.store import Store
 
 
-class NotAllowedError(Exception):
-    """The rules do not let this person do it, with the reason."""
+class NotAllowedError(RefusedError):
+    """The rules do not let this person do it, with every reason."""
 
 
 def request_release(
@@ -62,10 +63,10 @@ def request_release(
         for target in with_wheels(current(session).targets)
     ]  # fmt: skip
     if not made:
-        raise NotAllowedError("no hardware target has a wheel of its own, so there is nothing to release")
+        raise NotAllowedError([("commit", "has nothing to release: no hardware target has a wheel of its own")])
     version = made[0].version
     if session.scalar(sa.select(Release.id).where(Release.version == version)) is not None:
-        raise NotAllowedError(f"{recipe.project} {version} is the release of another commit already")
+        raise NotAllowedError([("commit", f"is {recipe.project} {version}, the release of another commit already")])
     index.claim(session, recipe.project)
     job = enqueue(session, "release", {"commit": planned.commit, "version": version}, actor=actor,
                   key=f"{repository.public_id}:{planned.commit}")  # fmt: skip
@@ -185,6 +186,48 @@ def closed_gates(session: Session, about: rules.Matter, *, only: str = "all") ->
 # --- what people decide ----------------------------------------------------------------------------------------------
 
 
+def _is_undecided(release: Release) -> Broken:
+    if release.published_at is not None or release.job.state.is_finished:
+        yield "release", "is decided already"
+
+
+def _are_modules(
+    session: Session, settings: Settings, release: Release, person: Person, modules: Collection[str], reason: str
+) -> Broken:
+    known = {one.key: one for one in matter(session, settings, release, at=clock_of(session).now()).modules}
+    if not modules:
+        yield "modules", "are none; choose at least one"
+    for key in modules:
+        if key not in known:
+            yield "modules", f"has no {key}"
+        elif not (atom := known[key].signers.may_sign(key_of(session, person), reason=reason)).holds:
+            yield "modules", f"{known[key].name}: {atom.because} {atom.way_out}".strip()
+
+
+def _gates_are_open(session: Session, settings: Settings, release: Release) -> Broken:
+    about = matter(session, settings, release, at=clock_of(session).now())
+    for one in closed_gates(session, about, only="sign-offs"):
+        yield "release", f"{one.title}: {one.verdict.reasons[0]}"
+
+
+def _person_may_publish(session: Session, settings: Settings, release: Release, person: Person, reason: str) -> Broken:
+    about = matter(session, settings, release, at=clock_of(session).now())
+    atom = rules.may_publish(about, rules.Publication(key_of(session, person), shown_name(person), reason))
+    if not atom.holds:
+        yield "reason", f"{atom.because} {atom.way_out}".strip()
+
+
+def _is_published(release: Release) -> Broken:
+    if release.published_at is None or release.yanked_at is not None:
+        yield "release", "is not published, or yanked already"
+
+
+def _installers_are_told(reason: str) -> Broken:
+    if not reason.strip():
+        yield "reason", "is empty; installers show it to people"
+
+
+@checked(_is_undecided, _are_modules, refusal=NotAllowedError)
 def sign_off(
     session: Session,
     settings: Settings,
@@ -198,20 +241,7 @@ def sign_off(
 
     Raises: NotAllowedError if the rules do not count the signature for one of them; then none is signed.
     """
-    if release.published_at is not None or release.job.state.is_finished:
-        raise NotAllowedError("this release is decided already")
     at = clock_of(session).now()
-    known = {one.key: one for one in matter(session, settings, release, at=at).modules}
-    unknown = sorted(set(modules) - set(known))
-    if unknown or not modules:
-        raise NotAllowedError(f"no module {', '.join(unknown)}" if unknown else "name at least one module")
-    refused = [
-        f"{known[key].name}: {atom.because} {atom.way_out}".strip()
-        for key in modules
-        if not (atom := known[key].signers.may_sign(key_of(session, person), reason=reason)).holds
-    ]
-    if refused:
-        raise NotAllowedError("; ".join(refused))
     signed = {one.module_key for one, who in sign_offs(session, release) if who.id == person.id}
     fresh = sorted(set(modules) - signed)
     for key in fresh:
@@ -223,34 +253,22 @@ def sign_off(
     return fresh
 
 
+@checked(_is_undecided, _gates_are_open, _person_may_publish, refusal=NotAllowedError)
 def decide_to_publish(session: Session, settings: Settings, release: Release, person: Person, *, reason: str) -> None:
     """A person decides that the release goes out; the workflow publishes it once every gate is open.
 
     Raises: NotAllowedError if a gate before the publication is closed, or this person may not publish it.
     """
-    if release.published_at is not None or release.job.state.is_finished:
-        raise NotAllowedError("this release is decided already")
-    at = clock_of(session).now()
-    about = matter(session, settings, release, at=at)
-    closed = closed_gates(session, about, only="sign-offs")
-    if closed:
-        raise NotAllowedError("; ".join(f"{one.title}: {one.verdict.reasons[0]}" for one in closed))
-    atom = rules.may_publish(about, rules.Publication(key_of(session, person), shown_name(person), reason))
-    if not atom.holds:
-        raise NotAllowedError(f"{atom.because} {atom.way_out}".strip())
-    release.publisher_id, release.publish_reason, release.decided_at = person.id, reason, at
+    release.publisher_id, release.publish_reason, release.decided_at = person.id, reason, clock_of(session).now()
     session.flush()
     audit.record(session, actor=Actor.person(person.public_id), action="releases.publish", thing=release.public_id,
                  reason=reason, data={"version": release.version})  # fmt: skip
     _wake(session, release)
 
 
+@checked(_is_published, _installers_are_told, refusal=NotAllowedError)
 def yank(session: Session, release: Release, *, actor: Actor, reason: str) -> None:
     """Withdraw a published release: its files stay, and installers pass them over. Raises: NotAllowedError."""
-    if release.published_at is None or release.yanked_at is not None:
-        raise NotAllowedError("only a published release can be yanked, and only once")
-    if not reason.strip():
-        raise NotAllowedError("write the reason; installers show it to people")
     release.yanked_at, release.yanked_reason = clock_of(session).now(), reason.strip()
     index.yank(session, release.project, release.version, reason.strip())
     audit.record(session, actor=actor, action="releases.yank", thing=release.public_id, reason=reason,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,14 +10,19 @@ from flask import Blueprint, abort, flash, jsonify, redirect, render_template, r
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
+from app import forms
+from app.audit import Actor
 from app.auth import Decision, User, access, can, current_user, permission
+from app.checks import Checked, Problem
 from app.contributions.clones import GitError
 from app.contributions.models import Repository
+from app.contributions.registry import repository_named
 from app.db import clock_of, current_db
 from app.index.upstream import machine_upstream
 from app.pages import Card, Nav, card
 from app.people.models import Person
 from app.releases import queries
+from app.releases.forms import AskForm, ReasonForm
 from app.releases.models import Release
 from app.settings import current_settings
 
@@ -67,11 +73,15 @@ def latest_release(session: Session, _user: User) -> Card | None:
 @access("public")
 def overview() -> str:
     """Every release, newest first."""
+    return _overview([])
+
+
+def _overview(problems: list[Problem]) -> str:
     with current_db().read() as session:
         repositories = list(session.scalars(sa.select(Repository).where(Repository.is_foundation)))
         return render_template(
             "releases/overview.html", releases=queries.releases(session), repositories=repositories,
-            may_request=can(current_user(), "releases.request").allowed,
+            may_request=can(current_user(), "releases.request").allowed, problems=problems,
         )  # fmt: skip
 
 
@@ -79,6 +89,10 @@ def overview() -> str:
 @access("public")
 def one(public_id: str) -> str:
     """One release: its gates with their reasons, its evidence, its decisions."""
+    return _one(public_id)
+
+
+def _one(public_id: str, deed: str = "", problems: Sequence[Problem] = ()) -> str:
     settings, user = current_settings(), current_user()
     with current_db().read() as session:
         release = _release(session, public_id)
@@ -96,7 +110,8 @@ def one(public_id: str) -> str:
             needs_reason=any(me in module.signers.stand_ins for module in own),
             is_ready=not queries.closed_gates(session, about, only="sign-offs"), install=install_command(release),
             may_publish=me in about.may_publish, may_yank=can(user, "releases.yank").allowed,
-            may_request=can(user, "releases.request").allowed, local_notice=LOCAL_NOTICE,
+            may_request=can(user, "releases.request").allowed, local_notice=LOCAL_NOTICE, deed=deed,
+            problems=problems, given=request.form.get("reason", ""),
             upstream=bool(settings.upstream_index or (release.published_at and machine_upstream())),
         )  # fmt: skip
 
@@ -111,66 +126,66 @@ def as_json(public_id: str) -> BaseResponse:
 
 @blueprint.post("/releases")
 @access("releases.request")
-def ask() -> BaseResponse:
+def ask() -> tuple[str, int] | BaseResponse:
     """Start a release of a commit or branch."""
-    settings = current_settings()
-    with current_db().write() as session:
-        repository = session.scalar(
-            sa.select(Repository).where(Repository.public_id == request.form.get("repository", ""))
-        )
-        if repository is None:
-            abort(404)
-        wanted = request.form.get("commit", "").strip()
+
+    def request_it(session: Session, actor: Actor, repository: Repository, commit: str) -> Release:
         try:
-            release = queries.request_release(session, settings, repository, wanted, actor=current_user().actor)
-        except (GitError, queries.NotAllowedError) as error:
-            flash(f"No release was started: {error}.")
-            return redirect(url_for(".overview"))
-        return redirect(url_for(".one", public_id=release.public_id))
+            return queries.request_release(session, current_settings(), repository, commit, actor=actor)
+        except GitError as error:
+            raise queries.NotAllowedError([("commit", str(error))]) from None
+
+    sent = forms.send(
+        AskForm,
+        request_it,
+        given=lambda _session: {},
+        finders={"repository": repository_named},
+        done=lambda _session, made: (url_for(".one", public_id=made.public_id), "The release is asked for."),
+    )
+    return sent if isinstance(sent, BaseResponse) else (_overview(sent), 422)
 
 
 @blueprint.post("/releases/<public_id>/sign")
 @access("releases.sign")
-def sign(public_id: str) -> BaseResponse:
+def sign(public_id: str) -> tuple[str, int] | BaseResponse:
     """Sign for modules."""
-    modules, reason = request.form.getlist("module"), request.form.get("reason", "").strip()
-    with current_db().write() as session:
-        release = _release(session, public_id)
-        try:
-            signed = queries.sign_off(session, current_settings(), release, _person(session), modules, reason=reason)
-            flash(f"Signed for {len(signed)} modules." if len(signed) != 1 else "Signed for one module.")
-        except queries.NotAllowedError as error:
-            flash(f"Not signed: {error}")
-    return redirect(url_for(".one", public_id=public_id))
+    modules = request.form.getlist("module")
+    return _decide(public_id, "sign", queries.sign_off, _signed, modules=modules)
 
 
 @blueprint.post("/releases/<public_id>/publish")
 @access("releases.publish")
-def publish(public_id: str) -> BaseResponse:
+def publish(public_id: str) -> tuple[str, int] | BaseResponse:
     """Decide to publish; the workflow does it, gates willing."""
-    with current_db().write() as session:
-        release = _release(session, public_id)
-        reason = request.form.get("reason", "").strip()
-        try:
-            queries.decide_to_publish(session, current_settings(), release, _person(session), reason=reason)
-            flash("Decided. The portal publishes it now.")
-        except queries.NotAllowedError as error:
-            flash(f"Not published: {error}")
-    return redirect(url_for(".one", public_id=public_id))
+    said = "Decided. The portal publishes it now."
+    return _decide(public_id, "publish", queries.decide_to_publish, lambda _made: said)
 
 
 @blueprint.post("/releases/<public_id>/yank")
 @access("releases.yank")
-def yank(public_id: str) -> BaseResponse:
+def yank(public_id: str) -> tuple[str, int] | BaseResponse:
     """Withdraw a release, with a reason that installers show."""
-    with current_db().write() as session:
-        release = _release(session, public_id)
-        try:
-            queries.yank(session, release, actor=current_user().actor, reason=request.form.get("reason", ""))
-            flash(f"{release.version} is yanked.")
-        except queries.NotAllowedError as error:
-            flash(f"Not yanked: {error}")
-    return redirect(url_for(".one", public_id=public_id))
+    return _decide(public_id, "yank", queries.yank, lambda _made: "It is yanked.")
+
+
+def _decide(
+    public_id: str, deed: str, change: Checked[..., Any], said: Callable[[Any], str], **more: Any
+) -> tuple[str, int] | BaseResponse:
+    """One of the decisions on a release's page, which shows every problem beside its form."""
+
+    def rows(session: Session) -> dict[str, Any]:
+        known = {"settings": current_settings(), "person": _person(session), **more}
+        wanted = {name: one for name, one in known.items() if name in change.parameters}
+        return {"release": _release(session, public_id), **wanted}
+
+    sent = forms.send(
+        ReasonForm, change, given=rows, done=lambda _session, made: (url_for(".one", public_id=public_id), said(made))
+    )
+    return sent if isinstance(sent, BaseResponse) else (_one(public_id, deed, sent), 422)
+
+
+def _signed(modules: list[str]) -> str:
+    return f"Signed for {len(modules)} modules." if len(modules) != 1 else "Signed for one module."
 
 
 @blueprint.post("/releases/<public_id>/retry")

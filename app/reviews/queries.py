@@ -22,7 +22,7 @@ from app.modules.rules import ModulePaths, modules_of
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries import canonical_id, names_of
 from app.people.queries.identities import address_of
-from app.people.rules import identifies_one_person
+from app.people.rules import identifies_one_person, masked
 from app.reviews import difference, rules
 from app.reviews.difference import Place
 from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeState, Review
@@ -35,11 +35,12 @@ CLOSED_SHOWN = 20
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a change stands now: who wrote any of it (and which authors are nobody known), who approved this head,
-    which modules it touches, both gates, and whose turn it is.
+    """Where a change stands now: who wrote any of it, which authors are nobody known (name, e-mail), who approved this
+    head, which modules it touches, both gates, and whose turn it is.
     """
 
     authors: frozenset[str]
+    strangers: tuple[tuple[str, str], ...]
     unsettled: Unsettled | None
     approved: frozenset[str]
     signers: Mapping[str, Signers]
@@ -168,6 +169,7 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
         "turn": standing.turn,
         "sign_off": standing.sign_off,
         "approval": standing.approval,
+        "strangers": standing.strangers,
         "nearest": [(persons[int(person)], keys) for person, keys in nearest if int(person) in persons],
         "commits": list(
             session.scalars(
@@ -212,9 +214,11 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
         signers = {key: known[key] for key in touched}
         mine = [(row.author_name, row.author_email) for row in [change, *commits[change.id]]]
         authors = frozenset(person for one in mine for person in persons[one].barred)
-        unknown = {address_of(email) or name: f"{name} <{email}>" for name, email in mine
+        unknown = {address_of(email) or name: (name, email) for name, email in mine
                    if not persons[name, email].is_settled}  # fmt: skip
-        unsettled = Unsettled(tuple(sorted(unknown.values())), rule) if unknown else None
+        strangers = tuple(sorted(unknown.values()))
+        shown = tuple(f"{name} <{masked(email)}>" for name, email in strangers)
+        unsettled = Unsettled(shown, rule) if shown else None
         opinions = [_opinion(session, review) for review in reviews[change.id]]
         said = rules.current(opinions, head=change.head_sha).values()
         approved = frozenset(word.person for word in said if word.verdict is rules.Verdict.APPROVE)
@@ -230,7 +234,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
             too_long=change.too_long,
         )
         turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
-        found[change.id] = Standing(authors, unsettled, approved, signers, sign_off, approval, turn)
+        found[change.id] = Standing(authors, strangers, unsettled, approved, signers, sign_off, approval, turn)
     return found
 
 

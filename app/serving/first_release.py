@@ -78,7 +78,7 @@ class FirstRelease:
                     left_out_files=self._opening.checkout.uncommitted_files, is_trusted=True,
                 )  # fmt: skip
         except queries.NotAllowedError as error:
-            self.trouble = str(error)
+            self.trouble = error.told
             return True
         return False
 

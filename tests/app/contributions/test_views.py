@@ -177,8 +177,8 @@ def test_only_an_administrator_adds_a_repository(client, counted, tmp_path):
 
 def test_adding_tells_all_problems_at_once(administrator, counted, tmp_path):
     answer = administrator.post("/contributions/repositories/", data={"location": str(tmp_path), "name": "bad name"})
-    assert answer.status_code == 400
-    for said in ("does not answer as a git repository", "is no name", "write why"):
+    assert answer.status_code == 422
+    for said in ("does not answer as a git repository", "is no name", "is empty"):
         assert said in answer.text
 
 

@@ -50,7 +50,10 @@ def test_one_person_releases_under_the_written_rule_and_pip_installs_it(make_far
     _hurry(farm)
     assert _release(farm).state == "waiting for sign-offs"
     modules = _modules(farm)
-    assert "Not signed" in browser.post(f"{page}/sign", data={"module": modules}, follow_redirects=True).text
+    unsigned = browser.post(f"{page}/sign", data={"module": [*modules, "none-such"]})
+    assert unsigned.status_code == 422
+    assert unsigned.text.count("It needs a reason.") >= len(modules), "every module that refuses is named"
+    assert "has no none-such" in unsigned.text
     signed = browser.post(f"{page}/sign", data={"module": modules, "reason": LOCAL}, follow_redirects=True).text
     assert f"Signed for {len(modules)} modules." in signed
     farm.work()
@@ -131,8 +134,13 @@ def test_asking_twice_for_one_commit_is_one_release_and_a_typo_is_a_sentence(mak
     farm.work()
     browser = administrator_of(farm.app)
     assert _start(farm, browser) == _start(farm, browser, farm.commit)
-    _start(farm, browser, "mian")
-    assert "there is no branch or commit &#39;mian&#39;" in browser.get("/releases").text
+    with farm.db.read() as session:
+        repository = session.scalar(sa.text("SELECT public_id FROM repository"))
+    for page in ("/releases", "/builds"):
+        typo = browser.post(page, data={"repository": repository, "commit": "mian"})
+        assert (typo.status_code, "there is no branch or commit &#39;mian&#39;" in typo.text) == (422, True)
+        wrong = browser.post(page, data={"repository": "r_none", "commit": ""})
+        assert ("is none of those that the portal reads" in wrong.text, "is empty" in wrong.text) == (True, True)
 
 
 def test_two_commits_that_count_alike_do_not_share_a_version(make_farm, administrator_of):

@@ -166,12 +166,14 @@ def test_a_stranger_who_may_be_the_approver_needs_one_approval_more_until_staff_
     change = opened.change()
     say(signed_in(client, opened.bob), change, "approve")
     text = page(client, f"/reviews/{change.public_id}")
-    assert "1 of 2 approvals of this head. B &lt;b@home.example&gt; is nobody that the portal knows" in text
+    assert "1 of 2 approvals of this head. B &lt;b…@home.example&gt; is nobody that the portal knows" in text
     assert "The reviewers’ turn." in text
     assert "Your turn" not in page(client, "/reviews/")
     nearest = text.split("What would make this mergeable?")[1].split("</section>")[0]
     assert ("Eve" in nearest, "Bob" in nearest) == (True, False)
     staff = signed_in(app.test_client(), "p_staff", auth.HeldSeat("administration", "staff", "staff"))
+    assert "b@home.example" not in text
+    assert "/people/new?name=B&amp;email=b@home.example" in page(staff, f"/reviews/{change.public_id}")
     data = {"name": "B", "email": "b@home.example", "reason": "A first change."}
     assert staff.post("/people/new", data=data).status_code == 302
     assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
