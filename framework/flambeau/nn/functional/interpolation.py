@@ -1,0 +1,156 @@
+"""Images in another size."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import struct
+from collections.abc import Sequence
+from typing import Literal
+
+import flambeau as fl
+from flambeau.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from flambeau.nn.functional.sizes import many
+
+Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"]
+_AXES = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}
+_CUBIC = -0.75  # the slope at the neighbours, as PyTorch and OpenCV have it
+
+
+def interpolate(
+    input: fl.Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: Mode = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> fl.Tensor:
+    """Input (n, channels, ...) in another spatial size, given as such or by a factor.
+
+    With align_corners the centers of the outermost elements stay where they are, else the edges of the image. Places
+    are computed in float64, those of "nearest" in float32 as in PyTorch.
+    Raises: ValueError unless exactly one of size and scale_factor is given and the mode fits the number of axes.
+
+    >>> interpolate(fl.tensor([[[1.0, 3.0]]]), size=4, mode="linear").tolist()
+    [[[1.0, 1.5, 2.5, 3.0]]]
+    """
+    axes = input.ndim - 2
+    if not 1 <= axes <= 3:
+        raise fl.ShapeError(f"interpolate: input is {tuple(input.shape)}; it must be (n, channels, ...) with one to "
+                            "three spatial axes")
+    if mode not in ("nearest", "nearest-exact", "area") and axes not in _AXES.get(mode, ()):
+        known = "nearest, nearest-exact, area, linear (one axis), bilinear, bicubic (two), trilinear (three)"
+        raise ValueError(f"interpolate: mode is {mode!r} for {axes} spatial axes; there are {known}")
+    if align_corners is not None and mode not in _AXES:
+        raise ValueError(f"interpolate: align_corners means nothing to mode {mode!r}; leave it out")
+    wanted, scales = _wanted(input, size, scale_factor, bool(recompute_scale_factor), axes)
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[axes - 1](input, wanted)
+    result = input
+    for i, (to, scale) in enumerate(zip(wanted, scales, strict=True)):
+        if mode in ("nearest", "nearest-exact"):
+            places = _nearest(input.shape[i + 2], to, scale, 0.5 if mode == "nearest-exact" else 0.0)
+            result = fl.take(result, fl.tensor(places, dtype="int32", device=input.device), axis=i + 2)
+        else:
+            result = _weighted(result, i + 2, to, scale, bool(align_corners), cubic=mode == "bicubic")
+    return result
+
+
+def pixel_shuffle(input: fl.Tensor, upscale_factor: int) -> fl.Tensor:
+    """Channels laid out as pixels: (..., c r r, h, w) -> (..., c, h r, w r) with r = upscale_factor.
+
+    >>> pixel_shuffle(fl.tensor([[[1.0]], [[2.0]], [[3.0]], [[4.0]]]), 2).tolist()
+    [[[1.0, 2.0], [3.0, 4.0]]]
+    """
+    r = upscale_factor
+    if r < 1 or input.ndim < 3 or input.shape[-3] % (r * r):
+        raise fl.ShapeError(f"pixel_shuffle: input is {tuple(input.shape)}, upscale_factor {r}: (..., channels, h, w) "
+                            f"with channels divisible by {r * r} is needed")
+    lead, (c, h, w) = tuple(input.shape[:-3]), input.shape[-3:]
+    n = len(lead)
+    parts = fl.reshape(input, (*lead, c // (r * r), r, r, h, w))
+    turned = fl.permute_dims(parts, (*range(n), n, n + 3, n + 1, n + 4, n + 2))
+    return fl.reshape(turned, (*lead, c // (r * r), h * r, w * r))
+
+
+def pixel_unshuffle(input: fl.Tensor, downscale_factor: int) -> fl.Tensor:
+    """The inverse of pixel_shuffle: (..., c, h r, w r) -> (..., c r r, h, w).
+
+    >>> pixel_unshuffle(fl.ones((1, 2, 4, 6)), 2).shape
+    (1, 8, 2, 3)
+    """
+    r = downscale_factor
+    if r < 1 or input.ndim < 3 or input.shape[-2] % r or input.shape[-1] % r:
+        raise fl.ShapeError(f"pixel_unshuffle: input is {tuple(input.shape)}, downscale_factor {r}: (..., channels, "
+                            "h, w) with h and w divisible by it is needed")
+    lead, (c, h, w) = tuple(input.shape[:-3]), input.shape[-3:]
+    n = len(lead)
+    parts = fl.reshape(input, (*lead, c, h // r, r, w // r, r))
+    turned = fl.permute_dims(parts, (*range(n), n, n + 2, n + 4, n + 1, n + 3))
+    return fl.reshape(turned, (*lead, c * r * r, h // r, w // r))
+
+
+def _wanted(
+    x: fl.Tensor,
+    size: int | Sequence[int] | None,
+    scale_factor: float | Sequence[float] | None,
+    recompute: bool,
+    axes: int,
+) -> tuple[tuple[int, ...], tuple[float | None, ...]]:
+    """The new sizes, and the factors where they were given and count."""
+    if (size is None) == (scale_factor is None):
+        raise ValueError(f"interpolate: size is {size}, scale_factor {scale_factor}; give one of them")
+    if size is not None:
+        wanted, factors = many("interpolate", size, axes), None
+    else:
+        given = scale_factor if isinstance(scale_factor, Sequence) else (float(scale_factor or 0.0),) * axes
+        if len(given) != axes:
+            raise ValueError(f"interpolate: scale_factor is {scale_factor} for {axes} spatial axes")
+        factors = tuple(float(f) for f in given)
+        wanted = tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
+    if min(wanted) < 1 or 0 in x.shape[2:]:
+        raise fl.ShapeError(f"interpolate: input is {tuple(x.shape)}, the new size {wanted}: sizes are at least 1")
+    return wanted, (None,) * axes if factors is None or recompute else factors
+
+
+def _single(value: float) -> float:
+    """The nearest float32."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+def _nearest(n: int, to: int, factor: float | None, shift: float) -> list[int]:
+    step = _single(1.0 / factor) if factor else _single(n / to)
+    return [min(math.floor(_single((i + shift) * step)), n - 1) for i in range(to)]
+
+
+def _weighted(x: fl.Tensor, axis: int, to: int, factor: float | None, align: bool, *, cubic: bool) -> fl.Tensor:
+    n = x.shape[axis]
+    if align:
+        step = (n - 1) / (to - 1) if to > 1 else 0.0
+        places = [i * step for i in range(to)]
+    else:
+        step = 1.0 / factor if factor else n / to
+        places = [(i + 0.5) * step - 0.5 for i in range(to)]
+    if cubic:
+        taps = range(-1, 3)
+        weights = [[_cubic(place - math.floor(place) - tap) for place in places] for tap in taps]
+    else:
+        places = [min(max(place, 0.0), n - 1.0) for place in places]
+        taps = range(2)
+        weights = [[1.0 - abs(place - math.floor(place) - tap) for place in places] for tap in taps]
+    behind = (1,) * (x.ndim - axis - 1)
+    parts = []
+    for tap, weight in zip(taps, weights, strict=True):
+        chosen = [min(max(math.floor(place) + tap, 0), n - 1) for place in places]
+        part = fl.take(x, fl.tensor(chosen, dtype="int32", device=x.device), axis=axis)
+        parts.append(part * fl.reshape(fl.tensor(weight, dtype=x.dtype, device=x.device), (to, *behind)))
+    return functools.reduce(operator.add, parts)
+
+
+def _cubic(distance: float) -> float:
+    """Keys' kernel. Source: Keys, Cubic convolution interpolation for digital image processing, 1981."""
+    d = abs(distance)
+    if d <= 1.0:
+        return ((_CUBIC + 2.0) * d - (_CUBIC + 3.0)) * d * d + 1.0
+    return ((_CUBIC * d - 5.0 * _CUBIC) * d + 8.0 * _CUBIC) * d - 4.0 * _CUBIC if d < 2.0 else 0.0
