@@ -184,7 +184,7 @@ class Walk {
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i].saved) check_version(node, outputs[i].value, outputs[i].version, "result");
       out[i] = outputs[i].value;
-      if (outputs[i].saved && options_.create_graph && is_float(out[i].dtype())) {
+      if (outputs[i].saved && options_.create_graph && is_inexact(out[i].dtype())) {
         out[i] = out[i].detach();
         out[i]->requires_grad = true;
         out[i]->node = Ref<TapeNode>(&node);

@@ -21,7 +21,7 @@ class EagerTape final : public Tape {
  public:
   void record(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) override {
     bool floating = false;
-    for (const Tensor& out : outputs) floating = floating || is_float(out.dtype());
+    for (const Tensor& out : outputs) floating = floating || is_inexact(out.dtype());
     if (!floating) return;
 
     auto node = Ref<OpNode>::adopt(new OpNode());
@@ -51,7 +51,7 @@ class EagerTape final : public Tape {
       slot.saved = saves(row.saves_outputs, i);
       slot.value = slot.saved ? out.detach() : describe(out);
       slot.version = out.version();
-      if (!is_float(out.dtype())) continue;
+      if (!is_inexact(out.dtype())) continue;
       out->requires_grad = true;
       out->node = Ref<TapeNode>(node.get());
       out->node_output = static_cast<uint32_t>(i);
@@ -82,7 +82,7 @@ void set_requires_grad(const Tensor& x, bool requires_grad) {
     x->node = nullptr;
     return;
   }
-  if (!is_float(x.dtype()))
+  if (!is_inexact(x.dtype()))
     raise(ErrorKind::DType, "requires_grad: only floating-point tensors have gradients and this one is ", x.dtype(),
           "; cast it with x.astype(fl.float32)");
   x->node = Ref<LeafNode>::adopt(new LeafNode());

@@ -8,12 +8,12 @@ namespace {
 
 const OpRow* rows[32];
 enum Operator {
-  kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kRemainder, kPower, kMatmul, kNegative, kAbs, kNot, kAnd, kOr, kXor,
+  kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kRemainder, kPower, kMatmul, kNegative, kAbs, kNot, kAnd, kOr, kXor, kLeft, kRight,
   kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kSquare, kOperators
 };
 constexpr const char* kNames[kOperators] = {
-    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "matmul", "negative", "abs", "logical_not",
-    "logical_and", "logical_or", "logical_xor", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "square"};
+    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "matmul", "negative", "abs", "bitwise_invert",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "square"};
 
 PyObject* run(const OpRow& row, Inputs inputs) {
   Tensor out;
@@ -135,6 +135,7 @@ std::vector<PyType_Slot> operator_slots() {
           slot(Py_nb_true_divide, binary<kDivide>), slot(Py_nb_floor_divide, binary<kFloorDivide>),
           slot(Py_nb_remainder, binary<kRemainder>), slot(Py_nb_power, power), slot(Py_nb_matrix_multiply, binary<kMatmul>),
           slot(Py_nb_and, binary<kAnd>), slot(Py_nb_or, binary<kOr>), slot(Py_nb_xor, binary<kXor>),
+          slot(Py_nb_lshift, binary<kLeft>), slot(Py_nb_rshift, binary<kRight>),
           slot(Py_nb_negative, unary<kNegative>), slot(Py_nb_absolute, unary<kAbs>), slot(Py_nb_invert, unary<kNot>),
           slot(Py_nb_positive, positive), slot(Py_nb_bool, truth), slot(Py_nb_float, to_float), slot(Py_nb_int, to_int),
           slot(Py_nb_index, to_index), slot(Py_tp_richcompare, rich_compare)};

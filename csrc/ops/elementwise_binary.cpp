@@ -48,8 +48,8 @@ const OpRow& kMultiply = register_op({
     .pointwise = true,
     .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
-      if (b.needs(0)) b.give(0, multiply(b.grad(), b.input(1)));
-      if (b.needs(1)) b.give(1, multiply(b.grad(), b.input(0)));
+      if (b.needs(0)) b.give(0, multiply(b.grad(), conj(b.input(1))));
+      if (b.needs(1)) b.give(1, multiply(b.grad(), conj(b.input(0))));
     },
     .saves_inputs = 3,
     .ulp = ulps(0, 0, 0, 3, 3),
@@ -66,9 +66,9 @@ const OpRow& kDivide = register_op({
     .pointwise = true,
     .dtypes = kInexact,
     .vjp = [](const Backward& b) {
-      Tensor share = divide(b.grad(), b.input(1));
+      Tensor share = divide(b.grad(), conj(b.input(1)));
       if (b.needs(0)) b.give(0, share);
-      if (b.needs(1)) b.give(1, negative(multiply(share, b.output())));
+      if (b.needs(1)) b.give(1, negative(multiply(share, conj(b.output()))));
     },
     .saves_inputs = 2,
     .saves_outputs = 1,
@@ -117,7 +117,7 @@ const OpRow& kPow = register_op({
     .max_inputs = 2,
     .input_names = {"a", "b"},
     .pointwise = true,
-    .dtypes = kNumbers,
+    .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
       const Tensor& base = b.input(0);
       const Tensor& exponent = b.input(1);
@@ -125,19 +125,20 @@ const OpRow& kPow = register_op({
         // x^0 is 1 for every x, so its slope is 0 even where x^-1 is infinite.
         Tensor flat = equal(exponent, constant(0, exponent));
         Tensor slope = multiply(exponent, pow(base, add(exponent, -1)));
-        b.give(0, multiply(b.grad(), where(flat, constant(0, exponent), slope)));
+        b.give(0, multiply(b.grad(), conj(where(flat, constant(0, exponent), slope))));
       }
       if (b.needs(1)) {
         // 0^y is 0 for every y above 0 (and 1 at 0), although log(0) is infinite.
-        Tensor flat = logical_and(equal(base, constant(0, base)), greater_equal(exponent, constant(0, exponent)));
+        Tensor flat = logical_and(equal(base, constant(0, base)),
+                                  greater_equal(real(exponent), constant(0, real(exponent))));
         Tensor slope = multiply(b.output(), log(where(flat, constant(1, base), base)));
-        b.give(1, multiply(b.grad(), slope));
+        b.give(1, multiply(b.grad(), conj(slope)));
       }
     },
     .saves_inputs = 3,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(1, 16, 4),
+    .ulp = ulps(1, 16, 4, 64, 64),
     .ulp_note = "exp2(b log2 a) carries the error of log2 times b log2 a",
     .samples = binary_samples({0.25, 3}, {-2, 3}),
 });

@@ -38,11 +38,22 @@ const OpRow& kAbs = register_op({
 
 const OpRow& kSign = register_op({
     .name = "sign",
-    .summary = "-1, 0 or 1; NaN stays NaN.",
+    .summary = "-1, 0 or 1, of a complex number x / |x|; NaN stays NaN.",
     .pointwise = true,
-    .dtypes = kNumbers,
-    .vjp = zero_vjp,
-    .ulp_note = "three exact values",
+    .dtypes = kNumeric,
+    .vjp = [](const Backward& b) {
+      const Tensor& y = b.output();
+      if (!is_complex(y.dtype())) return;
+      // Along y nothing changes; across it the direction turns by 1 / |x|.
+      const Tensor size = abs(b.input(0));
+      const Tensor across = subtract(b.grad(), multiply(y, real(multiply(conj(y), b.grad()))));
+      const Tensor zero = constant(0, size);
+      b.give(0, where(equal(size, zero), constant(0, across), divide(across, where(equal(size, zero), constant(1, size), size))));
+    },
+    .saves_inputs = 1,
+    .saves_outputs = 1,
+    .ulp = ulps(0, 0, 0, 4, 4),
+    .ulp_note = "three exact values; a complex number is divided by its magnitude",
     .samples = unary_samples(-2, 2),
 });
 
@@ -61,7 +72,7 @@ const OpRow& kSquare = register_op({
     .summary = "x times x.",
     .pointwise = true,
     .dtypes = kNumeric,
-    .vjp = [](const Backward& b) { b.give(0, multiply(b.grad(), multiply(b.input(0), 2.0))); },
+    .vjp = [](const Backward& b) { b.give(0, multiply(b.grad(), conj(multiply(b.input(0), 2.0)))); },
     .saves_inputs = 1,
     .ulp = ulps(0, 0, 0, 3, 3),
     .ulp_note = "IEEE 754 rounds a product correctly; float16 through float32 too",
@@ -72,10 +83,10 @@ const OpRow& kSqrt = register_op({
     .name = "sqrt",
     .summary = "The square root; NaN below zero.",
     .pointwise = true,
-    .dtypes = kFloats,
-    .vjp = [](const Backward& b) { b.give(0, divide(multiply(b.grad(), 0.5), b.output())); },
+    .dtypes = kInexact,
+    .vjp = [](const Backward& b) { b.give(0, divide(multiply(b.grad(), 0.5), conj(b.output()))); },
     .saves_outputs = 1,
-    .ulp = ulps(1, 3, 0),
+    .ulp = ulps(1, 3, 0, 8, 8),
     .ulp_note = "correctly rounded on CPUs; WGSL allows 1 / inverseSqrt in float32",
     .samples = unary_samples(0.01, 4),
 });
@@ -84,11 +95,11 @@ const OpRow& kExp = register_op({
     .name = "exp",
     .summary = "e to the power x.",
     .pointwise = true,
-    .dtypes = kFloats,
-    .vjp = [](const Backward& b) { b.give(0, multiply(b.grad(), b.output())); },
+    .dtypes = kInexact,
+    .vjp = [](const Backward& b) { b.give(0, multiply(b.grad(), conj(b.output()))); },
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(1, 4, 2),
+    .ulp = ulps(1, 4, 2, 8, 8),
     .ulp_note = "polynomial kernels reach 1; GPUs compute exp2(x log2 e), whose argument is rounded",
     .samples = unary_samples(-4, 4),
 });
@@ -97,11 +108,11 @@ const OpRow& kLog = register_op({
     .name = "log",
     .summary = "The natural logarithm; -inf at zero, NaN below.",
     .pointwise = true,
-    .dtypes = kFloats,
-    .vjp = [](const Backward& b) { b.give(0, divide(b.grad(), b.input(0))); },
+    .dtypes = kInexact,
+    .vjp = [](const Backward& b) { b.give(0, divide(b.grad(), conj(b.input(0)))); },
     .saves_inputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(1, 4, 2),
+    .ulp = ulps(1, 4, 2, 8, 8),
     .ulp_note = "polynomial kernels reach 1; 4 leaves room for log2(x) ln 2",
     .samples = unary_samples(0.01, 8),
 });
@@ -110,10 +121,13 @@ const OpRow& kTanh = register_op({
     .name = "tanh",
     .summary = "The hyperbolic tangent.",
     .pointwise = true,
-    .dtypes = kFloats,
-    .vjp = [](const Backward& b) { b.give(0, tanh_grad(b.grad(), b.output())); },
+    .dtypes = kInexact,
+    .vjp = [](const Backward& b) { 
+      const Tensor& y = b.output();
+      b.give(0, is_complex(y.dtype()) ? multiply(b.grad(), conj(subtract(1, square(y)))) : tanh_grad(b.grad(), y));
+     },
     .saves_outputs = 1,
-    .ulp = ulps(1, 4, 3),
+    .ulp = ulps(1, 4, 3, 8, 8),
     .ulp_note = "an expm1-like polynomial near 0 and one division elsewhere",
     .samples = unary_samples(-4, 4),
 });
@@ -337,6 +351,7 @@ const OpRow& kGeluGrad = register_op({
 }  // namespace
 
 Tensor negative(const Tensor& x) { return apply(kNegative, {x}); }
+Tensor abs(const Tensor& x) { return apply(kAbs, {x}); }
 Tensor sign(const Tensor& x) { return apply(kSign, {x}); }
 Tensor square(const Tensor& x) { return apply(kSquare, {x}); }
 Tensor exp(const Tensor& x) { return apply(kExp, {x}); }

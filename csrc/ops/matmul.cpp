@@ -78,14 +78,14 @@ Tensor stacked(const Tensor& x) {
 
 // The gradients, for a and b that have at least two dimensions.
 Tensor grad_a(const Tensor& g, const Tensor& b, const Dims& shape) {
-  return sum_to(matmul(g, swap_last_two(b)), shape);
+  return sum_to(matmul(g, swap_last_two(conj(b))), shape);
 }
 Tensor grad_b(const Tensor& g, const Tensor& a, const Dims& shape) {
   // One matrix for a whole batch: a product of the stacked rows sums as it goes, without a product for each.
   if (shape.size() == 2 && a.ndim() == g.ndim() && batch_of(a.shape()) == batch_of(g.shape())) {
-    return matmul(swap_last_two(stacked(a)), stacked(g));
+    return matmul(swap_last_two(stacked(conj(a))), stacked(g));
   }
-  return sum_to(matmul(swap_last_two(a), g), shape);
+  return sum_to(matmul(swap_last_two(conj(a)), g), shape);
 }
 
 Tensor as_matrix(const Tensor& x, int64_t new_axis) { return x.ndim() == 1 ? expand_dims(x, {new_axis}) : x; }

@@ -10,9 +10,14 @@ namespace flambeau::ops {
 
 // Pointwise; inputs are promoted and broadcast.
 Tensor negative(const Tensor& x);
+Tensor abs(const Tensor& x);
 Tensor sign(const Tensor& x);
 Tensor square(const Tensor& x);
 Tensor exp(const Tensor& x);
+Tensor conj(const Tensor& x);  // x itself if it is real
+Tensor real(const Tensor& x);  // x itself if it is real
+// A gradient in the dtype of what was cast: of a real one the real part.
+Tensor cast_back(const Tensor& g, DType dtype);
 Tensor log(const Tensor& x);
 Tensor tanh(const Tensor& x);
 Tensor gelu(const Tensor& x, bool approximate);

@@ -110,7 +110,7 @@ const OpRow& kSum = register_op({
     },
     .arrange = arrange,
     .vjp = [](const Backward& b) {
-      b.give(0, cast(spread(b.grad(), b.input(0), b.attrs), b.input(0).dtype()));
+      b.give(0, cast_back(spread(b.grad(), b.input(0), b.attrs), b.input(0).dtype()));
     },
     .batching = batch_axes,
     .autocast = Autocast::Float32,

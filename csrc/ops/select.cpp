@@ -43,7 +43,7 @@ const OpRow& kWhere = register_op({
       return to;
     },
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, cast(b.grad(), b.input(0).dtype())); },
+    .vjp = [](const Backward& b) { b.give(0, cast_back(b.grad(), b.input(0).dtype())); },
     .ulp = ulps(1, 0, 0),
     .ulp_note = "one rounding; float64 may come to 16 bits through float32",
     .samples = [] {
@@ -75,6 +75,8 @@ const OpRow& kWhere = register_op({
 });
 
 }  // namespace
+
+Tensor cast_back(const Tensor& g, DType dtype) { return cast(is_complex(dtype) ? g : real(g), dtype); }
 
 Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) { return apply(kWhere, {condition, x, y}); }
 

@@ -8,9 +8,9 @@ from .dtypes import isdtype
 from .tensor_methods import _astype
 
 __all__ = [
-    "astype", "broadcast_arrays", "broadcast_shapes", "ceil", "clip", "concat", "count_nonzero", "diff", "flip",
-    "isinf", "matrix_transpose", "moveaxis", "positive", "reciprocal", "reshape", "roll", "square", "squeeze", "stack",
-    "std", "trunc", "unstack", "var", "vecdot",
+    "astype", "broadcast_arrays", "broadcast_shapes", "clip", "concat", "count_nonzero", "diff", "flip",
+    "matrix_transpose", "moveaxis", "positive", "reshape", "roll", "square", "squeeze", "stack",
+    "std", "unstack", "var", "vecdot",
 ]  # fmt: skip
 
 _op = _core.ops
@@ -114,26 +114,6 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 def positive(x: Tensor, /) -> Tensor:
     """x as it is."""
     return x
-
-
-def reciprocal(x: Tensor, /) -> Tensor:
-    """1 / x."""
-    return 1.0 / x
-
-
-def isinf(x: Tensor, /) -> Tensor:
-    """True for the two infinities."""
-    return abs(x) == float("inf") if x.dtype.is_float else x != x
-
-
-def ceil(x: Tensor, /) -> Tensor:
-    """The smallest whole number that is not below."""
-    return -_op["floor"](-x) if x.dtype.is_float else x
-
-
-def trunc(x: Tensor, /) -> Tensor:
-    """Without the fraction."""
-    return _op["where"](x < 0, ceil(x), _op["floor"](x)) if x.dtype.is_float else x
 
 
 def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | None = None) -> Tensor:

@@ -327,6 +327,17 @@ NUMPY: dict[str, Oracle] = {
     "square": _elementwise(np.square),
     "sqrt": _elementwise(np.sqrt),
     "exp": _elementwise(np.exp),
+    **{
+        name: _elementwise(getattr(np, name))
+        for name in (
+            *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "expm1", "log1p"),
+            *("log2", "log10", "reciprocal", "ceil", "trunc", "round", "isinf", "signbit", "conj", "real", "imag"),
+            *("atan2", "hypot", "copysign", "logaddexp", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert"),
+            *("bitwise_left_shift", "bitwise_right_shift"),
+        )
+    },
+    "erf": _elementwise(special.erf),
+    "nextafter": lambda x, attrs: None,  # of doubles, and there is no next one of a rounded result: see test_functions
     "log": _elementwise(np.log),
     "tanh": _elementwise(np.tanh),
     "sigmoid": _elementwise(special.expit),
@@ -466,6 +477,7 @@ def _torch_scatter(x: Any, i: Any, values: Any, axis: int, reduce: str) -> Any:
 
 # Names of PyTorch's functions, or functions of (*tensors, *attributes); ops that PyTorch lacks are not here.
 TORCH: dict[str, str | TorchOracle] = {
+    "sign": "sgn",
     "sort": lambda x, axis, descending, stable: _torch().sort(x, dim=axis, descending=descending, stable=True)[0],
     "argsort": lambda x, axis, descending, stable: _torch().argsort(x, dim=axis, descending=descending, stable=True),
     "topk": lambda x, *attrs: _torch_topk(x, *attrs),
@@ -476,7 +488,7 @@ TORCH: dict[str, str | TorchOracle] = {
     **{
         name: name
         for name in (
-            *("negative", "abs", "sign", "floor", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu", "isnan"),
+            *("negative", "abs", "floor", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu", "isnan"),
             *("isfinite", "logical_not", "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow"),
             *("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "where", "matmul"),
         )

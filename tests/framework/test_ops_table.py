@@ -33,7 +33,9 @@ def test_bounds_are_finite_and_integers_exact(op: Row) -> None:
 def test_what_a_user_may_call_with_a_gradient_has_a_rule(op: Row) -> None:
     """Ops that give truth values or positions, or that write in place, have none; every other has one."""
     without = {
-        "isnan", "isfinite", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and",
+        "isnan", "isfinite", "isinf", "signbit", "nextafter", "bitwise_and", "bitwise_or", "bitwise_xor",
+        "bitwise_invert", "bitwise_left_shift", "bitwise_right_shift",
+        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and",
         "logical_or", "logical_xor", "logical_not", "any", "all", "argmax", "argmin", "full", "arange", "eye",
         "uniform", "normal", "randint", "sgd_step", "adamw_step", "argsort", "argtop", "searchsorted", "nonzero",
         "join_indices", "max_pool_indices", "adaptive_max_indices",

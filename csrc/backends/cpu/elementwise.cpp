@@ -150,13 +150,15 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
 
 // How many elements make a piece worth a thread's wake-up.
 int64_t grain_of(const char* op) {
-  for (const char* costly : {"exp", "log", "tanh", "sigmoid", "gelu", "gelu_grad", "pow", "remainder", "floor_divide"})
+  for (const char* costly : {"exp", "log", "tanh", "sigmoid", "gelu", "gelu_grad", "pow", "remainder", "floor_divide", "sin", "cos", "tan", "asin",
+                             "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "expm1", "log1p", "log2", "log10", "erf",
+                             "atan2", "hypot", "logaddexp"})
     if (std::strcmp(op, costly) == 0) return 8 * kBlock;
   return 32 * kBlock;
 }
 
 bool is_test(const char* op) {
-  for (const char* test : {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isfinite",
+  for (const char* test : {"isinf", "signbit", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isfinite",
                            "logical_not", "logical_and", "logical_or", "logical_xor"})
     if (std::strcmp(op, test) == 0) return true;
   return false;
@@ -174,6 +176,7 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   op.inputs = int(types.size()) - 1;
   if (op.inputs < 1 || op.inputs > kMaxInputs) return nullptr;
   const bool selects = std::strcmp(name, "where") == 0;
+  const bool stays = selects || std::strcmp(name, "nextafter") == 0;  // not computed in a wider type
   const int first = selects ? 1 : 0;  // where's condition is its own type
   const Type type = types[first];
   for (int i = first; i < op.inputs; ++i)
@@ -183,12 +186,12 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   if (types[op.inputs] != (is_test(name) ? Type::Bool : parts ? real_of(type) : type)) return nullptr;
   for (int i = 0; i <= op.inputs; ++i) {
     op.stored[i] = types[i];
-    op.computed[i] = selects ? types[i] : compute_type(types[i]);
+    op.computed[i] = stays ? types[i] : compute_type(types[i]);
     if (i < op.inputs && op.computed[i] != types[i]) op.widen[i] = convert(types[i], op.computed[i]);
   }
   const Type result = op.computed[op.inputs];
   if (result != types[op.inputs]) op.narrow = convert(result, types[op.inputs]);
-  const Type computed = selects ? type : compute_type(type);
+  const Type computed = stays ? type : compute_type(type);
   op.loop[0] = level->pointwise(name, computed, false);
   if (!op.loop[0]) op.loop[0] = plain_pointwise(name, computed);
   if (std::strcmp(name, "gelu") == 0 || std::strcmp(name, "gelu_grad") == 0)
@@ -218,12 +221,15 @@ const fl_kernel* resolve_cast(const char*, std::span<const Type> types) {
 }
 
 const Registration kUnary({"negative", "abs", "sign", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu", "floor",
-                           "gelu", "isnan", "isfinite", "logical_not"},
+                           "gelu", "isnan", "isfinite", "logical_not", "isinf", "signbit", "ceil", "trunc", "round",
+                           "reciprocal", "conj", "real", "imag", "bitwise_invert", "sin", "cos", "tan", "asin", "acos", "atan",
+                           "sinh", "cosh", "asinh", "acosh", "atanh", "expm1", "log1p", "log2", "log10", "erf"},
                           resolve_unary);
 const Registration kBinary({"add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "maximum",
                             "minimum", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
                             "logical_and", "logical_or", "logical_xor", "relu_grad", "tanh_grad", "sigmoid_grad",
-                            "gelu_grad"},
+                            "gelu_grad", "atan2", "hypot", "copysign", "logaddexp", "nextafter", "bitwise_and",
+                            "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"},
                            resolve_binary);
 const Registration kWhere({"where"}, resolve);
 const Registration kCast({"cast"}, resolve_cast);

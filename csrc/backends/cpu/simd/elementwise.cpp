@@ -116,6 +116,28 @@ struct Floor {
     return x;
   }
 };
+struct Ceil {
+  static FL_INLINE float of(float x) { return __builtin_ceilf(x); }
+  static FL_INLINE double of(double x) { return __builtin_ceil(x); }
+};
+struct Trunc {
+  static FL_INLINE float of(float x) { return __builtin_truncf(x); }
+  static FL_INLINE double of(double x) { return __builtin_trunc(x); }
+};
+struct Round {
+  static FL_INLINE float of(float x) { return __builtin_rintf(x); }
+  static FL_INLINE double of(double x) { return __builtin_rint(x); }
+};
+struct CopySign {
+  static FL_INLINE float of(float a, float b) { return __builtin_copysignf(a, b); }
+  static FL_INLINE double of(double a, double b) { return __builtin_copysign(a, b); }
+};
+struct SignBit {
+  static FL_INLINE uint8_t of(float x) { return __builtin_signbitf(x) != 0; }
+  static FL_INLINE uint8_t of(double x) { return __builtin_signbit(x) != 0; }
+};
+FL_UNARY(Reciprocal, T(1) / x)
+FL_UNARY(Same, x)
 FL_UNARY(Relu, (x <= T(0) ? T(0) : x))
 struct IsNan {
   template <class T>
@@ -128,6 +150,10 @@ struct IsFinite {
   static FL_INLINE uint8_t of(T x) {
     return x - x == T(0);
   }
+};
+struct IsInfinite {
+  static FL_INLINE uint8_t of(float x) { return __builtin_fabsf(x) == __builtin_inff(); }
+  static FL_INLINE uint8_t of(double x) { return __builtin_fabs(x) == __builtin_inf(); }
 };
 struct IsFiniteInteger {
   template <class T>
@@ -489,6 +515,14 @@ Loop floating(const char* op, bool alternative) {
   if (same(op, "negative")) return unary<NegativeFloat, T>;
   if (same(op, "sqrt")) return unary<SquareRoot, T>;
   if (same(op, "isfinite")) return unary<IsFinite, T, uint8_t>;
+  if (same(op, "isinf")) return unary<IsInfinite, T, uint8_t>;
+  if (same(op, "signbit")) return unary<SignBit, T, uint8_t>;
+  if (same(op, "ceil")) return unary<Ceil, T>;
+  if (same(op, "trunc")) return unary<Trunc, T>;
+  if (same(op, "round")) return unary<Round, T>;
+  if (same(op, "reciprocal")) return unary<Reciprocal, T>;
+  if (same(op, "conj") || same(op, "real")) return unary<Same, T>;
+  if (same(op, "copysign")) return binary<CopySign, T>;
   if (same(op, "exp")) return unary_vector<Exp, V>;
   if (same(op, "log")) return unary_vector<Log, V>;
   if (same(op, "tanh")) return unary_vector<Tanh, V>;

@@ -1,0 +1,92 @@
+"""What the element-wise functions and operators of the standard do at their edges."""
+
+import operator
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau.optable import FLOATS, INTEGERS
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("op", [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift])
+def test_the_operators_of_bits_are_numpys(op, dtype):
+    a, b = np.array([1, 5, 100, 0], dtype=dtype), np.array([3, 2, 1, 7], dtype=dtype)
+    x, y = fl.tensor(a), fl.tensor(b)
+    assert np.array_equal(np.asarray(op(x, y)), op(a, b))
+    assert op(x, 2).tolist() == op(a, np.array(2, dtype)).tolist()
+    assert op(2, y).tolist() == op(np.array(2, dtype), b).tolist()
+    assert (~x).tolist() == (~a).tolist()
+    assert op(x, y).dtype == x.dtype
+
+
+def test_bits_of_truth_values_are_logic():
+    a, b = fl.tensor([True, True, False]), fl.tensor([True, False, False])
+    assert (a & b).tolist() == [True, False, False]
+    assert (a | b).tolist() == [True, True, False]
+    assert (a ^ b).tolist() == [False, True, False]
+    assert (~a).tolist() == [False, False, True]
+    with pytest.raises(fl.DTypeError, match="bitwise_and: a is float32"):
+        _ = fl.ones(2) & fl.ones(2)
+
+
+def test_shifting_by_more_bits_than_there_are_leaves_nothing_or_the_sign():
+    x = fl.tensor([-8, 8], dtype=fl.int8)
+    assert (x << 8).tolist() == [0, 0]
+    assert (x >> 100).tolist() == [-1, 0]
+    assert (fl.tensor([8], dtype=fl.uint64) >> 64).tolist() == [0]
+    assert (fl.tensor([2**63], dtype=fl.uint64) >> 1).tolist() == [2**62]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_next_number_is_one_unit_away(dtype):
+    x = fl.tensor([1.0, -1.0, 0.0, 2.0, float("inf"), 1.0], dtype=dtype)
+    to = fl.tensor([2.0, 0.0, -1.0, 2.0, 0.0, float("nan")], dtype=dtype)
+    for device in ("cpu", "reference"):
+        up, down, below, same, largest, nan = fl.nextafter(x.to(device), to.to(device)).tolist()
+        info = fl.finfo(dtype)
+        assert up == 1.0 + info.eps
+        assert down == -1.0 + info.eps / 2
+        assert -1e-6 < below < 0
+        assert same == 2.0
+        assert largest == info.max
+        assert nan != nan
+
+
+def test_halves_round_to_the_even_number():
+    assert fl.round(fl.tensor([0.5, 1.5, 2.5, -0.5, -1.5])).tolist() == [0.0, 2.0, 2.0, -0.0, -2.0]
+    assert fl.round(fl.tensor([1.5 + 2.5j])).tolist() == [2 + 2j]
+    assert fl.ceil(fl.tensor([3], dtype=fl.int16)).dtype == fl.int16
+
+
+def test_parts_of_complex_numbers():
+    x = fl.tensor([3 + 4j, -1j], dtype=fl.complex128)
+    assert fl.real(x).tolist() == [3.0, 0.0]
+    assert fl.imag(x).tolist() == [4.0, -1.0]
+    assert fl.conj(x).tolist() == [3 - 4j, 1j]
+    assert abs(x).tolist() == [5.0, 1.0]
+    assert abs(x).dtype == fl.float64
+    assert fl.signbit(fl.tensor([-0.0, 0.0])).tolist() == [True, False]
+
+
+def test_a_complex_loss_goes_down_its_gradient():
+    target = 2 - 3j
+    z = fl.tensor([0j], requires_grad=True)
+    for _ in range(60):
+        z = z.detach().requires_grad_()
+        loss = fl.sum(fl.square(abs(z - target)))
+        loss.backward()
+        z = z.detach() - 0.1 * z.grad
+    assert abs(z.item() - target) < 1e-4
+
+
+def test_small_numbers_keep_their_digits():
+    x = fl.tensor([1e-10, -1e-10], dtype=fl.float64)
+    assert np.allclose(np.asarray(fl.expm1(x)), [1e-10, -1e-10], rtol=1e-9, atol=0)
+    assert np.allclose(np.asarray(fl.log1p(x)), [1e-10, -1e-10], rtol=1e-9, atol=0)
+    z = fl.tensor([1e-10 + 1e-10j], dtype=fl.complex128)
+    for function in (fl.expm1, fl.log1p):
+        assert np.allclose(np.asarray(function(z)), [1e-10 + 1e-10j], rtol=1e-9, atol=0)
+    huge = fl.tensor([1e30], dtype=fl.float32)
+    assert fl.hypot(huge, huge).item() == pytest.approx(2**0.5 * 1e30)
+    assert fl.logaddexp(huge, huge).item() == pytest.approx(1e30)
