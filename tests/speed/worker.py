@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.speed import network_rows
+
 Work = Callable[[], object]
 SAMPLE_S = 0.02  # one sample lasts at least this long
 # OpenBLAS threads spin for some 100 ms after their work, OpenMP for some ms: until those of the rival before sleep, a
@@ -72,7 +74,7 @@ def flambeau_rows(threads: int) -> dict[str, Callable[[], Work]]:
         return step
 
     rows = (small_add, small_backward, add_10m, exp_10m, matmul_1024, digits_step)
-    return {row.__name__: row for row in rows}
+    return {row.__name__: row for row in rows} | network_rows.flambeau_rows(fl, np)
 
 
 def torch_rows(threads: int) -> dict[str, Callable[[], Work]]:
@@ -127,7 +129,7 @@ def torch_rows(threads: int) -> dict[str, Callable[[], Work]]:
         return step
 
     rows = (small_add, small_backward, add_10m, exp_10m, matmul_1024, digits_step)
-    return {row.__name__: row for row in rows}
+    return {row.__name__: row for row in rows} | network_rows.torch_rows(torch, np)
 
 
 def numpy_rows(_threads: int) -> dict[str, Callable[[], Work]]:
