@@ -54,6 +54,20 @@ std::vector<SampleInput> parameters(int64_t signed_groups, bool squares) {
   return inputs;
 }
 
+// Two parameters of different shape, their gradients, and states within these ranges.
+std::vector<SampleInput> parameters(std::initializer_list<std::pair<double, double>> states) {
+  std::vector<SampleInput> inputs = {{{3, 4}}, {{65}}, {{3, 4}}, {{65}}};
+  for (auto [low, high] : states) {
+    inputs.push_back({{3, 4}, low, high});
+    inputs.push_back({{65}, low, high});
+  }
+  return inputs;
+}
+
+void require_first_step(const OpRow& row, int64_t step) {
+  if (step < 1) raise(ErrorKind::Value, row.name, ": step is ", step, ": it counts from 1");
+}
+
 [[maybe_unused]] const OpRow& kSgdStep = register_op({
     .name = "sgd_step",
     .summary = "One step of gradient descent, with momentum if there are buffers: as torch.optim.SGD.",
@@ -99,8 +113,7 @@ std::vector<SampleInput> parameters(int64_t signed_groups, bool squares) {
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_groups(row, inputs, attrs[0].as_int(), {4}, out);
-      int64_t step = attrs[6].as_int();
-      if (step < 1) raise(ErrorKind::Value, row.name, ": step is ", step, ": it counts from 1");
+      require_first_step(row, attrs[6].as_int());
     },
     .aliases = alias_all_but_gradients,
     .differentiable = 0,
@@ -109,6 +122,112 @@ std::vector<SampleInput> parameters(int64_t signed_groups, bool squares) {
     .ulp_note = "a dozen products and sums, a root and a division at the size of the parameters",
     .samples = {{parameters(3, true), {2, 0.01, 0.9, 0.999, 1e-8, 0.01, 1, false}},
                 {parameters(3, true), {2, 0.01, 0.8, 0.9, 1e-3, 0.0, 100, true}}},
+});
+
+[[maybe_unused]] const OpRow& kAdamStep = register_op({
+    .name = "adam_step",
+    .summary = "One step of Adam: as torch.optim.Adam. States: means, squares, and with AMSGrad the largest squares. "
+               "`decoupled`: the decay does not pass through the means. `step` counts from 1.",
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "count", .kind = FL_ATTR_INT, .required = true},
+              {.name = "lr", .kind = FL_ATTR_FLOAT, .required = true},
+              {.name = "beta1", .kind = FL_ATTR_FLOAT, .fallback = 0.9},
+              {.name = "beta2", .kind = FL_ATTR_FLOAT, .fallback = 0.999},
+              {.name = "eps", .kind = FL_ATTR_FLOAT, .fallback = 1e-8},
+              {.name = "weight_decay", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "step", .kind = FL_ATTR_INT, .required = true},
+              {.name = "decoupled", .kind = FL_ATTR_BOOL, .fallback = false},
+              {.name = "maximize", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_groups(row, inputs, attrs[0].as_int(), {4, 5}, out);
+      require_first_step(row, attrs[6].as_int());
+    },
+    .aliases = alias_all_but_gradients,
+    .differentiable = 0,
+    .ulp = ulps(4, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "a dozen products and sums, a root and a division at the size of the parameters",
+    .samples = {{parameters({{-2, 2}, {0.1, 2}}), {2, 0.01, 0.9, 0.999, 1e-8, 0.01, 1, false, false}},
+                {parameters({{-2, 2}, {0.1, 2}, {0.1, 2}}), {2, 0.01, 0.8, 0.9, 1e-3, 0.1, 9, false, true}},
+                {parameters({{-2, 2}, {0.1, 2}, {0.1, 2}}), {2, 0.01, 0.8, 0.9, 1e-3, 0.1, 9, true, false}}},
+});
+
+[[maybe_unused]] const OpRow& kRmspropStep = register_op({
+    .name = "rmsprop_step",
+    .summary = "One step of RMSprop: as torch.optim.RMSprop. States: squares, means where it is centered, and buffers "
+               "where there is momentum.",
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "count", .kind = FL_ATTR_INT, .required = true},
+              {.name = "lr", .kind = FL_ATTR_FLOAT, .required = true},
+              {.name = "alpha", .kind = FL_ATTR_FLOAT, .fallback = 0.99},
+              {.name = "eps", .kind = FL_ATTR_FLOAT, .fallback = 1e-8},
+              {.name = "weight_decay", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "momentum", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "centered", .kind = FL_ATTR_BOOL, .fallback = false},
+              {.name = "maximize", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      int64_t groups = 3 + (attrs[6].as_bool() ? 1 : 0) + (attrs[5].as_float() != 0 ? 1 : 0);
+      require_groups(row, inputs, attrs[0].as_int(), {groups}, out);
+    },
+    .aliases = alias_all_but_gradients,
+    .differentiable = 0,
+    .ulp = ulps(4, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "a dozen products and sums, a root and a division at the size of the parameters",
+    .samples = {{parameters({{0.1, 2}}), {2, 0.01, 0.99, 1e-8, 0.0, 0.0, false, false}},
+                {parameters({{0.1, 2}, {-2, 2}}), {2, 0.01, 0.9, 1e-3, 0.1, 0.9, false, true}},
+                {parameters({{5, 8}, {-2, 2}, {-2, 2}}), {2, 0.01, 0.9, 1e-3, 0.1, 0.9, true, false}}},
+});
+
+[[maybe_unused]] const OpRow& kAdagradStep = register_op({
+    .name = "adagrad_step",
+    .summary = "One step of Adagrad: as torch.optim.Adagrad, with its lr after decay. State: sums of squares.",
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "count", .kind = FL_ATTR_INT, .required = true},
+              {.name = "lr", .kind = FL_ATTR_FLOAT, .required = true},
+              {.name = "eps", .kind = FL_ATTR_FLOAT, .fallback = 1e-10},
+              {.name = "weight_decay", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "maximize", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_groups(row, inputs, attrs[0].as_int(), {3}, out);
+    },
+    .aliases = alias_all_but_gradients,
+    .differentiable = 0,
+    .ulp = ulps(4, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "a few products and sums, a root and a division at the size of the parameters",
+    .samples = {{parameters({{0.1, 2}}), {2, 0.01, 1e-10, 0.0, false}},
+                {parameters({{0.1, 2}}), {2, 0.1, 1e-3, 0.1, true}}},
+});
+
+[[maybe_unused]] const OpRow& kLionStep = register_op({
+    .name = "lion_step",
+    .summary = "One step of Lion (Chen and others, arXiv:2302.06675): the sign of a mean of gradients. State: means.",
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "count", .kind = FL_ATTR_INT, .required = true},
+              {.name = "lr", .kind = FL_ATTR_FLOAT, .required = true},
+              {.name = "beta1", .kind = FL_ATTR_FLOAT, .fallback = 0.9},
+              {.name = "beta2", .kind = FL_ATTR_FLOAT, .fallback = 0.99},
+              {.name = "weight_decay", .kind = FL_ATTR_FLOAT, .fallback = 0.0},
+              {.name = "maximize", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_groups(row, inputs, attrs[0].as_int(), {3}, out);
+    },
+    .aliases = alias_all_but_gradients,
+    .differentiable = 0,
+    .ulp = ulps(2, 8, 8),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "four products and sums at the size of the parameters; the sign is exact but where the mean rounds to 0",
+    .samples = {{parameters({{-2, 2}}), {2, 0.01, 0.9, 0.99, 0.0, false}},
+                {parameters({{-2, 2}}), {2, 0.01, 0.8, 0.9, 0.1, true}}},
 });
 
 }  // namespace

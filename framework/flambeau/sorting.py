@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import _core
 from ._core import DType, Tensor
@@ -50,7 +50,7 @@ def argwhere(x: Tensor, /) -> Tensor:
     return _op["stack"](list(nonzero(x)), 1)
 
 
-def where(condition: Tensor, x1: Tensor | float | None = None, x2: Tensor | float | None = None, /) -> object:
+def where(condition: Tensor, x1: Tensor | float | None = None, x2: Tensor | float | None = None, /) -> Any:
     """x1 where the condition is true, x2 where it is not; of the condition alone the places where it is true.
 
     >>> import flambeau as fl

@@ -366,6 +366,15 @@ def test_optimizer_steps_agree_with_the_reference(cpu, reference, dtype, turned)
     for step, decay, maximize in itertools.product((1, 10), (0.0, 0.1), (False, True)):
         states = [group(20), group(30), group(40), [np.abs(x) for x in group(50)]]
         same_after("adamw_step", states, 0.01, 0.9, 0.999, 1e-8, decay, step, maximize)
+        squares = [np.abs(x) for x in group(60)]
+        for decoupled, largest in itertools.product((False, True), ([], [squares])):
+            same_after("adam_step", states + largest, 0.01, 0.9, 0.999, 1e-3, decay, step, decoupled, maximize)
+        same_after("adagrad_step", [*states[:2], squares], 0.1, 1e-3, decay, maximize)
+        same_after("lion_step", states[:3], 0.01, 0.9, 0.99, decay, maximize)
+        wide = [x + dtype(40) for x in squares]  # squares stay above the square of the mean
+        for momentum, centered in itertools.product((0.0, 0.9), (False, True)):
+            more = [states[2]] * (centered + (momentum != 0))
+            same_after("rmsprop_step", [*states[:2], wide, *more], 0.1, 0.9, 1e-3, decay, momentum, centered, maximize)
 
 
 def test_random_numbers_are_those_of_the_reference(cpu, reference):

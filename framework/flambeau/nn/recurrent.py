@@ -56,7 +56,7 @@ class _Recurrent(Module):
         for layer in range(num_layers):
             inputs = input_size if layer == 0 else given * len(self._suffixes())
             for suffix in self._suffixes():
-                shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, given)}
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs), "weight_hh": (rows, given)}
                 shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
                 shapes |= {"weight_hr": (proj_size, hidden_size)} if proj_size else {}
                 for kind, shape in shapes.items():

@@ -1,7 +1,24 @@
 """Optimizers, with PyTorch's names and semantics; each step is one native call: see docs/nn.md."""
 
-from flambeau.optim.adamw import AdamW
+from flambeau.optim import lr_scheduler, swa_utils
+from flambeau.optim.adam import Adam, AdamW
+from flambeau.optim.lbfgs import LBFGS
+from flambeau.optim.lion import Lion
+from flambeau.optim.muon import Muon
 from flambeau.optim.optimizer import Optimizer
+from flambeau.optim.rmsprop import Adagrad, RMSprop
 from flambeau.optim.sgd import SGD
 
-__all__ = ["SGD", "AdamW", "Optimizer"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "Muon",
+    "Optimizer",
+    "RMSprop",
+    "lr_scheduler",
+    "swa_utils",
+]

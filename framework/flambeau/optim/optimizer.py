@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import flambeau as fl
+
+Closure = Callable[[], Any]
+# What schedulers write into groups beside the options.
+SCHEDULED = {"initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum"}
 
 Parameters = Iterable[fl.Tensor] | Iterable[Mapping[str, Any]]
 
@@ -31,7 +35,7 @@ class Optimizer:
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Let these parameters be learned too, with options of their own."""
-        unknown = sorted(set(group) - set(self.defaults) - {"params"})
+        unknown = sorted(set(group) - set(self.defaults) - SCHEDULED - {"params"})
         if unknown:
             raise ValueError(f"{type(self).__name__}: {', '.join(unknown)} is no option; there are "
                              f"{', '.join(self.defaults)}")
@@ -49,17 +53,23 @@ class Optimizer:
         self._check(options)
         self.param_groups.append(options)
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or fill them with zeros."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                parameter.grad = None
+                if parameter.grad is not None:
+                    parameter.grad = None if set_to_none else fl.zeros_like(parameter.grad)
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
+    def step(self, closure: Closure | None = None) -> Any:
+        """Move every parameter that has a gradient; with a closure compute them first, and give its loss back."""
+        loss = None
+        if closure is not None:
+            with fl.enable_grad():
+                loss = closure()
         with fl.no_grad():
             for group in self.param_groups:
                 self._step_group(group)
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """The state by the parameter's number and the groups' options, as PyTorch lays them out."""
@@ -88,9 +98,31 @@ class Optimizer:
         if strange:
             raise ValueError(f"load_state_dict: there is state for parameters {', '.join(strange)}, which no group has")
         for group, options in zip(self.param_groups, saved, strict=True):
-            group.update({name: value for name, value in options.items() if name != "params"})
-        self.state = {place[number]: {name: _copied(value, place[number]) for name, value in state.items()}
-                      for number, state in state_dict["state"].items()}
+            known = (set(group) | SCHEDULED) - {"params"}  # PyTorch's groups tell its engine how to compute, too
+            group.update({name: value for name, value in options.items() if name in known})
+        loaded = {place[number]: {name: _copied(name, value, place[number]) for name, value in state.items()
+                                  if value is not None} for number, state in state_dict["state"].items()}
+        self.state = {parameter: state for parameter, state in loaded.items() if state}
+
+    def _start(self, group: Mapping[str, Any], *names: str, **options: float) -> None:
+        """Give each parameter with a gradient and no state yet a step of 0 and states of these names, full of 0."""
+        for parameter in group["params"]:
+            if parameter.grad is not None and parameter not in self.state:
+                value = options.get("value", 0.0)
+                self.state[parameter] = {"step": 0} | {
+                    name: fl.full_like(parameter.detach(), value) for name in names}
+
+    def _together(
+        self, group: Mapping[str, Any], *names: str
+    ) -> Iterator[tuple[list[fl.Tensor], list[fl.Tensor], int]]:
+        """Parameters that one call can step: they, all inputs of the call, and the number of the step, from 1."""
+        for parameters in buckets(group["params"], lambda p: self.state[p]["step"]):
+            step = self.state[parameters[0]]["step"] + 1
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            states = [self.state[parameter][name] for name in names for parameter in parameters]
+            yield parameters, [*parameters, *gradients, *states], step
+            for parameter in parameters:
+                self.state[parameter]["step"] = step
 
     def _all(self) -> Iterator[fl.Tensor]:
         return (parameter for group in self.param_groups for parameter in group["params"])
@@ -125,7 +157,17 @@ def check_not_negative(optimizer: str, options: Mapping[str, Any], *names: str) 
             raise ValueError(f"{optimizer}: {name} is {value}; it is a finite number and cannot be negative")
 
 
-def _copied(value: Any, parameter: fl.Tensor) -> Any:
+def check_betas(optimizer: str, betas: Any) -> None:
+    """Raise ValueError unless these are two numbers, each at least 0 and below 1."""
+    if not isinstance(betas, Sequence) or len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
+        raise ValueError(f"{optimizer}: betas are {betas!r}; they are two numbers, each at least 0 and below 1")
+
+
+def _copied(name: str, value: Any, parameter: fl.Tensor) -> Any:
+    if name == "step":  # a tensor in PyTorch's states
+        return int(value.item() if isinstance(value, fl.Tensor) else value)
+    if isinstance(value, list | tuple):
+        return [_copied("", part, parameter) for part in value]
     if not isinstance(value, fl.Tensor):
         return value
     copy = fl.zeros(value.shape, dtype=parameter.dtype, device=parameter.device)

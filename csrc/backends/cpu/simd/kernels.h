@@ -69,6 +69,17 @@ struct AdamwParameters {
   bool maximize;
 };
 
+// What the steps below need; each reads its own. `rate` is what the step is multiplied with.
+struct AdaptiveParameters {
+  double rate, beta1, beta2, eps, weight_decay, momentum;
+  double correction2;  // 1 - beta2^step
+  double keep;         // what stays of a parameter under decoupled decay
+  bool maximize, third;  // third: AMSGrad's largest squares, RMSprop's means
+};
+
+// A step of adam, rmsprop, adagrad or lion over n contiguous elements: at[0] parameters, at[1] gradients, then states.
+using StepLoop = void (*)(void* const* at, int64_t n, const AdaptiveParameters& parameters);
+
 // Everything that one level offers. Each function gives nullptr where the level has no such kernel.
 struct Kernels {
   const char* name;
@@ -97,6 +108,7 @@ struct Kernels {
   const ConvolutionLoops* (*convolution)(Type type);
   const PoolLoops* (*pool)(Type type);
   const NormLoops* (*norm)(Type type);
+  StepLoop (*adaptive_step)(const char* op, Type type);
 };
 
 }  // namespace flambeau::cpu

@@ -11,7 +11,7 @@ const Kernels& kernels() {
       FL_TEXT(FL_LEVEL), pointwise, convert,  stream,     transpose,  row_reduction, column_reduction, row_search,   gemm,
       small_gemm,        rows_dot,  softmax,  philox,     uniform32,  uniform64,     normal32,         normal64,     sgd_step32,
       sgd_step64,        adamw_step32, adamw_step64,
-      convolution, pool, norm};
+      convolution, pool, norm, adaptive_step};
   return table;
 }
 

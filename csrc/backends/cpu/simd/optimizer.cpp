@@ -1,4 +1,6 @@
 // simd/optimizer.cpp: one step of an optimizer over contiguous parameters. Compiled once per level.
+#include <string.h>
+
 #include "kernels.h"
 #include "tables.h"
 
@@ -51,6 +53,88 @@ void adamw_step(T* __restrict p, const T* __restrict g, T* __restrict m, T* __re
   }
 }
 
+template <class T>
+T* group(void* const* at, int i) {
+  return static_cast<T*>(at[i]);
+}
+
+template <class T>
+void adam_step(void* const* at, int64_t n, const AdaptiveParameters& s) {
+  T *__restrict p = group<T>(at, 0), *__restrict m = group<T>(at, 2), *__restrict v = group<T>(at, 3);
+  const T* __restrict g = group<T>(at, 1);
+  const T sign = s.maximize ? T(-1) : T(1), decay = T(s.weight_decay), keep = T(s.keep), rate = T(s.rate);
+  const T beta1 = T(s.beta1), rest1 = T(1 - s.beta1), beta2 = T(s.beta2), rest2 = T(1 - s.beta2);
+  const T correction2 = T(s.correction2), eps = T(s.eps);
+  T* __restrict largest = s.third ? group<T>(at, 4) : nullptr;
+  for (int64_t i = 0; i < n; ++i) {
+    const T gradient = g[i] * sign + decay * p[i];
+    const T mean = beta1 * m[i] + rest1 * gradient;
+    T square = beta2 * v[i] + rest2 * gradient * gradient;
+    m[i] = mean;
+    v[i] = square;
+    if (largest) largest[i] = square = largest[i] > square ? largest[i] : square;
+    p[i] = p[i] * keep - rate * mean / (root_of(square / correction2) + eps);
+  }
+}
+
+template <class T>
+void rmsprop_step(void* const* at, int64_t n, const AdaptiveParameters& s) {
+  T *__restrict p = group<T>(at, 0), *__restrict v = group<T>(at, 2);
+  const T* __restrict g = group<T>(at, 1);
+  const T sign = s.maximize ? T(-1) : T(1), decay = T(s.weight_decay), rate = T(s.rate), momentum = T(s.momentum);
+  const T alpha = T(s.beta2), rest = T(1 - s.beta2), eps = T(s.eps);
+  T* __restrict m = s.third ? group<T>(at, 3) : nullptr;
+  T* __restrict buffer = s.momentum != 0 ? group<T>(at, s.third ? 4 : 3) : nullptr;
+  for (int64_t i = 0; i < n; ++i) {
+    const T gradient = g[i] * sign + decay * p[i];
+    T square = alpha * v[i] + rest * gradient * gradient;
+    v[i] = square;
+    if (m) {
+      const T mean = alpha * m[i] + rest * gradient;
+      m[i] = mean;
+      square = square - mean * mean;
+    }
+    T step = gradient / (root_of(square) + eps);
+    if (buffer) buffer[i] = step = momentum * buffer[i] + step;
+    p[i] = p[i] - rate * step;
+  }
+}
+
+template <class T>
+void adagrad_step(void* const* at, int64_t n, const AdaptiveParameters& s) {
+  T *__restrict p = group<T>(at, 0), *__restrict sum = group<T>(at, 2);
+  const T* __restrict g = group<T>(at, 1);
+  const T sign = s.maximize ? T(-1) : T(1), decay = T(s.weight_decay), rate = T(s.rate), eps = T(s.eps);
+  for (int64_t i = 0; i < n; ++i) {
+    const T gradient = g[i] * sign + decay * p[i];
+    const T total = sum[i] + gradient * gradient;
+    sum[i] = total;
+    p[i] = p[i] - rate * gradient / (root_of(total) + eps);
+  }
+}
+
+template <class T>
+void lion_step(void* const* at, int64_t n, const AdaptiveParameters& s) {
+  T *__restrict p = group<T>(at, 0), *__restrict m = group<T>(at, 2);
+  const T* __restrict g = group<T>(at, 1);
+  const T sign = s.maximize ? T(-1) : T(1), keep = T(s.keep), rate = T(s.rate);
+  const T beta1 = T(s.beta1), rest1 = T(1 - s.beta1), beta2 = T(s.beta2), rest2 = T(1 - s.beta2);
+  for (int64_t i = 0; i < n; ++i) {
+    const T gradient = g[i] * sign, way = beta1 * m[i] + rest1 * gradient;
+    m[i] = beta2 * m[i] + rest2 * gradient;
+    const T step = way > 0 ? T(1) : way < 0 ? T(-1) : way;
+    p[i] = p[i] * keep - rate * step;
+  }
+}
+
+template <class T>
+StepLoop step_for(const char* op) {
+  if (!strcmp(op, "adam_step")) return adam_step<T>;
+  if (!strcmp(op, "rmsprop_step")) return rmsprop_step<T>;
+  if (!strcmp(op, "adagrad_step")) return adagrad_step<T>;
+  return lion_step<T>;
+}
+
 }  // namespace
 
 void sgd_step32(float* p, const float* g, float* buffer, int64_t n, const SgdParameters& s) {
@@ -64,6 +148,9 @@ void adamw_step32(float* p, const float* g, float* m, float* v, int64_t n, const
 }
 void adamw_step64(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& s) {
   adamw_step(p, g, m, v, n, s);
+}
+StepLoop adaptive_step(const char* op, Type type) {
+  return type == Type::Float32 ? step_for<float>(op) : step_for<double>(op);
 }
 
 }  // namespace flambeau::cpu::FL_LEVEL

@@ -30,6 +30,7 @@ void adamw_step64(double* p, const double* g, double* m, double* v, int64_t n, c
 const ConvolutionLoops* convolution(Type type);
 const PoolLoops* pool(Type type);
 const NormLoops* norm(Type type);
+StepLoop adaptive_step(const char* op, Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
 
