@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions
@@ -77,9 +78,17 @@ class Walker(Browser):
 
     def press(self, text: str) -> None:
         """Press the button or follow the link with this text."""
-        found = self.chrome.find_elements(By.XPATH, f"//main//*[self::button or self::a][contains(., '{text}')]")
-        assert found, f"no {text!r} on {self.chrome.current_url}: {self.chrome.find_element(By.TAG_NAME, 'main').text}"
-        self.click(found[0])
+        for is_last in (False, False, True):
+            found = self.chrome.find_elements(By.XPATH, f"//main//*[self::button or self::a][contains(., '{text}')]")
+            main = self.chrome.find_element(By.TAG_NAME, "main").text
+            assert found, f"no {text!r} on {self.chrome.current_url}: {main}"
+            try:
+                return self.click(found[0])
+            except TimeoutException:
+                raise
+            except WebDriverException:  # a page under way renews itself, and the button is another one
+                if is_last:
+                    raise
 
     def submit(self) -> None:
         """Press the first button of the page's form."""
@@ -90,6 +99,9 @@ class Walker(Browser):
         self.chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
         WebDriverWait(self.chrome, 30).until(expected_conditions.staleness_of(element))
+        # The next page is there while its text still comes, on a busy machine.
+        is_whole = "return document.readyState === 'complete'"
+        WebDriverWait(self.chrome, 30).until(lambda chrome: chrome.execute_script(is_whole))
 
     def sign_in(self, db: Database, person: str) -> None:
         """Use a one-time link, as one does who got it."""
