@@ -32,6 +32,7 @@ from flambeau.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from flambeau.nn.attention import MultiheadAttention
 from flambeau.nn.cells import GRUCell, LSTMCell, RNNCell
 from flambeau.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from flambeau.nn.convolution import (
@@ -118,6 +119,13 @@ from flambeau.nn.pooling import (
     MaxPool3d,
 )
 from flambeau.nn.recurrent import GRU, LSTM, RNN
+from flambeau.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "CELU",
@@ -199,6 +207,7 @@ __all__ = [
     "ModuleList",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -233,6 +242,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",

@@ -30,6 +30,7 @@ from flambeau.nn.functional.activation import (
     tanhshrink,
     threshold,
 )
+from flambeau.nn.functional.attention import scaled_dot_product_attention
 from flambeau.nn.functional.convolution import (
     conv1d,
     conv2d,
@@ -163,6 +164,7 @@ __all__ = [
     "relu6",
     "rms_norm",
     "rrelu",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
