@@ -215,10 +215,13 @@ class Multiplier {
       level->transpose(from, c_.row_step, to, rows, rows, depth_, int64_t(sizeof(T)));
       return;
     }
-    for (int64_t k = 0; k < depth_; ++k) {
-      const T* element = from + k / kernel * c_.channel_step + taps_[size_t(k % kernel)];
-      for (int64_t r = 0; r < rows; ++r) *to++ = element[r * c_.row_step];
-    }
+    // Row by row: a row's kernel elements lie side by side, a channel's rows too.
+    const int64_t channels = depth_ / kernel;
+    for (int64_t c = 0; c < channels; ++c, from += c_.channel_step, to += kernel * rows)
+      for (int64_t r = 0; r < rows; ++r) {
+        const T* elements = from + r * c_.row_step;
+        for (int64_t t = 0; t < kernel; ++t) to[t * rows + r] = elements[taps_[size_t(t)]];
+      }
   }
 
   struct Line {
