@@ -186,14 +186,15 @@ class Multiplier {
     const int64_t tasks = divide_up(panels, together);
     bool fine = true;
     parallel_for(c_.groups * tasks, std::max<int64_t>(1, wanted / kPanels), [&](int64_t begin, int64_t end) {
-      const size_t bytes = size_t(together * block_ * loops_.columns + loops_.lanes) * sizeof(T);
+      const size_t bytes = size_t(together * (block_ + c_.rows) * loops_.columns + loops_.lanes) * sizeof(T);
       T* memory = static_cast<T*>(piece_scratch(bytes));
       if (!memory) {
         __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
         return;
       }
       for (int64_t i = begin; i < end; ++i)
-        multiply(copy, bias, out, memory, i / tasks, i % tasks * together, std::min(panels, (i % tasks + 1) * together));
+        multiply(copy, bias, out, memory, memory + together * block_ * loops_.columns + loops_.lanes, i / tasks,
+                 i % tasks * together, std::min(panels, (i % tasks + 1) * together));
     });
     return fine;
   }
@@ -278,7 +279,11 @@ class Multiplier {
       const Line l = line(at / width);
       const int64_t column = at % width, length = std::min(width - column, end - at);
       p.sources.push_back({(l.image * channels + group * c_.channels) * c_.padded.plane() + l.source + column, length});
-      p.targets.push_back({(l.image * rows + group * c_.rows) * plane + l.target + column * c_.axes[2].target_step, length});
+      const int64_t start = (l.image * rows + group * c_.rows) * plane + l.target + column * c_.axes[2].target_step;
+      if (plain_ && !p.targets.empty() && p.targets.back().start + p.targets.back().length == start)
+        p.targets.back().length += length;
+      else
+        p.targets.push_back({start, length});
       at += length;
     }
     const bool one = plain_ && begin / positions_ == (end - 1) / positions_;
@@ -286,11 +291,12 @@ class Multiplier {
     return p;
   }
 
-  void multiply(const T* copy, const T* bias, T* out, T* memory, int64_t group, int64_t first, int64_t last) const {
+  // `memory` for packed panels, `sums` for the results of those that are not one stretch of the output.
+  void multiply(const T* copy, const T* bias, T* out, T* memory, T* sums, int64_t group, int64_t first,
+                int64_t last) const {
     const int64_t plane = product(c_.target), width = loops_.columns;
     std::vector<Panel> panels;
     for (int64_t i = first; i < last; ++i) panels.push_back(panel(i, group, out));
-    T detour[8 * 64];
     for (int64_t b = 0; b < blocks_; ++b) {
       const int64_t k0 = b * block_, k = std::min(block_, depth_ - k0);
       if (k <= 0) break;
@@ -304,32 +310,27 @@ class Multiplier {
         for (const int rows : panels_) {
           const T* weight = packed_ + (group * c_.rows + row) * depth_ + k0 * rows;
           const T* offset = bias ? bias + group * c_.rows + row : nullptr;
-          if (p.direct) {
-            loops_.tile(k, weight, columns, p.direct + row * plane, plane, rows, int(p.count), b > 0, offset);
-          } else {
-            if (b > 0) move<true>(p, out + row * plane, plane, rows, detour);
-            loops_.tile(k, weight, columns, detour, 64, rows, int(p.count), b > 0, offset);
-            move<false>(p, out + row * plane, plane, rows, detour);
-          }
+          T* to = p.direct ? p.direct + row * plane : sums + (int64_t(i) * c_.rows + row) * width;
+          loops_.tile(k, weight, columns, to, p.direct ? plane : width, rows, int(p.count), b > 0, offset);
           row += rows;
         }
       }
     }
+    for (size_t i = 0; i < panels.size(); ++i)
+      if (!panels[i].direct) put(panels[i], sums + int64_t(i) * c_.rows * width, out, plane);
   }
 
-  // Between the runs of a panel in the result and a block with rows 64 long.
-  template <bool kRead>
-  void move(const Panel& p, T* out, int64_t plane, int rows, T* block) const {
+  // The rows of a panel into its runs in the result.
+  void put(const Panel& p, const T* sums, T* out, int64_t plane) const {
     const int64_t step = c_.axes[2].target_step;
-    for (int r = 0; r < rows; ++r) {
-      T* at = block + r * 64;
+    for (int64_t r = 0; r < c_.rows; ++r) {
+      const T* from = sums + r * loops_.columns;
       for (const Run& run : p.targets) {
-        T* there = out + r * plane + run.start;
-        for (int64_t i = 0; i < run.length; ++i) {
-          if constexpr (kRead) at[i] = there[i * step];
-          else there[i * step] = at[i];
-        }
-        at += run.length;
+        T* to = out + r * plane + run.start;
+        if (step == 1) std::memcpy(to, from, size_t(run.length) * sizeof(T));
+        else
+          for (int64_t i = 0; i < run.length; ++i) to[i * step] = from[i];
+        from += run.length;
       }
     }
   }
@@ -405,10 +406,6 @@ Axis phase_axis(const Geometry& g, size_t axis, int64_t residue) {
 
 template <class T>
 bool run_input_grad(const Geometry& g, const ConvolutionLoops& loops, const char* grad, const char* weight, T* out) {
-  const int64_t total = g.batch * g.in * product(g.x);
-  // Positions that no kernel element reaches.
-  parallel_for(total, 64 * kBlock, [&](int64_t begin, int64_t end) { std::fill(out + begin, out + end, T(0)); });
-  if (g.out == 0 || total == 0) return true;
   // All phases read one copy: zeros before and behind as far as any of them reaches.
   std::array<std::vector<Axis>, 3> phases;
   std::array<int64_t, 3> before{0, 0, 0};
@@ -426,6 +423,14 @@ bool run_input_grad(const Geometry& g, const ConvolutionLoops& loops, const char
       for (Tap& tap : phase.taps) tap.offset += before[axis];
     padded.size[axis] = before[axis] + reach;
   }
+  // Positions that no kernel element reaches are zeros.
+  bool all_reached = g.out > 0;
+  for (const std::vector<Axis>& axis : phases)
+    for (const Axis& phase : axis) all_reached = all_reached && !phase.taps.empty();
+  if (!all_reached)
+    parallel_for(g.batch * g.in * product(g.x), 64 * kBlock,
+                 [&](int64_t begin, int64_t end) { std::fill(out + begin, out + end, T(0)); });
+  if (g.out == 0) return true;
   padded.columns = padded.size[2];
   const T* copy = copy_padded(reinterpret_cast<const T*>(grad), g.batch * g.out, g.y, before, padded);
   if (!copy) return false;
