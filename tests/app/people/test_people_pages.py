@@ -179,6 +179,23 @@ def test_a_person_says_where_they_work_and_their_word_is_theirs_to_take_back(cli
     assert client.post(url, data={"reason": "I left."}).status_code == 302
 
 
+def test_a_second_word_for_the_same_days_is_told_beside_a_field_that_cannot_be_read(client, ada, governed, signed_in):
+    with governed.read() as session:
+        acme = members.organizations(session)[0].public_id
+    signed_in(client, ada)
+    url, data = f"/people/{ada}/affiliations/new", {"organization_id": acme, "starts_on": "2025-01-01"}
+    assert client.post(url, data=data).status_code == 302
+    page = client.post(url, data={**data, "starts_on": "2025-06-01", "reason": "x" * 1001})
+    assert page.status_code == 422
+    assert b"is said already, from 2025-01-01 without an end; withdraw that first" in page.data
+    assert b"is longer than 1000 characters" in page.data
+    assert b"is before the first day" in client.post(url, data={**data, "ends_on": "2024-01-01"}).data
+    with governed.read() as session:
+        statement = session.scalars(sa.select(Affiliation)).one().public_id
+    client.post(f"/people/affiliations/{statement}/withdraw", data={"reason": "Another day."})
+    assert client.post(url, data={**data, "starts_on": "2025-06-01"}).status_code == 302
+
+
 def test_nobody_says_where_others_work(client, ada, governed, signed_in):
     signed_in(client, other(governed))
     data = {"organization_id": "independent", "starts_on": "2025-01-01"}
