@@ -197,11 +197,14 @@ def _are_modules(
     known = {one.key: one for one in matter(session, settings, release, at=clock_of(session).now()).modules}
     if not modules:
         yield "modules", "are none; choose at least one"
+    refused: dict[str, list[str]] = {}
     for key in modules:
         if key not in known:
             yield "modules", f"has no {key}"
         elif not (atom := known[key].signers.may_sign(key_of(session, person), reason=reason)).holds:
-            yield "modules", f"{known[key].name}: {atom.because} {atom.way_out}".strip()
+            refused.setdefault(f"{atom.because} {atom.way_out}".strip(), []).append(known[key].name)
+    for sentence, names in refused.items():
+        yield "modules", f"{', '.join(names)}: {sentence}"
 
 
 def _gates_are_open(session: Session, settings: Settings, release: Release) -> Broken:

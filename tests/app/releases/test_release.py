@@ -52,7 +52,9 @@ def test_one_person_releases_under_the_written_rule_and_pip_installs_it(make_far
     modules = _modules(farm)
     unsigned = browser.post(f"{page}/sign", data={"module": [*modules, "none-such"]})
     assert unsigned.status_code == 422
-    assert unsigned.text.count("It needs a reason.") >= len(modules), "every module that refuses is named"
+    told = unsigned.text.split('class="problems"')[1].split("</div>")[0]
+    assert (told.count("It needs a reason."), told.count("<li>")) == (1, 2), "one sentence for all that it holds for"
+    assert "Core, Ops" in told
     assert "has no none-such" in unsigned.text
     signed = browser.post(f"{page}/sign", data={"module": modules, "reason": LOCAL}, follow_redirects=True).text
     assert f"Signed for {len(modules)} modules." in signed
