@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from . import _core
 from ._core import DType, Tensor
-from .dtypes import isdtype
+from .dtypes import isdtype, result_type
 from .tensor_methods import _astype
 
 __all__ = [
-    "astype", "broadcast_arrays", "broadcast_shapes", "clip", "concat", "count_nonzero", "diff", "flip",
-    "matrix_transpose", "moveaxis", "positive", "reshape", "roll", "square", "squeeze", "stack",
-    "std", "unstack", "var", "vecdot",
+    "astype", "broadcast_arrays", "broadcast_shapes", "clip", "concat", "count_nonzero", "diff", "flip", "isin",
+    "matrix_transpose", "moveaxis", "positive", "prod", "repeat", "reshape", "roll", "square", "squeeze", "stack",
+    "std", "tensordot", "tile", "unstack", "var", "vecdot",
 ]  # fmt: skip
 
 _op = _core.ops
@@ -100,10 +100,10 @@ def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: int | tuple[int, .
     return x
 
 
-def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
+def broadcast_arrays(*arrays: Tensor) -> tuple[Tensor, ...]:
     """All with their common shape."""
     shape = broadcast_shapes(*(x.shape for x in arrays))
-    return [_op["broadcast_to"](x, shape) for x in arrays]
+    return tuple(_op["broadcast_to"](x, shape) for x in arrays)
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -129,12 +129,21 @@ def count_nonzero(x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, ke
     return _op["sum"](counted.astype(_core.int64), axis, keepdims)
 
 
-def diff(x: Tensor, /, *, axis: int = -1, n: int = 1) -> Tensor:
-    """Differences of neighbours along an axis, n times over."""
+def diff(
+    x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
+    """Differences of neighbours along an axis, n times over; `prepend` and `append` are put beside x first."""
+    if x.ndim == 0:
+        raise _core.ShapeError("diff: x has no dimensions, so there are no neighbours to subtract")
+    if n < 0:
+        raise ValueError(f"diff: n is {n} and must be at least 0")
     axis = _axis("diff", axis, x.ndim)
+    if n and (prepend is not None or append is not None):
+        x = concat([part for part in (prepend, x, append) if part is not None], axis=axis)
     lead = (slice(None),) * axis
     for _ in range(n):
-        x = x[(*lead, slice(1, None))] - x[(*lead, slice(None, -1))]
+        later, earlier = x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))]
+        x = later != earlier if x.dtype == _core.bool_ else later - earlier
     return x
 
 
@@ -161,9 +170,171 @@ def std(
 
 
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
-    """Dot products along an axis."""
+    """Dot products along an axis, which both count from the end; of complex vectors with the conjugate of x1."""
+    if x1.ndim == 0 or x2.ndim == 0 or not -min(x1.ndim, x2.ndim) <= axis < 0:
+        raise IndexError(f"vecdot: axis {axis} must count from the end of {x1.shape} and of {x2.shape}")
+    if x1.shape[axis] != x2.shape[axis]:
+        raise _core.ShapeError(f"vecdot: x1 is {x1.shape}, x2 is {x2.shape}: axis {axis} must be equally long")
+    if x1.dtype.is_complex:
+        x1 = _op["conj"](x1)
     product = x1 * x2
-    return _op["sum"](product, axis)
+    return _op["sum"](product, axis, False, product.dtype)
+
+
+def prod(
+    x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, dtype: DType | None = None, keepdims: bool = False
+) -> Tensor:
+    """The product over axes (all by default), 1 of nothing. bool and integers give int64, unsigned ones uint64.
+
+    >>> import flambeau as fl
+    >>> fl.prod(fl.tensor([[1, 2], [3, 4]]), axis=0)
+    tensor([3, 8])
+    """
+    if dtype is None:
+        wide = _core.int64 if x.dtype == _core.bool_ or x.dtype.is_signed else _core.uint64
+        dtype = x.dtype if isdtype(x.dtype, ("real floating", "complex floating")) else wide
+    x = _astype(x, dtype, copy=False)
+    axes = _axes("prod", axis, x.ndim)
+    rest = [a for a in range(x.ndim) if a not in axes]
+    kept = tuple(1 if a in axes else size for a, size in enumerate(x.shape))
+    shape = kept if keepdims else tuple(x.shape[a] for a in rest)
+    count = 1
+    for a in axes:
+        count *= x.shape[a]
+    if count == 0:
+        return _full_ones(shape, x)
+    lines = _op["permute_dims"](x, [*rest, *axes]).reshape(-1 if x.size else 0, count)
+    return _core.apply("cumulative_prod", [lines], [1])[:, -1].reshape(shape)
+
+
+def _full_ones(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    return _core.apply("full", [], [shape, 1.0, 1, like.dtype, 0.0], like.device)
+
+
+def isin(x1: Tensor | complex, x2: Tensor | complex, /, *, invert: bool = False) -> Tensor:
+    """Which elements of x1 stand somewhere in x2 (with `invert`, which do not).
+
+    >>> import flambeau as fl
+    >>> fl.isin(fl.tensor([1, 2, 3]), fl.tensor([3, 1]))
+    tensor([True, False, True])
+    """
+    like = x1 if isinstance(x1, Tensor) else x2
+    if not isinstance(like, Tensor):
+        raise TypeError("isin: one of the two must be a tensor; make one with fl.asarray")
+    wanted = x1 if isinstance(x1, Tensor) else _beside(x1, like)
+    among = (x2 if isinstance(x2, Tensor) else _beside(x2, like)).reshape(-1)
+    if wanted.size * among.size <= _FEW or isdtype(wanted.dtype, "complex floating") or among.dtype.is_complex:
+        found = _op["any"](_op["equal"](wanted.reshape((*wanted.shape, 1)), among), -1)
+    else:
+        common = _core.promote(wanted.dtype, among.dtype)
+        wanted, among = _astype(wanted, common, copy=False), _astype(among, common, copy=False)
+        ordered = _op["sort"](among, 0)
+        place = _op["searchsorted"](ordered, wanted)
+        last = place == among.size
+        near = _op["take"](ordered, _op["where"](last, place * 0, place).reshape(-1), 0).reshape(wanted.shape)
+        found = (near == wanted) & ~last
+    return ~found if invert else found
+
+
+_FEW = 1 << 16  # comparisons that are sooner done than sorted
+
+
+def _beside(number: complex, like: Tensor) -> Tensor:
+    """A Python number as a tensor of the dtype that it has beside `like`."""
+    return _core.asarray(number, dtype=result_type(like, number), device=like.device)
+
+
+def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> Tensor:
+    """Each element (or each part along an axis) several times over: `repeats` times, or each as often as it says.
+
+    >>> import flambeau as fl
+    >>> fl.repeat(fl.tensor([1, 2]), fl.tensor([3, 1]))
+    tensor([1, 1, 1, 2])
+    """
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    axis = _axis("repeat", axis, x.ndim)
+    size = x.shape[axis]
+    if isinstance(repeats, int):
+        if repeats < 0:
+            raise ValueError(f"repeat: repeats is {repeats} and must be at least 0")
+        spread = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+        wide = _op["broadcast_to"](_op["expand_dims"](x, axis + 1), spread)
+        return wide.reshape((*x.shape[:axis], size * repeats, *x.shape[axis + 1 :]))
+    if repeats.size == 1:
+        return repeat(x, int(repeats.reshape(()).item()), axis=axis)
+    counts = repeats.reshape(-1).tolist()
+    if len(counts) != size:
+        raise _core.ShapeError(f"repeat: {len(counts)} repeats for {size} parts along axis {axis}; give one for each")
+    if min(counts, default=0) < 0:
+        raise ValueError(f"repeat: repeats has {min(counts)} and must be at least 0")
+    places = [i for i, count in enumerate(counts) for _ in range(count)]
+    return _op["take"](x, _core.asarray(places, dtype=_core.device(x.device).index_dtype, device=x.device), axis)
+
+
+def tile(x: Tensor, repetitions: tuple[int, ...], /) -> Tensor:
+    """x side by side as often as each axis says.
+
+    >>> import flambeau as fl
+    >>> fl.tile(fl.tensor([1, 2]), (2, 2))
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    times = [repetitions] if isinstance(repetitions, int) else list(repetitions)
+    if min(times, default=0) < 0:
+        raise ValueError(f"tile: repetitions is {tuple(repetitions)} and must be at least 0")
+    ndim = max(x.ndim, len(times))
+    times = [1] * (ndim - len(times)) + times
+    sizes = [1] * (ndim - x.ndim) + list(x.shape)
+    apart = [part for size in sizes for part in (1, size)]
+    wide = [part for n, size in zip(times, sizes, strict=True) for part in (n, size)]
+    joined = tuple(n * size for n, size in zip(times, sizes, strict=True))
+    return _op["copy"](_op["broadcast_to"](x.reshape(apart), wide)).reshape(joined)
+
+
+def tensordot(
+    x1: Tensor, x2: Tensor, /, *, axes: int | tuple[tuple[int, ...], tuple[int, ...]] = 2
+) -> Tensor:
+    """Products summed over pairs of axes: the last `axes` of x1 with the first of x2, or those named for each.
+
+    >>> import flambeau as fl
+    >>> fl.tensordot(fl.ones((2, 3)), fl.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
+    if isinstance(axes, int):
+        if not 0 <= axes <= min(x1.ndim, x2.ndim):
+            raise ValueError(f"tensordot: axes is {axes}; x1 is {x1.shape}, x2 is {x2.shape}")
+        first, second = list(range(x1.ndim - axes, x1.ndim)), list(range(axes))
+    else:
+        first, second = ([_axis("tensordot", a, x.ndim) for a in one] for one, x in zip(axes, (x1, x2), strict=True))
+    sizes = [x1.shape[a] for a in first]
+    if sizes != [x2.shape[a] for a in second]:
+        raise _core.ShapeError(
+            f"tensordot: x1 is {x1.shape}, x2 is {x2.shape}: axes {first} and {second} must be pairwise equally long"
+        )
+    left = [a for a in range(x1.ndim) if a not in first]
+    right = [a for a in range(x2.ndim) if a not in second]
+    shape = [x1.shape[a] for a in left] + [x2.shape[a] for a in right]
+    inner = 1
+    for size in sizes:
+        inner *= size
+    rows, columns = 1, 1
+    for a in left:
+        rows *= x1.shape[a]
+    for a in right:
+        columns *= x2.shape[a]
+    a = _op["permute_dims"](x1, [*left, *first]).reshape(rows, inner)
+    b = _op["permute_dims"](x2, [*second, *right]).reshape(inner, columns)
+    return _op["matmul"](a, b).reshape(shape)
+
+
+def _axes(op: str, axis: int | tuple[int, ...] | None, ndim: int) -> list[int]:
+    if axis is None:
+        return list(range(ndim))
+    axes = [_axis(op, a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{op}: axis {axis} names one twice")
+    return axes
 
 
 def _axis(op: str, axis: int, ndim: int) -> int:
@@ -172,12 +343,15 @@ def _axis(op: str, axis: int, ndim: int) -> int:
     return axis + ndim if axis < 0 else axis
 
 
+_BEYOND = {"float16", "bfloat16"}  # dtypes that the standard does not know
+
+
 class __array_namespace_info__:
     """What this implementation of the standard can do."""
 
     def capabilities(self) -> dict[str, object]:
-        """Sizes that depend on values exist for bool indices alone."""
-        return {"boolean indexing": True, "data-dependent shapes": False, "max dimensions": 64}
+        """Bool indices, and sizes that depend on values (unique_values, nonzero)."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
 
     def default_device(self) -> object:
         """The CPU."""
@@ -186,15 +360,20 @@ class __array_namespace_info__:
     def default_dtypes(self, *, device: object = None) -> dict[str, DType]:
         """What creation functions take where nothing is said."""
         index = _core.int64 if device is None else _core.device(device).index_dtype
-        return {"real floating": _core.float32, "integral": _core.int64, "indexing": index}
+        return {
+            "real floating": _core.float32,
+            "complex floating": _core.complex64,
+            "integral": _core.int64,
+            "indexing": index,
+        }
 
     def dtypes(self, *, device: object = None, kind: str | tuple[str, ...] | None = None) -> dict[str, DType]:
-        """The dtypes that a device stores, by name."""
+        """The standard's dtypes that a device stores, by name."""
         found = _core.device(device).dtypes
-        return {d.name: d for d in found if kind is None or isdtype(d, kind)}
+        return {d.name: d for d in found if d.name not in _BEYOND and (kind is None or isdtype(d, kind))}
 
-    def devices(self) -> list[_core.Device]:
+    def devices(self) -> tuple[_core.Device, ...]:
         """Every device."""
         from .devices import devices
 
-        return devices()
+        return tuple(devices())

@@ -139,7 +139,7 @@ def eye(
     return _core.apply("eye", [], [n_rows, columns, k, _core.dtype(dtype or _core.float32)], device)
 
 
-def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
+def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """Coordinates of a grid: one tensor for each axis, all of the grid's shape."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing is '{indexing}' and must be 'xy' or 'ij'")
@@ -152,7 +152,7 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
         shape = [1] * len(arrays)
         shape[place] = x.size
         grids.append(_core.ops["broadcast_to"](x.reshape(shape), sizes))
-    return grids
+    return tuple(grids)
 
 
 def tril(x: Tensor, /, *, k: int = 0) -> Tensor:

@@ -83,7 +83,7 @@ def can_cast(from_: DType | Tensor, to: DType, /) -> bool:
     return _core.promote(from_, to) == to
 
 
-def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...], /) -> bool:
+def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...]) -> bool:
     """Whether a dtype is of a kind: a dtype, a word of the standard such as "real floating", or one of several."""
     if isinstance(kind, tuple):
         return any(isdtype(dtype, one) for one in kind)

@@ -49,6 +49,19 @@ def _to(self: Tensor, target: object = None, *, dtype: object = None, device: ob
     return result if dtype is None or result.dtype == dtype else _core.ops["cast"](result, dtype)
 
 
+def _to_device(self: Tensor, device: object, /, *, stream: object = None) -> Tensor:
+    """On another device; x itself if it is there. Streams are the device's own affair here."""
+    if stream is not None:
+        raise ValueError(f"to_device: stream is {stream!r}, and no device here takes one; leave it out")
+    return _core.to_device(self, device)
+
+
+def _complex(self: Tensor) -> complex:
+    if self.size != 1:
+        raise ValueError(f"complex: the tensor has shape {self.shape} and must have one element; x.tolist() gives all")
+    return complex(self.item())
+
+
 def _numpy(self: Tensor) -> object:
     """A NumPy array on the same memory (bfloat16: raises, for NumPy has none; cast first)."""
     import numpy
@@ -146,11 +159,13 @@ def _furnish() -> None:
         if is_method:
             setattr(Tensor, name, _core.ops[name])
     methods = {
-        "reshape": _reshape, "permute_dims": _permute, "astype": _astype, "to": _to, "to_device": _to, "numpy": _numpy,
+        "reshape": _reshape, "permute_dims": _permute, "astype": _astype, "to": _to, "to_device": _to_device,
+        "numpy": _numpy,
         "copy": _copy, "T": property(_transpose), "mT": property(_matrix_transpose),
         "__array__": _array, "__dlpack__": _dlpack, "__dlpack_device__": _dlpack_device,
         "__array_namespace__": _namespace, "__copy__": _copy, "__deepcopy__": _deepcopy, "__iter__": _iterate,
         "__reduce_ex__": _refuse_pickle, "__repr__": tensor_text, "__str__": tensor_text, "__format__": format_tensor,
+        "__complex__": _complex,
         "__array_ufunc__": None,  # NumPy's arrays then leave `array + tensor` to us, which refuses
     }  # fmt: skip
     for name, method in methods.items():

@@ -138,7 +138,7 @@ FL_INLINE V tanh_of(V x) {
   const V one = splat<V>(Element(1)), two = splat<V>(Element(2));
   const V t = absolute(x);
   const V far = one - two / (exp_of(t + t) + one);
-  return t < splat<V>(Element(0.625)) ? tanh_near_zero(x) : with_sign_of(far, x);
+  return with_sign_of(t < splat<V>(Element(0.625)) ? tanh_near_zero(x) : far, x);  // of -0 too
 }
 
 template <class V>
