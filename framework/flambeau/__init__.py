@@ -73,6 +73,6 @@ def __getattr__(name: str) -> Any:
 
 
 _LAZY = {
-    "nn": ".nn", "optim": ".optim", "testing": ".testing", "conformance": ".conformance",
+    "nn": ".nn", "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
     "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors",
 }  # fmt: skip

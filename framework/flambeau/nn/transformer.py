@@ -55,7 +55,7 @@ class _TransformerLayer(Module):
         norm, drop = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
         if self.norm_first:
             return x + drop(part(norm(x)))
-        return norm(x + drop(part(x)))  # type: ignore[no-any-return]  # a LayerNorm found by name
+        return norm(x + drop(part(x)))
 
     def _feed_forward(self, x: fl.Tensor) -> fl.Tensor:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
