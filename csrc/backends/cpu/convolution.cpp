@@ -237,27 +237,29 @@ class Multiplier {
              h * c_.axes[1].target_step) * c_.target[2] + c_.axes[2].target_start};
   }
 
-  // Few output channels: each line of the result is a sum of lines of the copy, nothing is packed.
+  // Few output channels: each line of the result is a sum of lines of the copy, nothing is packed. Where the lines of a
+  // plane follow each other evenly in the copy they are computed as one, with the copy's zeros in between thrown away.
   void run_lines(const T* copy, const T* bias, T* out) const {
-    const int64_t lines = c_.axes[0].count * c_.axes[1].count, width = c_.axes[2].count, step = c_.axes[2].target_step;
+    const int64_t height = c_.axes[1].count, width = c_.axes[2].count, step = c_.axes[2].target_step;
     const int64_t channels = c_.groups * c_.channels, rows = c_.groups * c_.rows, plane = product(c_.target);
-    parallel_for(c_.batch * rows * lines, std::max<int64_t>(1, kTaskWork / 8 / (depth_ * width)), [&](int64_t begin, int64_t end) {
-      T detour[1024];
+    const bool whole = step == 1 && c_.axes[1].source_step == 1 && c_.padded.phases == 1;
+    const int64_t lines = whole ? c_.axes[0].count : c_.axes[0].count * height;
+    const int64_t length = whole ? (height - 1) * c_.padded.row() + width : width;
+    const bool direct = step == 1 && (!whole || (plain_ && c_.padded.row() == width));
+    parallel_for(c_.batch * rows * lines, std::max<int64_t>(1, kTaskWork / 8 / (depth_ * length)), [&](int64_t begin, int64_t end) {
+      std::vector<T> detour(direct ? 0 : size_t(length));
       for (int64_t i = begin; i < end; ++i) {
         const int64_t image = i / (rows * lines), row = i / lines % rows;
-        const Line l = line(i % lines);
+        const Line l = line(whole ? i % lines * height : i % lines);
         const T* from = copy + (image * channels + row / c_.rows * c_.channels) * c_.padded.plane() + l.source;
         T* to = out + (image * rows + row) * plane + l.target;
-        const double start = bias ? double(bias[row]) : 0.0;
-        if (step == 1) {
-          loops_.line(depth_, packed_ + row * depth_, from, all_offsets_.data(), start, to, width);
-          continue;
-        }
-        for (int64_t at = 0; at < width; at += 1024) {
-          const int64_t n = std::min<int64_t>(1024, width - at);
-          loops_.line(depth_, packed_ + row * depth_, from + at, all_offsets_.data(), start, detour, n);
-          for (int64_t k = 0; k < n; ++k) to[(at + k) * step] = detour[k];
-        }
+        T* computed = direct ? to : detour.data();
+        loops_.line(depth_, packed_ + row * depth_, from, all_offsets_.data(), bias ? double(bias[row]) : 0.0, computed, length);
+        if (direct) continue;
+        if (!whole)
+          for (int64_t k = 0; k < width; ++k) to[k * step] = computed[k];
+        for (int64_t h = 0; whole && h < height; ++h)
+          std::memcpy(to + h * c_.axes[1].target_step * c_.target[2], computed + h * c_.padded.row(), size_t(width) * sizeof(T));
       }
     });
   }
