@@ -74,5 +74,5 @@ def __getattr__(name: str) -> Any:
 
 _LAZY = {
     "nn": ".nn", "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
-    "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors",
+    "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors", "load_pt": ".pickled",
 }  # fmt: skip
