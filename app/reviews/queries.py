@@ -194,6 +194,8 @@ def last_reviewed(session: Session, persons: Collection[int]) -> dict[int, date]
 
 
 def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standing]:
+    if not changes:
+        return {}  # governance/ need not be synced yet
     ids = [change.id for change in changes]
     commits = _grouped(session, sa.select(ChangeCommit).order_by(ChangeCommit.position), ChangeCommit.change_id, ids)
     files = _grouped(session, sa.select(ChangeFile), ChangeFile.change_id, ids)
