@@ -133,7 +133,7 @@ std::vector<Part> read_key(const Tensor& x, PyObject* key) {
       const Tensor& t = tensors[static_cast<size_t>(i)];
       if (t.dtype() == DType::Bool) {
         for (int64_t d = 0; d < t.ndim(); ++d)
-          if (t.size(d) != x.shape()[axis + static_cast<size_t>(d)])
+          if (t.size(d) != x.shape()[axis + static_cast<size_t>(d)] && t.count() > 0)  // one without elements chooses none
             raise(ErrorKind::Index, "index: a bool tensor of shape ", t.shape(), " does not fit the axes from ", axis, " on of shape ", x.shape());
         choose({Part::Chosen, 0, 0, 1, true_places(t), t.ndim()});
       } else if (!t.has_value()) {

@@ -75,11 +75,15 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
     } else {
       size_t last = 0;
       const Tensor* like = nullptr;
+      bool promoted_tensor = false;  // whether `like` is one of those that are promoted together
       for (size_t i = 0; i < slots; ++i) {
         if (!given[i] || given[i] == Py_None) continue;
         last = i + 1;
-        // The dtype of a scalar follows the first tensor, which for where() is x and not the condition.
-        if (is_tensor(given[i]) && (!like || (i == static_cast<size_t>(row.promote_from)))) like = &tensor_of(given[i]);
+        // The dtype of a scalar follows the first tensor, which for where() is x or y and not the condition.
+        if (is_tensor(given[i]) && (!like || !promoted_tensor)) {
+          like = &tensor_of(given[i]);
+          promoted_tensor = i >= static_cast<size_t>(row.promote_from);
+        }
       }
       for (size_t i = 0; i < last; ++i) {
         const char* name = i < row.input_names.size() ? row.input_names[i] : "x";
@@ -89,7 +93,7 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
         } else {
           // Scalars beside scalars (where(c, 1.0, 0.0)) take their own default.
           const bool promoted = row.pointwise || row.promotes;
-          const bool alone = like && static_cast<size_t>(row.promote_from) > 0 && i >= static_cast<size_t>(row.promote_from) && like->dtype() == DType::Bool;
+          const bool alone = like && !promoted_tensor && i >= static_cast<size_t>(row.promote_from);
           if (alone) {
             bool floats = false, complexes = false;
             for (size_t j = static_cast<size_t>(row.promote_from); j < last; ++j) {

@@ -119,7 +119,7 @@ def unique_all(x: Tensor, /) -> UniqueAll:
     UniqueAll(values=tensor([1, 3]), indices=tensor([1, 0]), inverse_indices=tensor([1, 0, 1]), counts=tensor([1, 2]))
     """
     flat = x.detach().reshape(-1)
-    order = _op["argsort"](flat, 0)
+    order = _order(flat)
     ordered = _op["take"](flat, order, 0)
     first = _first_of_each(ordered)
     starts = _places(first)
@@ -132,7 +132,8 @@ def unique_all(x: Tensor, /) -> UniqueAll:
 
 def unique_counts(x: Tensor, /) -> UniqueCounts:
     """The distinct values in ascending order, and how often each comes; see `unique_all`."""
-    ordered = _op["sort"](x.detach().reshape(-1), 0)
+    flat = x.detach().reshape(-1)
+    ordered = _op["take"](flat, _order(flat), 0) if x.dtype.is_complex else _op["sort"](flat, 0)
     starts = _places(_first_of_each(ordered))
     ends = _op["concat"]([starts[1:], _like(starts, 1) + ordered.size], 0) if ordered.size else starts
     return UniqueCounts(_op["take"](ordered, starts, 0), ends - starts)
@@ -254,6 +255,15 @@ def _count(x: Tensor) -> int:
 def _places(x: Tensor) -> Tensor:
     """The places that are not 0 in the flattened x."""
     return _op["nonzero"](x, _count(x))
+
+
+def _order(flat: Tensor) -> Tensor:
+    """The indices that put equal elements beside each other: complex numbers by their real, then imaginary parts."""
+    if not flat.dtype.is_complex:
+        return _op["argsort"](flat, 0)
+    by_imaginary = _op["argsort"](_op["imag"](flat), 0)
+    by_real = _op["argsort"](_op["take"](_op["real"](flat), by_imaginary, 0), 0)
+    return _op["take"](by_imaginary, by_real, 0)
 
 
 def _first_of_each(ordered: Tensor) -> Tensor:

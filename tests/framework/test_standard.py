@@ -142,6 +142,26 @@ def test_tensordot_sums_over_pairs_of_axes(axes: Any, dtype: str) -> None:
     agree(lambda xp, make: xp.tensordot(make(x), make(y), axes=axes))
 
 
+@given(arrays(COMPLEX))
+@settings(max_examples=30, deadline=None)
+def test_distinct_complex_numbers_are_found(x: Array) -> None:
+    found = fl.unique_all(fl.asarray(x))
+    values, indices, inverse, counts = np.unique(x, return_index=True, return_inverse=True, return_counts=True)
+    for ours, theirs in zip(found, (values, indices, inverse, counts), strict=True):
+        np.testing.assert_array_equal(np.asarray(ours).reshape(-1), theirs.reshape(-1))
+    np.testing.assert_array_equal(np.asarray(fl.unique_values(fl.asarray(x))), values)
+
+
+def test_a_number_takes_the_dtype_of_the_tensor_after_it() -> None:
+    condition = fl.tensor([True, False])
+    assert fl.where(condition, 0, fl.tensor([1, 2], dtype=fl.int8)).dtype == fl.int8
+    assert fl.where(condition, 16777217.0, fl.zeros(2, dtype=fl.float64)).tolist() == [16777217.0, 0.0]
+    assert fl.where(condition, fl.tensor([True, True]), False).dtype == fl.bool
+    assert fl.where(condition, 1, 0).dtype == fl.int64
+    assert fl.linspace(0.0, 16777217.0, 2, dtype=fl.float64)[1].item() == 16777217.0
+    assert fl.zeros(3)[fl.tensor([], dtype=fl.bool)].shape == (0,)
+
+
 def test_what_makes_no_sense_is_said() -> None:
     with pytest.raises(fl.ShapeError, match="pairwise equally long"):
         fl.tensordot(fl.ones((2, 3)), fl.ones((2, 3)), axes=1)
