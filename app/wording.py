@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from app.clock import current_clock
 
+_CODE_WORDS = re.compile(r"`([^`]+)`")
 _UNITS = ((31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -132,8 +136,18 @@ def browser(agent: str) -> str:
     return f"{program} on {system}"
 
 
+def code_words(text: str | None) -> Markup:
+    """A sentence in which `words like these` are set as code; everything else is escaped.
+
+    >>> str(code_words("`make demo` shows < 25"))
+    '<code>make demo</code> shows &lt; 25'
+    """
+    return Markup(_CODE_WORDS.sub(r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped before
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
+    "code_words": code_words,
     "browser": browser,
     "day": day,
     "moment": moment,

@@ -261,12 +261,15 @@ class Browser:
         self.chrome.get(self.address + path)
         return self.chrome
 
-    def show(self, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True) -> None:
-        """Choose the window's size (375 is a phone), light or dark, and whether scripts run."""
+    def show(self, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True,
+             paper: bool = False) -> None:  # fmt: skip
+        """Choose the window's size (375 is a phone), light or dark, whether scripts run, and paper for the screen."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        media = {"media": "print" if paper else "", "features": [scheme, still]}
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         self.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
 
     def use_session(self) -> None:
@@ -276,6 +279,12 @@ class Browser:
         self.chrome.get(self.address + "/healthz")
         self.chrome.delete_all_cookies()
         self.chrome.add_cookie({"name": "flambeau", "value": cookie.value, "path": "/"})
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether this window is that of whoever the test's client is signed in as."""
+        here, theirs = self.chrome.get_cookie("flambeau"), self.client.get_cookie("flambeau")
+        return bool(here and theirs and here["value"] == theirs.value)
 
     def picture(self, name: str) -> Path:
         """Keep a picture of the whole page; its path."""

@@ -159,7 +159,7 @@ def stop(public_id: str) -> BaseResponse:
         if cancel(session, build.job, user.actor, reason or "no longer wanted"):
             audit.record(session, actor=user.actor, action="builds.cancel", thing=public_id, reason=reason)
         else:
-            flash("This build had ended already.")
+            flash("This build had ended already.", "refused")
     return redirect(url_for(".one", public_id=public_id))
 
 
@@ -171,7 +171,7 @@ def again(public_id: str) -> BaseResponse:
         build = _build(session, public_id)
         reason = request.form.get("reason", "").strip()
         if not queries.build_again(session, build, actor=current_user().actor, reason=reason):
-            flash("Only a build that failed or was cancelled can be tried again.")
+            flash("Only a build that failed or was cancelled can be tried again.", "refused")
     return redirect(url_for(".one", public_id=public_id))
 
 

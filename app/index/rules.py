@@ -143,11 +143,12 @@ def _file_as_html(file: File) -> str:
 
 
 def _html(title: str, lines: Sequence[str]) -> str:
-    body = "<br>\n".join(lines)
+    body = "\n".join(f"<p>{line}</p>" for line in lines)
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        f'<meta name="pypi:repository-version" content="{API_VERSION}"><title>{escape(title)}</title></head>\n'
-        f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n"
+        f'<meta name="pypi:repository-version" content="{API_VERSION}"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"></head>\n'
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 

@@ -194,7 +194,7 @@ def again(public_id: str) -> BaseResponse:
     """Let a release that stopped go on, after its builds were tried again."""
     with current_db().write() as session:
         if not queries.go_on(session, _release(session, public_id), actor=current_user().actor):
-            flash("Only a release that stopped can be tried again.")
+            flash("Only a release that stopped can be tried again.", "refused")
     return redirect(url_for(".one", public_id=public_id))
 
 

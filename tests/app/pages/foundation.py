@@ -1,0 +1,191 @@
+"""A small foundation with something on every page: the demo's members and history, a release published, one that waits
+for people, one that failed, one under way, and a change with words said about it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm.exc import StaleDataError
+
+from app import create_app, sessions
+from app.audit import Actor
+from app.auth import access
+from app.builds import queries as builds
+from app.clock import FixedClock
+from app.db import Database
+from app.demo.history import PLANS, Plan
+from app.demo.loading import load
+from app.jobs import Worker
+from app.settings import Settings, session_key
+from tests.app.pages.scripted_runner import ScriptedRunner
+from tests.app.pages.walk import fill_in
+
+SEED = 7
+HARDWARE = "linux-x86_64-cpu"
+REASON = "nobody else is there yet"
+US = Actor.system("test")
+
+_MAINTAINERS = """
+    SELECT person.public_id, body.key FROM appointment
+    JOIN seat ON seat.id = appointment.seat_id JOIN body ON body.id = seat.body_id
+    JOIN person ON person.id = appointment.person_id
+    WHERE body.key LIKE 'module:%' ORDER BY appointment.id
+"""
+_NEWEST_IDENTITY = """
+    SELECT person.public_id, identity.public_id FROM identity
+    JOIN identity_person ON identity_person.identity_id = identity.id
+    JOIN person ON person.id = identity_person.person_id ORDER BY identity.id DESC LIMIT 1
+"""
+_REPRESENTATIVE = """
+    SELECT person.public_id, organization.public_id FROM appointment
+    JOIN organization ON organization.id = appointment.organization_id
+    JOIN person ON person.id = appointment.person_id ORDER BY appointment.id LIMIT 1
+"""
+_ALONE = """
+    SELECT module.key FROM module
+    LEFT JOIN body ON body.key = 'module:' || module.key
+    LEFT JOIN seat ON seat.body_id = body.id LEFT JOIN appointment ON appointment.seat_id = seat.id
+    GROUP BY module.key HAVING count(appointment.id) < 2 ORDER BY module.key
+"""
+BROKEN = ("/broken-by-a-fault", "/broken-by-another-editor")
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """The portal, and a browser of each kind of person."""
+
+    app: Flask
+    db: Database
+    visitor: FlaskClient
+    administrator: FlaskClient
+
+
+def found(home: Path, url: str, *, empty: bool = False) -> Foundation:
+    """The foundation in this home and database; `empty` leaves it as it is after the first migration."""
+    settings = Settings(
+        home=home, database_url=url, session_key=session_key(home), log_json=False, synthetic=not empty,
+        upstream_index="http://127.0.0.1:9/simple/", is_local=True,
+    )  # fmt: skip
+    clock = FixedClock()
+    db = Database(url, clock=clock)
+    app = create_app(settings, clock=clock, db=db)
+    app.config.update(WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    _break(app)
+    made = Foundation(app, db, app.test_client(), app.test_client())
+    if not empty:
+        small = tuple(Plan(plan.name, plan.areas, 2.0, plan.open_branches, plan.starts_after_days) for plan in PLANS)
+        load(app, seed=SEED, people_count=25, plans=small, say=lambda _text: None)
+        _sign_in(made, made.administrator)
+        _release(made, home)
+        _review(made)
+        _decide(made)
+        _propose(made)
+    return made
+
+
+def _break(app: Flask) -> None:
+    """Routes that end as no page of ours should: their error pages are looked at too."""
+
+    @access("public")
+    def fault() -> str:
+        raise RuntimeError("broken on purpose")
+
+    @access("public")
+    def conflict() -> str:
+        raise StaleDataError("changed on purpose")
+
+    for path, view in zip(BROKEN, (fault, conflict), strict=True):
+        app.add_url_rule(path, view_func=view)
+
+
+def _sign_in(made: Foundation, browser: FlaskClient, person: str = "") -> FlaskClient:
+    """This person sits at the browser; nobody named, the first administrator does."""
+    house = made.app.extensions["flambeau"]
+    with made.app.app_context(), made.db.write() as session:
+        person = person or house.directory.first_administrator(session, "Root Administrator", "", REASON)
+        token = sessions.start_session(session, person, "test")
+    with browser.session_transaction() as cookie:
+        cookie["token"] = token
+    return browser
+
+
+def sign_in_link(made: Foundation) -> str:
+    """The address of a one-time link, which no page may lead to."""
+    with made.db.write() as session:
+        person = session.scalar(sa.text("SELECT public_id FROM person ORDER BY id LIMIT 1"))
+        return f"/sign-in/{sessions.issue_link(session, str(person), 'test', timedelta(hours=1))}"
+
+
+def _release(made: Foundation, home: Path) -> None:
+    """Four releases of the demo's framework, oldest commit first, each left in another state."""
+    folder = home / "scripted"
+    folder.mkdir()
+    with made.db.write() as session:
+        repository = session.scalar(sa.text("SELECT public_id FROM repository WHERE name = 'flambeau'"))
+        maintainers = session.execute(sa.text(_MAINTAINERS)).all()
+        alone = list(session.scalars(sa.text(_ALONE)))
+        token = builds.register_runner(session, "scripted", [HARDWARE], actor=US, reason=REASON)
+    runner = ScriptedRunner(made.visitor, token, folder)
+    git = ["git", f"--git-dir={home / 'demo' / 'flambeau.git'}", "rev-list", "--first-parent", "-4", "main"]
+    commits = subprocess.run(git, check=True, capture_output=True, text=True).stdout.split()[::-1]
+    pages = []
+    for commit, script in zip(commits, ({}, {}, {"failing": "wheel"}, {"until": "tests"}), strict=True):
+        form = {"repository": repository, "commit": commit}
+        pages.append(made.administrator.post("/releases", data=form).headers["Location"])
+        runner.build(**script)
+        _go_on(made)
+    for person, module in maintainers:
+        form = {"module": module.removeprefix("module:"), "reason": "Read and tried."}
+        _sign_in(made, made.app.test_client(), person).post(f"{pages[0]}/sign", data=form)
+    made.administrator.post(f"{pages[0]}/sign", data={"module": alone, "reason": REASON})
+    _go_on(made)
+    made.administrator.post(f"{pages[0]}/publish", data={"reason": REASON})
+    _go_on(made)
+    with made.db.read() as session:
+        assert session.scalar(sa.text("SELECT count(published_at) FROM release")) == 1
+
+
+def _go_on(made: Foundation) -> None:
+    with made.db.write() as session:
+        session.execute(sa.text("UPDATE job SET run_at = '2020-01-01 00:00:00+00:00' WHERE state = 'waiting'"))
+    Worker(made.app).run_until_idle()
+
+
+def _decide(made: Foundation) -> None:
+    """What staff did: a domain entered, a bot named, somebody hidden."""
+    with made.db.read() as session:
+        organization = session.scalar(sa.text("SELECT public_id FROM organization ORDER BY id LIMIT 1"))
+        bot, identity = session.execute(sa.text(_NEWEST_IDENTITY)).one()
+        hidden = session.scalar(sa.text("SELECT public_id FROM person ORDER BY id LIMIT 1"))
+    for path, form in (
+        (f"/organizations/{organization}/domains/new", {"domain": "aldermoor-compute.com", "starts_on": "2024-01-01"}),
+        (f"/people/{bot}/role", {"identity": identity, "kind": "bot"}),
+        (f"/people/{hidden}/hide", {}),
+    ):
+        answer = fill_in(made.administrator, path, {**form, "reason": REASON})
+        assert answer.status_code == 302, f"{path}: {answer.status_code} {answer.text}"
+
+
+def _propose(made: Foundation) -> None:
+    """A member's representative says that a domain is theirs; nobody has answered yet."""
+    with made.db.read() as session:
+        person, organization = session.execute(sa.text(_REPRESENTATIVE)).one()
+    browser = _sign_in(made, made.app.test_client(), person)
+    said = {"domain": "member-of-ours.com", "starts_on": "2024-01-01", "reason": "It is on our website."}
+    answer = fill_in(browser, f"/organizations/{organization}/domains/new", said)
+    assert answer.status_code == 302, answer.text
+
+
+def _review(made: Foundation) -> None:
+    """Words about a change."""
+    with made.db.read() as session:
+        change, head = session.execute(sa.text("SELECT public_id, head_sha FROM change ORDER BY id LIMIT 1")).one()
+    page = f"/reviews/{change}"
+    said = {"head": head, "verdict": "comment", "text": "A long word: " + "x" * 90 + "\nand a second line of it."}
+    assert made.administrator.post(f"{page}/reviews", data=said).status_code == 302
