@@ -131,7 +131,7 @@ class _Reader:
                 count += 1
                 if operation.name not in _OPERATIONS:
                     raise self._wrong(f"its pickle uses {operation.name}, which state dicts do not need")
-                if operation.name.endswith("PUT") and argument > count:
+                if operation.name.endswith("PUT") and (argument or 0) > count:
                     raise self._wrong(f"its pickle puts something at place {argument} after {count} operations")
         except ValueError as error:
             if str(error).startswith("load_pt: "):
