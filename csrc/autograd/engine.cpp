@@ -138,17 +138,28 @@ class Walk {
     slot = slot.defined() ? sum_of(slot, gradient) : std::move(gradient);
   }
 
+  // Another thread may add to the same leaf: a sum that comes too late is added to what stands there by then. The old
+  // gradient dies outside the lock, for its memory may be Python's.
   void accumulate(LeafNode& leaf, Tensor gradient) {
-    if (leaf.grad.defined()) {
-      Tensor sum = sum_of(leaf.grad, gradient);
-      leaf.grad = options_.create_graph ? std::move(sum) : sum.detach();
-      return;
+    Tensor before = leaf.grad();
+    for (;;) {
+      Tensor next = before.defined() ? added(before, gradient) : kept(gradient);
+      if (leaf.exchange_grad(before, next)) return;
+      before = leaf.grad();
     }
-    if (options_.create_graph) { leaf.grad = std::move(gradient); return; }
-    // Memory of its own, so that writing into one leaf's gradient changes no other tensor.
+  }
+
+  Tensor added(const Tensor& before, const Tensor& gradient) {
+    Tensor sum = sum_of(before, gradient);
+    return options_.create_graph ? sum : sum.detach();
+  }
+
+  // Memory of its own, so that writing into one leaf's gradient changes no other tensor.
+  Tensor kept(const Tensor& gradient) {
+    if (options_.create_graph) return gradient;
     static const OpRow& copy = op_named("copy");
     const bool own = gradient->use_count() == 1 && gradient->storage && gradient->storage->use_count() == 1 && gradient.contiguous();
-    leaf.grad = own || !gradient.has_value() ? std::move(gradient) : apply(copy, {gradient});
+    return own || !gradient.has_value() ? gradient : apply(copy, {gradient});
   }
 
   void check_version(const OpNode& node, const Tensor& value, uint32_t version, std::string_view which) {
@@ -158,14 +169,41 @@ class Walk {
           "); write into a copy, or do it before the forward pass");
   }
 
+  // What the forward pass saved. With `last`, no walk may come here again, not even one in another thread that does so
+  // now: whoever said so first lets go of the values.
+  void take_saved(OpNode& node, std::span<Tensor> in, std::span<Tensor> out, bool last) {
+    const OpRow& row = *node.row;
+    const auto inputs = node.inputs();
+    const auto outputs = node.outputs();
+    std::lock_guard guard(node.lock);
+    if (node.released && (row.saves_inputs || row.saves_outputs))
+      raise(ErrorKind::Runtime, "backward of ", row.name, ": this graph was walked before and let go of what it had saved; "
+            "call the first backward with retain_graph=True");
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].saved) check_version(node, inputs[i].value, inputs[i].version, "input");
+      in[i] = inputs[i].value;
+    }
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i].saved) check_version(node, outputs[i].value, outputs[i].version, "result");
+      out[i] = outputs[i].value;
+    }
+    if (last) node.released = true;
+  }
+
+  // A step that fails has let go of nothing: the walk may be tried again.
+  struct Claim {
+    OpNode* node;
+    ~Claim() {
+      if (!node) return;
+      std::lock_guard guard(node->lock);
+      node->released = false;
+    }
+  };
+
   void step(OpNode& node, Visit& visit) {
     const OpRow& row = *node.row;
     const auto inputs = node.inputs();
     const auto outputs = node.outputs();
-    if (node.released && (row.saves_inputs || row.saves_outputs))
-      raise(ErrorKind::Runtime, "backward of ", row.name, ": this graph was walked before and let go of what it had saved; "
-            "call the first backward with retain_graph=True");
-
     std::vector<Tensor> values(inputs.size() * 2 + outputs.size() * 2);
     const std::span<Tensor> all(values);
     const auto in = all.first(inputs.size());
@@ -176,14 +214,11 @@ class Walk {
     std::unique_ptr<bool[]> many_needed(inputs.size() > 8 ? new bool[inputs.size()] : nullptr);
     bool* needed = many_needed ? many_needed.get() : few_needed;
 
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].saved) check_version(node, inputs[i].value, inputs[i].version, "input");
-      in[i] = inputs[i].value;
-      needed[i] = static_cast<bool>(inputs[i].node);
-    }
+    const bool keeps = options_.retain_graph || options_.create_graph;
+    take_saved(node, in, out, !keeps);
+    Claim claim{keeps ? nullptr : &node};
+    for (size_t i = 0; i < inputs.size(); ++i) needed[i] = static_cast<bool>(inputs[i].node);
     for (size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i].saved) check_version(node, outputs[i].value, outputs[i].version, "result");
-      out[i] = outputs[i].value;
       if (outputs[i].saved && options_.create_graph && is_inexact(out[i].dtype())) {
         out[i] = out[i].detach();
         out[i]->requires_grad = true;
@@ -202,8 +237,8 @@ class Walk {
       if (gradient.dtype() != x.dtype()) gradient = cast(gradient, x.dtype());
       deliver(inputs[i].node, inputs[i].node_output, std::move(gradient));
     }
-    if (options_.retain_graph || options_.create_graph) return;
-    node.released = true;
+    if (keeps) return;
+    claim.node = nullptr;
     for (OpNode::Input& slot : inputs) if (slot.saved) slot.value = Tensor();
     for (OpNode::Output& slot : outputs) if (slot.saved) slot.value = Tensor();
   }

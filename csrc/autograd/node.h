@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "core/op.h"
@@ -17,10 +19,38 @@ struct GradNode : TapeNode {
   virtual bool is_leaf() const = 0;
 };
 
-// Where a leaf's gradient is summed up.
+// Held for a few instructions only: handing tensors over, never computing or destroying them.
+class BriefLock {
+ public:
+  void lock() noexcept { while (taken_.test_and_set(std::memory_order_acquire)) std::this_thread::yield(); }
+  void unlock() noexcept { taken_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag taken_;
+};
+
+// Where a leaf's gradient is summed up. Walks of several threads add to it at once, and others read it meanwhile.
 struct LeafNode final : GradNode {
   bool is_leaf() const override { return true; }
-  Tensor grad;
+  Tensor grad() const {
+    std::lock_guard guard(lock_);
+    return grad_;
+  }
+  void set_grad(Tensor grad) {
+    std::lock_guard guard(lock_);
+    std::swap(grad_, grad);
+  }
+  // Puts `next` in the place of `before`; false, and nothing done, if another one stands there by now.
+  bool exchange_grad(const Tensor& before, Tensor& next) {
+    std::lock_guard guard(lock_);
+    if (grad_.get() != before.get()) return false;
+    std::swap(grad_, next);
+    return true;
+  }
+
+ private:
+  mutable BriefLock lock_;
+  Tensor grad_;
 };
 
 // One op that ran, with what its derivative needs.
@@ -47,6 +77,7 @@ struct OpNode final : GradNode {
   const OpRow* row = nullptr;
   uint32_t input_count = 0;
   uint32_t output_count = 0;
+  BriefLock lock;        // over `released` and the saved values: two walks may come here at once
   bool released = false;
   std::vector<Attr> attrs;
   Input few_inputs[3];

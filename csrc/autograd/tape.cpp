@@ -94,7 +94,7 @@ bool is_leaf(const Tensor& x) { return !x->node || leaf_node(x); }
 
 Tensor grad_of(const Tensor& leaf) {
   const LeafNode* node = leaf_node(leaf);
-  return node ? node->grad : Tensor();
+  return node ? node->grad() : Tensor();
 }
 
 void set_grad(const Tensor& leaf, const Tensor& grad) {
@@ -111,7 +111,7 @@ void set_grad(const Tensor& leaf, const Tensor& grad) {
     if (grad.device() != leaf.device())
       raise(ErrorKind::Device, "grad: the gradient is on ", grad.device()->name(), ", the tensor on ", leaf.device()->name());
   }
-  node->grad = grad;
+  node->set_grad(grad);
 }
 
 std::string_view made_by(const Tensor& x) {
