@@ -65,7 +65,8 @@ py::dict to_python(const Sample& sample) {
     d["shape"] = to_python(input.shape);
     d["low"] = input.low;
     d["high"] = input.high;
-    d["kind"] = input.kind == SampleKind::Value ? "value" : input.kind == SampleKind::Index ? "index" : "bool";
+    constexpr const char* kKinds[] = {"value", "index", "bool", "definite"};
+    d["kind"] = kKinds[static_cast<size_t>(input.kind)];
     inputs.append(d);
   }
   py::list attrs;

@@ -40,6 +40,7 @@ from ._version import __version__
 from .array_api import *
 from .array_api import __array_namespace_info__
 from .autograd import enable_grad, grad, no_grad, value_and_grad
+from .contraction import einsum, kron, tensordot
 from .creation import *
 from .devices import devices
 from .dtypes import can_cast, finfo, iinfo, isdtype, result_type
@@ -73,6 +74,6 @@ def __getattr__(name: str) -> Any:
 
 
 _LAZY = {
-    "nn": ".nn", "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
+    "nn": ".nn", "linalg": ".linalg", "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
     "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors", "load_pt": ".pickled",
 }  # fmt: skip

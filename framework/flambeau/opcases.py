@@ -68,7 +68,8 @@ def dtypes_of(row: Row) -> tuple[str, ...]:
     if row.view or row.name in _ANY_DTYPE:
         return DTYPES
     numbers = (*INTEGERS, *FLOATS) if row.name in _INTEGERS_TOO else FLOATS
-    return (*numbers, *COMPLEX) if row.name in _COMPLEX_TOO else numbers
+    tried = (*numbers, *COMPLEX) if row.name in _COMPLEX_TOO else numbers
+    return tuple(dtype for dtype in tried if dtype in row.dtypes)
 
 
 def cases(row: Row, dtype: str, layouts: Sequence[str] = LAYOUTS) -> Iterator[Case]:
@@ -129,6 +130,9 @@ def _array(given: SampleInput, case: Case, random: np.random.Generator) -> Array
         both.real, both.imag = real, imaginary
         return both
     values = np.asarray(random.uniform(given.low, given.high, given.shape))
+    if given.kind == "definite":
+        mirrored = (values + np.swapaxes(values, -1, -2)) / 2
+        values = np.asarray(mirrored + given.shape[-1] * np.eye(given.shape[-1]))
     if case.layout == "special":
         flat = values.reshape(-1)
         places = random.permutation(flat.size)[: len(SPECIAL)]
@@ -154,7 +158,7 @@ def tensors(case: Case, device: str, seed: int = 0) -> list[fl.Tensor]:
 
 
 def _place(values: Array, given: SampleInput, case: Case, device: str) -> fl.Tensor:
-    dtype = case.dtype if given.kind == "value" else {"index": "int64", "bool": "bool"}[given.kind]
+    dtype = {"index": "int64", "bool": "bool"}.get(given.kind, case.dtype)
     held = [str(one) for one in _device(device).dtypes]
     if given.kind == "index" and dtype not in held:
         dtype = str(_device(device).index_dtype)

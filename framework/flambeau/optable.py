@@ -32,12 +32,13 @@ class Attribute:
 
 @dataclass(frozen=True)
 class SampleInput:
-    """One input of a sample: values are drawn in [low, high) (an index as int64, a truth value as bool)."""
+    """One input of a sample: values are drawn in [low, high) (an index as int64, a truth value as bool; definite:
+    symmetric matrices with the number of their rows added to the diagonal)."""
 
     shape: tuple[int, ...]
     low: float
     high: float
-    kind: Literal["value", "index", "bool"]
+    kind: Literal["value", "index", "bool", "definite"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, overload
 
 from . import _core
 from ._core import DType, Tensor
@@ -50,7 +50,13 @@ def argwhere(x: Tensor, /) -> Tensor:
     return _op["stack"](list(nonzero(x)), 1)
 
 
-def where(condition: Tensor, x1: Tensor | float | None = None, x2: Tensor | float | None = None, /) -> Any:
+@overload
+def where(condition: Tensor, /) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor, x1: Tensor | float, x2: Tensor | float, /) -> Tensor: ...
+def where(
+    condition: Tensor, x1: Tensor | float | None = None, x2: Tensor | float | None = None, /
+) -> Tensor | tuple[Tensor, ...]:
     """x1 where the condition is true, x2 where it is not; of the condition alone the places where it is true.
 
     >>> import flambeau as fl

@@ -362,7 +362,46 @@ def _join(x: list[Array], attrs: Attrs) -> Array:
     return np.ravel_multi_index(wrapped, attrs[0]) if x[0].size else x[0]
 
 
+# ---- linear algebra ----
+
+
+def _signs(v: Array) -> Array:
+    """-1 for each column whose first nearly largest element is negative, else 1."""
+    size = np.abs(v)
+    first = np.argmax(size >= 0.999 * size.max(axis=-2, keepdims=True, initial=0), axis=-2)
+    return np.where(np.take_along_axis(v, first[..., None, :], axis=-2) < 0, -1.0, 1.0)
+
+
+def _eigh(x: list[Array], attrs: Attrs) -> list[Array]:
+    if not x[0].size:
+        return [x[0].sum(axis=-1), x[0]]
+    w, v = np.linalg.eigh(x[0])
+    return [w, v * _signs(v)]
+
+
+def _svd(x: list[Array], attrs: Attrs) -> Any:
+    if not x[0].size:
+        return None
+    u, s, vh = np.linalg.svd(x[0], full_matrices=attrs[0])
+    signs = _signs(u)
+    if u.shape[-1] == vh.shape[-2]:
+        return [u * signs, s, vh * np.swapaxes(signs, -1, -2)]
+    return None
+
+
+def _solve(x: list[Array], attrs: Attrs) -> Array:
+    return np.linalg.solve(*x) if x[1].size else x[1]
+
+
 NUMPY: dict[str, Oracle] = {
+    "solve": _solve,
+    "inv": lambda x, attrs: np.linalg.inv(x[0]) if x[0].size else x[0],
+    "det": lambda x, attrs: np.linalg.det(x[0]),
+    "slogdet": lambda x, attrs: list(np.linalg.slogdet(x[0])),
+    "cholesky": lambda x, attrs: np.linalg.cholesky(x[0]) if x[0].size else x[0],
+    "qr": lambda x, attrs: list(np.linalg.qr(x[0], mode="complete" if attrs[0] else "reduced")),
+    "eigh": _eigh,
+    "svd": _svd,
     "argsort": _argsort,
     "sort": lambda x, attrs: np.take_along_axis(x[0], _argsort(x, attrs), axis=attrs[0]),
     "argtop": _argtop,

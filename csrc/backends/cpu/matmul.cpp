@@ -31,6 +31,7 @@ constexpr int kRowMajor = 101, kNoTranspose = 111, kTranspose = 112;
 struct OpenBlas {
   Sgemm sgemm = nullptr;
   Dgemm dgemm = nullptr;
+  void* library = nullptr;
   char description[96] = "own GEMM";
 };
 
@@ -66,6 +67,7 @@ OpenBlas open_openblas() {
   const std::string text = config();  // "OpenBLAS 0.3.34 ..."
   const size_t second = text.find(' ', text.find(' ') + 1);
   std::snprintf(blas.description, sizeof blas.description, "%s %s", text.substr(0, second).c_str(), core());
+  blas.library = library;
   blas.sgemm = sgemm;
   blas.dgemm = dgemm;
   return blas;
@@ -534,6 +536,8 @@ const Registration kMatmul({"matmul"}, resolve_matmul);
 const Registration kLinear({"linear"}, resolve_linear);
 
 }  // namespace
+
+void* openblas_library() { return openblas().library; }
 
 const char* gemm_in_use() {
   if (openblas_opened) return openblas().description;

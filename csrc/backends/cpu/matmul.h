@@ -8,6 +8,9 @@ namespace flambeau::cpu {
 // or "own GEMM".
 const char* gemm_in_use();
 
+// OpenBLAS, opened now if it was not yet, for what else it has (LAPACK); null if it is not there.
+void* openblas_library();
+
 }  // namespace flambeau::cpu
 
 #endif

@@ -28,6 +28,7 @@ struct Table {
     add_sort(loops);
     add_scan(loops);
     add_scatter(loops);
+    add_linalg(loops);
     add_softmax(loops);
     add_random(loops);
     add_optimizer(loops);

@@ -115,6 +115,7 @@ void add_index(Loops& loops);
 void add_sort(Loops& loops);
 void add_scan(Loops& loops);
 void add_scatter(Loops& loops);
+void add_linalg(Loops& loops);
 void add_softmax(Loops& loops);
 void add_random(Loops& loops);
 void add_optimizer(Loops& loops);
