@@ -28,10 +28,14 @@ def close(ours, theirs, rtol=1e-9):
 def test_functions_of_a_definite_matrix_agree_with_numpy(name, dtype):
     x = DEFINITE.astype(dtype)
     expected = getattr(np.linalg, name)(DEFINITE)
-    np.testing.assert_allclose(getattr(linalg, name)(fl.asarray(x)).numpy(), expected, rtol=1e-9 if dtype == "float64" else 1e-2)
+    near = 1e-9 if dtype == "float64" else 1e-2
+    np.testing.assert_allclose(getattr(linalg, name)(fl.asarray(x)).numpy(), expected, rtol=near)
 
 
-@pytest.mark.parametrize("x", [SQUARE, TALL, WIDE, SQUARE[0], np.zeros((0, 3)), np.zeros((3, 0))], ids=lambda x: str(x.shape))
+MATRICES = [SQUARE, TALL, WIDE, SQUARE[0], np.zeros((0, 3)), np.zeros((3, 0))]
+
+
+@pytest.mark.parametrize("x", MATRICES, ids=lambda x: str(x.shape))
 def test_factors_multiply_to_the_matrix(x):
     t = fl.asarray(x)
     for mode in ("reduced", "complete"):
@@ -60,7 +64,10 @@ def test_eigenvectors_are_turned_so_that_their_largest_element_is_positive():
     close(on_reference.to("cpu"), v.numpy(), rtol=1e-8)
 
 
-@pytest.mark.parametrize(("a", "b"), [((4, 4), (4,)), ((4, 4), (4, 2)), ((3, 4, 4), (4, 2)), ((2, 1, 4, 4), (3, 4, 1)), ((0, 0), (0, 2))])
+EQUATION_SHAPES = [((4, 4), (4,)), ((4, 4), (4, 2)), ((3, 4, 4), (4, 2)), ((2, 1, 4, 4), (3, 4, 1)), ((0, 0), (0, 2))]
+
+
+@pytest.mark.parametrize(("a", "b"), EQUATION_SHAPES)
 def test_equations_are_solved_for_vectors_matrices_and_batches(a, b):
     x1 = RANDOM.standard_normal(a) + 3 * np.eye(a[-1])
     x2 = RANDOM.standard_normal(b)
@@ -195,8 +202,12 @@ def test_matrix_functions_of_larger_matrices_agree_with_scipy():
 
 
 def test_without_lapack_the_error_names_the_way_out():
-    code = "import flambeau as fl\ntry: fl.linalg.inv(fl.ones((1, 1)))\nexcept fl.DeviceError as error: print(error)\n" \
-           "print(fl.linalg.inv(fl.full((1, 1), 2.0).to('reference')))"
+    code = (
+        "import flambeau as fl\n"
+        "try: fl.linalg.inv(fl.ones((1, 1)))\n"
+        "except fl.DeviceError as error: print(error)\n"
+        "print(fl.linalg.inv(fl.full((1, 1), 2.0).to('reference')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env={**os.environ, "FLAMBEAU_OPENBLAS": "off"})
     assert "x.to('reference')" in done.stdout
@@ -208,9 +219,11 @@ def test_without_lapack_the_error_names_the_way_out():
 EQUATIONS = [
     ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("bij,bjk->bik", (5, 2, 3), (5, 3, 4)), ("ii->i", (3, 3)),
     ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("i,j->ij", (2,), (3,)), ("ij,ij->i", (2, 3), (2, 3)),
-    ("...ij,...jk->...ik", (5, 2, 3), (1, 3, 4)), ("i...,j...->ij...", (2, 4), (3, 4)), ("ab,bc,cd->ad", (2, 3), (3, 4), (4, 5)),
+    ("...ij,...jk->...ik", (5, 2, 3), (1, 3, 4)), ("i...,j...->ij...", (2, 4), (3, 4)),
+    ("ab,bc,cd->ad", (2, 3), (3, 4), (4, 5)),
     ("abc,cd,da,b->ad", (2, 3, 4), (4, 5), (5, 2), (3,)), ("iij->j", (3, 3, 2)), ("ij,j", (2, 3), (3,)), ("ba", (2, 3)),
-    ("ijk,ilm->jl", (2, 3, 4), (2, 5, 6)), (",ij->ij", (), (2, 3)), ("ij,jk->ik", (2, 0), (0, 3)), ("ij,ij->", (2, 3), (1, 3)),
+    ("ijk,ilm->jl", (2, 3, 4), (2, 5, 6)), (",ij->ij", (), (2, 3)), ("ij,jk->ik", (2, 0), (0, 3)),
+    ("ij,ij->", (2, 3), (1, 3)),
 ]  # fmt: skip
 
 
@@ -232,8 +245,10 @@ def test_einsum_has_gradients_and_is_recorded():
 
 
 @pytest.mark.parametrize(("equation", "error", "words"), [
-    ("ij,jk->ik", ValueError, "names 2 operands, but 1 were given"), ("ijk", ValueError, "does not fit an operand of shape"),
-    ("i1", ValueError, "'1' in 'i1' is no letter"), ("ij->iz", ValueError, "may have each of the operands' letters once"),
+    ("ij,jk->ik", ValueError, "names 2 operands, but 1 were given"),
+    ("ijk", ValueError, "does not fit an operand of shape"),
+    ("i1", ValueError, "'1' in 'i1' is no letter"),
+    ("ij->iz", ValueError, "may have each of the operands' letters once"),
     ("ii", ValueError, "is both 2 and 3 long"),
 ])  # fmt: skip
 def test_einsum_says_what_is_wrong(equation, error, words):
