@@ -93,7 +93,8 @@ PyGetSetDef attributes[] = {
      [](PyObject* s, PyObject* value, void*) {
        return guarded([&] {
          if (!value || value == Py_None) set_grad(tensor_of(s), Tensor());
-         else if (is_tensor(value)) set_grad(tensor_of(s), tensor_of(value));
+         // A tensor that is its own gradient would keep itself alive: it gets another look at the same memory.
+         else if (is_tensor(value)) set_grad(tensor_of(s), value == s ? tensor_of(s).detach() : tensor_of(value));
          else raise(ErrorKind::Type, "grad: a tensor or None, not ", Py_TYPE(value)->tp_name);
          return 0;
        });

@@ -31,12 +31,39 @@ std::vector<Tensor> Graph::run(Inputs arguments) const {
 
   Device* device = !arguments.empty() ? arguments[0].device() : !captures.empty() ? captures[0].tensor.device() : current_device();
   OnDevice there(device);
+  // What is made from attributes alone waits for the first node that reads it, and is made where that one's other
+  // inputs are: a graph may move to another device in its middle.
+  std::vector<const GraphNode*> waiting(values.size(), nullptr);
+  std::vector<bool> moves(values.size(), false);  // made so: goes along to where it is read
+  const auto make = [&](int32_t value, Device* place) {
+    const GraphNode& node = *waiting[static_cast<size_t>(value)];
+    OnDevice here(place);
+    std::vector<Tensor> made(node.outputs.size());
+    apply(*node.row, {}, node.attrs, made);
+    for (size_t j = 0; j < made.size(); ++j) {
+      now[static_cast<size_t>(node.outputs[j])] = std::move(made[j]);
+      moves[static_cast<size_t>(node.outputs[j])] = true;
+      waiting[static_cast<size_t>(node.outputs[j])] = nullptr;
+    }
+  };
   std::vector<Tensor> in;
   std::vector<Tensor> out;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const GraphNode& node = nodes[i];
+    if (node.inputs.empty()) {
+      for (int32_t value : node.outputs) waiting[static_cast<size_t>(value)] = &node;
+      continue;
+    }
+    Device* place = nullptr;
+    for (int32_t value : node.inputs)
+      if (!place && !waiting[static_cast<size_t>(value)] && !moves[static_cast<size_t>(value)])
+        place = now[static_cast<size_t>(value)].device();
     in.clear();
-    for (int32_t value : node.inputs) in.push_back(now[static_cast<size_t>(value)]);
+    for (int32_t value : node.inputs) {
+      if (waiting[static_cast<size_t>(value)]) make(value, place ? place : device);
+      const Tensor& x = now[static_cast<size_t>(value)];
+      in.push_back(place && moves[static_cast<size_t>(value)] ? to_device(x, place) : x);
+    }
     out.assign(node.outputs.size(), Tensor());
     apply(*node.row, in, node.attrs, out);
     for (size_t j = 0; j < out.size(); ++j)
@@ -45,6 +72,8 @@ std::vector<Tensor> Graph::run(Inputs arguments) const {
       if (last[static_cast<size_t>(value)] == static_cast<int32_t>(i)) now[static_cast<size_t>(value)] = Tensor();
   }
   std::vector<Tensor> results;
+  for (int32_t value : outputs)
+    if (waiting[static_cast<size_t>(value)]) make(value, device);
   for (int32_t value : outputs) results.push_back(now[static_cast<size_t>(value)]);
   return results;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/launch.h"
 #include "core/registry.h"
 #include "ops/batching.h"
 #include "ops/ops.h"
@@ -230,9 +231,9 @@ const OpRow& position(const char* name, const char* summary) {
       // Among all elements: along the one axis of the flattened tensor.
       .decompose = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
         const Tensor& x = inputs[0];
-        if (attrs[0].ints().size() == 1) {
-          raise(ErrorKind::NotImplemented, row.name, ": device ", x.device()->name(), " has no kernel for ", x.dtype(),
-                ": move x to the CPU, or cast it");
+        if (attrs[0].ints().size() == 1) {  // nothing simpler: the CPU steps in if it may
+          launch_on_cpu(row, x.device(), inputs, attrs, out);
+          return;
         }
         Tensor flat = reshape(x, {x.count()});
         Tensor place = apply(row, {flat}, {Dims{0}, false});

@@ -74,6 +74,7 @@ def __getattr__(name: str) -> Any:
 
 
 _LAZY = {
-    "nn": ".nn", "linalg": ".linalg", "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
+    "nn": ".nn", "linalg": ".linalg", "fft": ".fft",
+    "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
     "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors", "load_pt": ".pickled",
 }  # fmt: skip

@@ -6,6 +6,7 @@ from typing import NamedTuple, overload
 
 from . import _core
 from ._core import DType, Tensor
+from .creation import full
 
 __all__ = [
     "argwhere", "cumulative_prod", "cumulative_sum", "index_put", "nonzero", "scatter", "searchsorted", "unique_all",
@@ -46,7 +47,7 @@ def argwhere(x: Tensor, /) -> Tensor:
             [1, 0]])
     """
     if x.ndim == 0:
-        return _core.apply("full", [], [(_count(x), 0), 0.0, 0, _core.int64, 0.0], x.device)
+        return full((_count(x), 0), 0, dtype=_core.int64, device=x.device)
     return _op["stack"](list(nonzero(x)), 1)
 
 
@@ -203,7 +204,7 @@ def _running(op: str, x: Tensor, axis: int | None, dtype: DType | None, include_
     shape = list(running.shape)
     shape[axis] = 1
     start = 1 if op == "cumulative_prod" else 0
-    first = _core.apply("full", [], [tuple(shape), float(start), start, running.dtype, 0.0], running.device)
+    first = full(shape, start, dtype=running.dtype, device=running.device)
     return _op["concat"]([first, running], axis)
 
 
@@ -274,9 +275,9 @@ def _order(flat: Tensor) -> Tensor:
 
 def _first_of_each(ordered: Tensor) -> Tensor:
     """Whether each element differs from the one before."""
-    start = _core.apply("full", [], [(min(ordered.size, 1),), 1.0, 1, _core.bool_, 0.0], ordered.device)
+    start = full((min(ordered.size, 1),), True, dtype=_core.bool_, device=ordered.device)
     return _op["concat"]([start, ordered[1:] != ordered[:-1]], 0)
 
 
 def _like(x: Tensor, size: int) -> Tensor:
-    return _core.apply("full", [], [(size,), 0.0, 0, x.dtype, 0.0], x.device)
+    return full((size,), 0, dtype=x.dtype, device=x.device)

@@ -5,5 +5,5 @@ WITHOUT_KERNELS = {
     *("cumulative_sum", "cumulative_prod", "linear_recurrence"),
     "convolution", "convolution_input_grad", "convolution_weight_grad", "max_pool", "max_pool_indices",
     "max_pool_grad", "avg_pool", "avg_pool_grad", "adaptive_avg_pool", "adaptive_avg_pool_grad", "adaptive_max_indices",
-    *("solve", "inv", "det", "slogdet", "cholesky", "qr", "eigh", "svd"),
+    *("solve", "inv", "det", "slogdet", "cholesky", "qr", "eigh", "svd", "fft", "rfft", "irfft"),
 }

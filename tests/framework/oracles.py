@@ -393,7 +393,26 @@ def _solve(x: list[Array], attrs: Attrs) -> Array:
     return np.linalg.solve(*x) if x[1].size else x[1]
 
 
+def _fft(x: list[Array], attrs: Attrs) -> Any:
+    axis, inverse, scale = attrs
+    size = x[0].shape[axis]
+    return (np.fft.ifft(x[0], axis=axis) * size if inverse else np.fft.fft(x[0], axis=axis)) * scale
+
+
+def _rfft(x: list[Array], attrs: Attrs) -> Any:
+    found = np.fft.rfft(x[0], axis=attrs[0]) * attrs[2]
+    return np.conj(found) if attrs[1] else found
+
+
+def _irfft(x: list[Array], attrs: Attrs) -> Any:
+    axis, n, inverse, scale = attrs
+    return np.fft.irfft(x[0] if inverse else np.conj(x[0]), n=n, axis=axis) * n * scale
+
+
 NUMPY: dict[str, Oracle] = {
+    "fft": _fft,
+    "rfft": _rfft,
+    "irfft": _irfft,
     "solve": _solve,
     "inv": lambda x, attrs: np.linalg.inv(x[0]) if x[0].size else x[0],
     "det": lambda x, attrs: np.linalg.det(x[0]),

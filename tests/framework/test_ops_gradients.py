@@ -20,7 +20,7 @@ WITH_PYTORCH = [row for row in DIFFERENTIABLE if row.name in oracles.TORCH and r
 
 def small(row: Row, layouts: tuple[str, ...] = ("plain",)) -> list[Case]:
     """The cases whose every element can be varied in a moment."""
-    if row.pointwise and "float64" not in row.dtypes:
+    if "float64" not in row.dtypes:
         return []
     return [case for case in cases(row, "float64", layouts) if sum(x.size for x in arrays(case)) <= 60]
 

@@ -1,0 +1,111 @@
+"""fl.fft against NumPy for every size, norm and layout, and its gradients against differences."""
+
+from __future__ import annotations
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau.testing import gradcheck, gradgradcheck
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+RANDOM = np.random.default_rng(11)
+NORMS = ["backward", "ortho", "forward"]
+
+
+def pairs(*shape):
+    return RANDOM.standard_normal(shape) + 1j * RANDOM.standard_normal(shape)
+
+
+def close(ours, theirs):
+    assert ours.shape == theirs.shape
+    bound = {"float32": 1e-4, "complex64": 1e-4}.get(str(ours.dtype), 1e-10)
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("n", [*range(1, 40), 64, 97, 100, 121, 127, 128, 210, 243, 256, 360, 1000, 1009, 1024, 2047])
+def test_every_size_agrees_with_numpy(n):
+    x = pairs(2, n)
+    close(fl.fft.fft(fl.asarray(x)), np.fft.fft(x))
+    close(fl.fft.ifft(fl.asarray(x)), np.fft.ifft(x))
+    close(fl.fft.rfft(fl.asarray(x.real.copy())), np.fft.rfft(x.real))
+    half = np.fft.rfft(x.real)
+    close(fl.fft.irfft(fl.asarray(half), n=n), x.real)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 9),
+    n=st.none() | st.integers(1, 12),
+    axis=st.sampled_from([0, 1, -1, -2]),
+    norm=st.sampled_from(NORMS),
+    name=st.sampled_from(["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]),
+)
+def test_sizes_axes_and_norms_agree_with_numpy(size, n, axis, norm, name):
+    x = pairs(size + 1, size + 1)
+    if name in ("rfft", "ihfft"):
+        x = x.real.copy()
+    ours = getattr(fl.fft, name)(fl.asarray(x), n=n, axis=axis, norm=norm)
+    close(ours, getattr(np.fft, name)(x, n=n, axis=axis, norm=norm))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("s", "axes"), [(None, None), (None, (0, 2)), ((4, 3), (1, 0)), ((2, 3, 8), (0, 1, 2))])
+@pytest.mark.parametrize("name", ["fftn", "ifftn", "rfftn", "irfftn"])
+def test_several_axes_agree_with_numpy(name, s, axes, norm):
+    x = RANDOM.standard_normal((3, 4, 5)) if name == "rfftn" else pairs(3, 4, 5)
+    ours = getattr(fl.fft, name)(fl.asarray(x), s=s, axes=axes, norm=norm)
+    close(ours, getattr(np.fft, name)(x, s=s, axes=axes, norm=norm))
+
+
+def test_single_precision_stays_single_and_real_input_becomes_complex():
+    x = RANDOM.standard_normal(300).astype("float32")
+    found = fl.fft.fft(fl.asarray(x))
+    assert found.dtype == fl.complex64
+    close(found, np.fft.fft(x))
+    assert fl.fft.irfft(fl.fft.rfft(fl.asarray(x))).dtype == fl.float32
+
+
+def test_views_with_any_strides_are_transformed():
+    x = pairs(6, 8)
+    close(fl.fft.fft(fl.asarray(x)[::-2, 1::3].mT, axis=0), np.fft.fft(x[::-2, 1::3].T, axis=0))
+    wide = fl.broadcast_to(fl.asarray(x[0]), (3, 8))
+    close(fl.fft.fft(wide), np.fft.fft(np.broadcast_to(x[0], (3, 8))))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_frequencies_and_shifts_agree_with_numpy(n):
+    close(fl.fft.fftfreq(n, d=0.5, dtype=fl.float64), np.fft.fftfreq(n, 0.5))
+    close(fl.fft.rfftfreq(n, d=0.5, dtype=fl.float64), np.fft.rfftfreq(n, 0.5))
+    x = RANDOM.standard_normal((n, 3))
+    for axes in (None, 0, (0, 1)):
+        close(fl.fft.fftshift(fl.asarray(x), axes=axes), np.fft.fftshift(x, axes))
+        close(fl.fft.ifftshift(fl.asarray(x), axes=axes), np.fft.ifftshift(x, axes))
+
+
+@pytest.mark.parametrize("n", [1, 5, 6])
+def test_gradients_agree_with_differences(n):
+    """From real numbers through a complex spectrum and back."""
+    weights = fl.asarray(pairs(3, n // 2 + 1))
+
+    def function(x):
+        spectrum = fl.fft.fft(fl.fft.rfft(x, norm="ortho"), axis=0) * weights
+        return fl.fft.irfft(fl.fft.ifft(spectrum * spectrum, axis=0), n=n)
+
+    gradcheck(function, [fl.asarray(RANDOM.standard_normal((3, n)))], rtol=1e-5, atol=1e-6)
+    gradgradcheck(function, [fl.asarray(RANDOM.standard_normal((3, n)))], rtol=1e-4, atol=1e-5)
+
+
+def test_what_cannot_be_transformed_is_refused():
+    with pytest.raises(fl.DTypeError, match=r"x is int64; cast it with x.astype\(fl.float32\)"):
+        fl.fft.fft(fl.ones(3, dtype=fl.int64))
+    with pytest.raises(fl.DTypeError, match="half a spectrum is that of real numbers"):
+        fl.fft.rfft(fl.asarray(pairs(3)))
+    with pytest.raises(ValueError, match=r"n is 0 for x of shape \(3,\)"):
+        fl.fft.fft(fl.ones(3), n=0)
+    with pytest.raises(ValueError, match="norm is 'unitary' and must be"):
+        fl.fft.fft(fl.ones(3), norm="unitary")
+    with pytest.raises(IndexError, match="axis 2 is out of range"):
+        fl.fft.fft(fl.ones(3), axis=2)
+    with pytest.raises(ValueError, match="s has 1 sizes and axes has 2"):
+        fl.fft.fftn(fl.ones((3, 3)), s=(2,), axes=(0, 1))
