@@ -40,7 +40,7 @@ from ._version import __version__
 from .array_api import *
 from .array_api import __array_namespace_info__
 from .autograd import enable_grad, grad, no_grad, value_and_grad
-from .contraction import einsum, kron, tensordot
+from .contraction import einsum, kron
 from .creation import *
 from .devices import devices
 from .dtypes import can_cast, finfo, iinfo, isdtype, result_type

@@ -1,4 +1,4 @@
-"""Products over named or numbered axes: einsum, tensordot, outer and Kronecker products, all through matmul."""
+"""Products over named axes: einsum through matmul, outer and Kronecker products."""
 
 from __future__ import annotations
 
@@ -8,35 +8,9 @@ from collections.abc import Sequence
 from . import _core
 from ._core import Tensor
 
-__all__ = ["einsum", "kron", "outer", "tensordot"]
+__all__ = ["einsum", "kron", "outer"]
 
 _op = _core.ops
-
-
-def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
-    """Products summed over axes of both: the last `axes` of x1 and the first of x2, or those that two lists pair.
-
-    >>> import flambeau as fl
-    >>> fl.tensordot(fl.ones((2, 3)), fl.ones((3, 4)), axes=1).shape
-    (2, 4)
-    """
-    if isinstance(axes, int):
-        if not 0 <= axes <= min(x1.ndim, x2.ndim):
-            raise ValueError(f"tensordot: axes is {axes}; x1 is {x1.shape} and x2 is {x2.shape}")
-        first, second = list(range(x1.ndim - axes, x1.ndim)), list(range(axes))
-    else:
-        first = [_axis(axis, x1) for axis in axes[0]]
-        second = [_axis(axis, x2) for axis in axes[1]]
-    if [x1.shape[a] for a in first] != [x2.shape[b] for b in second]:
-        raise _core.ShapeError(
-            f"tensordot: x1 is {x1.shape} and x2 is {x2.shape}: axes {first} and {second} must have equal sizes"
-        )
-    letters = list(range(x1.ndim + x2.ndim))
-    names1, names2 = letters[: x1.ndim], letters[x1.ndim :]
-    for a, b in zip(first, second, strict=True):
-        names2[b] = names1[a]
-    kept = [n for i, n in enumerate(names1) if i not in first] + [n for i, n in enumerate(names2) if i not in second]
-    return _arranged(*_contract(_Named(x1, names1), _Named(x2, names2), set(kept)), kept)
 
 
 def outer(x1: Tensor, x2: Tensor, /) -> Tensor:
@@ -209,9 +183,3 @@ def _widened(one: _Named, names: Sequence[Name], other: _Named) -> tuple[Tensor,
 def _arranged(x: Tensor, names: Sequence[Name], wanted: Sequence[Name]) -> Tensor:
     order = [list(names).index(n) for n in wanted]
     return x if order == list(range(x.ndim)) else _op["permute_dims"](x, order)
-
-
-def _axis(axis: int, x: Tensor) -> int:
-    if not -x.ndim <= axis < x.ndim:
-        raise IndexError(f"tensordot: axis {axis} is out of range for shape {x.shape}")
-    return axis + x.ndim if axis < 0 else axis

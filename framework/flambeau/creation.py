@@ -97,15 +97,18 @@ def arange(
     if step == 0:
         raise ValueError("arange: step is 0 and would never reach stop")
     if dtype is None:
-        whole = all(isinstance(x, int) for x in (start, stop, step))
-        dtype = _core.int64 if whole else _core.float32
+        dtype = _core.int64 if all(isinstance(x, int) for x in (start, stop, step)) else _core.float32
     for name, bound in (("start", start), ("stop", stop), ("step", step)):
         if not math.isfinite(bound):
             raise ValueError(f"arange: {name} is {bound} and must be finite")
-    count = max(0, math.ceil((stop - start) / step))
+    whole = all(isinstance(x, int) for x in (start, stop, step))
+    count = max(0, -((start - stop) // step) if whole else math.ceil((stop - start) / step))
     if count >= 2**63:
         raise _core.ShapeError(f"arange: from {start} to {stop} by {step} has more elements than any memory holds")
-    return _core.apply("arange", [], [float(start), float(step), count, _core.dtype(dtype)], device)
+    dtype = _core.dtype(dtype)
+    if whole and dtype.is_integer and max(abs(start), abs(stop), abs(step)) > 2**53:  # beyond what a float64 counts
+        return _core.apply("arange", [], [0.0, 1.0, count, dtype], device) * step + start
+    return _core.apply("arange", [], [float(start), float(step), count, dtype], device)
 
 
 def linspace(

@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 
 from . import _core
 from ._core import DType, Tensor
-from .array_api import matrix_transpose, moveaxis, vecdot
-from .contraction import outer, tensordot
+from .array_api import matrix_transpose, moveaxis, tensordot, vecdot
+from .contraction import outer
 
 __all__ = [
     "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm", "matrix_power",

@@ -154,3 +154,11 @@ def test_a_product_has_gradients_where_one_of_the_values_is_zero():
     places = fl.tensor([0, 0, 1, 1])
     values = fl.tensor([0.0, 4.0, 0.0, 0.0], dtype=fl.float64)
     gradcheck(lambda a, v: fl.scatter(a, places, v, axis=0, reduce="multiply"), [x, values])
+
+
+def test_counting_is_exact_beyond_what_floats_count():
+    start = 2**53 + 1
+    assert fl.arange(start, start + 5, 2).tolist() == [start, start + 2, start + 4]
+    assert fl.arange(-(2**63), -(2**63) + 2).tolist() == [-(2**63), -(2**63) + 1]
+    assert fl.arange(2**62, 2**62 - 3, -1).tolist() == [2**62, 2**62 - 1, 2**62 - 2]
+    assert fl.arange(0, 2**60 * 3, 2**60).tolist() == [0, 2**60, 2**61]

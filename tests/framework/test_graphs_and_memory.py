@@ -1,0 +1,28 @@
+"""Small promises across the core: fallbacks, graphs that change device, gradients that are their own tensor."""
+
+from __future__ import annotations
+
+import gc
+
+import flambeau as fl
+
+
+def test_a_recorded_graph_may_move_to_another_device():
+    def moved(x):
+        there = x.to("reference") + 1
+        return there * 2 + fl.zeros(2).to("reference")
+
+    graph = fl.record(moved, fl.tensor([1.0, 2.0]))
+    result = graph.run(fl.tensor([1.0, 2.0]))
+    assert result.tolist() == [4.0, 6.0]
+    assert str(result.device) == "reference"
+
+
+def test_a_tensor_that_is_its_own_gradient_is_freed():
+    before = fl.devices.memory()["used_bytes"]
+    x = fl.ones(100_000).requires_grad_()
+    x.grad = x
+    assert x.grad[0].item() == 1.0
+    del x
+    gc.collect()
+    assert fl.devices.memory()["used_bytes"] <= before
