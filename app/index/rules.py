@@ -123,7 +123,8 @@ def _file_as_json(file: File) -> dict[str, object]:
     value: dict[str, object] = {
         "filename": file.filename, "url": file.url, "hashes": {"sha256": file.sha256}, "size": file.size_bytes,
         "upload-time": file.uploaded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "core-metadata": metadata,
-        "dist-info-metadata": metadata, "yanked": False if file.yanked_reason is None else file.yanked_reason or True,
+        # Never under its older name "dist-info-metadata" too: pip 23.0, which is Debian 12's, breaks on it (PEP 714).
+        "yanked": False if file.yanked_reason is None else file.yanked_reason or True,
     }  # fmt: skip
     if file.requires_python:
         value["requires-python"] = file.requires_python
