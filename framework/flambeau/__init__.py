@@ -77,4 +77,5 @@ _LAZY = {
     "nn": ".nn", "linalg": ".linalg", "fft": ".fft",
     "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
     "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors", "load_pt": ".pickled",
+    "save_npz": ".npz", "load_npz": ".npz",
 }  # fmt: skip

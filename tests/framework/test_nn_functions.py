@@ -175,6 +175,13 @@ def test_weights_of_a_loss_are_buffers_that_move_with_it() -> None:
     assert list(loss.state_dict()) == ["pos_weight"]
 
 
+def test_small_results_keep_their_digits() -> None:
+    x = fl.tensor([-40.0, -1e-12], dtype=fl.float64)
+    np.testing.assert_allclose(functional.softplus(x)[:1].tolist(), [np.log1p(np.exp(-40.0))], rtol=1e-14)
+    np.testing.assert_allclose(functional.logsigmoid(-x)[:1].tolist(), [-np.log1p(np.exp(-40.0))], rtol=1e-14)
+    np.testing.assert_allclose(functional.elu(x).tolist(), np.expm1([-40.0, -1e-12]), rtol=1e-14)
+
+
 def test_a_probability_that_cannot_be_wrong_costs_a_hundred_if_it_is() -> None:
     x = fl.tensor([1.0, 0.0, 1.0], requires_grad=True)
     losses = functional.binary_cross_entropy(x, fl.tensor([1.0, 1.0, 0.0]), reduction="none")

@@ -220,10 +220,9 @@ def gumbel_softmax(logits: fl.Tensor, tau: float = 1.0, hard: bool = False, dim:
 
 def _negative_expm1(x: fl.Tensor) -> fl.Tensor:
     """exp(x) - 1 where x is negative, without cancelling near 0, and 0 elsewhere."""
-    half = fl.tanh(fl.where(x > 0, 0.0, x) / 2)
-    return half * 2 / (1.0 - half)
+    return fl.expm1(fl.where(x > 0, 0.0, x))
 
 
 def _softplus(x: fl.Tensor) -> fl.Tensor:
     """log(1 + exp(x)); the larger of x and 0 comes out of the logarithm, so that nothing overflows."""
-    return fl.maximum(x, 0.0) + fl.log(fl.exp(-fl.abs(x)) + 1.0)
+    return fl.maximum(x, 0.0) + fl.log1p(fl.exp(-fl.abs(x)))

@@ -1,0 +1,62 @@
+"""NumPy's `.npz` files: tensors by name, in an archive of arrays."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import flambeau as fl
+
+
+def save_npz(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str], *, compressed: bool = False) -> None:
+    """Write tensors by name, whole or not at all; numpy.load reads the file.
+
+    Raises: DTypeError for bfloat16, which NumPy has not.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.npz"
+    >>> save_npz({"x": fl.ones(2)}, path)
+    >>> load_npz(path)["x"].tolist()
+    [1.0, 1.0]
+    """
+    import numpy
+
+    arrays = {}
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, fl.Tensor):
+            raise TypeError(f"save_npz: {name!r} is a {type(tensor).__name__}; names are words and values tensors")
+        arrays[name] = tensor.detach().to("cpu").numpy()
+    target = Path(path)
+    # Beside the target, so that the last step is a rename within one file system.
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with partial.open("xb") as file:
+            # Not savez(**arrays): a tensor may be named "file".
+            method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+            with zipfile.ZipFile(file, "w", method) as archive:
+                for name, array in arrays.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        numpy.lib.format.write_array(member, array, allow_pickle=False)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_npz(path: str | os.PathLike[str]) -> dict[str, fl.Tensor]:
+    """The tensors of a file by name. Raises: ValueError for anything else, pickled objects among them.
+
+    A file that numpy.savez or savez_compressed wrote is read too.
+    """
+    import numpy
+
+    try:
+        with open(path, "rb") as file, numpy.load(file, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise ValueError("it is a single array; numpy.load reads it")
+            return {name: fl.tensor(archive[name]) for name in archive.files}
+    except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, MemoryError, zipfile.BadZipFile,
+            zipfile.error) as error:
+        raise ValueError(f"load_npz: {os.fspath(path)} is not read: {error}") from error
