@@ -32,7 +32,8 @@ const OpRow& kWhere = register_op({
 
 [[maybe_unused]] const OpRow& kCast = register_op({
     .name = "cast",
-    .summary = "The same values in another dtype; floats become integers by cutting toward zero, bool by not being 0. "
+    .summary = "The same values in another dtype; floats become integers by cutting toward zero (NaN "
+               "becomes 0, what is out of range the nearest integer of the type), bool by not being 0. "
                "Complex numbers become no real ones: write real(x).",
     .attrs = {{.name = "dtype", .kind = FL_ATTR_DTYPE, .required = true}},
     .pointwise = true,

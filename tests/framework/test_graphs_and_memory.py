@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 import flambeau as fl
+import pytest
 
 
 def test_a_recorded_graph_may_move_to_another_device():
@@ -26,3 +27,12 @@ def test_a_tensor_that_is_its_own_gradient_is_freed():
     del x
     gc.collect()
     assert fl.devices.memory()["used_bytes"] <= before
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+@pytest.mark.parametrize("copies", [1, 40])
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "uint64"])
+def test_nan_becomes_the_integer_0_and_infinities_the_last_ones(dtype, copies, device):
+    limits = fl.iinfo(getattr(fl, dtype))
+    x = fl.tensor([float("nan"), float("inf"), -float("inf"), 1e30] * copies, device=device)
+    assert x.astype(dtype).tolist() == [0, limits.max, limits.min, limits.max] * copies
