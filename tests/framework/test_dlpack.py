@@ -79,8 +79,13 @@ def test_what_cannot_be_shared_is_refused_with_the_way_out():
         fl.ones(1).__dlpack__(dl_device=(2, 0))
     with pytest.raises(ValueError, match="stream"):
         fl.ones(1).__dlpack__(stream=1)
-    with pytest.raises(fl.DTypeError, match="cast to"):
-        fl.from_dlpack(np.zeros(2, dtype="uint8"))
+
+
+@pytest.mark.torch
+def test_elements_that_are_unknown_here_are_refused():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: make peers")
+    with pytest.raises(fl.DTypeError, match="8 bits are not known here; cast to"):
+        fl.from_dlpack(torch.zeros(2).to(torch.float8_e4m3fn))
 
 
 def test_read_only_arrays_stay_read_only():
