@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from app import create_app
@@ -91,6 +92,18 @@ def test_every_template_is_looked_at(gallery: Gallery, empty_foundation: Foundat
         if '{% extends "base.html" %}' in path.read_text(encoding="utf-8")
     }
     assert pages <= seen
+
+
+def test_what_somebody_is_writing_stays_while_the_page_goes_on(gallery: Gallery, window: Browser) -> None:
+    page = next(one for one in gallery.pages if one.template == "releases/one.html" and 'name="reason"' in one.text
+                and "data-live" in one.text)  # fmt: skip
+    window.show()
+    chrome = open_page(window, page)
+    chrome.find_element(By.CSS_SELECTOR, "[data-live=asks] [name=reason]").send_keys("Read and")
+    chrome.execute_script("document.querySelector('[data-live=state]').dataset.old = 'yes'")
+    is_fresh = "return !('old' in document.querySelector('[data-live=state]').dataset)"
+    WebDriverWait(chrome, 30).until(lambda one: one.execute_script(is_fresh))
+    assert chrome.find_element(By.NAME, "reason").get_attribute("value") == "Read and"
 
 
 def look_at(window: Browser, page: Page) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,45 @@
+"""The same foundation on SQLite and on PostgreSQL shows the same pages, word for word."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.app.pages.foundation import found
+from tests.app.pages.walk import Page, routes_of, walk
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+_WHAT_DIFFERS = (
+    (re.compile(r"\b[a-z]{1,4}_[a-z0-9]{10,14}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{8,64}\b|/tmp/\S+"), "HASH-OR-PATH"),
+    (re.compile(r"\d+(\.\d)? (s|seconds)\b|just now|in \d+ months"), "A WHILE"),
+    (re.compile(r'name="csrf_token" value="[^"]*"|/sign-in/[\w-]+'), "SECRET"),
+)
+
+
+def test_every_page_says_the_same_on_both(tmp_path: Path, sqlite_url: str, postgres_url: str) -> None:
+    said = {}
+    for kind, url in (("sqlite", sqlite_url), ("postgresql", postgres_url)):
+        (tmp_path / kind).mkdir()
+        made = found(tmp_path / kind, url)
+        pages = walk(made.app, made.administrator, "administrator", start=("/",), most=2, wanted=routes_of(made.app))
+        said[kind] = [(page.endpoint, page.status, _plain(page)) for page in pages if page.is_html]
+        made.db.close()
+    assert [one[:2] for one in said["sqlite"]] == [one[:2] for one in said["postgresql"]]
+    differ = [
+        (here[0], here[2] - there[2], there[2] - here[2])
+        for here, there in zip(said["sqlite"], said["postgresql"], strict=True)
+        if here != there
+    ]
+    assert differ == []
+
+
+def _plain(page: Page) -> Counter[str]:
+    """The words of a page without what is drawn by lot or by the clock, counted: ties stand in any order."""
+    text = re.sub(r"<(svg|pre).*?</\1>", "", page.text, flags=re.DOTALL)  # drawings, logs, and a query in the dialect
+    for differs, name in _WHAT_DIFFERS:
+        text = differs.sub(name, text)
+    return Counter(re.sub(r"<[^>]+>", "\n", text).split())
