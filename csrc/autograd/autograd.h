@@ -1,7 +1,9 @@
 // Gradients: the tape that apply() writes, and walking it backward.
 #pragma once
 
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/tensor.h"
@@ -25,9 +27,10 @@ struct BackwardOptions {
   bool create_graph = false;  // put the backward pass itself on the tape; implies retain_graph
 };
 
-// Adds to every reachable leaf's gradient. `gradients` match `outputs`; an undefined one stands for 1 and needs an
-// output of one element.
-void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, BackwardOptions options);
+// Adds to every reachable leaf's gradient; or, if `inputs` are given, to theirs alone (leaves, and results that
+// retain_grad). `gradients` match `outputs`; an undefined one stands for 1 and needs an output of one element.
+void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, std::span<const Tensor> inputs,
+              BackwardOptions options);
 
 // The gradients of the sum of the outputs with regard to `inputs`, and leaves untouched. An undefined result: the
 // outputs do not depend on that input.
@@ -35,7 +38,65 @@ std::vector<Tensor> gradients(std::span<const Tensor> outputs, std::span<const T
                               std::span<const Tensor> inputs, BackwardOptions options);
 
 // Whether `outputs` depend on a leaf that is not among `inputs`: then a gradient with regard to `inputs` can itself be
-// differentiated by someone.
+// differentiated by someone. Leaves that were closed do not count.
 bool depends_on_others(std::span<const Tensor> outputs, std::span<const Tensor> inputs);
+
+// Nobody asks for the gradient of these leaves any more: the function that they were made for is done.
+void close_leaves(std::span<const Tensor> leaves);
+
+// Keeps the gradient of a result, as leaves keep theirs. Raises if x wants none.
+void retain_grad(const Tensor& x);
+
+// ---- hooks: called during a walk backward ----------------------------------------------------------------------
+
+enum class HookKind : uint8_t {
+  Tensor,       // values: the gradient of one tensor, summed up, before its node uses it
+  Before,       // values: the gradients of a node's outputs, before it runs
+  After,        // values: the gradients of a node's inputs; others: those of its outputs
+  Accumulated,  // no values: a leaf's gradient has been summed up
+};
+class Hook {
+ public:
+  virtual ~Hook() = default;
+  // May replace `values`. Undefined ones: no gradient came.
+  virtual void call(std::span<Tensor> values, std::span<const Tensor> others) = 0;
+};
+// Raises if x wants no gradient, or if `kind` does not fit a leaf or a result.
+void add_hook(const Tensor& x, HookKind kind, std::shared_ptr<Hook> hook);
+void add_hook(TapeNode& node, HookKind kind, uint32_t output, std::shared_ptr<Hook> hook);
+
+// ---- functions with a derivative of the user's own ----------------------------------------------------------------
+
+class CustomRule {
+ public:
+  virtual ~CustomRule() = default;
+  virtual std::string_view name() const = 0;
+  // The gradients of the inputs; those not needed, or zero, may stay undefined. `node` made the outputs.
+  virtual void run(TapeNode& node, std::span<const Tensor> output_gradients, std::span<const bool> needed,
+                   std::span<Tensor> input_gradients) = 0;
+  // Lets go of what it saved: no walk may come again.
+  virtual void release() = 0;
+};
+// Puts a node on the tape that made `outputs` of `inputs`; undefined outputs carry no gradient. REQUIRES: outputs know
+// nothing of autograd yet, some input wants a gradient.
+void record_custom(std::unique_ptr<CustomRule> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
+// Makes x a result of `node`, for a rule that saved its own output.
+void attach(const Tensor& x, TapeNode& node, uint32_t output);
+
+// ---- a look at the tape ----------------------------------------------------------------------------------------
+
+struct NodeInput {
+  Ref<TapeNode> node;
+  uint32_t output;
+};
+std::string_view node_name(TapeNode& node);
+std::string node_line(TapeNode& node);  // "train.py:12", in anomaly mode; else empty
+std::vector<NodeInput> node_inputs(TapeNode& node);
+
+// ---- anomaly mode, of this thread ---------------------------------------------------------------------------------
+
+void set_anomaly(bool enabled);
+// Tells where in the user's program this thread is; installed by bindings/.
+void install_line_finder(std::string (*finder)());
 
 }  // namespace flambeau

@@ -1,13 +1,21 @@
 // Walks the tape backward.
 #include <algorithm>
+#include <mutex>
 #include <vector>
 
+#include "autograd/anomaly.h"
 #include "autograd/autograd.h"
 #include "autograd/node.h"
 #include "core/apply.h"
+#include "core/thread_state.h"
 
 namespace flambeau {
 namespace {
+
+// For errors: where the forward pass called the op, if that is known.
+std::string called_at(const GradNode& node) {
+  return node.extras && !node.extras->line.empty() ? text(" (called at ", node.extras->line, ")") : std::string();
+}
 
 // Pointers to small numbers; open addressing, for a walk touches each node a few times only.
 class NodeMap {
@@ -63,7 +71,8 @@ class Walk {
       const Tensor& out = outputs[i];
       if (!out.requires_grad())
         raise(ErrorKind::Runtime, "backward: this tensor does not depend on any tensor with requires_grad=True",
-              grad_enabled() ? "" : " (and gradients are off here: fl.no_grad())");
+              thread_state.inference ? " (nothing has inside fl.inference())" : "", "; was it computed under fl.no_grad(), or of "
+              "integers?");
       Tensor gradient = i < gradients.size() ? gradients[i] : Tensor();
       if (!gradient.defined()) {
         if (out.count() != 1)
@@ -99,13 +108,26 @@ class Walk {
       heap_.pop_back();
       Visit visit = std::move(visits_[static_cast<size_t>(number)]);
       auto* node = static_cast<GradNode*>(visit.node.get());
+      if (node->extras) [[unlikely]] run_hooks_before(*node, visit);
       for (Watched& w : watched_)
         if (w.node == node) w.gradient = w.output == 0 ? visit.first : w.output <= visit.others.size() ? visit.others[w.output - 1] : Tensor();
-      if (node->is_leaf()) {
-        if (watched_.empty()) accumulate(static_cast<LeafNode&>(*node), std::move(visit.first));
-      } else {
-        step(static_cast<OpNode&>(*node), visit);
+      switch (node->kind) {
+        case GradNode::Kind::Leaf:
+          if (watched_.empty()) accumulate(static_cast<LeafNode&>(*node), std::move(visit.first));
+          break;
+        case GradNode::Kind::Op: step(static_cast<OpNode&>(*node), visit); break;
+        case GradNode::Kind::Custom: step_custom(static_cast<CustomNode&>(*node), visit); break;
       }
+    }
+  }
+
+  // What watched leaves got, summed up in them.
+  void accumulate_watched() {
+    std::vector<GradNode*> done;  // an input that is named twice is summed up once
+    for (Watched& w : watched_) {
+      if (!w.node->is_leaf() || std::find(done.begin(), done.end(), w.node) != done.end()) continue;
+      done.push_back(w.node);
+      accumulate(static_cast<LeafNode&>(*w.node), std::move(w.gradient));
     }
   }
 
@@ -138,20 +160,72 @@ class Walk {
     slot = slot.defined() ? sum_of(slot, gradient) : std::move(gradient);
   }
 
-  // Another thread may add to the same leaf: a sum that comes too late is added to what stands there by then. The old
-  // gradient dies outside the lock, for its memory may be Python's.
-  void accumulate(LeafNode& leaf, Tensor gradient) {
-    Tensor before = leaf.grad();
-    for (;;) {
-      Tensor next = before.defined() ? added(before, gradient) : kept(gradient);
-      if (leaf.exchange_grad(before, next)) return;
-      before = leaf.grad();
+  // The gradients that come to a node's outputs: hooks may change them, and retain_grad() keeps them.
+  void run_hooks_before(GradNode& node, Visit& visit) {
+    const auto gradient_of = [&](uint32_t output) -> Tensor& {
+      if (output > visit.others.size()) visit.others.resize(output);
+      return output == 0 ? visit.first : visit.others[output - 1];
+    };
+    for (const NodeExtras::Entry& entry : hooks_of(node)) {
+      if (entry.kind == HookKind::Tensor) {
+        Tensor& gradient = gradient_of(entry.output);
+        if (gradient.defined()) call_hook(*entry.hook, {&gradient, 1}, {});
+      } else if (entry.kind == HookKind::Before) {
+        std::vector<Tensor> all;
+        all.push_back(visit.first);
+        all.insert(all.end(), visit.others.begin(), visit.others.end());
+        all.resize(output_count(node));
+        call_hook(*entry.hook, all, {});
+        visit.first = std::move(all[0]);
+        visit.others.assign(std::make_move_iterator(all.begin() + 1), std::make_move_iterator(all.end()));
+      }
+    }
+    for (size_t i = 0;; ++i) {
+      uint32_t output;
+      Tensor before;
+      {
+        const std::lock_guard only(node.lock);
+        if (i >= node.extras->retained.size()) return;
+        output = node.extras->retained[i].first;
+        before = node.extras->retained[i].second;
+      }
+      Tensor gradient = gradient_of(output);
+      if (!gradient.defined()) continue;
+      if (before.defined()) gradient = sum_of(before, gradient);
+      if (!options_.create_graph) gradient = gradient.detach();
+      const std::lock_guard only(node.lock);
+      std::swap(node.extras->retained[i].second, gradient);
+    }
+  }
+
+  static std::vector<NodeExtras::Entry> hooks_of(GradNode& node) {
+    const std::lock_guard only(node.lock);
+    return node.extras->hooks;
+  }
+
+  static size_t output_count(const GradNode& node) {
+    switch (node.kind) {
+      case GradNode::Kind::Op: return static_cast<const OpNode&>(node).output_count;
+      case GradNode::Kind::Custom: return static_cast<const CustomNode&>(node).outputs.size();
+      default: return 1;
+    }
+  }
+
+  // A gradient that a hook gives must fit where it stands.
+  static void call_hook(Hook& hook, std::span<Tensor> values, std::span<const Tensor> others) {
+    const std::vector<Tensor> before(values.begin(), values.end());
+    hook.call(values, others);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (!values[i].defined() || !before[i].defined()) continue;
+      if (!(values[i].shape() == before[i].shape()) || values[i].dtype() != before[i].dtype())
+        raise(ErrorKind::Shape, "hook: it gave a gradient of shape ", values[i].shape(), " and ", values[i].dtype(),
+              " in place of one of shape ", before[i].shape(), " and ", before[i].dtype(), "; they must be equal");
     }
   }
 
   Tensor added(const Tensor& before, const Tensor& gradient) {
     Tensor sum = sum_of(before, gradient);
-    return options_.create_graph ? sum : sum.detach();
+    return options_.create_graph || !sum->node ? sum : sum.detach();
   }
 
   // Memory of its own, so that writing into one leaf's gradient changes no other tensor.
@@ -162,41 +236,109 @@ class Walk {
     return own || !gradient.has_value() ? gradient : apply(copy, {gradient});
   }
 
-  void check_version(const OpNode& node, const Tensor& value, uint32_t version, std::string_view which) {
+  void accumulate(LeafNode& leaf, Tensor gradient) {
+    if (!gradient.defined()) return;
+    // Another thread may add to the same leaf: a sum that comes too late is added to what stands there by then. The old
+    // gradient dies outside the lock, for its memory may be Python's.
+    for (;;) {
+      Tensor before;
+      {
+        const std::lock_guard only(leaf.lock);
+        before = leaf.grad;
+      }
+      Tensor next = before.defined() ? added(before, gradient) : kept(gradient);
+      const std::lock_guard only(leaf.lock);
+      if (leaf.grad.get() != before.get()) continue;
+      std::swap(leaf.grad, next);
+      break;
+    }
+    if (!leaf.extras) return;
+    for (const NodeExtras::Entry& entry : hooks_of(leaf))
+      if (entry.kind == HookKind::Accumulated) call_hook(*entry.hook, {}, {});
+  }
+
+  static void check_version(const OpNode& node, const Tensor& value, uint32_t version, std::string_view which) {
     if (value.version() == version) return;
-    raise(ErrorKind::Runtime, "backward of ", node.row->name, ": its ", which, " of shape ", value.shape(),
+    raise(ErrorKind::Runtime, "backward of ", node.row->name, called_at(node), ": its ", which, " of shape ", value.shape(),
           " was written in place after the forward pass had saved it (version ", value.version(), ", saved at ", version,
           "); write into a copy, or do it before the forward pass");
   }
 
-  // What the forward pass saved. With `last`, no walk may come here again, not even one in another thread that does so
-  // now: whoever said so first lets go of the values.
-  void take_saved(OpNode& node, std::span<Tensor> in, std::span<Tensor> out, bool last) {
-    const OpRow& row = *node.row;
+  [[noreturn]] static void refuse_second_walk(const GradNode& node) {
+    raise(ErrorKind::Runtime, "backward of ", name_of(node), called_at(node), ": this graph was walked before and let go of "
+          "what it had saved; call the first backward with retain_graph=True");
+  }
+
+  bool keeps() const { return options_.retain_graph || options_.create_graph; }
+
+  // What the forward pass saved, taken out of the node unless it is kept for another walk.
+  void take_saved(OpNode& node, std::span<Tensor> in, std::span<Tensor> out) {
     const auto inputs = node.inputs();
     const auto outputs = node.outputs();
-    std::lock_guard guard(node.lock);
-    if (node.released && (row.saves_inputs || row.saves_outputs))
-      raise(ErrorKind::Runtime, "backward of ", row.name, ": this graph was walked before and let go of what it had saved; "
-            "call the first backward with retain_graph=True");
+    const bool keep = keeps();
+    const bool elsewhere = node.extras && node.extras->checkpoint;
+    {
+      const std::lock_guard only(node.lock);
+      if (node.released && (node.row->saves_inputs || node.row->saves_outputs)) refuse_second_walk(node);
+      if (!elsewhere) {
+        for (const OpNode::Input& slot : inputs) if (slot.saved) check_version(node, slot.value, slot.version, "input");
+        for (const OpNode::Output& slot : outputs) if (slot.saved) check_version(node, slot.value, slot.version, "result");
+      }
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        if (!keep && inputs[i].saved && !elsewhere) in[i] = std::move(inputs[i].value);
+        else in[i] = inputs[i].value;
+      }
+      for (size_t i = 0; i < outputs.size(); ++i) {
+        if (!keep && outputs[i].saved && !elsewhere) out[i] = std::move(outputs[i].value);
+        else out[i] = outputs[i].value;
+      }
+      if (!keep) node.released = true;
+    }
+    if (elsewhere) [[unlikely]] take_computed_again(node, in, out);
+  }
+
+  // The same from a checkpoint's region. Its tensors were computed beside this graph; they are linked into it here.
+  void take_computed_again(OpNode& node, std::span<Tensor> in, std::span<Tensor> out) {
+    if (!node.row->saves_inputs && !node.row->saves_outputs) return;
+    Checkpoint::Saved saved = node.extras->checkpoint->take(node.extras->place, *node.row, keeps());
+    const auto inputs = node.inputs();
+    const auto outputs = node.outputs();
+    const auto check_shape = [&](const Tensor& now, const Tensor& then) {
+      if (!(now.shape() == then.shape()) || now.dtype() != then.dtype())
+        raise(ErrorKind::Runtime, "checkpoint: ", node.row->name, called_at(node), " had a tensor of shape ", then.shape(), " and ",
+              then.dtype(), " and has one of ", now.shape(), " and ", now.dtype(), " the second time; the function must depend on "
+              "nothing but its arguments and on flambeau's own random numbers");
+    };
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].saved) check_version(node, inputs[i].value, inputs[i].version, "input");
-      in[i] = inputs[i].value;
+      if (!inputs[i].saved) continue;
+      check_shape(saved.inputs[i], in[i]);
+      check_version(node, saved.inputs[i], inputs[i].version, "input");
+      in[i] = saved.inputs[i].detach();
+      if (!inputs[i].node) continue;
+      in[i]->requires_grad = true;
+      in[i]->node = inputs[i].node;
+      in[i]->node_output = inputs[i].node_output;
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i].saved) check_version(node, outputs[i].value, outputs[i].version, "result");
-      out[i] = outputs[i].value;
+      if (!outputs[i].saved) continue;
+      check_shape(saved.outputs[i], out[i]);
+      out[i] = saved.outputs[i].detach();
     }
-    if (last) node.released = true;
   }
 
   // A step that fails has let go of nothing: the walk may be tried again.
   struct Claim {
     OpNode* node;
+    std::span<const Tensor> in, out;
     ~Claim() {
       if (!node) return;
-      std::lock_guard guard(node->lock);
+      const std::lock_guard only(node->lock);
       node->released = false;
+      if (node->extras && node->extras->checkpoint) return;
+      const auto inputs = node->inputs();
+      const auto outputs = node->outputs();
+      for (size_t i = 0; i < inputs.size(); ++i) if (inputs[i].saved) inputs[i].value = in[i];
+      for (size_t i = 0; i < outputs.size(); ++i) if (outputs[i].saved) outputs[i].value = out[i];
     }
   };
 
@@ -204,6 +346,7 @@ class Walk {
     const OpRow& row = *node.row;
     const auto inputs = node.inputs();
     const auto outputs = node.outputs();
+
     std::vector<Tensor> values(inputs.size() * 2 + outputs.size() * 2);
     const std::span<Tensor> all(values);
     const auto in = all.first(inputs.size());
@@ -214,33 +357,79 @@ class Walk {
     std::unique_ptr<bool[]> many_needed(inputs.size() > 8 ? new bool[inputs.size()] : nullptr);
     bool* needed = many_needed ? many_needed.get() : few_needed;
 
-    const bool keeps = options_.retain_graph || options_.create_graph;
-    take_saved(node, in, out, !keeps);
-    Claim claim{keeps ? nullptr : &node};
+    take_saved(node, in, out);
+    Claim claim{keeps() ? nullptr : &node, in, out};
     for (size_t i = 0; i < inputs.size(); ++i) needed[i] = static_cast<bool>(inputs[i].node);
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i].saved && options_.create_graph && is_inexact(out[i].dtype())) {
         out[i] = out[i].detach();
-        out[i]->requires_grad = true;
-        out[i]->node = Ref<TapeNode>(&node);
-        out[i]->node_output = static_cast<uint32_t>(i);
+        attach(out[i], node, static_cast<uint32_t>(i));
       }
       grads[i] = i == 0 ? std::move(visit.first) : i <= visit.others.size() ? std::move(visit.others[i - 1]) : Tensor();
     }
-    row.vjp({row, node.attrs, grads, in, out, {needed, inputs.size()}, found});
-
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (!needed[i] || !found[i].defined()) continue;
-      Tensor gradient = std::move(found[i]);
-      const Tensor& x = in[i];
-      if (!(gradient.shape() == x.shape())) gradient = sum_to(gradient, x.shape());
-      if (gradient.dtype() != x.dtype()) gradient = cast(gradient, x.dtype());
-      deliver(inputs[i].node, inputs[i].node_output, std::move(gradient));
+    const Backward asked{row, node.attrs, grads, in, out, {needed, inputs.size()}, found};
+    if (thread_state.anomaly) [[unlikely]] {
+      const Unobserved rule;  // a NaN is this op's and not its rule's
+      row.vjp(asked);
+    } else {
+      row.vjp(asked);
     }
-    if (keeps) return;
+
+    const auto fit = [&](size_t i) {
+      if (!needed[i] || !found[i].defined()) return false;
+      const Tensor& x = in[i];
+      if (!(found[i].shape() == x.shape())) found[i] = sum_to(found[i], x.shape());
+      if (found[i].dtype() != x.dtype()) found[i] = cast(found[i], x.dtype());
+      return true;
+    };
+    if (node.extras || thread_state.anomaly) [[unlikely]] {
+      for (size_t i = 0; i < inputs.size(); ++i) fit(i);
+      look_at_results(node, found, grads);
+    }
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (fit(i)) deliver(inputs[i].node, inputs[i].node_output, std::move(found[i]));
     claim.node = nullptr;
-    for (OpNode::Input& slot : inputs) if (slot.saved) slot.value = Tensor();
-    for (OpNode::Output& slot : outputs) if (slot.saved) slot.value = Tensor();
+  }
+
+  // Anomaly mode's look, and the hooks of the node.
+  static void look_at_results(GradNode& node, std::span<Tensor> found, std::span<const Tensor> grads) {
+    if (thread_state.anomaly && any_nan(found) && !any_nan(grads)) {
+      size_t which = 0;
+      while (!any_nan({&found[which], 1})) ++which;
+      raise(ErrorKind::Runtime, "backward of ", name_of(node), called_at(node), ": the gradient of its input ", which,
+            " has a NaN, though what came in had none");
+    }
+    if (!node.extras) return;
+    for (const NodeExtras::Entry& entry : hooks_of(node))
+      if (entry.kind == HookKind::After) call_hook(*entry.hook, found, grads);
+  }
+
+  void step_custom(CustomNode& node, Visit& visit) {
+    {
+      const std::lock_guard only(node.lock);
+      if (node.released) refuse_second_walk(node);
+      if (!keeps()) node.released = true;
+    }
+    const size_t count = node.inputs.size();
+    std::vector<Tensor> grads(node.outputs.size());
+    for (size_t i = 0; i < grads.size(); ++i)
+      grads[i] = i == 0 ? std::move(visit.first) : i <= visit.others.size() ? std::move(visit.others[i - 1]) : Tensor();
+    std::unique_ptr<bool[]> needed(new bool[count]);
+    for (size_t i = 0; i < count; ++i) needed[i] = static_cast<bool>(node.inputs[i].node);
+    std::vector<Tensor> found(count);
+    node.rule->run(node, grads, {needed.get(), count}, found);
+    if (!keeps()) node.rule->release();
+    for (size_t i = 0; i < count; ++i) {
+      if (!needed[i] || !found[i].defined()) continue;
+      const Tensor& like = node.inputs[i].like;
+      if (!(found[i].shape() == like.shape()))
+        raise(ErrorKind::Shape, "backward of ", node.rule->name(), called_at(node), ": it gave a gradient of shape ",
+              found[i].shape(), " for input ", i, " of shape ", like.shape(), "; they must be equal");
+      if (found[i].dtype() != like.dtype()) found[i] = cast(found[i], like.dtype());
+    }
+    if (node.extras || thread_state.anomaly) [[unlikely]] look_at_results(node, found, grads);
+    for (size_t i = 0; i < count; ++i)
+      if (needed[i] && found[i].defined()) deliver(node.inputs[i].node, node.inputs[i].node_output, std::move(found[i]));
   }
 
   BackwardOptions options_;
@@ -263,11 +452,23 @@ class GradMode {
 
 }  // namespace
 
-void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, BackwardOptions options) {
+void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, std::span<const Tensor> inputs,
+              BackwardOptions options) {
+  for (const Tensor& out : outputs)
+    if (out.is_batched())
+      raise(ErrorKind::Runtime, "backward: inside vmap there is no one tensor to add a gradient to; take gradients there with fl.grad or fl.vjp");
+  for (const Tensor& x : inputs) {
+    auto* node = static_cast<GradNode*>(x->node.get());
+    if (!node || (!node->is_leaf() && !(node->extras && !node->extras->retained.empty())))
+      raise(ErrorKind::Runtime, "backward: an input of shape ", x.shape(), " keeps no gradient: ",
+            node ? "it is a result; call x.retain_grad() first" : "it has requires_grad=False");
+  }
   GradMode mode(options.create_graph);
   Walk walk(options);
+  if (!inputs.empty()) walk.watch(inputs);
   walk.start(outputs, gradients);
   walk.run();
+  walk.accumulate_watched();
 }
 
 std::vector<Tensor> gradients(std::span<const Tensor> outputs, std::span<const Tensor> output_gradients,
@@ -278,6 +479,16 @@ std::vector<Tensor> gradients(std::span<const Tensor> outputs, std::span<const T
   walk.start(outputs, output_gradients);
   walk.run();
   return walk.results();
+}
+
+void close_leaves(std::span<const Tensor> leaves) {
+  for (Tensor x : leaves) {
+    while (x.is_batched()) x = x.batch();
+    auto* node = static_cast<GradNode*>(x->node.get());
+    if (!node || !node->is_leaf()) continue;
+    const std::lock_guard only(node->lock);
+    node->released = true;
+  }
 }
 
 bool depends_on_others(std::span<const Tensor> outputs, std::span<const Tensor> inputs) {
@@ -296,10 +507,10 @@ bool depends_on_others(std::span<const Tensor> outputs, std::span<const Tensor> 
     waiting.pop_back();
     const bool asked = std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& x) { return x->node.get() == node; });
     if (node->is_leaf()) {
-      if (!asked) return true;
+      if (!asked && !node->released) return true;
       continue;
     }
-    for (const auto& input : static_cast<OpNode*>(node)->inputs()) visit(input.node.get());
+    for (const NodeInput& input : node_inputs(*node)) visit(input.node.get());
   }
   return false;
 }

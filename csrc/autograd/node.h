@@ -3,54 +3,65 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "autograd/autograd.h"
+#include "autograd/checkpoint.h"
 #include "core/op.h"
 
 namespace flambeau {
 
+// Held for some instructions: nothing is destroyed, computed or waited for under it.
+class SpinLock {
+ public:
+  void lock() noexcept {
+    while (held_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+  }
+  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> held_{false};
+};
+
+// What few nodes have.
+struct NodeExtras {
+  struct Entry {
+    HookKind kind;
+    uint32_t output;  // HookKind::Tensor: of which output
+    std::shared_ptr<Hook> hook;
+  };
+  std::vector<Entry> hooks;
+  std::vector<std::pair<uint32_t, Tensor>> retained;  // outputs that keep their gradient, and the gradient
+  std::string line;            // of the user's program, where the forward pass called the op (anomaly mode)
+  Ref<Checkpoint> checkpoint;  // has what the node saves
+  uint32_t place = 0;          // ... under this number
+};
+
 // Ops come after what they use, so walking by falling sequence meets every user of a node before the node.
 struct GradNode : TapeNode {
-  GradNode() : sequence(next_sequence.fetch_add(1, std::memory_order_relaxed)) {}
+  enum class Kind : uint8_t { Leaf, Op, Custom };
+  explicit GradNode(Kind kind) : kind(kind), sequence(next_sequence.fetch_add(1, std::memory_order_relaxed)) {}
   static std::atomic<uint64_t> next_sequence;
+  bool is_leaf() const { return kind == Kind::Leaf; }
+  NodeExtras& extra() {
+    if (!extras) extras = std::make_unique<NodeExtras>();
+    return *extras;
+  }
+
+  const Kind kind;
+  bool released = false;  // what was saved is gone; a leaf: it is closed
+  SpinLock lock;          // guards what a walk in another thread may change
   uint64_t sequence;
-  virtual bool is_leaf() const = 0;
+  std::unique_ptr<NodeExtras> extras;
 };
 
-// Held for a few instructions only: handing tensors over, never computing or destroying them.
-class BriefLock {
- public:
-  void lock() noexcept { while (taken_.test_and_set(std::memory_order_acquire)) std::this_thread::yield(); }
-  void unlock() noexcept { taken_.clear(std::memory_order_release); }
-
- private:
-  std::atomic_flag taken_;
-};
-
-// Where a leaf's gradient is summed up. Walks of several threads add to it at once, and others read it meanwhile.
+// Where a leaf's gradient is summed up.
 struct LeafNode final : GradNode {
-  bool is_leaf() const override { return true; }
-  Tensor grad() const {
-    std::lock_guard guard(lock_);
-    return grad_;
-  }
-  void set_grad(Tensor grad) {
-    std::lock_guard guard(lock_);
-    std::swap(grad_, grad);
-  }
-  // Puts `next` in the place of `before`; false, and nothing done, if another one stands there by now.
-  bool exchange_grad(const Tensor& before, Tensor& next) {
-    std::lock_guard guard(lock_);
-    if (grad_.get() != before.get()) return false;
-    std::swap(grad_, next);
-    return true;
-  }
-
- private:
-  mutable BriefLock lock_;
-  Tensor grad_;
+  LeafNode() : GradNode(Kind::Leaf) {}
+  Tensor grad;
 };
 
 // One op that ran, with what its derivative needs.
@@ -68,22 +79,36 @@ struct OpNode final : GradNode {
     Tensor value;          // without its node: it would own itself
   };
 
+  OpNode() : GradNode(Kind::Op) {}
   static void* operator new(size_t bytes);
   static void operator delete(void* block) noexcept;
-  bool is_leaf() const override { return false; }
   std::span<Input> inputs() { return more_inputs.empty() ? std::span<Input>(few_inputs, input_count) : std::span<Input>(more_inputs); }
   std::span<Output> outputs() { return more_outputs.empty() ? std::span<Output>(&one_output, output_count) : std::span<Output>(more_outputs); }
 
   const OpRow* row = nullptr;
   uint32_t input_count = 0;
   uint32_t output_count = 0;
-  BriefLock lock;        // over `released` and the saved values: two walks may come here at once
-  bool released = false;
   std::vector<Attr> attrs;
   Input few_inputs[3];
   std::vector<Input> more_inputs;
   Output one_output;
   std::vector<Output> more_outputs;
 };
+
+// A function with a derivative of the user's own.
+struct CustomNode final : GradNode {
+  struct Input {
+    Ref<TapeNode> node;  // null if it wants no gradient
+    uint32_t node_output = 0;
+    Tensor like;         // its description
+  };
+  CustomNode() : GradNode(Kind::Custom) {}
+  std::unique_ptr<CustomRule> rule;
+  std::vector<Input> inputs;
+  std::vector<Tensor> outputs;  // descriptions
+};
+
+// "add", "MyFunction", "leaf".
+std::string_view name_of(const GradNode& node);
 
 }  // namespace flambeau

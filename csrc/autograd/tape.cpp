@@ -1,4 +1,7 @@
 // Writes ops on the tape as they run, and what leaves keep.
+#include <mutex>
+
+#include "autograd/anomaly.h"
 #include "autograd/autograd.h"
 #include "autograd/node.h"
 #include "core/apply.h"
@@ -24,6 +27,8 @@ class EagerTape final : public Tape {
     for (const Tensor& out : outputs) floating = floating || is_inexact(out.dtype());
     if (!floating) return;
 
+    Checkpoint* region = thread_state.checkpoint;
+    const bool leave_out = region && !thread_state.refilling;
     auto node = Ref<OpNode>::adopt(new OpNode());
     node->row = &row;
     node->attrs.assign(attrs.begin(), attrs.end());
@@ -41,7 +46,7 @@ class EagerTape final : public Tape {
         slot.node_output = x->node_output;
       }
       slot.saved = saves(row.saves_inputs, i);
-      slot.value = slot.saved ? x : describe(x);
+      slot.value = slot.saved && !leave_out ? x : describe(x);
       slot.version = x.version();
     }
     const auto out_of = node->outputs();
@@ -49,13 +54,28 @@ class EagerTape final : public Tape {
       Tensor& out = outputs[i];
       OpNode::Output& slot = out_of[i];
       slot.saved = saves(row.saves_outputs, i);
-      slot.value = slot.saved ? out.detach() : describe(out);
+      slot.value = slot.saved && !leave_out ? out.detach() : describe(out);
       slot.version = out.version();
       if (!is_inexact(out.dtype())) continue;
       out->requires_grad = true;
       out->node = Ref<TapeNode>(node.get());
       out->node_output = static_cast<uint32_t>(i);
     }
+    if (region) [[unlikely]] in_region(*node, *region);
+    if (thread_state.anomaly) [[unlikely]] node->extra().line = user_line();
+  }
+
+ private:
+  static void in_region(OpNode& node, Checkpoint& region) {
+    if (!thread_state.refilling) {
+      node.extra().checkpoint = Ref<Checkpoint>(&region);
+      node.extra().place = region.next();
+      return;
+    }
+    Checkpoint::Saved saved{node.row, {}, {}};
+    for (const OpNode::Input& input : node.inputs()) saved.inputs.push_back(input.saved ? input.value.detach() : Tensor());
+    for (const OpNode::Output& output : node.outputs()) saved.outputs.push_back(output.saved ? output.value : Tensor());
+    region.keep(std::move(saved));
   }
 };
 
@@ -65,15 +85,15 @@ const bool installed = [] {
   return true;
 }();
 
-LeafNode* leaf_node(const Tensor& x) {
-  auto* node = static_cast<GradNode*>(x->node.get());
-  return node && node->is_leaf() ? static_cast<LeafNode*>(node) : nullptr;
-}
-
 }  // namespace
 
 void set_requires_grad(const Tensor& x, bool requires_grad) {
+  if (x.is_batched())
+    raise(ErrorKind::Runtime, "requires_grad: inside vmap a tensor stands for a whole batch; take gradients there with "
+          "fl.grad, fl.vjp or fl.jacobian");
   if (x.requires_grad() == requires_grad) return;
+  if (requires_grad && thread_state.inference)
+    raise(ErrorKind::Runtime, "requires_grad: inside fl.inference() nothing can have a gradient; leave it first");
   if (!requires_grad) {
     if (!is_leaf(x))
       raise(ErrorKind::Runtime, "requires_grad: this tensor is the result of ", made_by(x), " and always carries a "
@@ -90,16 +110,27 @@ void set_requires_grad(const Tensor& x, bool requires_grad) {
   x->requires_grad = true;
 }
 
-bool is_leaf(const Tensor& x) { return !x->node || leaf_node(x); }
+bool is_leaf(const Tensor& x) { return x.is_batched() ? is_leaf(x.batch()) : !x->node || static_cast<GradNode&>(*x->node).is_leaf(); }
 
-Tensor grad_of(const Tensor& leaf) {
-  const LeafNode* node = leaf_node(leaf);
-  return node ? node->grad() : Tensor();
+Tensor grad_of(const Tensor& x) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  if (!node) return Tensor();
+  const std::lock_guard only(node->lock);
+  if (node->is_leaf()) return static_cast<LeafNode*>(node)->grad;
+  if (node->extras)
+    for (const auto& [output, gradient] : node->extras->retained)
+      if (output == x->node_output) return gradient;
+  return Tensor();
 }
 
 void set_grad(const Tensor& leaf, const Tensor& grad) {
-  LeafNode* node = leaf_node(leaf);
-  if (!node) {
+  auto* node = static_cast<GradNode*>(leaf->node.get());
+  Tensor* place = nullptr;
+  if (node && node->is_leaf()) place = &static_cast<LeafNode*>(node)->grad;
+  else if (node && node->extras)
+    for (auto& [output, gradient] : node->extras->retained)
+      if (output == leaf->node_output) place = &gradient;
+  if (!place) {
     if (!grad.defined()) return;
     raise(ErrorKind::Runtime, "grad: only a tensor made with requires_grad=True keeps a gradient");
   }
@@ -111,13 +142,33 @@ void set_grad(const Tensor& leaf, const Tensor& grad) {
     if (grad.device() != leaf.device())
       raise(ErrorKind::Device, "grad: the gradient is on ", grad.device()->name(), ", the tensor on ", leaf.device()->name());
   }
-  node->set_grad(grad);
+  Tensor before = grad;  // destroyed after the lock is given back
+  const std::lock_guard only(node->lock);
+  std::swap(*place, before);
+}
+
+void retain_grad(const Tensor& x) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  if (!x.requires_grad() || !node)
+    raise(ErrorKind::Runtime, "retain_grad: this tensor has no gradient; it depends on no tensor with requires_grad=True");
+  if (node->is_leaf()) return;
+  const std::lock_guard only(node->lock);
+  for (const auto& [output, gradient] : node->extra().retained)
+    if (output == x->node_output) return;
+  node->extra().retained.emplace_back(x->node_output, Tensor());
+}
+
+std::string_view name_of(const GradNode& node) {
+  switch (node.kind) {
+    case GradNode::Kind::Leaf: return "leaf";
+    case GradNode::Kind::Op: return static_cast<const OpNode&>(node).row->name;
+    default: return static_cast<const CustomNode&>(node).rule->name();
+  }
 }
 
 std::string_view made_by(const Tensor& x) {
-  auto* node = static_cast<GradNode*>(x->node.get());
-  if (!node) return "";
-  return node->is_leaf() ? "leaf" : static_cast<OpNode*>(node)->row->name;
+  if (x.is_batched()) return made_by(x.batch());
+  return x->node ? name_of(static_cast<GradNode&>(*x->node)) : "";
 }
 
 }  // namespace flambeau

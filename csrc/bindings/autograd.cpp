@@ -3,34 +3,80 @@
 
 #include "autograd/autograd.h"
 #include "bindings/python.h"
+#include "core/thread_state.h"
 #include "graph/graph.h"
+#include "ops/vmap.h"
 
 namespace flambeau::python {
 
+namespace {
+
+std::vector<Tensor> some_tensors(std::string_view what, const py::handle& list) {
+  std::vector<Tensor> tensors;
+  for (const auto& one : list) {
+    if (one.is_none()) tensors.emplace_back();
+    else if (is_tensor(one.ptr())) tensors.push_back(tensor_of(one.ptr()));
+    else raise(ErrorKind::Type, what, " is a tensor or None, not ", Py_TYPE(one.ptr())->tp_name);
+  }
+  return tensors;
+}
+
+// Where the levels of an enclosing vmap stand on the tape: leading axes.
+std::vector<Tensor> on_tape(std::span<const Tensor> tensors, size_t levels) {
+  std::vector<Tensor> lowered;
+  for (const Tensor& x : tensors) lowered.push_back(x.defined() ? ops::without_outer_levels(x, levels) : Tensor());
+  return lowered;
+}
+
+// The gradients of outputs that were computed inside the outermost `levels` vmaps. A start that is None is 1.
+// create_graph None: only if somebody could differentiate the result.
+std::vector<Tensor> gradients_of(const std::vector<Tensor>& outputs, const py::list& starts, const std::vector<Tensor>& inputs,
+                                 bool retain_graph, std::optional<bool> create_graph, size_t levels) {
+  std::vector<Tensor> from = some_tensors("gradient", starts);
+  std::vector<Tensor> outs = outputs;
+  std::vector<Tensor> ins = inputs;
+  py::gil_scoped_release free;
+  const bool mapped = !ops::vmap_levels().empty();
+  if (mapped) {
+    if (levels > ops::vmap_levels().size())
+      raise(ErrorKind::Runtime, "gradient: the function was computed inside a vmap that has ended");
+    for (size_t i = 0; i < outs.size() && i < from.size(); ++i)
+      if (!from[i].defined() && outs[i].count() == 1) from[i] = full(outs[i].shape(), 1.0, outs[i].dtype(), outs[i].device());
+    from = on_tape(from, levels);
+    const bool before = grad_enabled();
+    set_grad_enabled(true);
+    outs = on_tape(outs, levels);
+    ins = on_tape(ins, levels);
+    set_grad_enabled(before);
+  }
+  const bool create = create_graph ? *create_graph : depends_on_others(outs, ins);
+  std::vector<Tensor> found = gradients(outs, from, ins, {.retain_graph = retain_graph, .create_graph = create});
+  if (mapped)
+    for (Tensor& gradient : found)
+      if (gradient.defined()) gradient = ops::with_outer_levels(gradient, levels);
+  return found;
+}
+
+}  // namespace
+
 void bind_autograd(py::module_& module) {
   module.def("grad_enabled", &grad_enabled);
-  module.def("set_grad_enabled", &set_grad_enabled, py::arg("enabled"));
-  module.def("backward", [](const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients, bool retain_graph, bool create_graph) {
-    py::gil_scoped_release free;
-    backward(outputs, gradients, {.retain_graph = retain_graph, .create_graph = create_graph});
-  }, py::arg("outputs"), py::arg("gradients"), py::arg("retain_graph"), py::arg("create_graph"));
-  module.def("depends_on_others", [](const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs) {
-    return depends_on_others(outputs, inputs);
-  });
-  // A gradient that is None: the outputs do not depend on that input. create_graph None: only if somebody could
-  // differentiate the result.
-  module.def("gradients", [](const std::vector<Tensor>& outputs, const py::list& starts, const std::vector<Tensor>& inputs,
-                             bool retain_graph, std::optional<bool> create_graph) {
-    std::vector<Tensor> from;
-    for (const auto& start : starts) from.push_back(start.is_none() ? Tensor() : py::cast<Tensor>(start));
-    std::vector<Tensor> found;
-    {
-      py::gil_scoped_release free;
-      const bool create = create_graph ? *create_graph : depends_on_others(outputs, inputs);
-      found = gradients(outputs, from, inputs, {.retain_graph = retain_graph, .create_graph = create});
-    }
-    return found;
-  }, py::arg("outputs"), py::arg("starts"), py::arg("inputs"), py::arg("retain_graph"), py::arg("create_graph"));
+  module.def("set_grad_enabled", [](bool enabled) {
+    if (enabled && thread_state.inference)
+      raise(ErrorKind::Runtime, "enable_grad: inside fl.inference() gradients cannot be switched on; leave it, or use fl.no_grad()");
+    set_grad_enabled(enabled);
+  }, py::arg("enabled"));
+  module.def("inference_enabled", [] { return thread_state.inference; });
+  module.def("set_inference_enabled", [](bool enabled) { thread_state.inference = enabled; }, py::arg("enabled"));
+  module.def("anomaly_enabled", [] { return thread_state.anomaly; });
+  module.def("set_anomaly", &set_anomaly, py::arg("enabled"));
+  module.def("depends_on_others", [](const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, size_t levels) {
+    return depends_on_others(on_tape(outputs, levels), on_tape(inputs, levels));
+  }, py::arg("outputs"), py::arg("inputs"), py::arg("levels") = 0);
+  module.def("close_leaves", [](const std::vector<Tensor>& leaves) { close_leaves(leaves); }, py::arg("leaves"));
+  // A gradient that is None: the outputs do not depend on that input.
+  module.def("gradients", &gradients_of, py::arg("outputs"), py::arg("starts"), py::arg("inputs"), py::arg("retain_graph"),
+             py::arg("create_graph"), py::arg("levels") = 0);
 }
 
 void bind_graph(py::module_& module) {

@@ -14,7 +14,9 @@ PYBIND11_MODULE(_core, module) {
   flambeau::bind_op_table(module);
   bind_values(module);
   bind_dlpack(module);
+  bind_tape(module);
   bind_autograd(module);
+  bind_vmap(module);
   bind_graph(module);
   bind_system(module);
   bind_state(module);

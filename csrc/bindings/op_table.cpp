@@ -104,7 +104,7 @@ py::dict to_python(const OpRow& row) {
   d["public"] = row.public_name;
   d["has_vjp"] = row.vjp != nullptr;
   d["has_decomposition"] = row.decompose != nullptr;
-  d["has_batching"] = row.pointwise || row.batching != nullptr;
+  d["has_batching"] = row.pointwise || row.batching != nullptr || row.decompose != nullptr;
   d["differentiable"] = (row.vjp != nullptr || row.decompose != nullptr) && row.differentiable != 0;
   d["differentiable_inputs"] = row.differentiable;
   d["autocast"] = autocast_name(row.autocast);

@@ -124,6 +124,9 @@ void bind_ops(py::module_& module);
 void bind_values(py::module_& module);
 void bind_dlpack(py::module_& module);
 void bind_autograd(py::module_& module);
+void bind_tape(py::module_& module);
+void bind_vmap(py::module_& module);
+py::object node_object(const Tensor& x);  // Tensor.grad_fn
 void bind_graph(py::module_& module);
 void bind_system(py::module_& module);
 void bind_state(py::module_& module);

@@ -39,11 +39,19 @@ void adopt(const py::object& self, const Tensor& other) {
   if (requires_grad) set_requires_grad(own, true);
 }
 
+// Swaps what a Python object stands for, autograd and all; gives back what it stood for.
+Tensor exchange(const py::object& self, Tensor other) {
+  if (!is_tensor(self.ptr())) raise(ErrorKind::Type, "exchange: not a tensor");
+  std::swap(tensor_of(self.ptr()), other);
+  return other;
+}
+
 }  // namespace
 
 void bind_state(py::module_& module) {
   module.def("bytes_of", &bytes_of, py::arg("x"), "The elements' bytes in row-major order.");
   module.def("tensor_of_bytes", &tensor_of_bytes, py::arg("data"), py::arg("dtype"), py::arg("shape"));
+  module.def("exchange", &exchange, py::arg("tensor"), py::arg("other"));
   module.def("adopt", &adopt, py::arg("tensor"), py::arg("other"));
 }
 

@@ -99,6 +99,8 @@ PyGetSetDef attributes[] = {
          return 0;
        });
      }, "The gradient that backward() has summed up here, or None.", nullptr},
+    {"grad_fn", [](PyObject* s, void*) { return attribute(s, [](const Tensor& x) { return node_object(x); }); }, nullptr,
+     "The node of the tape that made it, or None: its name, what it came from, its hooks.", nullptr},
     {"_version", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(tensor_of(s).version()); }, nullptr,
      "How often its memory was written in place.", nullptr},
     {"_has_value", [](PyObject* s, void*) { return PyBool_FromLong(tensor_of(s).has_value()); }, nullptr,
@@ -149,17 +151,26 @@ PyObject* backward_method(PyObject* self, PyObject* args, PyObject* kwargs) {
   PyObject* gradient = Py_None;
   int retain_graph = 0;
   int create_graph = 0;
-  static const char* names[] = {"gradient", "retain_graph", "create_graph", nullptr};
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Opp:backward", const_cast<char**>(names), &gradient, &retain_graph, &create_graph))
+  PyObject* only = Py_None;
+  static const char* names[] = {"gradient", "retain_graph", "create_graph", "inputs", nullptr};
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OppO:backward", const_cast<char**>(names), &gradient, &retain_graph, &create_graph, &only))
     return nullptr;
   return guarded([&]() -> PyObject* {
     if (gradient != Py_None && !is_tensor(gradient))
       raise(ErrorKind::Type, "backward: gradient is a tensor or None, not ", Py_TYPE(gradient)->tp_name);
+    std::vector<Tensor> inputs;
+    if (is_tensor(only)) inputs.push_back(tensor_of(only));
+    else if (only != Py_None)
+      for (const auto& x : py::reinterpret_borrow<py::object>(only)) {
+        if (!is_tensor(x.ptr())) raise(ErrorKind::Type, "backward: inputs are tensors, and one is ", Py_TYPE(x.ptr())->tp_name);
+        inputs.push_back(tensor_of(x.ptr()));
+      }
+    if (only != Py_None && inputs.empty()) raise(ErrorKind::Value, "backward: inputs is empty; leave it out for all leaves");
     const Tensor root = tensor_of(self);
     const Tensor start = gradient == Py_None ? Tensor() : tensor_of(gradient);
     {
       GilRelease free(true);
-      backward({&root, 1}, {&start, 1}, {.retain_graph = retain_graph != 0, .create_graph = create_graph != 0});
+      backward({&root, 1}, {&start, 1}, inputs, {.retain_graph = retain_graph != 0, .create_graph = create_graph != 0});
     }
     Py_RETURN_NONE;
   });
@@ -182,8 +193,8 @@ PyMethodDef methods[] = {
     {"contiguous", make_contiguous, METH_NOARGS, "Itself if it is contiguous, else a contiguous copy."},
     {"requires_grad_", requires_grad_, METH_VARARGS, "Set requires_grad and give the tensor back."},
     {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward_method)), METH_VARARGS | METH_KEYWORDS,
-     "backward(gradient=None, retain_graph=False, create_graph=False)\n--\n\n"
-     "Add the gradient of this tensor to .grad of every leaf it depends on."},
+     "backward(gradient=None, retain_graph=False, create_graph=False, inputs=None)\n--\n\n"
+     "Add the gradient of this tensor to .grad of every leaf it depends on, or of `inputs` alone."},
     {"_shares_memory", shares_memory, METH_O, "Whether both look into the same memory."},
     {"_share", share, METH_NOARGS, "Another object for the same tensor."},
     {nullptr, nullptr, 0, nullptr},

@@ -9,6 +9,8 @@ namespace flambeau {
 namespace {
 
 Tape* installed_tape = nullptr;
+DetourFn vmap_detour = nullptr;
+DetourFn anomaly_detour = nullptr;
 
 [[noreturn]] void refuse_count(const OpRow& row, size_t given) {
   const bool range = row.min_inputs != row.max_inputs;
@@ -187,7 +189,13 @@ void apply_settled(const OpRow& row, Device* device, DType common, Inputs inputs
 
 }  // namespace
 
+void install_detour(uint8_t which, DetourFn detour) { (which == kDetourVmap ? vmap_detour : anomaly_detour) = detour; }
+
 void apply(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+  if (const uint8_t detour = thread_state.detour) [[unlikely]] {
+    if ((detour & kDetourVmap) && vmap_detour(row, inputs, attrs, outputs)) return;
+    if ((detour & kDetourAnomaly) && anomaly_detour(row, inputs, attrs, outputs)) return;
+  }
   Device* device = check_inputs(row, inputs);
   if (!row.pointwise && !row.promotes) {
     apply_settled(row, device, DType::Float32, inputs, attrs, outputs);
@@ -242,6 +250,10 @@ OnDevice::~OnDevice() { thread_state.device = before_; }
 
 void require_value(const Tensor& x, std::string_view doing) {
   if (x.has_value()) return;
+  if (x.is_batched())
+    raise(ErrorKind::Runtime, doing, ": inside vmap a tensor stands for a whole batch of ", x.batch().size(0), ", so it has no "
+          "single value here, and none after the vmap has ended. Choose by value with fl.where(condition, a, b); give "
+          "back from the function what you need outside");
   if (thread_state.recorder)
     raise(ErrorKind::Runtime, doing, ": this value is not known while the function is being recorded: ops are written "
           "down, not computed. Choose by value with fl.where(condition, a, b), or compute the value before and pass it "

@@ -53,6 +53,11 @@ class Recorder {
   virtual void record(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) = 0;
 };
 
+// What may take an op over before it runs, in threads whose thread_state.detour asks for it: gives false to let it run
+// as usual. Installed once, by ops/ and autograd/.
+using DetourFn = bool (*)(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs);
+void install_detour(uint8_t which, DetourFn detour);
+
 Tape* tape();                     // of this thread; null inside NoGrad
 Recorder* recorder();             // of this thread; null if nothing records
 void install_tape(Tape* tape);    // by autograd/, once, for all threads

@@ -137,6 +137,18 @@ Tensor Tensor::empty(Dims shape, DType dtype, Device* device) {
   return tensor;
 }
 
+Tensor Tensor::element_of(Tensor batch, uint64_t vmap) {
+  Dims shape = batch.shape();
+  shape.erase(0);
+  Tensor x = description(std::move(shape), batch.dtype(), batch.device());
+  x->vmap = vmap;
+  x->requires_grad = batch.requires_grad();  // shown to the user; the tape hangs on the batch
+  x->batch = batch.take();
+  return x;
+}
+
+Tensor Tensor::detached_batch() const { return element_of(batch().detach(), impl_->vmap); }
+
 Tensor Tensor::alias(Dims shape, Dims strides, int64_t offset) const {
   auto impl = Ref<TensorImpl>::adopt(new TensorImpl());
   impl->storage = impl_->storage;

@@ -35,6 +35,8 @@ struct TensorImpl : public RefCounted<TensorImpl> {
   int32_t recorded = -1;      // number of the recorder's value
   uint32_t node_output = 0;   // which output of `node` this is
   uint64_t recording = 0;     // which recording `recorded` belongs to
+  uint64_t vmap = 0;          // the number of the vmap inside which this stands for one element of `batch`
+  Ref<TensorImpl> batch;      // set inside a vmap: its first axis counts the elements; this tensor has no memory itself
   Ref<TapeNode> node;
   Dims shape;
   Dims strides;               // in elements; 0 repeats, may be negative
@@ -52,7 +54,12 @@ class Tensor {
   // Another look into this tensor's storage; knows nothing of autograd.
   Tensor alias(Dims shape, Dims strides, int64_t offset) const;
   // The same value, apart from autograd.
-  Tensor detach() const { return alias(shape(), strides(), impl_->offset); }
+  Tensor detach() const { return impl_->batch ? detached_batch() : alias(shape(), strides(), impl_->offset); }
+  // One element of a batch whose elements lie along the first axis of `batch`, inside the vmap of that number.
+  static Tensor element_of(Tensor batch, uint64_t vmap);
+  bool is_batched() const { return static_cast<bool>(impl_->batch); }
+  // REQUIRES: is_batched().
+  Tensor batch() const { return Tensor(impl_->batch); }
 
   bool defined() const { return static_cast<bool>(impl_); }
   TensorImpl* operator->() const { return impl_.get(); }
@@ -75,6 +82,7 @@ class Tensor {
   }
 
  private:
+  Tensor detached_batch() const;
   Ref<TensorImpl> impl_;
 };
 

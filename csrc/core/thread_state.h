@@ -7,6 +7,11 @@ namespace flambeau {
 
 class Recorder;
 class Device;
+class Checkpoint;
+
+// What ops of this thread pass before they run.
+inline constexpr uint8_t kDetourVmap = 1;
+inline constexpr uint8_t kDetourAnomaly = 2;
 
 struct FreeList {
   void* head = nullptr;
@@ -16,6 +21,11 @@ struct FreeList {
 struct ThreadState {
   Recorder* recorder = nullptr;
   Device* device = nullptr;  // of ops without inputs; null is the CPU
+  Checkpoint* checkpoint = nullptr;  // the region that is being computed, for the tape
+  bool refilling = false;            // ... for the second time, to find what the tape had not kept
+  uint8_t detour = 0;
+  bool anomaly = false;              // NaNs are looked for, and nodes keep the user's line
+  bool inference = false;            // gradients cannot be switched on
   bool grad_off = false;
   bool in_parallel = false;  // inside a piece of parallel_for
   bool destroying = false;   // a TapeNode is being destroyed further up the stack

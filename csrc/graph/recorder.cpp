@@ -48,6 +48,7 @@ Tensor GraphRecorder::argument(const Tensor& like) {
 
 int32_t GraphRecorder::number_of(const Tensor& x) {
   if (x->recorded >= 0 && x->recording == recording_) return x->recorded;
+  if (x.is_batched()) require_value(x, "record");
   if (x->recorded >= 0) raise(ErrorKind::Runtime, "record: a tensor of another recording is used, which never got a value");
   const auto found = known_->by_impl.find(x.get());
   if (found != known_->by_impl.end()) return found->second.value;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ops/ops.h"
+#include "ops/vmap.h"
 
 namespace flambeau::ops {
 
@@ -108,10 +109,57 @@ void batch_slice_grad(const OpRow& row, Inputs inputs, std::span<const bool> bat
 
 void batch_take(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
                 std::span<Tensor> outputs) {
-  if (batched[1]) return batch_one_by_one(row, inputs, batched, attrs, outputs);
+  const int64_t axis = attrs[0].as_int();
+  const int64_t index_ndim = inputs[1].ndim() - (batched[1] ? 1 : 0);
+  if (batched[1] && !batched[0]) {
+    // The batch axis is one of the indices' and comes out in their place.
+    const Tensor taken = take(inputs[0], inputs[1], axis);
+    Dims order = {axis};
+    for (int64_t i = 0; i < taken.ndim(); ++i)
+      if (i != axis) order.push_back(i);
+    outputs[0] = permute_dims(taken, order);
+    return;
+  }
+  if (batched[1]) {
+    // x as (batch, before, n, after), indices as (batch, 1, k, 1) repeated: one take along the third axis.
+    const Tensor& x = inputs[0];
+    int64_t before = 1, after = 1, chosen = 1;
+    Dims shape = {x.size(0)};
+    for (int64_t i = 1; i <= axis; ++i) before *= x.size(i), shape.push_back(x.size(i));
+    for (int64_t i = 1; i <= index_ndim; ++i) chosen *= inputs[1].size(i), shape.push_back(inputs[1].size(i));
+    for (int64_t i = axis + 2; i < x.ndim(); ++i) after *= x.size(i), shape.push_back(x.size(i));
+    const Tensor flat = reshape(x, {x.size(0), before, x.size(axis + 1), after});
+    const Tensor where = broadcast_to(reshape(inputs[1], {x.size(0), 1, chosen, 1}), {x.size(0), before, chosen, after});
+    outputs[0] = reshape(take_along_axis(flat, where, 2), shape);
+    return;
+  }
   std::vector<Attr> moved = copied(attrs);
   moved[0] = attrs[0].as_int() + 1;
   apply(row, inputs, moved, outputs);
+}
+
+void batch_take_grad(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+                     std::span<Tensor> outputs) {
+  const int64_t axis = attrs[0].as_int();
+  if (!batched[1]) {
+    std::vector<Attr> moved = copied(attrs);
+    moved[0] = axis + 1;
+    apply(row, inputs, moved, outputs);
+    return;
+  }
+  // g as (batch, before, k, after), indices repeated to the same.
+  const std::vector<Tensor> both = all_batched(inputs, batched);
+  const Tensor& g = both[0];
+  const int64_t index_ndim = both[1].ndim() - 1;
+  const int64_t size = g.size(0);
+  int64_t before = 1, after = 1, chosen = 1;
+  Dims shape = {size};
+  for (int64_t i = 1; i <= axis; ++i) before *= g.size(i), shape.push_back(g.size(i));
+  shape.push_back(attrs[1].as_int());
+  for (int64_t i = 1; i <= index_ndim; ++i) chosen *= both[1].size(i);
+  for (int64_t i = axis + index_ndim + 1; i < g.ndim(); ++i) after *= g.size(i), shape.push_back(g.size(i));
+  const Tensor where = broadcast_to(reshape(both[1], {size, 1, chosen, 1}), {size, before, chosen, after});
+  outputs[0] = reshape(take_along_axis_grad(reshape(g, {size, before, chosen, after}), where, 2, attrs[1].as_int()), shape);
 }
 
 // Both become matrices behind equally many batch axes, the new one first.
@@ -144,8 +192,26 @@ void batch_linear(const OpRow& row, Inputs inputs, std::span<const bool> batched
   if (all.size() > 2) outputs[0] = add(outputs[0], padded(all[2], outputs[0].ndim() - 1));
 }
 
+// A row without a rule, through the ops that it is made of, each by its own rule.
+static void batch_decomposed(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+                             std::span<Tensor> outputs) {
+  if (!row.decompose)
+    raise(ErrorKind::NotImplemented, row.name, ": its row has neither a batching rule nor a decomposition, so vmap cannot map it");
+  struct Level {
+    explicit Level(int64_t size) : number(enter_vmap(size, Randomness::Error)) {}
+    ~Level() { leave_vmap(number); }
+    uint64_t number;
+  } level(batch_size(inputs, batched));
+  std::vector<Tensor> elements(inputs.begin(), inputs.end());
+  for (size_t i = 0; i < elements.size(); ++i)
+    if (batched[i]) elements[i] = element_of(elements[i], level.number);
+  row.decompose(row, elements, attrs, outputs);
+  for (Tensor& out : outputs) out = without_levels(out, vmap_levels().size() - 1);
+}
+
 void apply_batched(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
                    std::span<Tensor> outputs) {
+  if (!row.pointwise && !row.batching) return batch_decomposed(row, inputs, batched, attrs, outputs);
   if (!row.pointwise) return row.batching(row, inputs, batched, attrs, outputs);
   int64_t ndim = 0;
   for (size_t i = 0; i < inputs.size(); ++i) ndim = std::max(ndim, inputs[i].ndim() - (batched[i] ? 1 : 0));

@@ -19,14 +19,15 @@ void batch_broadcast(const OpRow&, Inputs, std::span<const bool> batched, Attrs,
 void batch_slice(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 void batch_slice_grad(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 
-// The second input (indices) without the leading axis: the axis of the first moves up by one. Else one by one.
+// The axis moves up by one; indices with a batch of their own are taken with it at once.
 void batch_take(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
+void batch_take_grad(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 void batch_matmul(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 void batch_linear(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 
 // A call of any row whose inputs have a leading axis where `batched` is true; every output has it. REQUIRES: some input
 // has it, and the row does not write in place. Pointwise rows need no rule of their own: their inputs are padded with
-// axes of length 1 behind the leading one.
+// axes of length 1 behind the leading one; rows with neither are decomposed.
 void apply_batched(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 
 // Works for every op that does not write in place: one call for each element of the batch.

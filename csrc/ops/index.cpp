@@ -108,7 +108,7 @@ const OpRow& kTakeGrad = register_op({
       out[0] = {shape, inputs[0].dtype()};
     },
     .vjp = [](const Backward& b) { b.give(0, take(b.grad(), b.input(1), b.attrs[0].as_int())); },
-    .batching = batch_take,
+    .batching = batch_take_grad,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .ulp = ulps(2, 8, 8, 8, 8),

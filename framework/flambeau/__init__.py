@@ -39,7 +39,7 @@ from ._core import (
 from ._version import __version__
 from .array_api import *
 from .array_api import __array_namespace_info__
-from .autograd import enable_grad, grad, no_grad, value_and_grad
+from .autograd import detect_anomaly, enable_grad, grad, inference, no_grad, value_and_grad
 from .contraction import einsum, kron
 from .creation import *
 from .devices import devices
@@ -74,6 +74,8 @@ def __getattr__(name: str) -> Any:
 
 
 _LAZY = {
+    "vjp": ".autograd", "jvp": ".autograd", "jacobian": ".autograd", "hessian": ".autograd", "vmap": ".autograd",
+    "Function": ".autograd", "checkpoint": ".autograd", "gradcheck": ".autograd", "gradgradcheck": ".autograd",
     "nn": ".nn", "linalg": ".linalg", "fft": ".fft",
     "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
     "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors", "load_pt": ".pickled",

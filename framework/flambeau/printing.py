@@ -40,6 +40,8 @@ def _notes(x: Tensor) -> list[str]:
 
 
 def _values(x: Tensor) -> str:
+    if _core.is_batched(x):
+        return f"<one example of a vmap>, shape={x.shape}"
     if not x._has_value:
         return f"<recorded, no value yet>, shape={x.shape}"
     if x.size == 0 and x.ndim > 1:

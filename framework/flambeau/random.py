@@ -67,9 +67,17 @@ class Generator:
         dtype = _core.dtype(dtype)
         whole = _core.int64 if dtype.is_integer else _core.float32
         drawn = dtype if dtype.name in ("float32", "float64", "int32", "int64") else whole
-        x = _core.apply(op, [], [shape, *between, self.seed, self.offset, drawn], device)
+        levels = _core.vmap_levels()
+        if any(policy == 0 for _, policy in levels):
+            raise RuntimeError(f"{op}: inside vmap, say vmap(..., randomness='different') to draw for each example, or "
+                               "'same' to draw once for all")
+        # "different" is 1: one number for each example of that vmap.
+        sizes = [size if policy == 1 else 1 for size, policy in levels]
+        x = _core.apply(op, [], [(*sizes, *shape), *between, self.seed, self.offset, drawn], device)
         # Two elements at least come from each block of four words; float64 and integers take two words each.
         self.offset += math.ceil(x.size / 2)
+        if levels:
+            x = _core.with_levels(_core.ops["broadcast_to"](x, (*(size for size, _ in levels), *shape)), 0)
         return x if drawn == dtype else x.astype(dtype)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 import flambeau as fl
-from flambeau import _core
+from flambeau.autograd.checking import gradcheck, gradgradcheck
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Function = Callable[..., fl.Tensor | Sequence[fl.Tensor]]
 
 # Digits after the leading one, and the exponent of the smallest normal number.
 _FORMATS = {"float16": (10, -14), "bfloat16": (7, -126), "float32": (23, -126), "float64": (52, -1022)}
@@ -115,133 +113,6 @@ def assert_close(
         f"{a[worst].item()} instead of {e[worst].item()}, off by {distance[worst]:g}{unit}, "
         f"bound {bound[worst]:g}{unit}"
     )
-
-
-def gradcheck(
-    function: Function,
-    inputs: Sequence[fl.Tensor],
-    *,
-    step: float = 1e-6,
-    rtol: float = 1e-5,
-    atol: float = 1e-7,
-    seed: int = 0,
-) -> None:
-    """Raise AssertionError unless the gradients of `function` agree with central differences.
-
-    `function` takes the inputs and gives a tensor or several; every float64 input is checked, others are passed on.
-    Each input is varied element by element, so keep them small.
-
-    >>> gradcheck(lambda x: x * x, [fl.tensor([1.0, -2.0], dtype="float64")])
-    """
-    random = np.random.default_rng(seed)
-    start = [x.detach() for x in inputs]
-    weights = [_weights(out, random) for out in _several(function(*start))]
-    for i, x in enumerate(start):
-        if str(x.dtype) != "float64":
-            continue
-        gradient = _gradients(function, start, weights)[i]
-        found = np.zeros(x.shape) if gradient is None else _numpy(gradient)
-        expected = _differences(function, start, i, weights, step)
-        assert_close(found, expected, rtol=rtol, atol=atol, what=f"gradient of input {i} {tuple(x.shape)}")
-
-
-def gradgradcheck(
-    function: Function,
-    inputs: Sequence[fl.Tensor],
-    *,
-    step: float = 1e-6,
-    rtol: float = 1e-5,
-    atol: float = 1e-7,
-    seed: int = 0,
-) -> None:
-    """Raise AssertionError unless the gradients of the gradients of `function` agree with central differences.
-
-    The gradient is taken as a function of the inputs and of the outputs' weights.
-
-    >>> gradgradcheck(lambda x: x * x * x, [fl.tensor([1.0, -2.0], dtype="float64")])
-    """
-    random = np.random.default_rng(seed + 1)
-    start = [x.detach() for x in inputs]
-    weights = [w for w in (_weights(out, random) for out in _several(function(*start))) if w is not None]
-
-    def first(*arguments: fl.Tensor) -> list[fl.Tensor]:
-        values, given = arguments[: len(start)], iter(arguments[len(start) :])
-        outputs = _several(function(*values))
-        chosen = [next(given) if _is_float64(out) else None for out in outputs]
-        found = _gradients_of(outputs, chosen, [x for x in values if x.requires_grad], create_graph=True)
-        return [gradient for gradient in found if gradient is not None]
-
-    def entry(*arguments: fl.Tensor) -> list[fl.Tensor]:
-        # A first derivative needs inputs that require a gradient, even where the check only wants values.
-        live = [x if x.requires_grad or not _is_float64(x) else _leaf(x) for x in arguments]
-        return first(*live)
-
-    gradcheck(entry, [*start, *weights], step=step, rtol=rtol, atol=atol, seed=seed)
-
-
-def _several(outputs: fl.Tensor | Sequence[fl.Tensor]) -> list[fl.Tensor]:
-    return [outputs] if isinstance(outputs, fl.Tensor) else list(outputs)
-
-
-def _is_float64(x: fl.Tensor) -> bool:
-    return str(x.dtype) == "float64"
-
-
-def _weights(out: fl.Tensor, random: np.random.Generator) -> fl.Tensor | None:
-    """Random weights of an output's elements, so that one sum stands for all of them."""
-    if not _is_float64(out):
-        return None
-    return fl.tensor(np.asarray(random.uniform(0.5, 1.5, out.shape)), device=str(out.device))
-
-
-def _leaf(x: fl.Tensor) -> fl.Tensor:
-    leaf = x.detach()
-    leaf.requires_grad = True
-    return leaf
-
-
-def _gradients(
-    function: Function, inputs: Sequence[fl.Tensor], weights: Sequence[fl.Tensor | None]
-) -> list[fl.Tensor | None]:
-    leaves = [_leaf(x) if _is_float64(x) else x for x in inputs]
-    wanted = [x for x in leaves if x.requires_grad]
-    found = iter(_gradients_of(_several(function(*leaves)), weights, wanted, create_graph=False))
-    return [next(found) if x.requires_grad else None for x in leaves]
-
-
-def _gradients_of(
-    outputs: Sequence[fl.Tensor],
-    weights: Sequence[fl.Tensor | None],
-    inputs: Sequence[fl.Tensor],
-    *,
-    create_graph: bool,
-) -> list[fl.Tensor | None]:
-    pairs = [(out, w) for out, w in zip(outputs, weights, strict=True) if w is not None and out.requires_grad]
-    if not pairs:
-        return [None] * len(inputs)
-    outs, starts = [out for out, _ in pairs], [w for _, w in pairs]
-    return list(_core.gradients(outs, starts, list(inputs), retain_graph=create_graph, create_graph=create_graph))
-
-
-def _differences(
-    function: Function, inputs: Sequence[fl.Tensor], i: int, weights: Sequence[fl.Tensor | None], step: float
-) -> Array:
-    base = _numpy(inputs[i])
-    result = np.zeros(base.shape)
-
-    def weighted(values: Array) -> float:
-        moved = [*inputs[:i], fl.tensor(values, device=str(inputs[i].device)), *inputs[i + 1 :]]
-        outputs = _several(function(*moved))
-        return sum(
-            float((_numpy(out) * _numpy(w)).sum()) for out, w in zip(outputs, weights, strict=True) if w is not None
-        )
-
-    for place in np.ndindex(base.shape):
-        above, below = base.copy(), base.copy()
-        above[place] += step
-        below[place] -= step
-        result[place] = (weighted(above) - weighted(below)) / (2 * step)
-    return result
 
 
 def _numpy(values: Any) -> Array:
