@@ -113,7 +113,7 @@ void gradients() {
       const Tensor hidden = op("relu", {op("matmul", {x, weight})});
       const Tensor loss = op("add", {sum(hidden), sum(op("multiply", {wide, wide}))});
       check(first(sum(hidden)) == 8 * 64 * 32, "gradients: the forward pass is wrong");
-      backward(std::span(&loss, 1), {}, {});
+      backward(std::span(&loss, 1), {}, {}, {});
       expect(grad_of(x), 32, "the gradient of a tensor of one thread");
       const Tensor so_far = grad_of(weight);  // others add to it meanwhile
       check(so_far.defined() && std::fmod(first(so_far), 8.0) == 0, "a shared gradient is half added");
@@ -138,7 +138,7 @@ void shared_graphs() {
     at_once(kThreads, [&](int) {
       const Tensor loss = sum(shared);
       try {
-        backward(std::span(&loss, 1), {}, {});
+        backward(std::span(&loss, 1), {}, {}, {});
         ++walked;
       } catch (const Error&) {
         ++refused;
