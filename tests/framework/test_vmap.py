@@ -34,7 +34,7 @@ def examples(case: Case) -> list[list[fl.Tensor]]:
     """For each input, BATCH tensors."""
     draws = [arrays(case, seed) for seed in range(BATCH)]
     kinds = [given.kind for given in case.sample.inputs]
-    dtypes = [{"value": case.dtype, "index": "int64", "bool": "bool"}[kind] for kind in kinds]
+    dtypes = [{"index": "int64", "bool": "bool"}.get(kind, case.dtype) for kind in kinds]
     return [[fl.tensor(draw[i], dtype=dtype) for draw in draws] for i, dtype in enumerate(dtypes)]
 
 
@@ -65,7 +65,7 @@ def test_the_gradients_of_every_op_are_mapped(row: Row) -> None:
     """vmap of a vjp, and vjp of a vmap, against one vjp for each example."""
     for case in small(row, "float64", 40)[:3]:
         each = examples(case)
-        places = [i for i, given in enumerate(case.sample.inputs) if given.kind == "value"]
+        places = [i for i, given in enumerate(case.sample.inputs) if given.kind in ("value", "definite")]
 
         def pulled(*inputs, case=case, places=places):
             def function(*live):
