@@ -77,18 +77,28 @@ def _place_is_free(
         yield "seat", f"every place of {seat.name} is held on {starts_on}; end an appointment first"
 
 
-def _employer_cap_is_kept(session: Session, seat: Seat, person: Person, is_alternate: bool, starts_on: date) -> Broken:
+def _employer_cap_is_kept(
+    session: Session, seat: Seat, person: Person, is_alternate: bool, starts_on: date, ends_on: date | None
+) -> Broken:
     body = session.get_one(Body, seat.body_id)
     if body.employer_cap is None or is_alternate:
         return
-    places = roster_of(session, body, starts_on).places
+    # The first day, and today where the appointment covers it: a date in the past is no way around the cap.
+    today = clock_of(session).now().date()
+    days = [starts_on, today] if starts_on < today and (ends_on is None or today <= ends_on) else [starts_on]
+    told = [text for day in days for text in _over_the_cap(session, body, person, body.employer_cap, day)]
+    for text in dict.fromkeys(told):
+        yield "person", text
+
+
+def _over_the_cap(session: Session, body: Body, person: Person, cap: int, day: date) -> list[str]:
+    places = roster_of(session, body, day).places
     sitting = {people.canonical_id(session, place.holder.person) for place in places if place.holder}
     candidate = people.canonical_id(session, person.id)
     window = current(session).foundation.statement_window_days
-    counted = people.counted_employers(session, sitting | {candidate}, starts_on, window_days=window)
+    counted = people.counted_employers(session, sitting | {candidate}, day, window_days=window)
     names = {number: one.name for number, one in people.organization_names(session).items()}
-    for text in rules.over_the_cap(candidate, sitting, counted, names=names, cap=body.employer_cap):
-        yield "person", text
+    return rules.over_the_cap(candidate, sitting, counted, names=names, cap=cap)
 
 
 def _somebody_runs_the_portal(session: Session, appointment: Appointment, ends_on: date) -> Broken:

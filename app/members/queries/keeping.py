@@ -110,8 +110,28 @@ def belongs_to_nobody_else(session: Session, domain: str, starts_on: date, ends_
             yield "domain", f"belongs to {owner} from {row.starts_on}; end that first"
 
 
-def _domain_ends_after_it_starts(domain: OrganizationDomain, ends_on: date) -> Broken:
-    return ends_after_it_starts(domain.starts_on, ends_on)
+def _domain_ends_well(session: Session, domain: OrganizationDomain, ends_on: date) -> Broken:
+    if ends_on < domain.starts_on:
+        yield from ends_after_it_starts(domain.starts_on, ends_on)
+        return
+    others = sa.select(OrganizationDomain).where(
+        OrganizationDomain.domain == domain.domain, OrganizationDomain.id != domain.id
+    )
+    for row in session.scalars(others.order_by(OrganizationDomain.starts_on)):
+        if Span(row.starts_on, row.ends_on).overlaps(Span(domain.starts_on, ends_on)):
+            owner = session.get_one(Organization, row.organization_id).name
+            yield "ends_on", f"reaches into {row.starts_on}, when the domain is {owner}’s; end it before that"
+
+
+def _domain_has_no_end_yet(domain: OrganizationDomain) -> Broken:
+    if domain.ends_on is not None:
+        yield "ends_on", f"is {domain.ends_on} already; ask the foundation’s staff to set another last day"
+
+
+def _ends_today_or_later(session: Session, ends_on: date) -> Broken:
+    today = clock_of(session).now().date()
+    if ends_on < today:
+        yield "ends_on", f"is before today, {today}; ask the foundation’s staff where it ended earlier"
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
@@ -281,7 +301,7 @@ def add_domain(
     return made
 
 
-@checked(_domain_ends_after_it_starts, refusal=MemberError)
+@checked(_domain_ends_well, refusal=MemberError)
 def end_domain(session: Session, domain: OrganizationDomain, ends_on: date, *, actor: Actor, reason: str) -> None:
     """The last day on which a domain is the organization's."""
     domain.ends_on = ends_on
@@ -295,6 +315,10 @@ def end_domain(session: Session, domain: OrganizationDomain, ends_on: date, *, a
         data={"ends_on": ends_on.isoformat()},
     )
     people.resolve(session)
+
+
+# What a representative may do: end it once, and not in the past, since caps count by the domain (charter 3.3).
+end_own_domain = end_domain.also(_domain_has_no_end_yet, _ends_today_or_later)
 
 
 def _is_not_said(

@@ -104,18 +104,19 @@ def decide_proposal(
     proposal.decided_reason = reason.strip()[:1000]
     session.flush()
     organization = session.get_one(Organization, proposal.organization_id)
-    data = {"organization": organization.public_id, "outcome": outcome.value}
-    record(
-        session,
-        actor=actor,
-        action="members.proposal.decide",
-        thing=proposal.public_id,
-        reason=reason.strip(),
-        data=data,
-    )
     if outcome is not Outcome.ACCEPTED:
+        record(
+            session,
+            actor=actor,
+            action="members.proposal.decide",
+            thing=proposal.public_id,
+            reason=reason.strip(),
+            data={"organization": organization.public_id, "outcome": outcome.value},
+        )
         return proposal
-    because = f"proposed by {organization.name}: {proposal.reason}"[:1000]
+    # The domain or statement has the decision's one entry of the audit log; its reason names the proposal.
+    accepted = f" Accepted: {reason.strip()}" if reason.strip() else ""
+    because = f"proposed by {organization.name} ({proposal.public_id}): {proposal.reason}{accepted}"[:1000]
     first, last = proposal.starts_on, proposal.ends_on
     if proposal.person_id is None:
         add_domain(session, organization, proposal.domain, starts_on=first, ends_on=last, actor=actor, reason=because)

@@ -12,7 +12,7 @@ from app.members import queries
 from app.members.forms import DomainForm, EndForm, MembershipForm, OrganizationForm, PersonForm, RecordForm
 from app.members.models import Membership, Organization, OrganizationDomain
 from app.members.rules import OrganizationKind
-from app.members.views.room import REASON, SPAN, WHO, ask, blueprint, organization_for, row_of
+from app.members.views.room import REASON, SPAN, WHO, WHO_IS_SHOWN, ask, blueprint, organization_for, row_of
 from app.people import queries as people
 
 LAST_DAY = (Field("ends_on", "Last day", "date", "", True), REASON)
@@ -107,8 +107,11 @@ def end_domain(public_id: str) -> Any:
     """Set the last day on which a domain is the organization's."""
     row = row_of(OrganizationDomain, public_id)
     owner = organization_for("members.keep", _owner(row).public_id)
+    is_staff = can(current_user(), "members.edit").allowed
+    change = queries.end_domain if is_staff else queries.end_own_domain
+    lead = "" if is_staff else "Today or later, and once: another last day is the foundation’s staff’s to set."
     return ask(owner, f"{row.domain} is no longer theirs", "End it", "The domain counts until that day.", LAST_DAY,
-               EndForm, queries.end_domain, is_danger=True,
+               EndForm, change, lead=lead, is_danger=True,
                given=lambda session: {"domain": session.get_one(OrganizationDomain, row.id)})  # fmt: skip
 
 
@@ -117,13 +120,13 @@ def end_domain(public_id: str) -> Any:
 def affiliate(public_id: str) -> Any:
     """State that a person works there; a representative proposes it."""
     organization = organization_for("members.keep", public_id)
-    fields, finders = (WHO, *SPAN, REASON), {"person": people.one_person}
     if not can(current_user(), "members.edit").allowed:
         lead = "It counts once the person, or staff, say so too: whom somebody works for is theirs to say."
         return ask(organization, "Propose a person who works there", "Propose it", "It waits for their answer.",
-                   fields, PersonForm, queries.propose_person, lead=lead, finders=finders)  # fmt: skip
-    return ask(organization, "A person who works there", "State it", "It counts at once.", fields, PersonForm,
-               queries.state_person, finders=finders)  # fmt: skip
+                   (WHO_IS_SHOWN, *SPAN, REASON), PersonForm, queries.propose_person, lead=lead,
+                   finders={"person": people.one_shown_person})  # fmt: skip
+    return ask(organization, "A person who works there", "State it", "It counts at once.", (WHO, *SPAN, REASON),
+               PersonForm, queries.state_person, finders={"person": people.one_person})  # fmt: skip
 
 
 def _facts(organization: Organization | None) -> list[Field]:

@@ -13,7 +13,7 @@ from app.checks import Broken, checked, has_reason
 from app.db import clock_of
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries.identities import address_of, chunks, intern_identities
-from app.people.rules import Role
+from app.people.rules import Role, identifies_one_person
 
 HIDDEN_NAME = "a hidden person"
 
@@ -75,13 +75,16 @@ def create_person(session: Session, name: str, email: str = "", *, claimed: bool
     return person
 
 
-def _address_is_nobodys(session: Session, email: str) -> Broken:
+def _address_is_nobodys(session: Session, name: str, email: str) -> Broken:
     carries = (
         sa.select(Person)
         .join(IdentityPerson, IdentityPerson.person_id == Person.id)
         .join(Identity, Identity.id == IdentityPerson.identity_id)
         .where(Identity.address == address_of(email), Identity.address != "")
     )
+    # Many write under a shared or local address: there somebody is only who has the very same name too.
+    if not identifies_one_person(address_of(email)):
+        carries = carries.where(Identity.name == " ".join(name.split()))
     for person in session.scalars(carries.order_by(Person.id).limit(1)):
         yield "email", f"is {shown_name(person)}’s ({person.public_id}) already; open that person"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -253,7 +253,27 @@ def find_person(session: Session, text: str) -> list[Person]:
 
 def one_person(session: Session, text: str) -> Person:
     """The one whom somebody means: by public id, e-mail or exact name. Raises: UnfoundError for none or several."""
-    found = {one.id: one for one in (canonical(session, person) for person in find_person(session, text))}
+    return _the_one(canonical(session, person) for person in find_person(session, text))
+
+
+def one_shown_person(session: Session, text: str) -> Person:
+    """The one whom somebody who is no staff means: by public id or shown name, since addresses are masked for them.
+
+    Raises: UnfoundError for none or several.
+    """
+    key = text.strip().rsplit("/", 1)[-1]
+    exact = session.scalar(sa.select(Person).where(Person.public_id == key))
+    named = sa.select(Person).where(
+        sa.func.lower(Person.name) == " ".join(text.split()).lower(),
+        ~Person.name.contains("@"),
+        Person.merged_into_id.is_(None),
+        Person.hidden_at.is_(None),
+    )
+    return _the_one([canonical(session, exact)] if exact else session.scalars(named.order_by(Person.id).limit(10)))
+
+
+def _the_one(persons: Iterable[Person]) -> Person:
+    found = {one.id: one for one in persons}
     if not found:
         raise UnfoundError("nobody is found so; look at /people and use the public id in the address of their page")
     if len(found) > 1:

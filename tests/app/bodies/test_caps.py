@@ -131,6 +131,17 @@ def test_a_statement_that_was_withdrawn_of_late_still_counts(council):
             sit(session, persons["C"])
 
 
+def test_a_first_day_in_the_past_is_no_way_around_the_cap_of_today(council):
+    db, acme, _blu, persons = council
+    with db.write() as session:
+        works(session, persons["C"], acme, since=DAY)
+        row = bodies.seat_by_key(session, "technical-council", "member")
+        span = {"starts_on": DAY - timedelta(days=30), "actor": STAFF, "reason": "Elected."}
+        with pytest.raises(AppointmentError, match="counts for Acme, as 2 who sit do; the cap is 2"):
+            bodies.appoint(session, row, persons["C"], **span)
+        assert bodies.appoint(session, row, persons["C"], ends_on=DAY - timedelta(days=1), **span).public_id
+
+
 @pytest.fixture
 def council_page(client, governed, clock):
     """On the database of the page: A, of Acme, says today that it is Blu."""

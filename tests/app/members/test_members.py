@@ -91,6 +91,17 @@ def test_a_domain_belongs_to_one_organization_at_a_time_and_may_be_sold(governed
         members.add_domain(session, blu, "acme.com", starts_on=date(2025, 1, 1), actor=STAFF, reason="Bought.")
 
 
+def test_a_later_end_of_a_domain_does_not_reach_into_its_next_owner(governed):
+    with governed.write() as session:
+        acme, blu = organization(session), organization(session, "Blu")
+        first = members.add_domain(session, acme, "acme.com", starts_on=date(2024, 1, 1), actor=STAFF, reason="A.")
+        members.end_domain(session, first, date(2024, 12, 31), actor=STAFF, reason="Sold.")
+        members.add_domain(session, blu, "acme.com", starts_on=date(2025, 1, 1), actor=STAFF, reason="Bought.")
+        with pytest.raises(MemberError, match="reaches into 2025-01-01, when the domain is Blu’s"):
+            members.end_domain(session, first, date(2025, 1, 1), actor=STAFF, reason="One day more.")
+        members.end_domain(session, first, date(2024, 11, 30), actor=STAFF, reason="It was sold earlier.")
+
+
 def test_a_name_is_taken_whatever_its_case_and_an_owner_is_never_owned(governed):
     with governed.write() as session:
         acme = organization(session)

@@ -216,3 +216,78 @@ def test_all_that_is_wrong_with_a_proposal_is_said_at_once(board, enter):
     page = enter("Rita").post(url, data={"domain": "gmail.com", "starts_on": "2026-02-01", "ends_on": "2026-01-01"})
     for text in (b"nobody&#39;s employer", b"is before the first day", b"is empty"):
         assert text in page.data
+
+
+@pytest.fixture
+def domain(governed, board):
+    """The public id of acme.com, Acme's since 2025."""
+    with governed.write() as session:
+        acme = members.organization_by_public_id(session, board["Acme"])
+        added = members.add_domain(session, acme, "acme.com", starts_on=date(2025, 1, 1), actor=STAFF, reason="Theirs.")
+        return added.public_id
+
+
+def test_a_representative_ends_a_domain_once_and_not_before_today_and_staff_choose_the_day(
+    domain, enter, governed, administrator
+):
+    url, rita = f"/organizations/domains/{domain}/end", enter("Rita")
+    early = rita.post(url, data={"ends_on": "2026-01-14", "reason": "Sold."})
+    assert (early.status_code, b"is before today, 2026-01-15" in early.data) == (422, True)
+    assert rita.post(url, data={"ends_on": "2026-01-15", "reason": "Sold."}).status_code == 302
+    for day in ("2027-01-01", "2026-01-15"):
+        again = rita.post(url, data={"ends_on": day, "reason": "Ours again."})
+        assert (again.status_code, b"is 2026-01-15 already" in again.data) == (422, True), day
+    assert row(governed, OrganizationDomain).ends_on == date(2026, 1, 15)
+    for day in (date(2027, 1, 1), date(2025, 12, 31)):
+        assert administrator.post(url, data={"ends_on": day.isoformat(), "reason": "It was so."}).status_code == 302
+        assert row(governed, OrganizationDomain).ends_on == day
+
+
+def test_whose_domain_their_representative_ends_still_counts_for_the_employer_for_ninety_days(
+    domain, board, enter, governed
+):
+    with governed.write() as session:
+        worker = people.create_person(session, "Ada Worker", "ada@acme.com").id
+        people.resolve(session)
+        acme = row_id(session, board["Acme"])
+
+    def counted(day):
+        with governed.read() as session:
+            return people.counted_employers(session, [worker], day, window_days=90)[worker].employers
+
+    url, rita = f"/organizations/domains/{domain}/end", enter("Rita")
+    rita.post(url, data={"ends_on": "2025-06-30", "reason": "Sold."})
+    assert counted(DAY) == (acme,)
+    rita.post(url, data={"ends_on": "2026-01-15", "reason": "Sold."})
+    assert [counted(date(2026, 4, day)) for day in (15, 16)] == [(acme,), ()]
+
+
+def test_a_representative_finds_a_person_by_shown_name_or_public_id_and_by_no_address(board, enter, governed):
+    with governed.write() as session:
+        people.create_person(session, "ann@people.org", "ann@people.org")
+        hidden = people.create_person(session, "Hedy Hidden", "hedy@people.org")
+        people.hide(session, hidden, hidden=True, actor=STAFF, reason="She asked.")
+    url = f"/organizations/{board['Acme']}/people/new"
+    assert "e-mail" not in enter("Rita").get(url).text.split("<main")[1].split("</main>")[0]
+    data = {"starts_on": "2025-03-01", "reason": "On our payroll."}
+    for text in ("wim@people.org", "hedy@people.org", "ann@people.org", "Hedy Hidden"):
+        page = enter("Rita").post(url, data={"person": text, **data})
+        assert (page.status_code, b"nobody is found so" in page.data) == (422, True), text
+    assert row(governed, Proposal) is None
+    assert enter("Rita").post(url, data={"person": "wim worker", **data}).status_code == 302
+    assert enter("Rita").post(url, data={"person": board["Bea"], **data}).status_code == 302
+
+
+@pytest.mark.parametrize("what", ["domains", "people"])
+def test_an_accepted_proposal_has_one_audit_entry_that_names_it(board, enter, governed, administrator, what):
+    data = {"domain": "acme.com", "person": board["Wim"], "starts_on": "2025-01-01", "reason": "Ours."}
+    enter("Rita").post(f"/organizations/{board['Acme']}/{what}/new", data=data)
+    with governed.read() as session:
+        before = session.scalar(sa.select(sa.func.max(AuditEntry.number)))
+    proposal = row(governed, Proposal).public_id
+    answer = {"outcome": "accepted", "reason": "We looked."}
+    assert send(administrator, f"/organizations/proposals/{proposal}", answer).status_code == 302
+    with governed.read() as session:
+        entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.number > before)).one()
+    assert entry.action == {"domains": "members.domain.add", "people": "people.affiliation.state"}[what]
+    assert entry.reason == f"proposed by Acme ({proposal}): Ours. Accepted: We looked."

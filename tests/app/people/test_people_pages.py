@@ -85,6 +85,17 @@ def test_staff_enter_somebody_by_name_and_address_and_nobody_else_does(staff, ad
     assert signed_in(visitor, "p_anybody").post(url, data=data).status_code == 403
 
 
+def test_under_a_shared_address_staff_enter_another_name_and_the_same_name_only_once(staff, governed):
+    with governed.write() as session:
+        people.intern_identities(session, [("git", "Somebody", "root@build.local", "")])
+        people.resolve(session)
+    data = {"name": "Me", "email": "root@build.local", "reason": "Their first change."}
+    assert b"The person is entered" in staff.post("/people/new", data=data, follow_redirects=True).data
+    for name in ("Me", "Somebody"):
+        again = staff.post("/people/new", data={**data, "name": name})
+        assert (again.status_code, f"is {name}’s".encode() in again.data) == (422, True)
+
+
 def test_staff_merge_two_people_and_undo_it(staff, ada, governed):
     second = other(governed)
     page = staff.post(f"/people/{ada}/merge", data={"other": second, "reason": "One person."}, follow_redirects=True)
