@@ -22,7 +22,7 @@ from app.modules.rules import ModulePaths, modules_of
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries import canonical_id, names_of
 from app.people.queries.identities import address_of
-from app.people.rules import identifies_one_person, masked
+from app.people.rules import Role, identifies_one_person, masked
 from app.reviews import difference, rules
 from app.reviews.difference import Place
 from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeState, Review
@@ -216,7 +216,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
         signers = {key: known[key] for key in touched}
         mine = [(row.author_name, row.author_email) for row in [change, *commits[change.id]]]
         authors = frozenset(person for one in mine for person in persons[one].barred)
-        unknown = {address_of(email) or name: (name, email) for name, email in mine
+        unknown = {_who_wrote(name, email): (name, email) for name, email in mine
                    if not persons[name, email].is_settled}  # fmt: skip
         strangers = tuple(sorted(unknown.values()))
         shown = tuple(f"{name} <{masked(email)}>" for name, email in strangers)
@@ -255,24 +255,36 @@ class _Author:
     is_settled: bool
 
 
+def _who_wrote(name: str, email: str) -> tuple[str, str]:
+    """What tells one unknown author from another: the address, and the name beside one that many write under."""
+    address = address_of(email)
+    return ("", address) if identifies_one_person(address) else (name, address)
+
+
 def _authors(session: Session, written: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Author]:
     """(name, e-mail) as written -> the persons whose identities carry the address.
 
-    An address that many write under (noreply, root, a local host) settles only who writes the very same name too.
+    An address that many write under (noreply, root, a local host) settles only who writes the very same name too, and
+    a bot or a tool settles nobody: a person stands behind it, who may be the one that approves.
     """
     rows = session.execute(
-        sa.select(Identity.address, Identity.name, IdentityPerson.person_id)
+        sa.select(Identity.address, Identity.name, IdentityPerson.person_id, IdentityPerson.role)
         .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
         .where(Identity.address.in_({address_of(email) for _name, email in written} - {""}))
         .distinct()
     ).all()
     carriers: dict[str, set[tuple[str, str]]] = {}
+    people: dict[str, set[str]] = {}
     for row in rows:
-        carriers.setdefault(row.address, set()).add((row.name, str(canonical_id(session, row.person_id))))
+        who = row.name, str(canonical_id(session, row.person_id))
+        carriers.setdefault(row.address, set()).add(who)
+        if row.role is Role.PERSON:
+            people.setdefault(row.address, set()).add(row.name)
     found = {}
     for name, email in written:
         known = carriers.get(address_of(email), set())
-        is_settled = bool(known) if identifies_one_person(address_of(email)) else any(one == name for one, _ in known)
+        names = people.get(address_of(email), set())
+        is_settled = bool(names) if identifies_one_person(address_of(email)) else name in names
         found[name, email] = _Author(frozenset(person for _, person in known), is_settled)
     return found
 

@@ -205,6 +205,27 @@ def test_an_address_that_many_write_under_settles_nobody(opened, client, signed_
     assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
 
 
+def test_two_names_under_an_address_that_many_write_under_are_two_strangers(opened, client, signed_in):
+    for name in ("Me", "You"):
+        opened.git("commit", "-q", "--allow-empty", "-s", "-m", f"By {name}", author=(name, "root@build.local"))
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    assert "1 of 3 approvals of this head." in page(client, f"/reviews/{change.public_id}")
+
+
+def test_a_bot_that_is_known_settles_nobody(opened, client, signed_in):
+    bot = ("dependabot[bot]", "dependabot@robots.example")
+    with opened.db.write() as session:
+        people.intern_identities(session, [("git", *bot, "")])
+        people.resolve(session)
+    opened.git("commit", "-q", "--amend", "-s", "-m", "Say two", "--reset-author", author=bot)
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    assert "1 of 2 approvals of this head." in page(client, f"/reviews/{change.public_id}")
+
+
 def test_an_unsigned_commit_is_the_authors_turn(foundation, client):
     foundation.commit("Unsigned", FIX, sign=False)
     foundation.read()
