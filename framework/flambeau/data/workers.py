@@ -91,7 +91,7 @@ class Processes:
             raise self._death(number)
         try:
             kind, data = pickle.loads(end.recv_bytes())  # noqa: S301  # our own worker wrote it
-        except EOFError:
+        except (EOFError, OSError):  # the end of it, or "reset by peer": it died with an order unread
             raise self._death(number) from None
         if kind == "error":
             raise _rebuilt_error(number, *data)
