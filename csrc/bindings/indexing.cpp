@@ -235,7 +235,8 @@ Choice choose(Tensor x, const std::vector<Part>& parts) {
   x = apply_basic(x, basic);
   if (chosen.empty()) {  // True and False alone: from an axis of length 1
     choice.indices.push_back(Tensor::empty(choice.shape, DType::Int64, cpu()));
-    std::fill_n(static_cast<int64_t*>(choice.indices[0].host_data()), choice.indices[0].count(), 0);
+    if (const Tensor& zeros = choice.indices[0]; zeros.count() > 0)  // without elements there is no memory
+      std::fill_n(static_cast<int64_t*>(zeros.host_data()), zeros.count(), 0);
     choice.spans.push_back(1);
     choice.axes.push_back(0);
     choice.x = ops::expand_dims(x, {static_cast<int64_t>(choice.before)});
@@ -334,6 +335,7 @@ std::vector<int64_t> offsets_of(const Choice& choice) {
 
 // Copies `from` (contiguous; axes before, those of the indices, axes after) to the chosen places.
 void write_chosen(const Choice& choice, const Tensor& from) {
+  if (from.count() == 0) return;
   const size_t size = size_of(from.dtype());
   const std::span<const int64_t> shape = choice.x.shape(), strides = choice.x.strides();
   const auto after = choice.before + choice.count;
