@@ -35,7 +35,7 @@ class RefusedError(ValueError):
     @property
     def told(self) -> str:
         """All reasons as one line, for a terminal or a log."""
-        return "; ".join(text for _where, text in self.problems)
+        return "; ".join(f"{where.replace('_', ' ')} {text}" for where, text in self.problems)
 
 
 class UnfoundError(ValueError):

@@ -97,7 +97,7 @@ class Versioned:
     version: Mapped[int] = mapped_column(default=1)
 
     def expect_version(self, seen: str | int | None) -> None:
-        """Check the version that a form was opened with (`ui.version(row)` in it, `request.form["version"]` here).
+        """Check the version that a form was opened with (by `ui.version`; `request.form["version"]` has it here).
 
         Raises: StaleDataError, which becomes the 409 page, when somebody saved the row meanwhile.
         """

@@ -77,13 +77,13 @@ def read(kind: type[Form], sent: Mapping[str, str]) -> Reading:
     """
     filled = {name: text for name, text in sent.items() if text.strip()}
     problems: list[Problem] = []
+    wrong: set[str] = set()
     try:
         form: Form = kind.model_validate(filled)
     except ValidationError as error:
         problems = [_problem(detail) for detail in error.errors()]
         wrong = {problem.where for problem in problems}
         form = _in_part(kind).model_validate({name: text for name, text in filled.items() if name not in wrong})
-    wrong = {problem.where for problem in problems}
     return Reading({name: getattr(form, name) for name in kind.model_fields if name not in wrong}, problems)
 
 
@@ -187,20 +187,20 @@ def send(
         own = {"session": session, "actor": current_user().actor}
         return {name: one for name, one in own.items() if name in checked_change.parameters} | rows | values, unfound
 
-    def broken(session: Session) -> list[Problem]:
-        values, unfound = known(session)
+    def broken(values: dict[str, Any], unfound: list[Problem]) -> list[Problem]:
         problems = [*reading.problems, *unfound]
         return problems + checked_change.broken(values, unreadable={problem.where for problem in problems})
 
     if reading.problems or asks_others:
         with database.read() as session:
-            if problems := broken(session):
+            if problems := broken(*known(session)):
                 return problems
     try:
         with database.write() as session:
-            if problems := [] if asks_others else broken(session):
+            values, unfound = known(session)
+            if problems := unfound if asks_others else broken(values, unfound):
                 return problems
-            onward, said = done(session, checked_change.act(**known(session)[0]))
+            onward, said = done(session, checked_change.act(**values))
     except RefusedError as error:
         return error.problems
     flash(said)

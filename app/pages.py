@@ -120,9 +120,7 @@ def problems(found: Iterable[Any]) -> list[Problem]:
     """
     listed = []
     for one in found:
-        if isinstance(one, Problem):
-            listed.append(one)
-        elif isinstance(one, Mapping):
+        if isinstance(one, Mapping):
             text = str(one["msg"]).removeprefix("Value error, ")
             listed.append(Problem(".".join(str(part) for part in one["loc"]), text))
         else:

@@ -21,6 +21,7 @@ from app.governance.queries import is_governed
 from app.members import queries as members
 from app.members.models import Organization
 from app.people import queries as people
+from app.people.forms import WHO
 from app.people.models import Person
 
 blueprint = Blueprint("bodies", __name__)
@@ -87,7 +88,7 @@ def appoint(key: str) -> Any:
         today = clock_of(session).now().date()
     fields = [
         Field("seat", "Seat", "select", "", True, [(seat.key, seat.name) for seat in seats]),
-        Field("person", "Person", hint="A public id (p_…), an e-mail address or the exact name.", required=True),
+        WHO,
     ]
     if organizations:
         listed = [("", "nobody"), *((one.public_id, one.name) for one in organizations)]

@@ -8,7 +8,7 @@ from app.forms import Form
 
 
 class AskForm(Form):
-    """Which commit of which repository is built."""
+    """Which commit of which repository is built, or released."""
 
     repository: str = Bound(max_length=40)
     commit: str = Bound(max_length=200)

@@ -127,7 +127,8 @@ def ask() -> tuple[str, int] | BaseResponse:
         try:
             planned = queries.plan(settings, session, repository, commit)
         except GitError as error:
-            raise RefusedError([("commit", f"{error}; give a branch's name, or a commit's full hash")]) from None
+            text = f"names nothing to build: {error}; give a branch's name, or a commit's full hash"
+            raise RefusedError([("commit", text)]) from None
         made = [
             queries.request_build(session, planned, current(session).recipe, target=target.key, actor=actor,
                                   is_local=settings.is_local)

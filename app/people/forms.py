@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field as Bound
 
-from app.forms import Form
+from app.forms import Field, Form
 
 Reason = Bound(min_length=1, max_length=1000)
+WHO = Field("person", "Person", hint="A public id (p_…), an e-mail address or the exact name.", required=True)
 
 
 class ReasonForm(Form):

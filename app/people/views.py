@@ -18,7 +18,7 @@ from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
 from app.forms import Field
 from app.people import queries
-from app.people.forms import EnterForm, MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
+from app.people.forms import WHO, EnterForm, MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
 from app.people.models import Affiliation, Identity, IdentityDecision, IdentityPerson, Person
 from app.people.rules import DecisionKind, StatementSource, masked
 from app.sessions import issue_link
@@ -33,7 +33,6 @@ LINK_HOURS = 24
 PAGE_SIZE = 60
 INDEPENDENT = "independent"
 REASON = Field("reason", "Reason", "textarea", "Others can read it.", True)
-WHO = Field("person", "Person", hint="A public id (p_…), an e-mail address or the exact name.", required=True)
 ROLES = (
     ("bot", "a bot"),
     ("landing-bot-for", "a bot that lands other people’s changes"),

@@ -210,7 +210,7 @@ def _are_modules(
 def _gates_are_open(session: Session, settings: Settings, release: Release) -> Broken:
     about = matter(session, settings, release, at=clock_of(session).now())
     for one in closed_gates(session, about, only="sign-offs"):
-        yield "release", f"{one.title}: {one.verdict.reasons[0]}"
+        yield "release", f"is held up by {one.title}: {one.verdict.reasons[0]}"
 
 
 def _person_may_publish(session: Session, settings: Settings, release: Release, person: Person, reason: str) -> Broken:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import forms
 from app.audit import Actor
 from app.auth import Decision, User, access, can, current_user, permission
+from app.builds.forms import AskForm
 from app.checks import Checked, Problem
 from app.contributions.clones import GitError
 from app.contributions.models import Repository
@@ -22,7 +23,7 @@ from app.index.upstream import machine_upstream
 from app.pages import Card, Nav, card
 from app.people.models import Person
 from app.releases import queries
-from app.releases.forms import AskForm, ReasonForm
+from app.releases.forms import ReasonForm
 from app.releases.models import Release
 from app.settings import current_settings
 
@@ -133,7 +134,7 @@ def ask() -> tuple[str, int] | BaseResponse:
         try:
             return queries.request_release(session, current_settings(), repository, commit, actor=actor)
         except GitError as error:
-            raise queries.NotAllowedError([("commit", str(error))]) from None
+            raise queries.NotAllowedError([("commit", f"names nothing to release: {error}")]) from None
 
     sent = forms.send(
         AskForm,

@@ -267,16 +267,18 @@ def _authors(session: Session, written: Collection[tuple[str, str]]) -> dict[tup
     An address that many write under (noreply, root, a local host) settles only who writes the very same name too, and
     a bot or a tool settles nobody: a person stands behind it, who may be the one that approves.
     """
+    same = sa.func.coalesce(Person.merged_into_id, Person.id).label("person")
     rows = session.execute(
-        sa.select(Identity.address, Identity.name, IdentityPerson.person_id, IdentityPerson.role)
+        sa.select(Identity.address, Identity.name, same, IdentityPerson.role)
         .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
+        .join(Person, Person.id == IdentityPerson.person_id)
         .where(Identity.address.in_({address_of(email) for _name, email in written} - {""}))
         .distinct()
     ).all()
     carriers: dict[str, set[tuple[str, str]]] = {}
     people: dict[str, set[str]] = {}
     for row in rows:
-        who = row.name, str(canonical_id(session, row.person_id))
+        who = row.name, str(row.person)
         carriers.setdefault(row.address, set()).add(who)
         if row.role is Role.PERSON:
             people.setdefault(row.address, set()).add(row.name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -34,10 +35,14 @@ class RosterView:
     persons: dict[int, Person]
     organizations: dict[int, Organization]
     employers: dict[int, Counting]
-    names: dict[int, str]
     quorum: Verdict | None
     concerns: tuple[Concern, ...]
     appointments: dict[str, Appointment]
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Organization -> name."""
+        return _names(self.organizations)
 
 
 def bodies(session: Session) -> list[Body]:
@@ -81,14 +86,15 @@ def roster_view(session: Session, body: Body, at: date) -> RosterView:
     held = [one for place in found.places for one in (place.holder, place.alternate) if one] + list(found.without_place)
     persons = people.names_of(session, {one.person for one in held})
     parents = members.parents(session)
-    names = {row.id: row for row in session.scalars(sa.select(Organization))}
+    organizations = {row.id: row for row in session.scalars(sa.select(Organization))}
     window = current(session).foundation.statement_window_days
     employers = people.counted_employers(session, persons, at, window_days=window)
-    groups = {number: names[group_of(number, parents)].name for number in names}
+    names = _names(organizations)
+    groups = {number: names[group_of(number, parents)] for number in names}
     noted = rules.concerns(
         found,
         employers=employers,
-        names={number: row.name for number, row in names.items()},
+        names=names,
         employer_cap=body.employer_cap,
         groups=groups,
         related_cap=body.related_cap,
@@ -104,13 +110,16 @@ def roster_view(session: Session, body: Body, at: date) -> RosterView:
         body,
         found,
         persons,
-        names,
+        organizations,
         employers,
-        {number: row.name for number, row in names.items()},
         quorum,
         tuple(noted),
         {row.public_id: row for row in rows},
     )
+
+
+def _names(organizations: Mapping[int, Organization]) -> dict[int, str]:
+    return {number: row.name for number, row in organizations.items()}
 
 
 def holders(session: Session, body_key: str, at: date, *, seat_key: str | None = None) -> dict[int, date]:
@@ -178,7 +187,7 @@ def held_seats(session: Session, person_id: int, at: datetime) -> tuple[auth.Hel
     A member's seat goes with its membership: while the organization is no member of the tier, its seat is nobody's.
     """
     rows = session.execute(
-        sa.select(Body.key, Body.module_key, Seat.key.label("seat"), Seat.kind, Seat.appointed_by)
+        sa.select(Body.key, Body.module_key, Seat)
         .add_columns(Appointment.is_alternate, Appointment.organization_id)
         .add_columns(Organization.public_id.label("organization"))
         .select_from(Appointment)
@@ -193,19 +202,18 @@ def held_seats(session: Session, person_id: int, at: datetime) -> tuple[auth.Hel
         )
         .order_by(Appointment.id)
     ).all()
-    by_tier = any(row.appointed_by.startswith(_BY_TIER) for row in rows)
+    by_tier = any(tier_of(row.Seat) for row in rows)
     tiers = members.tiers_on(session, at.date()) if by_tier else {}
     return tuple(
         auth.HeldSeat(
             body=row.key,
-            seat=row.seat,
-            kind="alternate" if row.is_alternate else row.kind,
+            seat=row.Seat.key,
+            kind="alternate" if row.is_alternate else row.Seat.kind,
             module=row.module_key,
             organization=row.organization,
         )
         for row in rows
-        if not row.appointed_by.startswith(_BY_TIER)
-        or row.organization_id in tiers.get(row.appointed_by.removeprefix(_BY_TIER), ())
+        if (tier := tier_of(row.Seat)) is None or row.organization_id in tiers.get(tier, ())
     )
 
 

@@ -12,8 +12,9 @@ from app.members import queries
 from app.members.forms import DomainForm, EndForm, MembershipForm, OrganizationForm, PersonForm, RecordForm
 from app.members.models import Membership, Organization, OrganizationDomain
 from app.members.rules import OrganizationKind
-from app.members.views.room import REASON, SPAN, WHO, WHO_IS_SHOWN, ask, blueprint, organization_for, row_of
+from app.members.views.room import REASON, SPAN, WHO_IS_SHOWN, ask, blueprint, organization_for, row_of
 from app.people import queries as people
+from app.people.forms import WHO
 
 LAST_DAY = (Field("ends_on", "Last day", "date", "", True), REASON)
 RECORD = (

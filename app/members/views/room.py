@@ -26,7 +26,6 @@ SPAN = (
     Field("starts_on", "From", "date", "The first day.", True),
     Field("ends_on", "Until", "date", "The last day; leave it empty while it lasts."),
 )
-WHO = Field("person", "Person", hint="A public id (p_…), an e-mail address or the exact name.", required=True)
 WHO_IS_SHOWN = Field("person", "Person", hint="A public id (p_…) or the exact name; addresses are staff’s to look up.",
                      required=True)  # fmt: skip
 

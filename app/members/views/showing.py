@@ -77,6 +77,7 @@ def show(public_id: str) -> str:
             if one.id != organization.id and group_of(one.id, parents) == group
         ]
         user = current_user()
+        keeps = can(user, "members.keep", organization.public_id).allowed
         employed = people.people_of(session, organization.id, limit=PEOPLE_SHOWN)
         return render_template(
             "members/organization.html",
@@ -89,8 +90,8 @@ def show(public_id: str) -> str:
             past=[pair for pair in employed if pair[1].ends_on is not None and pair[1].ends_on < today],
             cards=pages.filled("organization", session, user, organization),
             is_staff=can(user, "members.edit").allowed,
-            keeps=can(user, "members.keep", organization.public_id).allowed,
-            proposed=queries.proposals_of(session, organization),
+            keeps=keeps,
+            proposed=queries.proposals_of(session, organization) if keeps else [],
             sees_dues=can(user, "members.dues", organization.public_id).allowed,
             today=today,
         )

@@ -43,8 +43,9 @@ def _have_identities(session: Session, one: Person, other: Person) -> Broken:
 
 
 def _some_stay(session: Session, person: Person, identities: Collection[Identity]) -> Broken:
-    leaving = {identity.id for identity in identities} & {one.id for one in identities_of(session, person)}
-    if not 0 < len(leaving) < len(identities_of(session, person)):
+    owned = {one.id for one in identities_of(session, person)}
+    leaving = {identity.id for identity in identities} & owned
+    if not 0 < len(leaving) < len(owned):
         yield "identities", "are none or all: choose some, and at least one stays with this person"
 
 

@@ -78,6 +78,8 @@ def counted_employers(
     session: Session, persons: Collection[int], day: date, *, window_days: int
 ) -> dict[int, Counting]:
     """Person -> for whom they count in rolls and caps on a day (charter 3.3), of those of whom anything is said."""
+    if not persons:
+        return {}
     canonical = {person: canonical_id(session, person) for person in persons}
     wanted = set(canonical.values())
     words: dict[int, list[Word]] = defaultdict(list)

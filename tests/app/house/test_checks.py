@@ -43,6 +43,8 @@ def test_a_change_that_keeps_its_rules_is_made_and_one_that_breaks_some_is_told_
     with pytest.raises(RefusedError) as caught:
         stay(date(2026, 1, 2), " ", ends_on=date(2026, 1, 1), guests=5)
     assert [where for where, _ in caught.value.problems] == ["ends_on", "guests", "reason"]
+    said = caught.value.told.split("; ")
+    assert said[:2] == ["ends on is before the first day, 2026-01-02", "guests are 5"]
 
 
 def test_a_rule_speaks_although_another_field_cannot_be_read():

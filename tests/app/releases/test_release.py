@@ -138,9 +138,10 @@ def test_asking_twice_for_one_commit_is_one_release_and_a_typo_is_a_sentence(mak
     assert _start(farm, browser) == _start(farm, browser, farm.commit)
     with farm.db.read() as session:
         repository = session.scalar(sa.text("SELECT public_id FROM repository"))
-    for page in ("/releases", "/builds"):
+    for page, deed in (("/releases", "release"), ("/builds", "build")):
         typo = browser.post(page, data={"repository": repository, "commit": "mian"})
-        assert (typo.status_code, "there is no branch or commit &#39;mian&#39;" in typo.text) == (422, True)
+        said = f"names nothing to {deed}: there is no branch or commit &#39;mian&#39;"
+        assert (typo.status_code, said in typo.text) == (422, True)
         wrong = browser.post(page, data={"repository": "r_none", "commit": ""})
         assert ("is none of those that the portal reads" in wrong.text, "is empty" in wrong.text) == (True, True)
 
