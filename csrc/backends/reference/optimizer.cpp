@@ -1,5 +1,6 @@
 // optimizer.cpp: one step of an optimizer over any number of parameters, in place. Inputs stand in groups of
 // `count` (the first attribute): parameters, gradients, states; the outputs are the parameters and states again.
+#include <array>
 #include <cmath>
 
 #include "values.h"
@@ -7,6 +8,28 @@
 namespace flambeau::reference {
 
 namespace {
+
+// One element of a parameter with what belongs to it, group by group as each_element was told.
+struct Element {
+  Type type;
+  const Walk& walk;
+  double get(size_t group) const { return load_float(type, walk.at(group)); }
+  void set(size_t group, double value) const { store_float(type, walk.at(group), value); }
+};
+
+// Calls `update` for every element of every parameter. `groups` are the groups of inputs that it reads and writes; one
+// that the call lacks is named by another that stands in for it and is then left alone.
+template <class Update>
+fl_status each_element(const fl_call& call, std::array<int64_t, 5> groups, Update update) {
+  const int64_t count = attr_int(call, 0);
+  for (int64_t i = 0; i < count; ++i) {
+    const fl_tensor& parameter = call.inputs[i];
+    auto input = [&](size_t group) { return &call.inputs[groups[group] * count + i]; };
+    Walk walk(parameter.ndim, parameter.shape, {input(0), input(1), input(2), input(3), input(4)});
+    for (; !walk.done(); walk.next()) update(Element{type_of(parameter.dtype), walk});
+  }
+  return FL_OK;
+}
 
 // Attributes: count, lr, momentum, dampening, weight_decay, nesterov, maximize, first.
 fl_status run_sgd_step(const Loop&, const fl_call& call) {
@@ -19,28 +42,20 @@ fl_status run_sgd_step(const Loop&, const fl_call& call) {
   bool maximize = attr_bool(call, 6);
   bool first = attr_bool(call, 7);
   bool has_buffers = call.input_count == 3 * count;
-  for (int64_t i = 0; i < count; ++i) {
-    const fl_tensor& parameter = call.inputs[i];
-    const fl_tensor& buffer = call.inputs[has_buffers ? 2 * count + i : i];
-    Type type = type_of(parameter.dtype);
-    Walk walk(parameter.ndim, parameter.shape, {&parameter, &call.inputs[count + i], &buffer});
-    for (; !walk.done(); walk.next()) {
-      double p = load_float(type, walk.at(0));
-      double step = load_float(type, walk.at(1)) * (maximize ? -1 : 1) + weight_decay * p;
-      if (has_buffers) {
-        double kept = first ? step : momentum * load_float(type, walk.at(2)) + (1 - dampening) * step;
-        store_float(type, walk.at(2), kept);
-        step = nesterov ? step + momentum * kept : kept;
-      }
-      store_float(type, walk.at(0), p - lr * step);
+  return each_element(call, {0, 1, has_buffers ? 2 : 0, 0, 0}, [&](const Element& element) {
+    double p = element.get(0);
+    double step = element.get(1) * (maximize ? -1 : 1) + weight_decay * p;
+    if (has_buffers) {
+      double kept = first ? step : momentum * element.get(2) + (1 - dampening) * step;
+      element.set(2, kept);
+      step = nesterov ? step + momentum * kept : kept;
     }
-  }
-  return FL_OK;
+    element.set(0, p - lr * step);
+  });
 }
 
 // Attributes: count, lr, beta1, beta2, eps, weight_decay, step, maximize.
 fl_status run_adamw_step(const Loop&, const fl_call& call) {
-  int64_t count = attr_int(call, 0);
   double lr = attr_float(call, 1);
   double beta1 = attr_float(call, 2);
   double beta2 = attr_float(call, 3);
@@ -50,23 +65,16 @@ fl_status run_adamw_step(const Loop&, const fl_call& call) {
   double sign = attr_bool(call, 7) ? -1 : 1;
   double correction1 = 1 - std::pow(beta1, step);
   double correction2 = 1 - std::pow(beta2, step);
-  for (int64_t i = 0; i < count; ++i) {
-    const fl_tensor& parameter = call.inputs[i];
-    Type type = type_of(parameter.dtype);
-    Walk walk(parameter.ndim, parameter.shape,
-              {&parameter, &call.inputs[count + i], &call.inputs[2 * count + i], &call.inputs[3 * count + i]});
-    for (; !walk.done(); walk.next()) {
-      double p = load_float(type, walk.at(0)) * (1 - lr * weight_decay);
-      double g = load_float(type, walk.at(1)) * sign;
-      double mean = beta1 * load_float(type, walk.at(2)) + (1 - beta1) * g;
-      double square = beta2 * load_float(type, walk.at(3)) + (1 - beta2) * g * g;
-      store_float(type, walk.at(2), mean);
-      store_float(type, walk.at(3), square);
-      double root = std::sqrt(square / correction2) + eps;
-      store_float(type, walk.at(0), p - lr * (mean / correction1) / root);
-    }
-  }
-  return FL_OK;
+  return each_element(call, {0, 1, 2, 3, 0}, [&](const Element& element) {
+    double p = element.get(0) * (1 - lr * weight_decay);
+    double g = element.get(1) * sign;
+    double mean = beta1 * element.get(2) + (1 - beta1) * g;
+    double square = beta2 * element.get(3) + (1 - beta2) * g * g;
+    element.set(2, mean);
+    element.set(3, square);
+    double root = std::sqrt(square / correction2) + eps;
+    element.set(0, p - lr * (mean / correction1) / root);
+  });
 }
 
 // Attributes: count, lr, beta1, beta2, eps, weight_decay, step, decoupled, maximize.
@@ -83,34 +91,25 @@ fl_status run_adam_step(const Loop&, const fl_call& call) {
   double correction1 = 1 - std::pow(beta1, step);
   double correction2 = 1 - std::pow(beta2, step);
   bool keeps_largest = call.input_count == 5 * count;
-  for (int64_t i = 0; i < count; ++i) {
-    const fl_tensor& parameter = call.inputs[i];
-    Type type = type_of(parameter.dtype);
-    Walk walk(parameter.ndim, parameter.shape,
-              {&parameter, &call.inputs[count + i], &call.inputs[2 * count + i], &call.inputs[3 * count + i],
-               &call.inputs[(keeps_largest ? 4 : 3) * count + i]});
-    for (; !walk.done(); walk.next()) {
-      double p = load_float(type, walk.at(0));
-      double g = load_float(type, walk.at(1)) * sign + (decoupled ? 0 : weight_decay * p);
-      double mean = beta1 * load_float(type, walk.at(2)) + (1 - beta1) * g;
-      double square = beta2 * load_float(type, walk.at(3)) + (1 - beta2) * g * g;
-      store_float(type, walk.at(2), mean);
-      store_float(type, walk.at(3), square);
-      if (keeps_largest) {
-        double before = load_float(type, walk.at(4));
-        square = before > square ? before : square;
-        store_float(type, walk.at(4), square);
-      }
-      double root = std::sqrt(square / correction2) + eps;
-      store_float(type, walk.at(0), p * (decoupled ? 1 - lr * weight_decay : 1) - lr * (mean / correction1) / root);
+  return each_element(call, {0, 1, 2, 3, keeps_largest ? 4 : 3}, [&](const Element& element) {
+    double p = element.get(0);
+    double g = element.get(1) * sign + (decoupled ? 0 : weight_decay * p);
+    double mean = beta1 * element.get(2) + (1 - beta1) * g;
+    double square = beta2 * element.get(3) + (1 - beta2) * g * g;
+    element.set(2, mean);
+    element.set(3, square);
+    if (keeps_largest) {
+      double before = element.get(4);
+      square = before > square ? before : square;
+      element.set(4, square);
     }
-  }
-  return FL_OK;
+    double root = std::sqrt(square / correction2) + eps;
+    element.set(0, p * (decoupled ? 1 - lr * weight_decay : 1) - lr * (mean / correction1) / root);
+  });
 }
 
 // Attributes: count, lr, alpha, eps, weight_decay, momentum, centered, maximize.
 fl_status run_rmsprop_step(const Loop&, const fl_call& call) {
-  int64_t count = attr_int(call, 0);
   double lr = attr_float(call, 1);
   double alpha = attr_float(call, 2);
   double eps = attr_float(call, 3);
@@ -120,78 +119,56 @@ fl_status run_rmsprop_step(const Loop&, const fl_call& call) {
   double sign = attr_bool(call, 7) ? -1 : 1;
   int64_t mean_group = centered ? 3 : 2;
   int64_t buffer_group = momentum == 0 ? 2 : centered ? 4 : 3;
-  for (int64_t i = 0; i < count; ++i) {
-    const fl_tensor& parameter = call.inputs[i];
-    Type type = type_of(parameter.dtype);
-    Walk walk(parameter.ndim, parameter.shape,
-              {&parameter, &call.inputs[count + i], &call.inputs[2 * count + i], &call.inputs[mean_group * count + i],
-               &call.inputs[buffer_group * count + i]});
-    for (; !walk.done(); walk.next()) {
-      double p = load_float(type, walk.at(0));
-      double g = load_float(type, walk.at(1)) * sign + weight_decay * p;
-      double square = alpha * load_float(type, walk.at(2)) + (1 - alpha) * g * g;
-      store_float(type, walk.at(2), square);
-      if (centered) {
-        double mean = alpha * load_float(type, walk.at(3)) + (1 - alpha) * g;
-        store_float(type, walk.at(3), mean);
-        square -= mean * mean;
-      }
-      double step = g / (std::sqrt(square) + eps);
-      if (momentum != 0) {
-        step += momentum * load_float(type, walk.at(4));
-        store_float(type, walk.at(4), step);
-      }
-      store_float(type, walk.at(0), p - lr * step);
+  return each_element(call, {0, 1, 2, mean_group, buffer_group}, [&](const Element& element) {
+    double p = element.get(0);
+    double g = element.get(1) * sign + weight_decay * p;
+    double square = alpha * element.get(2) + (1 - alpha) * g * g;
+    element.set(2, square);
+    if (centered) {
+      double mean = alpha * element.get(3) + (1 - alpha) * g;
+      element.set(3, mean);
+      square -= mean * mean;
     }
-  }
-  return FL_OK;
+    double step = g / (std::sqrt(square) + eps);
+    if (momentum != 0) {
+      step += momentum * element.get(4);
+      element.set(4, step);
+    }
+    element.set(0, p - lr * step);
+  });
 }
 
 // Attributes: count, lr, eps, weight_decay, maximize.
 fl_status run_adagrad_step(const Loop&, const fl_call& call) {
-  int64_t count = attr_int(call, 0);
   double lr = attr_float(call, 1);
   double eps = attr_float(call, 2);
   double weight_decay = attr_float(call, 3);
   double sign = attr_bool(call, 4) ? -1 : 1;
-  for (int64_t i = 0; i < count; ++i) {
-    const fl_tensor& parameter = call.inputs[i];
-    Type type = type_of(parameter.dtype);
-    Walk walk(parameter.ndim, parameter.shape, {&parameter, &call.inputs[count + i], &call.inputs[2 * count + i]});
-    for (; !walk.done(); walk.next()) {
-      double p = load_float(type, walk.at(0));
-      double g = load_float(type, walk.at(1)) * sign + weight_decay * p;
-      double sum = load_float(type, walk.at(2)) + g * g;
-      store_float(type, walk.at(2), sum);
-      store_float(type, walk.at(0), p - lr * g / (std::sqrt(sum) + eps));
-    }
-  }
-  return FL_OK;
+  return each_element(call, {0, 1, 2, 0, 0}, [&](const Element& element) {
+    double p = element.get(0);
+    double g = element.get(1) * sign + weight_decay * p;
+    double sum = element.get(2) + g * g;
+    element.set(2, sum);
+    element.set(0, p - lr * g / (std::sqrt(sum) + eps));
+  });
 }
 
 // Attributes: count, lr, beta1, beta2, weight_decay, maximize.
 fl_status run_lion_step(const Loop&, const fl_call& call) {
-  int64_t count = attr_int(call, 0);
   double lr = attr_float(call, 1);
   double beta1 = attr_float(call, 2);
   double beta2 = attr_float(call, 3);
   double weight_decay = attr_float(call, 4);
   double sign = attr_bool(call, 5) ? -1 : 1;
-  for (int64_t i = 0; i < count; ++i) {
-    const fl_tensor& parameter = call.inputs[i];
-    Type type = type_of(parameter.dtype);
-    Walk walk(parameter.ndim, parameter.shape, {&parameter, &call.inputs[count + i], &call.inputs[2 * count + i]});
-    for (; !walk.done(); walk.next()) {
-      double p = load_float(type, walk.at(0));
-      double g = load_float(type, walk.at(1)) * sign;
-      double mean = load_float(type, walk.at(2));
-      double way = beta1 * mean + (1 - beta1) * g;
-      double step = way > 0 ? 1 : way < 0 ? -1 : way;  // NaN stays
-      store_float(type, walk.at(2), beta2 * mean + (1 - beta2) * g);
-      store_float(type, walk.at(0), p * (1 - lr * weight_decay) - lr * step);
-    }
-  }
-  return FL_OK;
+  return each_element(call, {0, 1, 2, 0, 0}, [&](const Element& element) {
+    double p = element.get(0);
+    double g = element.get(1) * sign;
+    double mean = element.get(2);
+    double way = beta1 * mean + (1 - beta1) * g;
+    double step = way > 0 ? 1 : way < 0 ? -1 : way;  // NaN stays
+    element.set(2, beta2 * mean + (1 - beta2) * g);
+    element.set(0, p * (1 - lr * weight_decay) - lr * step);
+  });
 }
 
 }  // namespace
