@@ -6,9 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "core/apply.h"
 #include "core/tensor.h"
 
 namespace flambeau {
+
+// Sets whether this thread keeps ops for gradients, and puts it back.
+class GradMode {
+ public:
+  explicit GradMode(bool enabled) : before_(grad_enabled()) { set_grad_enabled(enabled); }
+  ~GradMode() { set_grad_enabled(before_); }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+
+ private:
+  bool before_;
+};
 
 // Makes `x` a leaf whose gradient is kept, or an ordinary tensor again. Raises for dtypes without gradients, and for
 // results of ops (detach first).

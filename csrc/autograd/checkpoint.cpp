@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "core/apply.h"
+#include "autograd/autograd.h"
 #include "core/thread_state.h"
 
 namespace flambeau {
@@ -21,15 +21,8 @@ Checkpoint::Saved Checkpoint::take(uint32_t place, const OpRow& row, bool keep) 
     again_.clear();
     {
       Entered entered(this, true);
-      const bool before = grad_enabled();
-      set_grad_enabled(true);
-      try {
-        run_again();
-      } catch (...) {
-        set_grad_enabled(before);
-        throw;
-      }
-      set_grad_enabled(before);
+      GradMode on(true);
+      run_again();
     }
     filled_ = true;
   }

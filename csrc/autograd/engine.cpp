@@ -232,18 +232,26 @@ class Walk {
   Tensor kept(const Tensor& gradient) {
     if (options_.create_graph) return gradient;
     static const OpRow& copy = op_named("copy");
-    const bool own = gradient->use_count() == 1 && gradient->storage && gradient->storage->use_count() == 1 && gradient.contiguous();
-    return own || !gradient.has_value() ? gradient : apply(copy, {gradient});
+    return is_own(gradient) ? gradient : apply(copy, {gradient});
+  }
+  static bool is_own(const Tensor& gradient) {
+    return !gradient.has_value() || (gradient->use_count() == 1 && gradient->storage &&
+                                     gradient->storage->use_count() == 1 && gradient.contiguous());
   }
 
   void accumulate(LeafNode& leaf, Tensor gradient) {
     if (!gradient.defined()) return;
     // Another thread may add to the same leaf: a sum that comes too late is added to what stands there by then. The old
     // gradient dies outside the lock, for its memory may be Python's.
+    const bool as_it_is = options_.create_graph || is_own(gradient);
     for (;;) {
       Tensor before;
       {
         const std::lock_guard only(leaf.lock);
+        if (as_it_is && !leaf.grad.defined()) {
+          std::swap(leaf.grad, gradient);
+          break;
+        }
         before = leaf.grad;
       }
       Tensor next = before.defined() ? added(before, gradient) : kept(gradient);
@@ -277,9 +285,14 @@ class Walk {
     const auto outputs = node.outputs();
     const bool keep = keeps();
     const bool elsewhere = node.extras && node.extras->checkpoint;
+    if (!node.row->saves_inputs && !node.row->saves_outputs) {  // what describes shapes stays, whoever walks
+      for (size_t i = 0; i < inputs.size(); ++i) in[i] = inputs[i].value;
+      for (size_t i = 0; i < outputs.size(); ++i) out[i] = outputs[i].value;
+      return;
+    }
     {
       const std::lock_guard only(node.lock);
-      if (node.released && (node.row->saves_inputs || node.row->saves_outputs)) refuse_second_walk(node);
+      if (node.released) refuse_second_walk(node);
       if (!elsewhere) {
         for (const OpNode::Input& slot : inputs) if (slot.saved) check_version(node, slot.value, slot.version, "input");
         for (const OpNode::Output& slot : outputs) if (slot.saved) check_version(node, slot.value, slot.version, "result");
@@ -299,7 +312,6 @@ class Walk {
 
   // The same from a checkpoint's region. Its tensors were computed beside this graph; they are linked into it here.
   void take_computed_again(OpNode& node, std::span<Tensor> in, std::span<Tensor> out) {
-    if (!node.row->saves_inputs && !node.row->saves_outputs) return;
     Checkpoint::Saved saved = node.extras->checkpoint->take(node.extras->place, *node.row, keeps());
     const auto inputs = node.inputs();
     const auto outputs = node.outputs();
@@ -441,15 +453,6 @@ class Walk {
 };
 
 // Whether ops of the backward pass go on the tape.
-class GradMode {
- public:
-  explicit GradMode(bool enabled) : before_(grad_enabled()) { set_grad_enabled(enabled); }
-  ~GradMode() { set_grad_enabled(before_); }
-
- private:
-  bool before_;
-};
-
 }  // namespace
 
 void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, std::span<const Tensor> inputs,

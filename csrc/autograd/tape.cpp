@@ -112,25 +112,35 @@ void set_requires_grad(const Tensor& x, bool requires_grad) {
 
 bool is_leaf(const Tensor& x) { return x.is_batched() ? is_leaf(x.batch()) : !x->node || static_cast<GradNode&>(*x->node).is_leaf(); }
 
+namespace {
+
+// Where a leaf, or a result that retains it, keeps its gradient; null if it does not. REQUIRES: node.lock is held.
+Tensor* place_of(GradNode& node, uint32_t output) {
+  if (node.is_leaf()) return &static_cast<LeafNode&>(node).grad;
+  if (node.extras)
+    for (auto& [retained, gradient] : node.extras->retained)
+      if (retained == output) return &gradient;
+  return nullptr;
+}
+
+}  // namespace
+
 Tensor grad_of(const Tensor& x) {
   auto* node = static_cast<GradNode*>(x->node.get());
   if (!node) return Tensor();
   const std::lock_guard only(node->lock);
-  if (node->is_leaf()) return static_cast<LeafNode*>(node)->grad;
-  if (node->extras)
-    for (const auto& [output, gradient] : node->extras->retained)
-      if (output == x->node_output) return gradient;
-  return Tensor();
+  const Tensor* place = place_of(*node, x->node_output);
+  return place ? *place : Tensor();
 }
 
 void set_grad(const Tensor& leaf, const Tensor& grad) {
   auto* node = static_cast<GradNode*>(leaf->node.get());
-  Tensor* place = nullptr;
-  if (node && node->is_leaf()) place = &static_cast<LeafNode*>(node)->grad;
-  else if (node && node->extras)
-    for (auto& [output, gradient] : node->extras->retained)
-      if (output == leaf->node_output) place = &gradient;
-  if (!place) {
+  const auto keeps_one = [&] {
+    if (!node) return false;
+    const std::lock_guard only(node->lock);
+    return place_of(*node, leaf->node_output) != nullptr;
+  };
+  if (!keeps_one()) {
     if (!grad.defined()) return;
     raise(ErrorKind::Runtime, "grad: only a tensor made with requires_grad=True keeps a gradient");
   }
@@ -144,7 +154,7 @@ void set_grad(const Tensor& leaf, const Tensor& grad) {
   }
   Tensor before = grad;  // destroyed after the lock is given back
   const std::lock_guard only(node->lock);
-  std::swap(*place, before);
+  std::swap(*place_of(*node, leaf->node_output), before);  // looked for again: another thread may have moved it
 }
 
 void retain_grad(const Tensor& x) {

@@ -43,11 +43,9 @@ std::vector<Tensor> gradients_of(const std::vector<Tensor>& outputs, const py::l
     for (size_t i = 0; i < outs.size() && i < from.size(); ++i)
       if (!from[i].defined() && outs[i].count() == 1) from[i] = full(outs[i].shape(), 1.0, outs[i].dtype(), outs[i].device());
     from = on_tape(from, levels);
-    const bool before = grad_enabled();
-    set_grad_enabled(true);
+    GradMode on(true);
     outs = on_tape(outs, levels);
     ins = on_tape(ins, levels);
-    set_grad_enabled(before);
   }
   const bool create = create_graph ? *create_graph : depends_on_others(outs, ins);
   std::vector<Tensor> found = gradients(outs, from, ins, {.retain_graph = retain_graph, .create_graph = create});

@@ -79,9 +79,10 @@ int32_t merge(Merged& merged, std::span<const Tensor> operands, const Dims& shap
 
 fl_status run(const fl_kernel* kernel, Device* device, const fl_call& call) {
   (void)device;
-  const fl_status status = kernel->run(kernel, nullptr, &call);
-  release_scratch();
-  return status;
+  struct Scratch {
+    ~Scratch() { release_scratch(); }
+  } given_back;
+  return kernel->run(kernel, nullptr, &call);
 }
 
 bool launch_kernel(const OpRow& row, Device* device, const fl_kernel* kernel, const fl_call& call) {

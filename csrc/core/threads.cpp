@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -79,10 +80,16 @@ struct Job : RefCounted<Job> {
   void* context;
   std::atomic<int64_t> next{0};
   std::atomic<int64_t> done{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;  // of the first piece that threw (no memory); the caller throws it when all are done
 
   void run_piece(int64_t piece) {
     const Mark before = my_scratch.mark();
-    body(context, piece * grain, std::min(n, (piece + 1) * grain));
+    try {
+      body(context, piece * grain, std::min(n, (piece + 1) * grain));
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
     my_scratch.rewind(before);
   }
   // Takes pieces until there are none.
@@ -128,6 +135,7 @@ class Pool {
       waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
     }
     for (int64_t done; (done = job->done.load(std::memory_order_acquire)) < job->pieces;) job->done.wait(done);
+    if (job->failed.load(std::memory_order_relaxed)) std::rethrow_exception(job->failure);
   }
 
   void lock() { mutex_.lock(); }
@@ -234,9 +242,11 @@ void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t
     }
     return;
   }
-  thread_state.in_parallel = true;
+  struct InParallel {
+    InParallel() { thread_state.in_parallel = true; }
+    ~InParallel() { thread_state.in_parallel = false; }
+  } here;
   pool().run(n, grain, body, context);
-  thread_state.in_parallel = false;
 }
 
 int32_t thread_count() { return pool().threads(); }

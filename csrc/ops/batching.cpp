@@ -43,6 +43,11 @@ Tensor padded(const Tensor& x, int64_t ndim) {
 
 }  // namespace
 
+void batch_leading(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+                   std::span<Tensor> outputs) {
+  apply(row, all_batched(inputs, batched), attrs, outputs);
+}
+
 void batch_axes(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
                 std::span<Tensor> outputs) {
   std::vector<Attr> moved = copied(attrs);

@@ -8,6 +8,8 @@
 namespace flambeau::ops {
 
 // Every input gets the leading axis (those without are repeated), and ...
+// ... nothing else changes: one more leading axis is one more batch dimension (factorizations, joined indices).
+void batch_leading(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 // ... the axes in the first attribute move up by one: reductions, expand_dims, squeeze.
 void batch_axes(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
 // ... the axis in the first attribute moves up by one: softmax, concat, take_along_axis.

@@ -70,8 +70,11 @@ void require_channels(const OpRow& row, const Dims& x, const Dims& weight, const
 
 // Positions of a kernel `k` long on an axis `n` long.
 int64_t positions(const Geometry& g, size_t axis, int64_t n, int64_t k) {
-  int64_t room = n + g.padding[axis] + g.padding[g.axes() + axis] - g.dilation[axis] * (k - 1) - 1;
-  return room < 0 ? 0 : room / g.stride[axis] + 1;
+  __extension__ typedef __int128 Wide;  // what users write may be any number
+  const Wide whole = Wide(n) + g.padding[axis] + g.padding[g.axes() + axis];
+  if (whole > (int64_t{1} << 60)) return INT64_MAX;  // no memory holds it, and the core says so
+  const Wide room = whole - Wide(g.dilation[axis]) * (k - 1) - 1;
+  return room < 0 ? 0 : static_cast<int64_t>(room) / g.stride[axis] + 1;
 }
 
 Dims convolved_shape(const OpRow& row, const Dims& x, const Dims& weight, const Geometry& g) {
@@ -88,7 +91,7 @@ Dims convolved_shape(const OpRow& row, const Dims& x, const Dims& weight, const 
 }
 
 // Only a batch of x: one more factor of its batch axis. Everything else one by one.
-void batch_leading(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
+void batch_images(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
                    std::span<Tensor> outputs) {
   for (size_t i = 1; i < inputs.size(); ++i)
     if (batched[i]) return batch_one_by_one(row, inputs, batched, attrs, outputs);
@@ -180,7 +183,7 @@ const OpRow& kConvolution = register_op({
         b.give(2, sum(b.grad(), axes, false));
       }
     },
-    .batching = batch_leading,
+    .batching = batch_images,
     .saves_inputs = 3,
     .autocast = Autocast::Lower,
     .ulp = ulps(2, 32, 32),
@@ -235,7 +238,7 @@ const OpRow& kInputGrad = register_op({
       if (b.needs(0)) b.give(0, convolution(b.grad(), b.input(1), geometry));
       if (b.needs(1)) b.give(1, convolution_weight_grad(b.input(0), b.grad(), spatial(b.input(1).shape()), geometry));
     },
-    .batching = batch_leading,
+    .batching = batch_images,
     .saves_inputs = 3,
     .autocast = Autocast::Lower,
     .ulp = ulps(2, 32, 32),

@@ -41,22 +41,6 @@ void infer_square(const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
   out[0] = {inputs[0].shape(), inputs[0].dtype()};
 }
 
-// One more leading axis is one more batch dimension; inputs without it are repeated.
-void batch_leading(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
-                   std::span<Tensor> outputs) {
-  int64_t size = 0;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    if (batched[i]) size = inputs[i].size(0);
-  std::vector<Tensor> all(inputs.begin(), inputs.end());
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (batched[i]) continue;
-    Dims shape = all[i].shape();
-    shape.insert(0, size);
-    all[i] = broadcast_to(expand_dims(all[i], {0}), shape);
-  }
-  apply(row, all, attrs, outputs);
-}
-
 // ---- parts of matrices, for derivatives ----
 
 Tensor adjoint(const Tensor& x) { return swap_last_two(x); }

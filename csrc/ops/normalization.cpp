@@ -129,6 +129,15 @@ std::vector<Sample> with_gradient(std::vector<Sample> samples) {
   return samples;
 }
 
+// The gradients of x, weight and bias by a row that has all of them as its outputs.
+void vjp_by(const OpRow& row, const Backward& b) {
+  std::vector<Tensor> inputs{b.grad(), b.input(0)};
+  if (has(b.inputs, 1)) inputs.push_back(b.input(1));
+  const std::vector<Tensor> grads = apply_all(row, inputs, b.attrs);
+  for (size_t i = 0; i < b.needed.size(); ++i)
+    if (b.needs(i)) b.give(i, grads[i]);
+}
+
 [[maybe_unused]] const OpRow& kLayerNorm = register_op({
     .name = "layer_norm",
     .summary = "x with mean 0 and spread 1 over its last axes (`trailing` of them), times weight, plus bias.",
@@ -147,11 +156,7 @@ std::vector<Sample> with_gradient(std::vector<Sample> samples) {
     },
     .vjp = [](const Backward& b) {
       static const OpRow& row = op_named("layer_norm_grad");
-      std::vector<Tensor> inputs{b.grad(), b.input(0)};
-      if (has(b.inputs, 1)) inputs.push_back(b.input(1));
-      std::vector<Tensor> grads = apply_all(row, inputs, b.attrs);
-      for (size_t i = 0; i < b.needed.size(); ++i)
-        if (b.needs(i)) b.give(i, grads[i]);
+      vjp_by(row, b);
     },
     .batching = batch_rows,
     .saves_inputs = 3,
@@ -209,11 +214,7 @@ std::vector<Sample> with_gradient(std::vector<Sample> samples) {
     },
     .vjp = [](const Backward& b) {
       static const OpRow& row = op_named("rms_norm_grad");
-      std::vector<Tensor> inputs{b.grad(), b.input(0)};
-      if (has(b.inputs, 1)) inputs.push_back(b.input(1));
-      std::vector<Tensor> grads = apply_all(row, inputs, b.attrs);
-      for (size_t i = 0; i < b.needed.size(); ++i)
-        if (b.needs(i)) b.give(i, grads[i]);
+      vjp_by(row, b);
     },
     .batching = batch_rows,
     .saves_inputs = 3,
@@ -293,11 +294,6 @@ std::vector<Sample> channel_samples(bool groups, size_t parameters) {
   return samples;
 }
 
-void give_parameters(const Backward& b, const std::vector<Tensor>& grads) {
-  for (size_t i = 0; i < b.needed.size(); ++i)
-    if (b.needs(i)) b.give(i, grads[i]);
-}
-
 [[maybe_unused]] const OpRow& kGroupNorm = register_op({
     .name = "group_norm",
     .summary = "x (batch, channels, ...) with mean 0 and spread 1 over each of `groups` groups of channels, times weight, "
@@ -323,9 +319,7 @@ void give_parameters(const Backward& b, const std::vector<Tensor>& grads) {
     },
     .vjp = [](const Backward& b) {
       static const OpRow& row = op_named("group_norm_grad");
-      std::vector<Tensor> inputs{b.grad(), b.input(0)};
-      if (has(b.inputs, 1)) inputs.push_back(b.input(1));
-      give_parameters(b, apply_all(row, inputs, b.attrs));
+      vjp_by(row, b);
     },
     .batching = batch_one_by_one,
     .saves_inputs = 3,

@@ -234,20 +234,7 @@ const OpRow& kJoinIndices = register_op({
       }
       out[0] = {inputs[0].shape(), inputs[0].dtype()};
     },
-    .batching = [](const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
-                   std::span<Tensor> outputs) {
-      int64_t size = 0;
-      for (size_t i = 0; i < inputs.size(); ++i)
-        if (batched[i]) size = inputs[i].size(0);
-      std::vector<Tensor> all(inputs.begin(), inputs.end());
-      for (size_t i = 0; i < all.size(); ++i) {
-        if (batched[i]) continue;
-        Dims shape = all[i].shape();
-        shape.insert(0, size);
-        all[i] = broadcast_to(expand_dims(all[i], {0}), shape);
-      }
-      apply(row, all, attrs, outputs);
-    },
+    .batching = batch_leading,
     .differentiable = 0,
     .ulp_note = "an integer",
     .samples = {{{indices_below({}, 5)}, {Dims{5}, Dims{0}}},

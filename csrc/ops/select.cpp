@@ -77,7 +77,9 @@ const OpRow& kWhere = register_op({
 
 }  // namespace
 
-Tensor cast_back(const Tensor& g, DType dtype) { return cast(is_complex(dtype) ? g : real(g), dtype); }
+Tensor cast_back(const Tensor& g, DType dtype) {
+  return is_complex(g.dtype()) && !is_complex(dtype) ? cast(real(g), dtype) : cast(g, dtype);
+}
 
 Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) { return apply(kWhere, {condition, x, y}); }
 

@@ -70,6 +70,9 @@ struct Padded {
 template <class T>
 T* copy_padded(const T* x, int64_t planes, const std::array<int64_t, 3>& size, const std::array<int64_t, 3>& before,
                const Padded& padded) {
+  const double elements = double(planes) * double(padded.size[0]) * double(padded.size[1]) * double(padded.phases) *
+                          double(padded.columns);
+  if (elements > 0x1p56) return nullptr;  // padding may be any number
   const int64_t plane = padded.plane(), row = padded.row();
   T* to = static_cast<T*>(host->scratch(size_t(planes * plane + kRoom) * sizeof(T)));
   if (!to) return nullptr;
