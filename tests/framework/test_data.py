@@ -99,6 +99,15 @@ def test_a_new_loader_goes_on_where_another_stood(kind: dict[str, Any], stop: in
     assert given[:8] == expected
 
 
+def test_going_on_leaves_the_seed_of_a_sampler_of_one_s_own() -> None:
+    whole = numbers(data.DataLoader(Squares(), sampler=data.RandomSampler(Squares(), seed=5), seed=1))
+    first, second = (data.DataLoader(Squares(), sampler=data.RandomSampler(Squares(), seed=5), seed=1) for _ in "ab")
+    begun = iter(first)
+    given = [next(begun)["y"].tolist() for _ in range(3)]
+    second.load_state_dict(first.state_dict())
+    assert given + numbers(second) == whole
+
+
 def test_a_stream_goes_on_and_threads_keep_its_order() -> None:
     for kind in KINDS:
         loader = data.DataLoader(Counting(), batch_size=3, **kind)

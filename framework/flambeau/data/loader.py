@@ -76,11 +76,14 @@ class DataLoader:
         self.drop_last = drop_last
         self.batch_sampler: Iterable[list[int]] | None = None
         self.sampler: Iterable[int] | None = None
+        self._shuffle: RandomSampler | None = None  # the order where it is this loader's own and follows from its seed
         if not streams:
             self.sampler = sampler
             if batch_sampler is None:
-                if sampler is None:
-                    self.sampler = RandomSampler(dataset, seed=self.seed) if shuffle else SequentialSampler(dataset)
+                if shuffle:
+                    self.sampler = self._shuffle = RandomSampler(dataset, seed=self.seed)
+                elif sampler is None:
+                    self.sampler = SequentialSampler(dataset)
                 batch_sampler = BatchSampler(self.sampler or (), batch_size, drop_last)
             self.batch_sampler = batch_sampler
         else:
@@ -128,8 +131,8 @@ class DataLoader:
         if not isinstance(state_dict, dict) or not {"epoch", "given", "seed"} <= set(state_dict):
             raise ValueError("load_state_dict: a loader's state has the entries epoch, given and seed")
         self._epoch, self._given, self.seed = (int(state_dict[name]) for name in ("epoch", "given", "seed"))
-        if isinstance(self.sampler, RandomSampler):
-            self.sampler.seed = self.seed
+        if self._shuffle is not None:
+            self._shuffle.seed = self.seed
         self._opened = False
 
     # ---- examples by number ----
