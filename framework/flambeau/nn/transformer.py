@@ -67,6 +67,8 @@ class _TransformerLayer(Module):
 class TransformerEncoderLayer(_TransformerLayer):
     """Attention of a sequence to itself, then two linear layers. Shapes and masks as of MultiheadAttention.
 
+    is_causal is a hint about the mask, as there: ValueError without one.
+
     >>> TransformerEncoderLayer(8, 2, 16, batch_first=True)(fl.ones((3, 5, 8))).shape
     (3, 5, 8)
     """
@@ -79,12 +81,12 @@ class TransformerEncoderLayer(_TransformerLayer):
         is_causal: bool = False,
     ) -> fl.Tensor:
         x = self._around(1, src, lambda x: self.self_attn(
-            x, x, x, src_key_padding_mask, need_weights=False, attn_mask=src_mask)[0])
+            x, x, x, src_key_padding_mask, need_weights=False, attn_mask=src_mask, is_causal=is_causal)[0])
         return self._around(2, x, self._feed_forward)
 
 
 class TransformerDecoderLayer(_TransformerLayer):
-    """Attention of a sequence to itself, then to `memory`, then two linear layers.
+    """Attention of a sequence to itself, then to `memory`, then two linear layers. Masks as of the encoder's layer.
 
     >>> TransformerDecoderLayer(8, 2, 16)(fl.ones((5, 3, 8)), fl.ones((7, 3, 8))).shape
     (5, 3, 8)
@@ -107,9 +109,10 @@ class TransformerDecoderLayer(_TransformerLayer):
         memory_is_causal: bool = False,
     ) -> fl.Tensor:
         x = self._around(1, tgt, lambda x: self.self_attn(
-            x, x, x, tgt_key_padding_mask, need_weights=False, attn_mask=tgt_mask)[0])
+            x, x, x, tgt_key_padding_mask, need_weights=False, attn_mask=tgt_mask, is_causal=tgt_is_causal)[0])
         x = self._around(2, x, lambda x: self.multihead_attn(
-            x, memory, memory, memory_key_padding_mask, need_weights=False, attn_mask=memory_mask)[0])
+            x, memory, memory, memory_key_padding_mask, need_weights=False, attn_mask=memory_mask,
+            is_causal=memory_is_causal)[0])
         return self._around(3, x, self._feed_forward)
 
 
@@ -131,7 +134,7 @@ class TransformerEncoder(Module):
         is_causal: bool = False,
     ) -> fl.Tensor:
         for layer in self.layers:
-            src = layer(src, mask, src_key_padding_mask)
+            src = layer(src, mask, src_key_padding_mask, is_causal)
         return src if self.norm is None else self.norm(src)
 
 
@@ -157,7 +160,8 @@ class TransformerDecoder(Module):
         memory_is_causal: bool = False,
     ) -> fl.Tensor:
         for layer in self.layers:
-            tgt = layer(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
+            tgt = layer(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
+                        tgt_is_causal, memory_is_causal)
         return tgt if self.norm is None else self.norm(tgt)
 
 
