@@ -71,7 +71,7 @@ def load_pt(path: str | os.PathLike[str]) -> Any:
     """What a file of torch.save holds: dicts, lists and tuples of tensors, numbers and words. No code of it runs.
 
     Raises: ValueError that says what is wrong, for anything else: modules and other objects, a file cut off, strides
-    beyond a storage, the format from before PyTorch 1.6.
+    beyond a storage, the format from before PyTorch 1.6. OSError if it cannot be opened.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "net.pt"
@@ -81,23 +81,22 @@ def load_pt(path: str | os.PathLike[str]) -> Any:
     ValueError: load_pt: ...net.pt is not a zip archive; ...
     """
     name = os.fspath(path)
-    if not zipfile.is_zipfile(name):
-        raise ValueError(f"load_pt: {name} is not a zip archive; files from before PyTorch 1.6, and others, are not "
-                         "read: load it in PyTorch and save it again, or as safetensors")
-    try:
-        with zipfile.ZipFile(name) as archive:
-            return _Reader(name, archive).read()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RecursionError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"load_pt: {name} is damaged: {error}") from error
+    with open(name, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"load_pt: {name} is not a zip archive; files from before PyTorch 1.6, and others, are "
+                             "not read: load it in PyTorch and save it again, or as safetensors")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _Reader(name, archive, os.fstat(file.fileno()).st_size).read()
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RecursionError) as error:
+            raise ValueError(f"load_pt: {name} is damaged: {error}") from error
 
 
 class _Reader:
-    def __init__(self, name: str, archive: zipfile.ZipFile) -> None:
+    def __init__(self, name: str, archive: zipfile.ZipFile, length: int) -> None:
         self.name = name
         self.archive = archive
-        self.length = os.path.getsize(name)
+        self.length = length
         self.members: dict[str, zipfile.ZipInfo] = {}
         for info in archive.infolist():
             if info.filename in self.members:

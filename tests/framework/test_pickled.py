@@ -190,3 +190,10 @@ def test_any_byte_may_be_wrong_or_the_file_end_anywhere(
     else:
         told = "load_pt: it was still good"
     assert told.startswith("load_pt: ")
+
+
+def test_a_file_that_cannot_be_opened_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"typo\.pt"):
+        fl.load_pt(tmp_path / "typo.pt")
+    with pytest.raises(IsADirectoryError):
+        fl.load_pt(tmp_path)
