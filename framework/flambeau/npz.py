@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import flambeau as fl
+from flambeau.whole_files import written_whole
 
 
 def save_npz(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str], *, compressed: bool = False) -> None:
@@ -29,20 +29,12 @@ def save_npz(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str], *, 
         if not isinstance(name, str) or not isinstance(tensor, fl.Tensor):
             raise TypeError(f"save_npz: {name!r} is a {type(tensor).__name__}; names are words and values tensors")
         arrays[name] = tensor.detach().to("cpu").numpy()
-    target = Path(path)
-    # Beside the target, so that the last step is a rename within one file system.
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        with partial.open("xb") as file:
-            # Not savez(**arrays): a tensor may be named "file".
-            method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
-            with zipfile.ZipFile(file, "w", method) as archive:
-                for name, array in arrays.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        numpy.lib.format.write_array(member, array, allow_pickle=False)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    # Not savez(**arrays): a tensor may be named "file".
+    method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with written_whole(path) as file, zipfile.ZipFile(file, "w", method) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                numpy.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def load_npz(path: str | os.PathLike[str]) -> dict[str, fl.Tensor]:
@@ -57,6 +49,6 @@ def load_npz(path: str | os.PathLike[str]) -> dict[str, fl.Tensor]:
             if not hasattr(archive, "files"):
                 raise ValueError("it is a single array; numpy.load reads it")
             return {name: fl.tensor(archive[name]) for name in archive.files}
-    except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, MemoryError, zipfile.BadZipFile,
-            zipfile.error) as error:
+    except (ValueError, TypeError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile,
+            zlib.error) as error:  # a RuntimeError where a member is encrypted
         raise ValueError(f"load_npz: {os.fspath(path)} is not read: {error}") from error

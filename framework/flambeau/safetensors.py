@@ -10,21 +10,19 @@ import json
 import math
 import mmap
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.whole_files import written_whole
 
 _DTYPES = {"BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16",
            "U32": "uint32", "U64": "uint64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
            "C64": "complex64"}
 _CODES = {name: code for code, name in _DTYPES.items()}
-_WIDTHS = {"BOOL": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "U16": 2, "U32": 4, "U64": 8, "F16": 2, "BF16": 2,
-           "F32": 4, "F64": 8, "C64": 8}
+_WIDTHS = {code: _core.dtype(name).itemsize for code, name in _DTYPES.items()}
 _OTHERS = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2"}
 _LARGEST_HEADER = 100_000_000  # what the format's own library accepts
 _METADATA = "__metadata__"
@@ -49,21 +47,11 @@ def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str],
     >>> load(path)["weight"].tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    target = Path(path)
     header, ordered = _header(tensors, metadata)
-    # Beside the target, so that the last step is a rename within one file system.
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        with partial.open("xb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            for tensor in ordered:
-                file.write(_core.bytes_of(tensor))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for tensor in ordered:
+            file.write(_core.bytes_of(tensor))
 
 
 def load(path: str | os.PathLike[str], device: _core.Device | str | None = None) -> dict[str, fl.Tensor]:

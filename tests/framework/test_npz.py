@@ -46,3 +46,32 @@ def test_what_is_no_archive_of_arrays_is_a_value_error(tmp_path: Path) -> None:
             fl.load_npz(path)
     with pytest.raises(FileNotFoundError):
         fl.load_npz(tmp_path / "none.npz")
+
+
+def test_damaged_and_encrypted_members_are_value_errors(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    fl.save_npz({"x": fl.arange(1000)}, path, compressed=True)
+    whole = path.read_bytes()
+    start = 30 + int.from_bytes(whole[26:28], "little") + int.from_bytes(whole[28:30], "little")
+    path.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
+    with pytest.raises(ValueError, match=r"load_npz: .*decompressing"):
+        fl.load_npz(path)
+    flags = whole.index(b"PK\x01\x02") + 8  # of the member in the directory; the lowest says encrypted
+    marked = bytearray(whole)
+    for place in (6, flags):
+        marked[place] |= 1
+    path.write_bytes(marked)
+    with pytest.raises(ValueError, match=r"load_npz: .*encrypted"):
+        fl.load_npz(path)
+
+
+def test_an_archive_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError("the disk is full")
+
+    fl.save_npz({"x": fl.ones(1)}, tmp_path / "a.npz")
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(OSError, match="the disk is full"):
+        fl.save_npz({"x": fl.zeros(1)}, tmp_path / "a.npz")
+    assert fl.load_npz(tmp_path / "a.npz")["x"].tolist() == [1.0]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
