@@ -157,7 +157,8 @@ def _markdown_line(row: Row) -> str:
     ulp = " / ".join(f"{row.ulp[dtype]:g}" for dtype in ("float16", "float32", "float64")) + star
     if any(row.ulp[dtype] for dtype in COMPLEX):
         ulp += ", " + " / ".join(f"{row.ulp[dtype]:g}" for dtype in COMPLEX)
-    return f"| `{row.signature}` | {row.summary} | {kind} | {gradient} | {ulp} | {row.ulp_note} |"
+    summary, note = (text.replace("|", "\\|") for text in (row.summary, row.ulp_note))  # else they end the cell
+    return f"| `{row.signature}` | {summary} | {kind} | {gradient} | {ulp} | {note} |"
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
