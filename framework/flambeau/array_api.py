@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from . import _core
 from ._core import DType, Tensor
 from .dtypes import isdtype, result_type
@@ -153,9 +155,8 @@ def var(
     """The variance: squared distances from the mean, summed and divided by (count - correction)."""
     if not isdtype(x.dtype, "real floating"):
         raise _core.DTypeError(f"var: x is {x.dtype}; cast with x.astype(fl.float32)")
-    count = x.size if axis is None else 1
-    for a in () if axis is None else (axis,) if isinstance(axis, int) else axis:
-        count *= x.shape[_axis("var", a, x.ndim)]
+    axes = () if axis is None else (axis,) if isinstance(axis, int) else axis
+    count = x.size if axis is None else math.prod(x.shape[_axis("var", a, x.ndim)] for a in axes)
     away = x - _op["mean"](x, axis, True)
     total = _op["sum"](away * away, axis, keepdims)
     divisor = count - correction
@@ -198,9 +199,7 @@ def prod(
     rest = [a for a in range(x.ndim) if a not in axes]
     kept = tuple(1 if a in axes else size for a, size in enumerate(x.shape))
     shape = kept if keepdims else tuple(x.shape[a] for a in rest)
-    count = 1
-    for a in axes:
-        count *= x.shape[a]
+    count = math.prod(x.shape[a] for a in axes)
     if count == 0:
         return _full_ones(shape, x)
     lines = _op["permute_dims"](x, [*rest, *axes]).reshape(-1 if x.size else 0, count)
@@ -282,7 +281,7 @@ def tile(x: Tensor, repetitions: tuple[int, ...], /) -> Tensor:
     """
     times = [repetitions] if isinstance(repetitions, int) else list(repetitions)
     if min(times, default=0) < 0:
-        raise ValueError(f"tile: repetitions is {tuple(repetitions)} and must be at least 0")
+        raise ValueError(f"tile: repetitions is {repetitions} and must be at least 0")
     ndim = max(x.ndim, len(times))
     times = [1] * (ndim - len(times)) + times
     sizes = [1] * (ndim - x.ndim) + list(x.shape)
@@ -315,14 +314,8 @@ def tensordot(
     left = [a for a in range(x1.ndim) if a not in first]
     right = [a for a in range(x2.ndim) if a not in second]
     shape = [x1.shape[a] for a in left] + [x2.shape[a] for a in right]
-    inner = 1
-    for size in sizes:
-        inner *= size
-    rows, columns = 1, 1
-    for a in left:
-        rows *= x1.shape[a]
-    for a in right:
-        columns *= x2.shape[a]
+    inner = math.prod(sizes)
+    rows, columns = math.prod(x1.shape[a] for a in left), math.prod(x2.shape[a] for a in right)
     a = _op["permute_dims"](x1, [*left, *first]).reshape(rows, inner)
     b = _op["permute_dims"](x2, [*second, *right]).reshape(inner, columns)
     return _op["matmul"](a, b).reshape(shape)

@@ -118,13 +118,13 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DType | None = None, device: o
 
 def fftshift(x: Tensor, /, *, axes: int | Sequence[int] | None = None) -> Tensor:
     """With the zero frequency in the middle of these axes (all if not given)."""
-    chosen = _axes(x, axes)
+    chosen = _axes("fftshift", x, axes)
     return roll(x, tuple(x.shape[a] // 2 for a in chosen), axis=chosen) if chosen else x
 
 
 def ifftshift(x: Tensor, /, *, axes: int | Sequence[int] | None = None) -> Tensor:
     """The inverse of `fftshift`."""
-    chosen = _axes(x, axes)
+    chosen = _axes("ifftshift", x, axes)
     return roll(x, tuple(-(x.shape[a] // 2) for a in chosen), axis=chosen) if chosen else x
 
 
@@ -201,10 +201,10 @@ def _axis(op: str, x: Tensor, axis: int) -> int:
     return axis + x.ndim if axis < 0 else axis
 
 
-def _axes(x: Tensor, axes: int | Sequence[int] | None) -> tuple[int, ...]:
+def _axes(op: str, x: Tensor, axes: int | Sequence[int] | None) -> tuple[int, ...]:
     if axes is None:
         return tuple(range(x.ndim))
-    return tuple(_axis("fftshift", x, a) for a in ([axes] if isinstance(axes, int) else axes))
+    return tuple(_axis(op, x, a) for a in ([axes] if isinstance(axes, int) else axes))
 
 
 def _require_inexact(op: str, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import flambeau as fl
 import numpy as np
 import pytest
 from flambeau import _core
+from flambeau.nn import functional as losses
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,15 @@ from flambeau import _core
         (lambda: np.ones(2) * fl.ones(2), TypeError, "make a tensor of it with fl.asarray"),
         (lambda: fl.ones(2) @ 3, fl.ShapeError, "matmul"),
         (lambda: fl.devices.load("/nowhere/lib.so"), fl.DeviceError, "cannot open the backend"),
+        (lambda: fl.tile(fl.ones(2), -1), ValueError, "tile: repetitions is -1 and must be at least 0"),
+        (lambda: fl.fft.ifftshift(fl.ones(2), axes=1), IndexError, "ifftshift: axis 1"),
+        (lambda: fl.nn.ParameterDict({"a": 1.0}), TypeError, "ParameterDict: 1.0 is not a tensor"),
+        (lambda: losses.cross_entropy(fl.ones((1, 2)), fl.tensor([0]), fl.ones(3)), fl.ShapeError,
+         "cross_entropy: weight is (3,)"),
+        (lambda: losses.triplet_margin_with_distance_loss(*[fl.ones((1, 2))] * 3, reduction="all"), ValueError,
+         "triplet_margin_with_distance_loss: "),
+        (lambda: losses.triplet_margin_loss(*[fl.ones((1, 2))] * 3, reduction="all"), ValueError,
+         "triplet_margin_loss: "),
         (lambda: fl.fooo, AttributeError, "has no attribute 'fooo'"),
     ],
 )

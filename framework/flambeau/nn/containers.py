@@ -186,11 +186,11 @@ class ParameterList(Module):
         return list(self)[index]
 
     def __setitem__(self, index: int, value: fl.Tensor) -> None:
-        setattr(self, str(range(len(self))[index]), _parameter(value))
+        setattr(self, str(range(len(self))[index]), _parameter(self, value))
 
     def append(self, value: fl.Tensor) -> Self:
         """Add a parameter at the end."""
-        setattr(self, str(len(self)), _parameter(value))
+        setattr(self, str(len(self)), _parameter(self, value))
         return self
 
     def extend(self, values: Iterable[fl.Tensor]) -> Self:
@@ -221,7 +221,7 @@ class ParameterDict(Module):
         return value
 
     def __setitem__(self, name: str, value: fl.Tensor) -> None:
-        self.register_parameter(name, _parameter(value))
+        self.register_parameter(name, _parameter(self, value))
 
     def __delitem__(self, name: str) -> None:
         self[name]
@@ -252,9 +252,9 @@ class ParameterDict(Module):
         return ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.items())
 
 
-def _parameter(value: fl.Tensor) -> Parameter:
+def _parameter(owner: Module, value: fl.Tensor) -> Parameter:
     if not isinstance(value, fl.Tensor):
-        raise TypeError(f"ParameterList: {value!r} is not a tensor")
+        raise TypeError(f"{type(owner).__name__}: {value!r} is not a tensor")
     return value if isinstance(value, Parameter) else Parameter(value)
 
 

@@ -71,11 +71,11 @@ def _weighted_cross_entropy(
     input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor, ignore_index: int, reduction: Reduction, smoothing: float
 ) -> fl.Tensor:
     rows, classes = _rows_of("cross_entropy", input, target)
+    weight = _class_weights("cross_entropy", weight, rows)
     logarithms = log_softmax(rows, dim=1)
     picked = nll_loss(logarithms, classes, weight, ignore_index, reduction)
     if not smoothing:
         return fl.reshape(picked, target.shape) if reduction == "none" else picked
-    weight = _class_weights("cross_entropy", weight, rows)
     kept, index = _readable(classes, rows.shape[1], ignore_index)
     spread = fl.where(kept, -fl.sum(logarithms * weight, axis=1), 0.0)
     if reduction == "sum":

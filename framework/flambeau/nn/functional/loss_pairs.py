@@ -132,9 +132,8 @@ def triplet_margin_loss(
 
     swap: the positive's distance to the negative counts if it is smaller. Source: Balntas and others, 2016.
     """
-    return triplet_margin_with_distance_loss(
-        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
-        swap=swap, reduction=reduction)
+    return _triplet("triplet_margin_loss", (anchor, positive, negative), lambda a, b: pairwise_distance(a, b, p, eps),
+                    margin, swap, reduction)
 
 
 def triplet_margin_with_distance_loss(
@@ -148,11 +147,23 @@ def triplet_margin_with_distance_loss(
     reduction: Reduction = "mean",
 ) -> fl.Tensor:
     """triplet_margin_loss with a distance of your own."""
-    distance = distance_function or pairwise_distance
+    return _triplet("triplet_margin_with_distance_loss", (anchor, positive, negative),
+                    distance_function or pairwise_distance, margin, swap, reduction)
+
+
+def _triplet(
+    function: str,
+    points: tuple[fl.Tensor, fl.Tensor, fl.Tensor],
+    distance: Callable[[fl.Tensor, fl.Tensor], fl.Tensor],
+    margin: float,
+    swap: bool,
+    reduction: Reduction,
+) -> fl.Tensor:
+    anchor, positive, negative = points
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = fl.minimum(far, distance(positive, negative))
-    return reduced("triplet_margin_loss", fl.maximum(margin + near - far, 0.0), reduction)
+    return reduced(function, fl.maximum(margin + near - far, 0.0), reduction)
 
 
 def poisson_nll_loss(
