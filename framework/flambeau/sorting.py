@@ -170,7 +170,7 @@ def cumulative_sum(
 ) -> Tensor:
     """Running sums along an axis, which must be said unless x has one dimension; with include_initial from a 0 on.
 
-    bool and integers narrower than int64 are summed as int64 unless dtype says otherwise.
+    bool and integers are summed as int64, unsigned ones as uint64, unless dtype says otherwise.
 
     >>> import flambeau as fl
     >>> fl.cumulative_sum(fl.tensor([1, 2, 3]), include_initial=True)

@@ -73,9 +73,11 @@ class Hooked:
         return self._register("load_pre", hook)
 
     def register_load_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
-        """Call hook(layer, incompatible_keys) after loading; it may take names out of the two lists.
+        """Call hook(layer, incompatible_keys) when names are compared, before values are copied.
 
-        The lists are of the whole module that was loaded, each name with its path.
+        It may take names out of the two lists.
+
+        The lists are of the whole module that is loaded, each name with its path.
         """
         return self._register("load_post", hook)
 

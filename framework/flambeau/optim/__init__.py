@@ -1,4 +1,4 @@
-"""Optimizers, with PyTorch's names and semantics; each step is one native call: see docs/nn.md."""
+"""Optimizers, with PyTorch's names and semantics; a step is one native call, but in Muon and LBFGS: see docs/nn.md."""
 
 from flambeau.optim import lr_scheduler, swa_utils
 from flambeau.optim.adam import Adam, AdamW
