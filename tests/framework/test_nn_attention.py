@@ -188,6 +188,12 @@ def heads(**options: Any) -> Any:
     (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, enable_gqa=True), "needs heads"),
     (lambda: functional.scaled_dot_product_attention(fl.zeros((3, 2, 3)), *[fl.zeros((2, 2, 3))] * 2, enable_gqa=True),
      "divide the first"),
+    (lambda: nn.TransformerEncoderLayer(8, 2)(fl.zeros((5, 8)), is_causal=True), "pass the mask too"),
+    (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 1)(fl.zeros((5, 8)), is_causal=True),
+     "pass the mask too"),
+    *[(lambda option=option: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2), 1)(
+        *[fl.zeros((5, 8))] * 2, **{option: True}), "pass the mask too")
+      for option in ("tgt_is_causal", "memory_is_causal")],
     (lambda: nn.TransformerEncoderLayer(8, 2, activation="sin"), 'it is "relu"'),
     (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 0), "at least one"),
 ])

@@ -34,7 +34,7 @@ def scaled_dot_product_attention(
     _check_shapes(query, key, value)
     heads = None
     if enable_gqa:
-        query, key, value, heads = _grouped(query, key, value, attn_mask)
+        query, key, value, heads = _grouped(query, key, value)
         if attn_mask is not None and attn_mask.ndim > 2 and heads is not None:
             attn_mask = _grouped_mask(attn_mask, heads)
     weights, seen = attention_weights(query, key, attn_mask, is_causal, scale)
@@ -52,15 +52,15 @@ def attention_weights(
     query: fl.Tensor, key: fl.Tensor, mask: fl.Tensor | None, is_causal: bool, scale: float | None
 ) -> tuple[fl.Tensor, fl.Tensor | None]:
     """The probabilities (..., l, s), and where a mask leaves places nothing to see: which do see (..., l or 1, 1)."""
+    if is_causal and mask is not None:
+        raise ValueError("scaled_dot_product_attention: is_causal=True and attn_mask exclude each other; put the "
+                         "causal places into the mask")
     root = math.sqrt(1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else abs(scale))
     sign = -1.0 if scale is not None and scale < 0 else 1.0
     # Half of the scale on each side, so that the products of float16 overflow later.
     scores = (query * (root * sign)) @ (key * root).mT
     length, size = scores.shape[-2:]
     if is_causal:
-        if mask is not None:
-            raise ValueError("scaled_dot_product_attention: is_causal=True and attn_mask exclude each other; put the "
-                             "causal places into the mask")
         places = fl.arange(size, device=scores.device) <= fl.arange(length, device=scores.device).reshape(length, 1)
         return softmax(fl.where(places, scores, float("-inf")), dim=-1), None
     if mask is None:
@@ -89,7 +89,7 @@ def _check_shapes(query: fl.Tensor, key: fl.Tensor, value: fl.Tensor) -> None:
 
 
 def _grouped(
-    query: fl.Tensor, key: fl.Tensor, value: fl.Tensor, mask: fl.Tensor | None
+    query: fl.Tensor, key: fl.Tensor, value: fl.Tensor
 ) -> tuple[fl.Tensor, fl.Tensor, fl.Tensor, tuple[int, int]]:
     """Heads as (groups, heads of a group); keys and values have one head for each group."""
     if min(query.ndim, key.ndim, value.ndim) < 3:
