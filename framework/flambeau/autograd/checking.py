@@ -46,10 +46,10 @@ def gradcheck(
     random = np.random.default_rng(seed)
     start = [x.detach() for x in inputs]
     weights = [_weights(out, random) for out in _several(function(*start))]
-    for i, x in enumerate(start):
+    gradients = _gradients(function, start, weights)
+    for i, (x, gradient) in enumerate(zip(start, gradients, strict=True)):
         if not _is_float64(x):
             continue
-        gradient = _gradients(function, start, weights)[i]
         found = np.zeros(x.shape) if gradient is None else _numpy(gradient)
         expected = _differences(function, start, i, weights, step)
         _compare(found, expected, rtol, atol, f"gradient of input {i} {tuple(x.shape)}")

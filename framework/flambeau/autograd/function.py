@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
+from . import trees
 from .modes import no_grad
 
 
@@ -145,11 +146,10 @@ def _record(
     ]
     places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
     inputs = [_core.without_levels(args[i], 0) for i in places]
-    shapes = [x.detach() if x is not None else None for x in live]
-    _core.record_custom(cls.__name__, _Rule(cls, ctx, places, len(args), [_like(x) for x in shapes]), inputs, live)
+    _core.record_custom(cls.__name__, _Rule(cls, ctx, places, len(args), [_like(x) for x in live]), inputs, live)
     results = [_core.with_levels(x, 0) if isinstance(x, Tensor) else x for x in made]
     if isinstance(result, tuple | list):
-        return type(result)(*results) if hasattr(result, "_fields") else type(result)(results)
+        return trees.like(result, results)
     return results[0]
 
 

@@ -21,10 +21,10 @@ class _Mode:
             raise TypeError(f"{type(self).__name__} is called first: write @fl.{type(self).__name__}()")
 
     def _enter(self) -> object:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _enter")
 
     def _leave(self, before: Any) -> None:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _leave")
 
     def __enter__(self) -> None:
         self._before.append(self._enter())
@@ -41,7 +41,21 @@ class _Mode:
         return inside
 
 
-class no_grad(_Mode):
+class _Gradients(_Mode):
+    """Sets whether ops are kept."""
+
+    _on: bool
+
+    def _enter(self) -> bool:
+        before = _core.grad_enabled()
+        _core.set_grad_enabled(self._on)
+        return before
+
+    def _leave(self, before: bool) -> None:
+        _core.set_grad_enabled(before)
+
+
+class no_grad(_Gradients):
     """Nothing inside is kept for backward(): `with fl.no_grad():` or `@fl.no_grad()`.
 
     >>> import flambeau as fl
@@ -52,16 +66,10 @@ class no_grad(_Mode):
     False
     """
 
-    def _enter(self) -> bool:
-        before = _core.grad_enabled()
-        _core.set_grad_enabled(False)
-        return before
-
-    def _leave(self, before: bool) -> None:
-        _core.set_grad_enabled(before)
+    _on = False
 
 
-class enable_grad(_Mode):
+class enable_grad(_Gradients):
     """The opposite, inside a no_grad().
 
     Raises: RuntimeError inside inference(), which it cannot undo.
@@ -73,13 +81,7 @@ class enable_grad(_Mode):
     True
     """
 
-    def _enter(self) -> bool:
-        before = _core.grad_enabled()
-        _core.set_grad_enabled(True)
-        return before
-
-    def _leave(self, before: bool) -> None:
-        _core.set_grad_enabled(before)
+    _on = True
 
 
 class inference(_Mode):

@@ -154,8 +154,7 @@ class Entered:
         if isinstance(tree, dict):
             return {key: self._entered(op, part) for key, part in tree.items()}
         if isinstance(tree, list | tuple):
-            inner = [self._entered(op, part) for part in tree]
-            return type(tree)(*inner) if hasattr(tree, "_fields") else type(tree)(inner)
+            return trees.like(tree, [self._entered(op, part) for part in tree])
         trees.leaves(tree, op)  # raises
         return tree
 

@@ -35,8 +35,7 @@ def rebuild(tree: Any, parts: Iterator[Any]) -> Any:
         return {key: rebuild(tree[key], parts) for key in tree}
     if is_module(tree):
         return {name: next(parts) for name, _ in learned(tree)}
-    inner = [rebuild(part, parts) for part in tree]
-    return type(tree)(*inner) if hasattr(tree, "_fields") else type(tree)(inner)
+    return like(tree, [rebuild(part, parts) for part in tree])
 
 
 def map_tensors(change: Callable[[Tensor], Any], tree: Any) -> Any:
@@ -46,9 +45,13 @@ def map_tensors(change: Callable[[Tensor], Any], tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: map_tensors(change, part) for key, part in tree.items()}
     if isinstance(tree, list | tuple):
-        inner = [map_tensors(change, part) for part in tree]
-        return type(tree)(*inner) if hasattr(tree, "_fields") else type(tree)(inner)
+        return like(tree, [map_tensors(change, part) for part in tree])
     return tree
+
+
+def like(tree: Any, parts: list[Any]) -> Any:
+    """A list, tuple or named tuple of the same type with other parts."""
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
 def is_module(tree: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import multiprocessing
 import pickle
 import queue
@@ -161,7 +162,7 @@ class _TensorPickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, fl.Tensor):
             copied = value.detach().to("cpu")
-            return _tensor, (_core.bytes_of(copied), str(copied.dtype).rpartition(".")[2], tuple(copied.shape))
+            return _tensor, (_core.bytes_of(copied), copied.dtype.name, tuple(copied.shape))
         return NotImplemented
 
 
@@ -193,7 +194,7 @@ def _shared(batch: Any) -> Any:
     """The batch with its tensors in shared memory."""
     if isinstance(batch, fl.Tensor):
         x = batch.detach().to("cpu")
-        dtype = str(x.dtype).rpartition(".")[2]
+        dtype = x.dtype.name
         if not x.size:
             return _Shared(None, dtype, tuple(x.shape))
         memory = shared_memory.SharedMemory(create=True, size=x.nbytes)
@@ -212,9 +213,7 @@ def _unpacked(batch: Any) -> Any:
             return fl.zeros(batch.shape, dtype=_core.dtype(batch.dtype))
         memory = shared_memory.SharedMemory(batch.name)
         try:
-            bytes_ = _core.dtype(batch.dtype).itemsize
-            for size in batch.shape:
-                bytes_ *= size
+            bytes_ = _core.dtype(batch.dtype).itemsize * math.prod(batch.shape)
             buffer: Any = memory.buf
             view = buffer[:bytes_]
             try:

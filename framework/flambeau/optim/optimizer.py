@@ -104,11 +104,10 @@ class Optimizer:
                                   if value is not None} for number, state in state_dict["state"].items()}
         self.state = {parameter: state for parameter, state in loaded.items() if state}
 
-    def _start(self, group: Mapping[str, Any], *names: str, **options: float) -> None:
-        """Give each parameter with a gradient and no state yet a step of 0 and states of these names, full of 0."""
+    def _start(self, group: Mapping[str, Any], *names: str, value: float = 0.0) -> None:
+        """Give each parameter with a gradient and no state a step of 0 and states of these names, full of `value`."""
         for parameter in group["params"]:
             if parameter.grad is not None and parameter not in self.state:
-                value = options.get("value", 0.0)
                 self.state[parameter] = {"step": 0} | {
                     name: fl.full_like(parameter.detach(), value) for name in names}
 

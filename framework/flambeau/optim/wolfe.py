@@ -33,13 +33,12 @@ def search(
     tried = 1
     bracket: list[Point] = []
     for rounds in range(most):
-        if _too_high(now, start) or (rounds > 1 and now.value >= before.value) or now.slope >= 0:
-            if not (_too_high(now, start) or (rounds > 1 and now.value >= before.value)) and _is_flat(now, start):
-                return now, tried
+        rises = _too_high(now, start) or (rounds > 1 and now.value >= before.value)
+        if not rises and _is_flat(now, start):
+            return now, tried
+        if rises or now.slope >= 0:
             bracket = [before, now]
             break
-        if _is_flat(now, start):
-            return now, tried
         further = _cubic(before, now, now.length + 0.01 * (now.length - before.length), now.length * 10)
         before, now = now, at(further)
         tried += 1
