@@ -36,7 +36,7 @@ bench: $(VENV)/peers.stamp  ## Ours beside PyTorch and NumPy, and the portal bes
 peers: $(VENV)/peers.stamp  ## Install PyTorch, for the tests against it and for the bench
 
 docs: $(VENV)/core.stamp  ## Write the pages that are generated (op table, API) anew
-	$(BIN)/python -m flambeau.optable --markdown docs/ops.md
+	$(BIN)/python -m flambeau.optable --markdown > docs/ops.md
 
 wheel: $(VENV)/test.stamp  ## A wheel and a source distribution in dist/
 	$(BIN)/python -m build --outdir dist .
