@@ -419,6 +419,36 @@ def test_any_number_of_threads_gives_the_same_bits(cpu):
     cpu.threads(1)
 
 
+def test_pairs_of_bfloat16_are_multiplied_as_the_reference_does_on_any_number_of_threads(harness, reference):
+    try:
+        cpu = Device("cpu", level="v4-bf16")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    sizes = [(40, 50, 60), (33, 65, 2), (1, 70, 700), (300, 1, 77), (1, 600, 33), (400, 515, 1027), (13, 33, 514)]
+    for (m, n, k), turn_a, turn_b in itertools.product(sizes, (False, True), (False, True)):
+        a = random_array(31, (k, m), BFLOAT16).T if turn_a else random_array(31, (m, k), BFLOAT16)
+        b = random_array(32, (n, k), BFLOAT16).T if turn_b else random_array(32, (k, n), BFLOAT16)
+        shift = random_array(33, (n,), BFLOAT16)
+        product, shifted = set(), set()
+        for threads in (1, 2, 3, 8):
+            cpu.threads(threads)
+            product.add(cpu.run("matmul", [a, b], [np.empty((m, n), BFLOAT16)])[0].tobytes())
+            shifted.add(cpu.run("linear", [a, b.T, shift], [np.empty((m, n), BFLOAT16)])[0].tobytes())
+        assert len(product) == len(shifted) == 1, f"{(m, n, k)}"
+        expected = a.astype(np.float32) @ b.astype(np.float32)
+        found = np.frombuffer(product.pop(), BFLOAT16).reshape(m, n)
+        assert_within(found, expected.astype(BFLOAT16), ulp=2, at=k**0.5)
+        found = np.frombuffer(shifted.pop(), BFLOAT16).reshape(m, n)
+        assert_within(found, (expected + shift.astype(np.float32)).astype(BFLOAT16), ulp=2, at=k**0.5)
+    cpu.threads(1)
+    extremes = np.array([[np.inf, 1, 3e38, np.nan], [0, -0.0, 3e38, 1]] * 20, BFLOAT16)
+    ones = np.ones((4, 500), BFLOAT16)
+    found = cpu.run("matmul", [extremes, ones], [np.empty((40, 500), BFLOAT16)])[0].astype(np.float32)
+    assert np.isnan(found[0]).all()
+    assert (found[1] == np.float32(BFLOAT16(3e38))).all()
+    assert cpu.driver().startswith("level v4-bf16")
+
+
 def test_an_unknown_level_is_refused_with_those_there_are(harness):
     with pytest.raises(RuntimeError, match="FLAMBEAU_CPU_LEVEL is v9; this processor and build have"):
         Device("cpu", level="v9")

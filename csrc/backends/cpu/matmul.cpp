@@ -2,7 +2,8 @@
 //
 // Three ways by size: dot products and small tiles without packing; OpenBLAS, opened at the first large float product
 // if it is there; our own packed product for all else (integers, no OpenBLAS). The work is cut into tiles of the
-// result by size alone, each computed by one thread. float16 and bfloat16 are widened and computed in float32.
+// result by size alone, each computed by one thread. float16 and bfloat16 are widened and computed in float32; bfloat16
+// stays as it is where the processor multiplies it (bfloat16.cpp).
 #include "matmul.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include "cpu.h"
+#include "product.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -87,21 +88,6 @@ const OpenBlas& openblas() {
 
 // ---- one product ---------------------------------------------------------------------------------------
 
-struct Matrix {
-  const char* data;
-  int64_t row, column;  // strides in elements
-};
-
-struct Product {
-  Type type;  // Int32, Int64, Float32 or Float64
-  int64_t m, n, k;
-  Matrix a, b;
-  const char* bias;  // n values, contiguous, or null
-  char* c;           // contiguous rows
-  int64_t c_row;
-  int64_t element() const { return size_of(type); }
-};
-
 // Sizes at which the ways change (measured on Zen 5 with AVX-512, see docs/performance.md).
 constexpr int64_t kSmallWork = int64_t(160) * 160 * 160;  // m n k up to which nothing is packed
 constexpr int64_t kPieceWork = int64_t(1) << 21;          // m n k that makes a piece for a thread
@@ -121,8 +107,6 @@ void pack_rows(const Product& p, int64_t width, char* to) {
   level->transpose(p.b.data, p.b.column, to, width, p.n, p.k, element);
   for (int64_t i = 0; i < p.k; ++i) std::memset(to + (i * width + p.n) * element, 0, size_t((width - p.n) * element));
 }
-
-fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory to pack its operands", op); }
 
 fl_status multiply_small(const Product& p) {
   const SmallGemm small = level->small_gemm(p.type);
@@ -279,6 +263,7 @@ bool multiply_blas(const Product& p) {
 
 fl_status multiply(const Product& p) {
   if (p.m == 0 || p.n == 0) return FL_OK;
+  if (p.type == Type::BFloat16) return multiply_pairs(p);
   const bool floating = is_floating(p.type);
   const bool b_rows = p.b.column == 1, b_columns = p.b.row == 1 || p.k == 1;
   if (floating && p.n == 1 && !p.bias && p.k >= 32 && p.a.column == 1 && b_columns) {
@@ -437,7 +422,7 @@ fl_status with_result(const fl_tensor& out, MatmulTypes types, const Body& body)
 }
 
 fl_status run_matmul(const fl_kernel* self, fl_stream, const fl_call* call) {
-  const MatmulTypes types = state_of<MatmulTypes>(self);
+  MatmulTypes types = state_of<MatmulTypes>(self);
   const fl_tensor& out = call->outputs[0];
   if (count_of(out) == 0) return FL_OK;
   Operand a(call->inputs[0]), b(call->inputs[1]);
@@ -446,6 +431,7 @@ fl_status run_matmul(const fl_kernel* self, fl_stream, const fl_call* call) {
     if (a.shape[d] == 1) a.strides[d] = 0;
     if (b.shape[d] == 1) b.strides[d] = 0;
   }
+  if (types.stored == Type::BFloat16 && prefers_pairs(out.shape[r], out.shape[c], a.shape[c])) types.computed = types.stored;
   const Type type = types.computed;
   if (!a.widen(types.stored, type) || !b.widen(types.stored, type) || !a.make_readable(type) || !b.make_readable(type))
     return no_memory("matmul");
@@ -476,10 +462,12 @@ fl_status run_matmul(const fl_kernel* self, fl_stream, const fl_call* call) {
 
 // linear(x (..., k), weight (n, k), bias (n)?) = x weight^T + bias
 fl_status run_linear(const fl_kernel* self, fl_stream, const fl_call* call) {
-  const MatmulTypes types = state_of<MatmulTypes>(self);
+  MatmulTypes types = state_of<MatmulTypes>(self);
   const fl_tensor& out = call->outputs[0];
   if (count_of(out) == 0) return FL_OK;
   Operand x(call->inputs[0]), weight(call->inputs[1]);
+  if (types.stored == Type::BFloat16 && prefers_pairs(count_of(out) / weight.shape[0], weight.shape[0], weight.shape[1]))
+    types.computed = types.stored;
   const Type type = types.computed;
   if (!x.widen(types.stored, type) || !weight.widen(types.stored, type) || !weight.make_readable(type))
     return no_memory("linear");

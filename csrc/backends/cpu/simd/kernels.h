@@ -34,6 +34,19 @@ struct Gemm {
   void (*tile)(int64_t k, const void* a, const void* b, void* c, int64_t c_row, int m, int n, bool accumulate);
 };
 
+// Products of bfloat16 summed in float32 two by two; see bfloat16.cpp. Operands are packed into panels: for each pair
+// of k, `rows` (or `columns`) pairs side by side, zeros past the edges.
+struct PairGemm {
+  int rows, columns;  // of the tile
+  // x[lane * lane_stride + k * k_stride] to panels of `rows` or `columns` lanes; one of the strides is 1.
+  void (*pack_rows)(const void* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, void* to);
+  void (*pack_columns)(const void* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, void* to);
+  // As Gemm's tile, for (k + 1) / 2 pairs.
+  void (*tile)(int64_t pairs, const void* a, const void* b, float* c, int64_t c_row, int m, int n, bool accumulate);
+  // y[m] = a (m, k) x for contiguous rows of a and contiguous x.
+  void (*dots)(int64_t m, int64_t k, const void* a, int64_t a_row, const void* x, float* y);
+};
+
 // c (m, n) = a (m, k) b (k, n) + bias (n, or null), nothing packed. b's rows are contiguous and readable up to the
 // next multiple of `columns` of the type's Gemm; c's rows are contiguous.
 using SmallGemm = void (*)(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row, int64_t a_column,
@@ -109,6 +122,7 @@ struct Kernels {
   const PoolLoops* (*pool)(Type type);
   const NormLoops* (*norm)(Type type);
   StepLoop (*adaptive_step)(const char* op, Type type);
+  const PairGemm* (*pair_gemm)();
 };
 
 }  // namespace flambeau::cpu

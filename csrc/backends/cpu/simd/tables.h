@@ -31,6 +31,7 @@ const ConvolutionLoops* convolution(Type type);
 const PoolLoops* pool(Type type);
 const NormLoops* norm(Type type);
 StepLoop adaptive_step(const char* op, Type type);
+const PairGemm* pair_gemm();
 
 }  // namespace flambeau::cpu::FL_LEVEL
 
