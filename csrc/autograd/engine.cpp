@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "autograd/anomaly.h"
+#include "autograd/autocast.h"
 #include "autograd/autograd.h"
 #include "autograd/node.h"
 #include "core/apply.h"
@@ -467,6 +468,7 @@ void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients
             node ? "it is a result; call x.retain_grad() first" : "it has requires_grad=False");
   }
   GradMode mode(options.create_graph);
+  const NoAutocast as_forward;  // rules run in the dtypes that the forward pass had
   Walk walk(options);
   if (!inputs.empty()) walk.watch(inputs);
   walk.start(outputs, gradients);
@@ -477,6 +479,7 @@ void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients
 std::vector<Tensor> gradients(std::span<const Tensor> outputs, std::span<const Tensor> output_gradients,
                               std::span<const Tensor> inputs, BackwardOptions options) {
   GradMode mode(options.create_graph);
+  const NoAutocast as_forward;  // rules run in the dtypes that the forward pass had
   Walk walk(options);
   walk.watch(inputs);
   walk.start(outputs, output_gradients);

@@ -1,6 +1,7 @@
 // Gradients and recording in Python.
 #include <pybind11/stl.h>
 
+#include "autograd/autocast.h"
 #include "autograd/autograd.h"
 #include "bindings/python.h"
 #include "core/thread_state.h"
@@ -68,6 +69,15 @@ void bind_autograd(py::module_& module) {
   module.def("set_inference_enabled", [](bool enabled) { thread_state.inference = enabled; }, py::arg("enabled"));
   module.def("anomaly_enabled", [] { return thread_state.anomaly; });
   module.def("set_anomaly", &set_anomaly, py::arg("enabled"));
+  const auto tuple_of = [](const AutocastMode& mode) { return py::make_tuple(mode.enabled, py::reinterpret_borrow<py::object>(dtype_object(mode.dtype)), mode.cached); };
+  module.def("autocast_enabled", [] { return autocast_mode().enabled; });
+  module.def("autocast_mode", [tuple_of] { return tuple_of(autocast_mode()); }, "(enabled, dtype, cached) of this thread.");
+  module.def("enter_autocast", [tuple_of](bool enabled, const py::object& dtype, bool cached) {
+    return tuple_of(enter_autocast({enabled, dtype_from(dtype.ptr()), cached}));
+  }, py::arg("enabled"), py::arg("dtype"), py::arg("cached"), "Gives the mode before.");
+  module.def("leave_autocast", [](bool enabled, const py::object& dtype, bool cached) {
+    leave_autocast({enabled, dtype_from(dtype.ptr()), cached});
+  }, py::arg("enabled"), py::arg("dtype"), py::arg("cached"));
   module.def("depends_on_others", [](const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, size_t levels) {
     return depends_on_others(on_tape(outputs, levels), on_tape(inputs, levels));
   }, py::arg("outputs"), py::arg("inputs"), py::arg("levels") = 0);

@@ -11,6 +11,7 @@ namespace {
 Tape* installed_tape = nullptr;
 DetourFn vmap_detour = nullptr;
 DetourFn anomaly_detour = nullptr;
+DetourFn autocast_detour = nullptr;
 
 [[noreturn]] void refuse_count(const OpRow& row, size_t given) {
   const bool range = row.min_inputs != row.max_inputs;
@@ -189,10 +190,13 @@ void apply_settled(const OpRow& row, Device* device, DType common, Inputs inputs
 
 }  // namespace
 
-void install_detour(uint8_t which, DetourFn detour) { (which == kDetourVmap ? vmap_detour : anomaly_detour) = detour; }
+void install_detour(uint8_t which, DetourFn detour) {
+  (which == kDetourVmap ? vmap_detour : which == kDetourAnomaly ? anomaly_detour : autocast_detour) = detour;
+}
 
 void apply(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
   if (const uint8_t detour = thread_state.detour) [[unlikely]] {
+    if ((detour & kDetourAutocast) && autocast_detour(row, inputs, attrs, outputs)) return;
     if ((detour & kDetourVmap) && vmap_detour(row, inputs, attrs, outputs)) return;
     if ((detour & kDetourAnomaly) && anomaly_detour(row, inputs, attrs, outputs)) return;
   }

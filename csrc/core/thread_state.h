@@ -12,6 +12,7 @@ class Checkpoint;
 // What ops of this thread pass before they run.
 inline constexpr uint8_t kDetourVmap = 1;
 inline constexpr uint8_t kDetourAnomaly = 2;
+inline constexpr uint8_t kDetourAutocast = 4;
 
 struct FreeList {
   void* head = nullptr;

@@ -140,7 +140,6 @@ const OpRow& kPow = register_op({
     },
     .saves_inputs = 3,
     .saves_outputs = 1,
-    .autocast = Autocast::Float32,
     .ulp = ulps(1, 16, 4, 64, 64),
     .ulp_note = "exp2(b log2 a) carries the error of log2 times b log2 a",
     .samples = binary_samples({0.25, 3}, {-2, 3}),

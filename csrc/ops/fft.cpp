@@ -124,6 +124,7 @@ const OpRow& kRfft = register_op({
       b.give(0, apply(kIrfft, {weighted(b.grad(), axis, n, 0.5)}, {axis, n, !b.attrs[1].as_bool(), b.attrs[2]}));
     },
     .batching = batch_axis,
+    .autocast = Autocast::Float32,
     .ulp = ulps(0, 32, 32, 32, 32),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "the logarithm of n many roundings at the size of the sums",

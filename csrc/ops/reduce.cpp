@@ -114,7 +114,6 @@ const OpRow& kSum = register_op({
       b.give(0, cast_back(spread(b.grad(), b.input(0), b.attrs), b.input(0).dtype()));
     },
     .batching = batch_axes,
-    .autocast = Autocast::Float32,
     .ulp = ulps(1, 16, 16, 16, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "partial sums round at the size of the terms; 16-bit floats are summed in float32 and rounded once",
@@ -142,7 +141,6 @@ const OpRow& kMean = register_op({
       b.give(0, spread(divide(b.grad(), static_cast<double>(size)), b.input(0), b.attrs));
     },
     .batching = batch_axes,
-    .autocast = Autocast::Float32,
     .ulp = ulps(1, 16, 16, 16, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "the sum's roundings over its size, and one division",

@@ -62,7 +62,6 @@ const OpRow& kCumulativeSum = register_op({
       b.give(0, turned(apply(b.row, {turned(b.grad(), axis)}, {axis}), axis));
     },
     .batching = batch_axis,
-    .autocast = Autocast::Float32,
     .ulp = ulps(1, 2, 16, 4, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "float64 rounds every partial sum; the others are summed in a wider type and rounded once",
@@ -194,7 +193,6 @@ Tensor kept(const Tensor& reduced, Attrs attrs) {
     .batching = batch_axes,
     .saves_inputs = 1,
     .saves_outputs = 1,
-    .autocast = Autocast::Float32,
     .ulp = ulps(8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "a difference and a sum at the size of x",

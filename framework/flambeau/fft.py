@@ -208,6 +208,8 @@ def _axes(op: str, x: Tensor, axes: int | Sequence[int] | None) -> tuple[int, ..
 
 
 def _require_inexact(op: str, x: Tensor) -> Tensor:
+    if x.dtype in (_core.float16, _core.bfloat16) and _core.autocast_enabled():
+        x = x.astype(_core.float32)
     if x.dtype in (_core.float16, _core.bfloat16) or not (x.dtype.is_float or x.dtype in _COMPLEX):
         raise _core.DTypeError(f"{op}: x is {x.dtype}; cast it with x.astype(fl.float32)")
     return x

@@ -135,6 +135,8 @@ def markdown() -> str:
         "- *ulp*: largest distance from the exact value for float16 and bfloat16 / float32 / float64, in units in the",
         "  last place of the result, or (with *) of the largest value among inputs and result. Integers are exact.",
         "  After a comma those of complex64 / complex128, counted at the magnitude.",
+        "- *autocast*: in [fl.autocast](precision.md) an op is **lower**ed to the half precision, gets **float32**, or",
+        "  keeps the dtypes that it is given (empty).",
         "",
     ]
     for title, chosen in (
@@ -142,7 +144,7 @@ def markdown() -> str:
         ("Reached through methods, `flambeau.nn` and derivatives", [r for r in rows() if not r.public]),
     ):
         lines += [f"## {title}", ""]
-        lines += ["| op | what it gives | kind | gradient | ulp | why |", "|---|---|---|---|---|---|"]
+        lines += ["| op | what it gives | kind | gradient | autocast | ulp | why |", "|---|---|---|---|---|---|---|"]
         lines += [_markdown_line(r) for r in chosen]
         lines.append("")
     return "\n".join(lines)
@@ -158,7 +160,8 @@ def _markdown_line(row: Row) -> str:
     if any(row.ulp[dtype] for dtype in COMPLEX):
         ulp += ", " + " / ".join(f"{row.ulp[dtype]:g}" for dtype in COMPLEX)
     summary, note = (text.replace("|", "\\|") for text in (row.summary, row.ulp_note))  # else they end the cell
-    return f"| `{row.signature}` | {summary} | {kind} | {gradient} | {ulp} | {note} |"
+    autocast = "" if row.autocast == "keep" else row.autocast
+    return f"| `{row.signature}` | {summary} | {kind} | {gradient} | {autocast} | {ulp} | {note} |"
 
 
 def main(arguments: Iterable[str] | None = None) -> int:

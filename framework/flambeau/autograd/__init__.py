@@ -8,6 +8,7 @@ from .transforms import grad, value_and_grad
 
 __all__ = [
     "Function",
+    "autocast",
     "checkpoint",
     "detect_anomaly",
     "enable_grad",
@@ -31,6 +32,7 @@ __all__ = [
 _LATER = {
     "vjp": ".derivatives", "jvp": ".derivatives", "jacobian": ".derivatives", "hessian": ".derivatives",
     "vmap": ".batching", "Function": ".function", "once_differentiable": ".function", "checkpoint": ".recompute",
+    "autocast": ".precision",
     "gradcheck": ".checking", "gradgradcheck": ".checking",
 }  # fmt: skip
 

@@ -13,9 +13,9 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
     """function(*args, **kwargs), keeping nothing of what happens inside for backward(), which calls it again.
 
     The second call sees flambeau's random numbers from the same place, so that dropout drops the same elements
-    (preserve_rng_state=False does without). Derivatives of any order, and with regard to tensors that the function
-    closes over, are those of a plain call. A checkpoint inside another is part of it. What a Function saves for its own
-    backward is kept.
+    (preserve_rng_state=False does without), and the same autocast. Derivatives of any order, and with regard to tensors
+    that the function closes over, are those of a plain call. A checkpoint inside another is part of it. What a Function
+    saves for its own backward is kept.
 
     Raises: RuntimeError in backward if the second call does other ops than the first, or if a tensor that it needs was
     written in place meanwhile.
@@ -34,6 +34,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
         lambda x: _core.without_levels(x, 0), (args, kwargs)))
     generator = random.default_generator
     state = generator.seed, generator.offset
+    mode = _core.autocast_mode()
 
     def call(given: tuple[Any, ...], words: dict[str, Any]) -> Any:
         if levels:
@@ -44,12 +45,14 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
         before = generator.seed, generator.offset
         if preserve_rng_state:
             generator.seed, generator.offset = state
+        mode_before = _core.enter_autocast(*mode)
         entered = [_core.enter_vmap(size, randomness) for size, randomness in levels]
         try:
             call(kept, kept_words)
         finally:
             for number in reversed(entered):
                 _core.leave_vmap(number)
+            _core.leave_autocast(*mode_before)
             generator.seed, generator.offset = before
 
     return _core.Checkpoint(again).run(lambda: call(kept, kept_words))

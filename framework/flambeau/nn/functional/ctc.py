@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import flambeau as fl
+from flambeau.autograd.precision import in_float32
 from flambeau.nn.functional.loss import Reduction, check_reduction
 
 _NEVER = -1e30  # the logarithm of what cannot be; finite, so that differences of two such are 0 and not NaN
 
 
+@in_float32
 def ctc_loss(
     log_probs: fl.Tensor,
     targets: fl.Tensor,

@@ -6,6 +6,7 @@ from typing import Literal
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.autograd.precision import in_float32
 from flambeau.nn.functional.activation import log_softmax
 
 Reduction = Literal["none", "mean", "sum"]
@@ -42,6 +43,7 @@ def cross_entropy(
     return fl.reshape(loss, target.shape) if reduction == "none" else loss
 
 
+@in_float32
 def nll_loss(
     input: fl.Tensor,
     target: fl.Tensor,
@@ -67,6 +69,7 @@ def nll_loss(
     return fl.sum(losses) if reduction == "sum" else fl.sum(losses) / fl.sum(weights)
 
 
+@in_float32
 def _weighted_cross_entropy(
     input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor, ignore_index: int, reduction: Reduction, smoothing: float
 ) -> fl.Tensor:
@@ -86,6 +89,7 @@ def _weighted_cross_entropy(
     return fl.reshape(total, target.shape) if reduction == "none" else total
 
 
+@in_float32
 def _soft_cross_entropy(
     input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor | None, reduction: Reduction, smoothing: float
 ) -> fl.Tensor:
@@ -103,6 +107,7 @@ def _soft_cross_entropy(
     return reduced("cross_entropy", losses, reduction)
 
 
+@in_float32
 def mse_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
     """The square of the difference. Raises: ShapeError unless both have one shape.
 
@@ -113,12 +118,14 @@ def mse_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean")
     return reduced("mse_loss", fl.square(input - target), reduction)
 
 
+@in_float32
 def l1_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
     """The size of the difference."""
     same_shape("l1_loss", input, target)
     return reduced("l1_loss", fl.abs(input - target), reduction)
 
 
+@in_float32
 def smooth_l1_loss(
     input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", beta: float = 1.0
 ) -> fl.Tensor:
@@ -134,6 +141,7 @@ def smooth_l1_loss(
     return huber_loss(input, target, reduction, beta) / beta
 
 
+@in_float32
 def huber_loss(
     input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", delta: float = 1.0
 ) -> fl.Tensor:
@@ -146,6 +154,7 @@ def huber_loss(
     return reduced("huber_loss", losses, reduction)
 
 
+@in_float32
 def kl_div(
     input: fl.Tensor,
     target: fl.Tensor,

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable
 
 import flambeau as fl
+from flambeau.autograd.precision import in_float32
 from flambeau.nn.functional.activation import logsigmoid
 from flambeau.nn.functional.distance import pairwise_distance
 from flambeau.nn.functional.loss import Reduction, reduced, same_shape
 
 
+@in_float32
 def binary_cross_entropy(
     input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor | None = None, reduction: Reduction = "mean"
 ) -> fl.Tensor:
@@ -24,6 +26,7 @@ def binary_cross_entropy(
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 
+@in_float32
 def binary_cross_entropy_with_logits(
     input: fl.Tensor,
     target: fl.Tensor,
@@ -44,12 +47,14 @@ def binary_cross_entropy_with_logits(
     return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
 
 
+@in_float32
 def soft_margin_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
     """log(1 + exp(-target input)), with targets 1 and -1."""
     same_shape("soft_margin_loss", input, target)
     return reduced("soft_margin_loss", -logsigmoid(target * input), reduction)
 
 
+@in_float32
 def multilabel_soft_margin_loss(
     input: fl.Tensor, target: fl.Tensor, weight: fl.Tensor | None = None, reduction: Reduction = "mean"
 ) -> fl.Tensor:
@@ -61,6 +66,7 @@ def multilabel_soft_margin_loss(
     return reduced("multilabel_soft_margin_loss", fl.mean(losses, axis=-1), reduction)
 
 
+@in_float32
 def multi_margin_loss(
     input: fl.Tensor,
     target: fl.Tensor,
@@ -83,6 +89,7 @@ def multi_margin_loss(
     return reduced("multi_margin_loss", each if input.ndim > 1 else fl.squeeze(each, axis=0), reduction)
 
 
+@in_float32
 def hinge_embedding_loss(
     input: fl.Tensor, target: fl.Tensor, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> fl.Tensor:
@@ -92,6 +99,7 @@ def hinge_embedding_loss(
     return reduced("hinge_embedding_loss", fl.where(target == -1, 0.0, input) + far, reduction)
 
 
+@in_float32
 def margin_ranking_loss(
     input1: fl.Tensor, input2: fl.Tensor, target: fl.Tensor, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> fl.Tensor:
@@ -104,6 +112,7 @@ def margin_ranking_loss(
     return reduced("margin_ranking_loss", fl.maximum(margin - target * (input1 - input2), 0.0), reduction)
 
 
+@in_float32
 def cosine_embedding_loss(
     input1: fl.Tensor, input2: fl.Tensor, target: fl.Tensor, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> fl.Tensor:
@@ -118,6 +127,7 @@ def cosine_embedding_loss(
     return reduced("cosine_embedding_loss", losses, reduction)
 
 
+@in_float32
 def triplet_margin_loss(
     anchor: fl.Tensor,
     positive: fl.Tensor,
@@ -136,6 +146,7 @@ def triplet_margin_loss(
                     margin, swap, reduction)
 
 
+@in_float32
 def triplet_margin_with_distance_loss(
     anchor: fl.Tensor,
     positive: fl.Tensor,
@@ -166,6 +177,7 @@ def _triplet(
     return reduced(function, fl.maximum(margin + near - far, 0.0), reduction)
 
 
+@in_float32
 def poisson_nll_loss(
     input: fl.Tensor,
     target: fl.Tensor,
@@ -183,6 +195,7 @@ def poisson_nll_loss(
     return reduced("poisson_nll_loss", losses, reduction)
 
 
+@in_float32
 def gaussian_nll_loss(
     input: fl.Tensor,
     target: fl.Tensor,
