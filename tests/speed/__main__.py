@@ -1,4 +1,4 @@
-"""`python -m tests.speed`: ours beside PyTorch and NumPy, interleaved in one run (docs/performance.md)."""
+"""`python -m tests.speed`: ours beside PyTorch, NumPy and JAX, interleaved in one run (docs/performance.md)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.speed.imports import import_cost
-from tests.speed.limits import Limits
+from tests.speed.footprint import CEILINGS, samples_of
+from tests.speed.measure import measure
 from tests.speed.plot import plot
 from tests.speed.portal_rows import index_rows, ingest_rows
-from tests.speed.report import ceiling_of, row_of, table
-from tests.speed.rows import CEILINGS, ROWS, Measured, Row
-from tests.speed.workers import ROOT, Worker
+from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
+from tests.speed.rows import CONTENTION, OURS, SUITE_LOWEST, SUITE_MEAN, Measured, wanted
+from tests.speed.table import markdown, not_run, table
+from tests.speed.workers import ROOT
+from tests.speed.works import GROUPS, MEANS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     report: dict[str, Any] = {
         "schema": "flambeau-benchmark",
-        "schema_version": 1,
+        "schema_version": 2,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "rounds": options.rounds,
@@ -36,80 +38,69 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rows": [],
     }
     for threads in options.threads:
-        rows = [row for row in ROWS if threads in row.threads and _wanted(row.name, options.only)]
-        if rows:
-            _measure_rows(report, rows, threads, options.rounds)
-    if any(_wanted(ceiling.name, options.only) for ceiling in CEILINGS):
-        costs = [import_cost("flambeau") for _ in range(options.rounds)]
-        for ceiling, samples in zip(CEILINGS, zip(*costs, strict=True), strict=True):
-            report["rows"].append(ceiling_of(ceiling, list(samples)))
+        _measure_works(report, threads, options)
+    for ceiling in CEILINGS:
+        if wanted(ceiling.name, "ceilings", options.only):
+            samples, note = samples_of(ceiling, options.rounds)
+            report["rows"].append(ceiling_of(ceiling, samples, note=note))
     for name, rows_of in (("index", index_rows), ("ingest", ingest_rows)):
-        if _wanted(name, options.only):
+        if wanted(name, "portal", options.only):
             report["rows"] += [row_of(measured) for measured in rows_of(options.rounds)]
+    order = [*GROUPS, "suite", "ceilings", "portal"]
+    report["rows"].sort(key=lambda row: order.index(row["group"]))
     print(table(report))
     _print_machine(report)
     _write(report, options)
     return 1 if any(row["verdict"] == "not met" for row in report["rows"]) else 0
 
 
-def _measure_rows(report: dict[str, Any], rows: list[Row], threads: int, rounds: int) -> None:
-    limits = Limits()
-    workers = {rival: Worker(rival, threads) for rival in sorted({rival for row in rows for rival in row.rivals})}
-    # Again after every row, and the best counts: a figure of a busy moment is not the machine's limit.
-    best = limits.measure(threads)
-    measured = []
-    try:
-        for row in rows:
-            measured.append(_measure_row(row, workers, threads, rounds))
-            best = {key: max(value, limits.measure(threads)[key]) for key, value in best.items()}
-        for name, worker in workers.items():
-            if not worker.missing:
-                worker.refresh_version()
-            report["versions"][name] = worker.version or f"not run: {worker.missing}"
-    finally:
-        for worker in workers.values():
-            worker.close()
-    report["limits"].append({"threads": threads, **best})
-    for row, found in zip(rows, measured, strict=True):
-        if row.bytes_moved is not None:
-            found.limit.update(amount=row.bytes_moved, per_s=best["bytes_per_s"])
-        elif row.operations is not None:
-            found.limit.update(amount=row.operations, per_s=best["operations_per_s"])
-        report["rows"].append(row_of(found))
+def _measure_works(report: dict[str, Any], threads: int, options: argparse.Namespace) -> None:
+    """The groups on so many threads, their geometric means, and the suite's where nothing was left out."""
+    rows = [
+        (group, row)
+        for group, rows in GROUPS.items()
+        for row in rows
+        if threads in row.threads and wanted(row.name, group, options.only)
+    ]
+    if not rows:
+        return
+    rivals = {OURS, *(options.rivals or ())}
+    found, limits, versions = measure(
+        rows, threads, options.rounds, lambda rival: not options.rivals or rival in rivals
+    )
+    report["versions"] |= versions
+    report["limits"].append(limits)
+    report["rows"] += map(row_of, found)
+    for group, means in MEANS.items():
+        for mean in means:
+            of = [measured for measured in found if measured.name in mean.rows]
+            if len(of) == len(mean.rows):
+                report["rows"].append(mean_of(mean, of, group, threads))
+    if not options.only:
+        report["rows"] += _suite(found, threads)
 
 
-def _measure_row(row: Row, workers: dict[str, Worker], threads: int, rounds: int) -> Measured:
-    notes: dict[str, str] = {}
-    running: list[Worker] = []
-    for rival in row.rivals:
-        worker = workers[rival]
-        reason = worker.missing or worker.prepare(row.name)
-        if reason:
-            notes[rival] = reason
-        else:
-            running.append(worker)
-    samples: dict[str, list[float]] = {worker.rival: [] for worker in running}
-    for turn in range(rounds):
-        # Another goes first in each round, so that nobody always follows the same one.
-        for i in range(len(running)):
-            worker = running[(i + turn) % len(running)]
-            samples[worker.rival].append(worker.sample())
-    print(f"{row.title}, {threads} thread{'s' if threads > 1 else ''}: done", file=sys.stderr)
-    return Measured(row.name, row.title, "s", threads, samples, "flambeau", "torch", row.target, notes=notes)
+def _suite(found: list[Measured], threads: int) -> list[dict[str, Any]]:
+    rows = [
+        mean_of(SUITE_MEAN, found, "suite", threads),
+        lowest_of(SUITE_LOWEST, found, "suite", threads),
+    ]
+    return rows + ([contention_of(CONTENTION, found, threads)] if any(row.busy for row in found) else [])
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.speed", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="samples of each rival (15 or more for a report)")
     parser.add_argument("--threads", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2])
-    parser.add_argument("--only", nargs="*", default=[], help="names of rows; without them all")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="NAME",
+        help=f"rows or groups ({', '.join(GROUPS)}, ceilings, portal); without them all",
+    )  # fmt: skip
+    parser.add_argument("--rivals", nargs="*", metavar="NAME", help="only these beside ours, as the JSON names them")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "benchmark.json")
+    parser.add_argument("--markdown", type=Path, help="also write the tables for docs/performance.md")
     parser.add_argument("--svg", type=Path, help="also draw it (docs/images/bench.svg is the README's)")
     return parser.parse_args(argv)
-
-
-def _wanted(name: str, only: list[str]) -> bool:
-    return not only or name in only
 
 
 def _commit() -> str | None:
@@ -138,20 +129,29 @@ def _print_machine(report: dict[str, Any]) -> None:
     machine = report["machine"]
     print(f"\n{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f} when it began")
     for limit in report["limits"]:
-        rates = (limit["bytes_per_s"] / 1e9, limit["operations_per_s"] / 1e9)
-        print("limit on {} thread(s): copy {:.0f} GB/s, float32 {:.0f} GFLOP/s".format(limit["threads"], *rates))
+        rates = [
+            f"copy {limit['bytes_per_s'] / 1e9:.0f} GB/s",
+            f"float32 {limit['operations_per_s'] / 1e9:.0f} GFLOP/s",
+        ]
+        if "bfloat16_operations_per_s" in limit:
+            rates.append(f"bfloat16 {limit['bfloat16_operations_per_s'] / 1e9:.0f} GFLOP/s")
+        print(f"limit on {limit['threads']} thread(s): {', '.join(rates)}")
     for name, version in report["versions"].items():
         print(f"{name}: {version}")
+    for line in not_run(report):
+        print(line)
 
 
 def _write(report: dict[str, Any], options: argparse.Namespace) -> None:
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written: {options.json}")
+    written = {options.json: json.dumps(report, indent=1) + "\n"}
+    if options.markdown:
+        written[options.markdown] = markdown(report)
     if options.svg:
-        options.svg.parent.mkdir(parents=True, exist_ok=True)
-        options.svg.write_text(plot(report))
-        print(f"drawn: {options.svg}")
+        written[options.svg] = plot(report)
+    for path, text in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"written: {path}")
 
 
 if __name__ == "__main__":

@@ -138,9 +138,7 @@ def _start_pypiserver(wheels: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 def _started(command: list[str], port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(150):
         time.sleep(0.2)
         try:

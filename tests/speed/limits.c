@@ -1,4 +1,7 @@
 /* limits.c: what this machine can do at most, for tests/speed/limits.py. */
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,4 +56,25 @@ double multiply_add_rate(int64_t rounds) {
   volatile float sink = all[3];
   (void)sink;
   return 12.0 * 16.0 * 2.0 * (double)rounds / seconds;
+}
+
+/* The same for dot products of bfloat16 pairs, 0 where the processor has none. */
+double bfloat16_dot_rate(int64_t rounds) {
+#ifdef __AVX512BF16__
+  __m512 sums[12];
+  const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(1e-9f), _mm512_set1_ps(1e-9f));
+  for (int j = 0; j < 12; ++j) sums[j] = _mm512_set1_ps((float)j);
+  const double start = now();
+  for (int64_t r = 0; r < rounds; ++r)
+    for (int j = 0; j < 12; ++j) sums[j] = _mm512_dpbf16_ps(sums[j], a, a);
+  const double seconds = now() - start;
+  __m512 all = sums[0];
+  for (int j = 1; j < 12; ++j) all = _mm512_add_ps(all, sums[j]);
+  volatile float sink = _mm512_reduce_add_ps(all);
+  (void)sink;
+  return 12.0 * 32.0 * 2.0 * (double)rounds / seconds;
+#else
+  (void)rounds;
+  return 0;
+#endif
 }

@@ -1,38 +1,37 @@
-"""The machine's limits, measured in the same run: memory bandwidth by a copy, peak by a loop of multiply-adds."""
+"""The machine's limits, measured in the same run: memory bandwidth by a copy, peaks by loops of multiply-adds."""
 
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-SOURCE = Path(__file__).with_name("limits.c")
+from tests.speed.compiled import shared_object
+
 COPY_BYTES = 128 << 20
 MULTIPLY_ADD_ROUNDS = 20_000_000
+RATES = {
+    "bytes_per_s": ("copy_bandwidth", COPY_BYTES),
+    "operations_per_s": ("multiply_add_rate", MULTIPLY_ADD_ROUNDS),
+    "bfloat16_operations_per_s": ("bfloat16_dot_rate", MULTIPLY_ADD_ROUNDS),
+}
 
 
 class Limits:
     """The compiled helper. Raises: RuntimeError without a C compiler."""
 
     def __init__(self) -> None:
-        compiler = shutil.which("gcc") or shutil.which("cc")
-        if compiler is None:
-            raise RuntimeError("the machine's limits need a C compiler: apt-get install gcc")
-        with tempfile.TemporaryDirectory() as folder:
-            library = Path(folder) / "limits.so"
-            flags = ["-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC"]
-            subprocess.run([compiler, *flags, str(SOURCE), "-o", str(library)], check=True, capture_output=True)
-            self._library = ctypes.CDLL(str(library))
-        for function in (self._library.copy_bandwidth, self._library.multiply_add_rate):
+        flags = ("-O3", "-march=native", "-ffp-contract=fast")
+        self._library = ctypes.CDLL(str(shared_object("limits.c", *flags)))
+        for name, _ in RATES.values():
+            function = getattr(self._library, name)
             function.restype = ctypes.c_double
             function.argtypes = [ctypes.c_int64]
 
     def measure(self, threads: int) -> dict[str, float]:
-        """Bytes and operations a second on so many threads at once."""
+        """Bytes and operations a second on so many threads at once; what the processor lacks is left out."""
         with ThreadPoolExecutor(threads) as pool:
-            copies = sum(pool.map(self._library.copy_bandwidth, [COPY_BYTES] * threads))
-            operations = sum(pool.map(self._library.multiply_add_rate, [MULTIPLY_ADD_ROUNDS] * threads))
-        return {"bytes_per_s": copies, "operations_per_s": operations}
+            rates = {
+                key: sum(pool.map(getattr(self._library, name), [amount] * threads))
+                for key, (name, amount) in RATES.items()
+            }
+        return {key: rate for key, rate in rates.items() if rate > 0}

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.speed.rows import Measured
+from tests.speed.rows import OURS, Comparison, Measured
 from tests.speed.workers import ROOT, environment
 
 MOST_INGESTS = 5  # one takes seconds
@@ -24,12 +24,12 @@ def index_rows(rounds: int) -> list[Measured]:
         Measured(
             f"index_{kind.replace(' ', '_')}",
             f"index: {kind}",
-            "requests/s",
+            "portal",
             1,
-            {"flambeau": [ours for ours, _ in row["pairs"]], "pypiserver": [theirs for _, theirs in row["pairs"]]},
-            "flambeau",
-            "pypiserver",
-            more_is_better=True,
+            {OURS: [ours for ours, _ in row["pairs"]], "pypiserver": [theirs for _, theirs in row["pairs"]]},
+            (Comparison("pypiserver", ("pypiserver",)),),
+            unit="requests/s",
+            better="more",
         )
         for kind, row in result["kinds"].items()
     ]
@@ -42,7 +42,8 @@ def ingest_rows(rounds: int) -> list[Measured]:
         return [_not_run("ingest", "ingest of a history", reason)]
     samples = {name: row["all_s"] for name, row in result["rows"].items()}
     title = f"ingest of {result['commits']:,} commits, paths"
-    return [Measured("ingest", title, "s", 1, samples, "ingest, paths", "git log --raw")]
+    comparisons = (Comparison("git log --raw", ("git log --raw",)),)
+    return [Measured("ingest", title, "portal", 1, samples, comparisons, ours="ingest, paths")]
 
 
 def _run(module: str, rounds: int) -> tuple[dict[str, Any] | None, str]:
@@ -58,4 +59,4 @@ def _run(module: str, rounds: int) -> tuple[dict[str, Any] | None, str]:
 
 
 def _not_run(name: str, title: str, reason: str) -> Measured:
-    return Measured(name, title, "s", 1, {}, "flambeau", "", notes={"flambeau": reason})
+    return Measured(name, title, "portal", 1, {}, (), notes={OURS: reason})

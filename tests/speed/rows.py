@@ -1,30 +1,68 @@
-"""What the bench measures and what each row owes: the table of targets is data."""
+"""What a row of the bench is, and what it owes: rows are data, works/ has them by group."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from tests.speed.network_rows import convolution_operations
-
-Rival = Literal["flambeau", "torch", "torch+tcmalloc", "numpy"]
-RIVALS: tuple[Rival, ...] = ("flambeau", "torch", "torch+tcmalloc", "numpy")
+Work = Callable[[], object]
+Better = Literal["less", "more"]
+OURS = "flambeau"
+TORCH, TCMALLOC, MKL = "torch", "torch+tcmalloc", "torch+tcmalloc+mkl"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of work. `target`: how many times as fast as PyTorch eager we owe our users.
+    """One kind of work, written once for all rivals: `work` takes a library of rivals/ and gives what is timed.
 
-    `bytes_moved` or `operations` of one call, where the machine's limit can be told from them.
+    `targets`: how many times as fast as a rival we owe our users. E is PyTorch eager as installed; B the best of what
+    its users can do by documented means: tcmalloc preloaded and, with it, each of `means` (channels_last, compile,
+    fused optimizers, joined by +); X PyTorch with tcmalloc and the stub for MKL's processor check; numpy and jax those.
+    `bytes_moved` or `operations` (of `dtype`) of one call, where the machine's limit can be told from them.
     """
 
     name: str
     title: str
-    target: float
+    work: Callable[[Any], Work]
+    targets: Mapping[str, float] = field(default_factory=dict)
+    means: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
     threads: tuple[int, ...] = (1, 2)
     bytes_moved: float | None = None
     operations: float | None = None
-    rivals: tuple[Rival, ...] = RIVALS
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """E, B, X and the peers."""
+        against = {"E": (TORCH,), "B": (TORCH, TCMALLOC, *(f"{TCMALLOC}+{means}" for means in self.means)), "X": (MKL,)}
+        against |= {peer: (peer,) for peer in self.peers}
+        return tuple(Comparison(to, rivals, self.targets.get(to)) for to, rivals in against.items())
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """All who run, ours first."""
+        return tuple(dict.fromkeys((OURS, *(name for found in self.comparisons for name in found.rivals))))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ours against the fastest of some rivals; `target` None is shown and not judged."""
+
+    to: str
+    rivals: tuple[str, ...]
+    target: float | None = None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The geometric mean of some rows' ratios, and what it owes. Without `rows` it is the whole suite's."""
+
+    name: str
+    title: str
+    targets: Mapping[str, float]
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,63 +79,31 @@ class Ceiling:
 class Measured:
     """Samples of one row, seconds a call (or the unit given), in the order of the rounds.
 
-    `ours` and `against` name the rivals that are compared; `more_is_better` turns the ratio round (requests a second).
+    `better` says whether less (seconds) or more (requests a second) is faster; `busy` are samples of ours taken in the
+    same rounds beside a busy process.
     """
 
     name: str
     title: str
-    unit: str
+    group: str
     threads: int
     samples: dict[str, list[float]]
-    ours: str
-    against: str
-    target: float | None = None
-    more_is_better: bool = False
+    comparisons: tuple[Comparison, ...]
+    ours: str = OURS
+    unit: str = "s"
+    better: Better = "less"
+    busy: list[float] = field(default_factory=list)
     limit: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
 
-TEN_MILLION = 10_000_000
-NETWORK_RIVALS: tuple[Rival, ...] = ("flambeau", "torch", "torch+tcmalloc")
+FLOOR = 0.85  # no row of the suite may be slower than this part of B or X
+SUITE_MEAN = Mean("suite", "geometric mean of the suite", {"E": 3.0, "B": 1.7, "X": 1.4})
+SUITE_LOWEST = Mean("suite_lowest", "lowest row of the suite", {"B": FLOOR, "X": FLOOR})
+CONTENTION = Ceiling("contention", "slowest row beside a busy process", "times its quiet time", 2.0)
 
-ROWS = (
-    Row("small_add", "a + b, 100 float32", 3.0, threads=(1,)),
-    Row("small_backward", "sum(relu(a * b + c)) and its gradients, 100", 5.0, threads=(1,),
-        rivals=("flambeau", "torch")),
-    Row("add_10m", "add, 10 million float32", 3.0, bytes_moved=12.0 * TEN_MILLION),
-    Row("exp_10m", "exp, 10 million float32", 3.0, bytes_moved=8.0 * TEN_MILLION),
-    Row("matmul_1024", "float32 matmul 1024", 1.8, operations=2.0 * 1024**3),
-    Row("digits_step", "digits MLP, one AdamW step, batch 128", 1.5, rivals=("flambeau", "torch", "torch+tcmalloc")),
-    Row("conv_64", "conv2d 3x3, 64 channels at 56, batch 8", 0.95, operations=convolution_operations("conv_64"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_64_last", "the same beside channels_last", 0.95, operations=convolution_operations("conv_64"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_64_step", "the same with its gradients", 1.15, operations=3 * convolution_operations("conv_64"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_64_step_last", "the same beside channels_last", 1.15, operations=3 * convolution_operations("conv_64"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_256", "conv2d 3x3, 256 channels at 14, batch 8", 0.95, operations=convolution_operations("conv_256"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_256_last", "the same beside channels_last", 0.95, operations=convolution_operations("conv_256"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_256_step", "the same with its gradients", 1.15, operations=3 * convolution_operations("conv_256"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_256_step_last", "the same beside channels_last", 1.15, operations=3 * convolution_operations("conv_256"),
-        rivals=NETWORK_RIVALS),
-    Row("conv_small_step", "conv2d 3x3, 1 to 32 channels at 28, batch 64, with its gradients", 2.0,
-        rivals=NETWORK_RIVALS),
-    Row("conv_small_step_last", "the same beside channels_last", 2.0, rivals=NETWORK_RIVALS),
-    Row("layer_norm_10m", "layer_norm, 9,766 rows of 1,024", 0.95, bytes_moved=8.0 * TEN_MILLION,
-        rivals=NETWORK_RIVALS),
-    Row("batch_norm", "batch_norm while training, 16 x 64 x 56 x 56", 4.0, rivals=NETWORK_RIVALS),
-    Row("batch_norm_step", "the same with its gradients", 4.0, rivals=NETWORK_RIVALS),
-    Row("max_pool", "max_pool2d 2x2, 16 x 64 x 56 x 56", 4.0, rivals=NETWORK_RIVALS),
-    Row("max_pool_step", "the same with its gradient", 4.0, rivals=NETWORK_RIVALS),
-    Row("cnn_step", "CNN for 28 x 28, one SGD step, batch 64", 2.0, rivals=NETWORK_RIVALS),
-    Row("cnn_step_last", "the same beside channels_last", 2.0, rivals=NETWORK_RIVALS),
-)  # fmt: skip
 
-CEILINGS = (
-    Ceiling("import_time", "import flambeau", "ms", 60.0),
-    Ceiling("import_memory", "resident memory after import", "MB", 40.0),
-)
+def wanted(name: str, group: str, only: Iterable[str]) -> bool:
+    """Whether a row is asked for, by its own name or its group's; nothing named asks for all."""
+    chosen = set(only)
+    return not chosen or name in chosen or group in chosen

@@ -1,25 +1,45 @@
-"""The bench's own rules: verdicts, the report's schema, the plot."""
+"""The bench's own rules: verdicts, means, rivals that are missing, the workers' protocol, the schema, the pictures."""
 
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.speed import workers
+from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
-from tests.speed.report import ceiling_of, row_of, table
-from tests.speed.rows import CEILINGS, ROWS, Measured
-from tests.speed.verdict import Ratio, against_target, ratio, under_bound
+from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
+from tests.speed.rows import CONTENTION, MKL, OURS, SUITE_LOWEST, SUITE_MEAN, TCMALLOC, TORCH, Measured, Row, wanted
+from tests.speed.table import markdown, not_run, table
+from tests.speed.verdict import Ratio, against_target, figure, geometric_mean, ratio, together, under_bound
+from tests.speed.workers import Worker
+from tests.speed.works import GROUPS, MEANS, ROWS
 
 jsonschema = pytest.importorskip("jsonschema", reason="the report's schema is checked where jsonschema is installed")
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "formats" / "benchmark-1.schema.json"
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "formats" / "benchmark-2.schema.json"
+LAST = f"{TCMALLOC}+channels_last"
+ROW = Row("add_10m", "add", lambda lib: lib, {"E": 3.0, "B": 0.95}, means=("channels_last",))
 
 
-def measured(ours: list[float], theirs: list[float], **more: Any) -> Measured:
-    return Measured("add_10m", "add", "s", 1, {"flambeau": ours, "torch": theirs}, "flambeau", "torch", 3.0, **more)
+def measured(ours: list[float], title: str = "add", threads: int = 1, **more: Any) -> Measured:
+    """A row whose rivals take 4, 2, 1.5 and 1.2 times what 1 second is, with the exceptions in `rivals`."""
+    samples: dict[str, list[float]] = {OURS: ours} if ours else {}
+    times: dict[str, float | None] = {TORCH: 4.0, TCMALLOC: 2.0, LAST: 1.5, MKL: 1.2} | more.pop("rivals", {})
+    samples |= {name: [seconds] * max(1, len(ours)) for name, seconds in times.items() if seconds is not None}
+    return Measured("add_10m", title, "elementwise", threads, samples, ROW.comparisons, **more)
+
+
+def comparison_of(row: dict[str, Any], to: str) -> dict[str, Any]:
+    (found,) = [comparison for comparison in row["comparisons"] if comparison["to"] == to]
+    return dict(found)
 
 
 def report_of(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -33,15 +53,18 @@ def report_of(*rows: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         "schema": "flambeau-benchmark",
-        "schema_version": 1,
+        "schema_version": 2,
         "started": "2026-11-22T00:00:00+00:00",
         "commit": None,
         "rounds": 3,
         "machine": machine,
         "versions": {"torch": "2.13.0"},
-        "limits": [{"threads": 1, "bytes_per_s": 3e10, "operations_per_s": 2e11}],
+        "limits": [{"threads": 1, "bytes_per_s": 3e10, "operations_per_s": 2e11, "bfloat16_operations_per_s": 4e11}],
         "rows": list(rows),
     }
+
+
+# ---- verdicts ----
 
 
 @pytest.mark.parametrize(
@@ -50,6 +73,21 @@ def report_of(*rows: dict[str, Any]) -> dict[str, Any]:
 )
 def test_a_target_is_met_by_the_lower_end_of_the_interval(low, high, says):
     assert against_target(Ratio((low + high) / 2, low, high), 3.0) == says
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "says"),
+    [
+        (["met", "met"], "met"),
+        (["met", "not decided"], "not decided"),
+        (["not decided", "not met"], "not met"),
+        (["met", None], "not decided"),
+        ([None, None], None),
+        ([], None),
+    ],
+)
+def test_a_row_with_several_targets_is_met_when_all_are(verdicts, says):
+    assert together(verdicts) == says
 
 
 def test_the_interval_holds_the_ratio_and_widens_with_noise():
@@ -67,51 +105,162 @@ def test_requests_a_second_are_better_when_more():
     ("samples", "says"), [([40.0] * 9, "met"), ([70.0] * 9, "not met"), ([50.0, 70.0], "not decided")]
 )
 def test_a_bound_is_met_by_the_upper_end_of_the_interval(samples, says):
-    assert under_bound(samples, 60.0)[1] == says
+    assert under_bound(figure(samples), 60.0) == says
+
+
+@given(st.lists(st.floats(0.1, 10.0), min_size=1, max_size=5))
+def test_the_mean_of_exact_ratios_is_their_geometric_mean(ratios):
+    found = geometric_mean([([1.0], [value]) for value in ratios])
+    assert math.isclose(found.value, math.prod(ratios) ** (1 / len(ratios)), rel_tol=1e-9)
+    assert math.isclose(found.low, found.high, rel_tol=1e-9)
+
+
+# ---- rows of a report ----
+
+
+def test_b_is_the_fastest_of_the_documented_means_and_x_the_stub():
+    row = row_of(measured([1.0] * 3))
+    assert [(found["to"], found["rival"], found["ratio"]["value"]) for found in row["comparisons"]] == [
+        ("E", TORCH, 4.0),
+        ("B", LAST, 1.5),
+        ("X", MKL, 1.2),
+    ]
+    assert row["verdict"] == "met"
+
+
+def test_eager_itself_is_b_where_nothing_helps():
+    assert comparison_of(row_of(measured([1.0], rivals={TORCH: 1.1})), "B")["rival"] == TORCH
+
+
+def test_one_target_missed_misses_the_row():
+    assert row_of(measured([1.6] * 3))["verdict"] == "not met"
 
 
 def test_a_row_at_the_machines_limit_is_met_and_says_so():
-    row = row_of(measured([0.010] * 5, [0.020] * 5, limit={"amount": 9e8, "per_s": 1e11}))
+    row = row_of(measured([2.0] * 5, limit={"amount": 1.8, "per_s": 1.0}))
     assert row["verdict"] == "met"
     assert row["notes"]["verdict"] == "at 90% of the machine's limit"
 
 
 def test_a_limit_measured_on_a_busy_machine_makes_nothing_met():
-    row = row_of(measured([0.010] * 5, [0.020] * 5, limit={"amount": 9e8, "per_s": 4e10}))
-    assert row["verdict"] == "not met"
+    assert row_of(measured([2.0] * 5, limit={"amount": 2.4, "per_s": 1.0}))["verdict"] == "not met"
 
 
-def test_a_rival_that_did_not_run_leaves_no_verdict():
-    row = row_of(Measured("add_10m", "add", "s", 1, {"flambeau": [1.0]}, "flambeau", "torch", 3.0))
-    assert row["verdict"] is None
-    assert "did not run" in row["notes"]["verdict"]
+def test_a_best_that_was_not_tried_leaves_b_undecided():
+    row = row_of(measured([1.0], rivals={LAST: None}))
+    assert comparison_of(row, "B")["ratio"]["value"] == 2.0
+    assert comparison_of(row, "B")["verdict"] is None
+    assert row["verdict"] == "not decided"
+
+
+def test_without_ours_or_without_pytorch_there_is_no_verdict():
+    nobody = dict.fromkeys([TORCH, TCMALLOC, LAST, MKL])
+    assert row_of(measured([], notes={OURS: "no autocast"}))["verdict"] is None
+    assert row_of(measured([1.0], rivals=nobody, limit={"amount": 0.9, "per_s": 1.0}))["verdict"] is None
+
+
+def test_the_mean_of_the_suite_leaves_out_what_did_not_run():
+    rows = [measured([1.0] * 3), measured([2.0] * 3), measured([], notes={OURS: "no autocast"})]
+    found = mean_of(SUITE_MEAN, rows, "suite", 1)
+    assert comparison_of(found, "E")["ratio"]["value"] == pytest.approx(math.sqrt(4.0 * 2.0))
+    assert comparison_of(found, "X")["ratio"]["value"] == pytest.approx(math.sqrt(1.2 * 0.6))
+    assert found["verdict"] == "not met"
+
+
+def test_the_lowest_row_is_named_and_judged_by_the_floor():
+    found = lowest_of(SUITE_LOWEST, [measured([1.0] * 3), measured([2.0] * 3, title="slow")], "suite", 1)
+    assert found["notes"] == {"B": "slow", "X": "slow"}
+    assert found["verdict"] == "not met"
+
+
+def test_the_row_that_suffers_most_beside_a_busy_process_is_named():
+    calm = measured([1.0] * 3, busy=[1.4] * 3, threads=2)
+    found = contention_of(CONTENTION, [calm, measured([1.0] * 3, title="stuck", busy=[9.0] * 3, threads=2)], 2)
+    assert found["verdict"] == "not met"
+    assert found["notes"]["contention"] == "stuck"
+    assert row_of(calm)["contention"]["value"] == pytest.approx(1.4)
 
 
 def test_the_report_keeps_to_its_schema_and_the_table_shows_every_rival():
-    ceiling = ceiling_of(CEILINGS[0], [40.0, 41.0, 42.0])
-    report = report_of(row_of(measured([1.0, 1.1], [4.0, 4.1])), row_of(measured([1.0], [])), ceiling)
+    rows = [measured([1.0, 1.1]), measured([], notes={OURS: "no autocast"})]
+    ceilings = [ceiling_of(CEILINGS[0], [40.0, 41.0]), ceiling_of(CEILINGS[2], [], note="not built: no compiler")]
+    report = report_of(*map(row_of, rows), mean_of(SUITE_MEAN, rows, "suite", 1), *ceilings)
     jsonschema.validate(json.loads(json.dumps(report)), json.loads(SCHEMA.read_text()))
-    lines = table(report).splitlines()
-    assert "not met" not in lines[1]
-    assert lines[-1].split()[:2] == ["import", "flambeau"]
+    text = table(report)
+    assert "1.05 s" in text
+    assert "channels_last" in text
+    assert "not run: no autocast" in text
+    assert "not built: no compiler" in text
+    assert not_run(report) == ["not run by flambeau: add_10m: no autocast"]
+    assert "| add | 1 | 1.05 s |" in markdown(report)
 
 
 def test_the_schema_refuses_a_row_without_a_verdict():
-    report = report_of({key: value for key, value in row_of(measured([1.0], [4.0])).items() if key != "verdict"})
+    report = report_of({key: value for key, value in row_of(measured([1.0])).items() if key != "verdict"})
     with pytest.raises(jsonschema.ValidationError, match="verdict"):
         jsonschema.validate(report, json.loads(SCHEMA.read_text()))
 
 
-def test_the_plot_is_svg_with_a_bar_for_each_ratio_and_escapes_names():
-    picture = plot(
-        report_of(row_of(measured([1.0], [4.0])), row_of(measured([1.0], [9.0])), ceiling_of(CEILINGS[0], [1.0]))
-    )
+def test_the_plot_has_a_point_for_each_rival_and_thread_count_and_escapes_names():
+    rows = [measured([1.0]), measured([1.0], threads=2), measured([1.0], title="a < b")]
+    picture = plot(report_of(*map(row_of, rows), ceiling_of(CEILINGS[0], [1.0])))
     tree = ElementTree.fromstring(picture)
-    assert len([e for e in tree.iter() if e.get("class") == "bar"]) == 2
+    legend = 2
+    assert len([e for e in tree.iter() if e.tag.endswith("circle")]) == legend + 2 * len(rows)
     assert "a &lt;chip&gt;" in picture
+    assert "a &lt; b" in picture
     assert "prefers-color-scheme: dark" in picture
 
 
-def test_rows_have_names_of_their_own():
-    names = [row.name for row in ROWS] + [ceiling.name for ceiling in CEILINGS]
+# ---- rows ----
+
+
+def test_rows_have_names_of_their_own_and_means_sum_up_rows_of_their_group():
+    names = [row.name for rows in GROUPS.values() for row in rows] + [ceiling.name for ceiling in CEILINGS]
     assert len(names) == len(set(names))
+    for group, means in MEANS.items():
+        assert all(ROWS[name] in GROUPS[group] for mean in means for name in mean.rows)
+
+
+def test_a_row_is_asked_for_by_its_name_or_its_group():
+    assert wanted("exp_10m", "elementwise", [])
+    assert wanted("exp_10m", "elementwise", ["elementwise"])
+    assert wanted("exp_10m", "elementwise", ["exp_10m", "matmul"])
+    assert not wanted("exp_10m", "elementwise", ["matmul"])
+
+
+# ---- workers ----
+
+
+@pytest.fixture
+def worker():
+    found = Worker("numpy", 1)
+    yield found
+    found.close()
+
+
+def test_a_worker_prepares_samples_and_says_what_it_lacks(worker):
+    assert worker.version
+    assert worker.prepare("numpy", "small_add") == ""
+    assert 0 < worker.sample("numpy", "small_add") < 0.01
+    assert "gelu" in worker.prepare("numpy", "gelu_10m")
+    worker.drop()
+
+
+def test_a_rival_whose_library_is_not_there_says_so(monkeypatch):
+    monkeypatch.setattr(workers, "find_tcmalloc", lambda: None)
+    found = Worker(TCMALLOC, 1)
+    assert "libtcmalloc" in found.missing
+    found.close()
+
+
+def test_a_rival_that_is_not_installed_says_so(monkeypatch, tmp_path):
+    (tmp_path / "jax.py").write_text("raise ImportError('No module named jax')")
+    monkeypatch.setattr(workers, "environment", lambda rival, threads: _first_on_the_path(tmp_path))
+    found = Worker("jax", 1)
+    assert "No module named jax" in found.missing
+    found.close()
+
+
+def _first_on_the_path(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{workers.ROOT}"}

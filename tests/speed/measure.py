@@ -1,0 +1,107 @@
+"""Rows are measured: all rivals in turn, round by round, and ours beside a busy process too."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from tests.speed.limits import Limits
+from tests.speed.rows import OURS, Measured, Row
+from tests.speed.workers import BusyProcess, Worker, process_of
+
+LIMIT_OF = {"float32": "operations_per_s", "bfloat16": "bfloat16_operations_per_s"}
+
+
+def measure(
+    rows: Iterable[tuple[str, Row]], threads: int, rounds: int, runs: Callable[[str], bool]
+) -> tuple[list[Measured], dict[str, float], dict[str, str]]:
+    """The rows (each with its group) on so many threads, the machine's limits, and the versions of all who ran.
+
+    `runs` says whether a rival is wanted.
+    """
+    limits, workers = Limits(), _Workers(threads)
+    busy = BusyProcess() if threads > 1 else None
+    # Again after every row, and the best counts: a figure of a busy moment is not the machine's limit.
+    best = limits.measure(threads)
+    found: list[tuple[Row, Measured]] = []
+    try:
+        for group, row in rows:
+            found.append((row, _measured(row, group, workers, rounds, busy, runs)))
+            if row.bytes_moved or row.operations:
+                best = {key: max(value, best[key]) for key, value in limits.measure(threads).items()}
+        versions = workers.versions()
+    finally:
+        workers.close()
+        if busy:
+            busy.close()
+    measured = []
+    for row, result in found:
+        rate = best.get("bytes_per_s" if row.bytes_moved else LIMIT_OF[row.dtype])
+        amount = row.bytes_moved or row.operations
+        if rate and amount:
+            result.limit.update(amount=amount, per_s=rate)
+        measured.append(result)
+    return measured, {"threads": threads, **best}, versions
+
+
+class _Workers:
+    """The processes, each started when a row first needs it."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._workers: dict[str, Worker] = {}
+        self._linger_s = 0.0
+
+    def of(self, rival: str) -> Worker:
+        name = process_of(rival)
+        if name not in self._workers:
+            self._workers[name] = Worker(name, self.threads)
+        return self._workers[name]
+
+    def sample(self, rival: str, row: str) -> float:
+        """Seconds a call, once the threads of whoever came before have gone to sleep."""
+        time.sleep(self._linger_s)
+        worker = self.of(rival)
+        self._linger_s = worker.linger_s
+        return worker.sample(rival, row)
+
+    def drop(self) -> None:
+        for worker in self._workers.values():
+            if not worker.missing:
+                worker.drop()
+
+    def versions(self) -> dict[str, str]:
+        for worker in self._workers.values():
+            if not worker.missing:
+                worker.refresh_version()
+        return {name: worker.version or f"not run: {worker.missing}" for name, worker in self._workers.items()}
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.close()
+
+
+def _measured(
+    row: Row, group: str, workers: _Workers, rounds: int, busy: BusyProcess | None, runs: Callable[[str], bool]
+) -> Measured:
+    notes: dict[str, str] = {}
+    for rival in filter(runs, row.rivals):
+        worker = workers.of(rival)
+        reason = worker.missing or worker.prepare(rival, row.name)
+        if reason:
+            notes[rival] = reason
+    running = [rival for rival in row.rivals if runs(rival) and rival not in notes]
+    samples: dict[str, list[float]] = {rival: [] for rival in running}
+    beside: list[float] = []
+    for turn in range(rounds):
+        # Another goes first in each round, so that nobody always follows the same one.
+        for i in range(len(running)):
+            rival = running[(i + turn) % len(running)]
+            samples[rival].append(workers.sample(rival, row.name))
+        if busy and OURS in running:
+            with busy:
+                beside.append(workers.sample(OURS, row.name))
+    workers.drop()
+    print(f"{row.title}, {workers.threads} thread{'s' if workers.threads > 1 else ''}: done", file=sys.stderr)
+    return Measured(row.name, row.title, group, workers.threads, samples, row.comparisons, busy=beside, notes=notes)
