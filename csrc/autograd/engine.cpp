@@ -8,6 +8,7 @@
 #include "autograd/autograd.h"
 #include "autograd/node.h"
 #include "core/apply.h"
+#include "core/profile.h"
 #include "core/thread_state.h"
 
 namespace flambeau {
@@ -103,6 +104,8 @@ class Walk {
   }
 
   void run() {
+    Profiled walk;
+    if (profiling()) [[unlikely]] walk.begin(EventKind::Walk, "backward");
     while (!heap_.empty()) {
       std::pop_heap(heap_.begin(), heap_.end());
       const int32_t number = heap_.back().second;
@@ -112,6 +115,8 @@ class Walk {
       if (node->extras) [[unlikely]] run_hooks_before(*node, visit);
       for (Watched& w : watched_)
         if (w.node == node) w.gradient = w.output == 0 ? visit.first : w.output <= visit.others.size() ? visit.others[w.output - 1] : Tensor();
+      Profiled event;
+      if (profiling()) [[unlikely]] begin_event(event, *node);
       switch (node->kind) {
         case GradNode::Kind::Leaf:
           if (watched_.empty()) accumulate(static_cast<LeafNode&>(*node), std::move(visit.first));
@@ -139,6 +144,11 @@ class Walk {
   }
 
  private:
+  static void begin_event(Profiled& event, const GradNode& node) {
+    if (node.is_leaf()) event.begin(EventKind::Accumulate, "accumulate gradient", node.sequence);
+    else event.begin(EventKind::Backward, lasting_name(name_of(node)), node.sequence);
+  }
+
   struct Watched {
     GradNode* node;
     uint32_t output;

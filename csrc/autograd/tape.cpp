@@ -5,6 +5,7 @@
 #include "autograd/autograd.h"
 #include "autograd/node.h"
 #include "core/apply.h"
+#include "core/profile.h"
 #include "core/thread_state.h"
 
 namespace flambeau {
@@ -63,6 +64,7 @@ class EagerTape final : public Tape {
     }
     if (region) [[unlikely]] in_region(*node, *region);
     if (thread_state.anomaly) [[unlikely]] node->extra().line = user_line();
+    if (profiling()) [[unlikely]] note_node(node->sequence);
   }
 
  private:

@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, module) {
   bind_autograd(module);
   bind_vmap(module);
   bind_graph(module);
+  bind_profile(module);
   bind_system(module);
   bind_state(module);
 }

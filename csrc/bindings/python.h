@@ -128,6 +128,7 @@ void bind_tape(py::module_& module);
 void bind_vmap(py::module_& module);
 py::object node_object(const Tensor& x);  // Tensor.grad_fn
 void bind_graph(py::module_& module);
+void bind_profile(py::module_& module);
 void bind_system(py::module_& module);
 void bind_state(py::module_& module);
 

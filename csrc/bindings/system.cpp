@@ -31,8 +31,17 @@ void bind_system(py::module_& module) {
     d["peak_bytes"] = f.peak_bytes;
     d["allocations"] = f.allocations;
     d["reuses"] = f.reuses;
+    d["blocks"] = f.blocks;
+    d["peak_blocks"] = f.peak_blocks;
+    d["total_bytes"] = f.total_bytes;
+    d["peak_reserved_bytes"] = f.peak_reserved_bytes;
+    d["returned_blocks"] = f.returned_blocks;
+    d["retries"] = f.retries;
+    d["failures"] = f.failures;
     return d;
   }, py::arg("device") = py::none());
+  module.def("reset_memory_peaks", [](py::object device) { device_from(device.ptr())->allocator().reset_peaks(); },
+             py::arg("device") = py::none());
   module.def("trim_memory", [](py::object device) { return device_from(device.ptr())->allocator().trim(); }, py::arg("device") = py::none());
   module.def("size_class_bytes", [](uint64_t bytes) { return class_bytes(size_class(bytes)); });
   module.def("promote", [](py::object a, py::object b) {

@@ -4,6 +4,7 @@
 #include "autograd/autograd.h"
 #include "autograd/checkpoint.h"
 #include "bindings/python.h"
+#include "core/profile.h"
 #include "ops/vmap.h"
 
 namespace flambeau::python {
@@ -172,6 +173,7 @@ py::object node_object(const Tensor& x) {
 
 void bind_tape(py::module_& module) {
   install_line_finder(find_line);
+  install_profile_line_finder(find_line);
 
   py::class_<PythonHook, std::shared_ptr<PythonHook>>(module, "Hook", "A function that a walk backward calls.")
       .def("remove", &PythonHook::remove, "Call it no more.");

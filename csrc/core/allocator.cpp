@@ -90,7 +90,9 @@ Block Allocator::allocate(uint32_t size_class) {
   {
     std::lock_guard lock(mutex_);
     figures_.used_bytes += bytes;
+    figures_.total_bytes += bytes;
     if (figures_.used_bytes > figures_.peak_bytes) figures_.peak_bytes = figures_.used_bytes;
+    if (++figures_.blocks > figures_.peak_blocks) figures_.peak_blocks = figures_.blocks;
     auto& kept = free_[size_class];
     if (!kept.empty()) {
       const Block block = kept.back();
@@ -100,17 +102,25 @@ Block Allocator::allocate(uint32_t size_class) {
       return block;
     }
     ++figures_.allocations;
+    figures_.peak_reserved_bytes = std::max(figures_.peak_reserved_bytes, figures_.used_bytes + figures_.cached_bytes);
   }
   const fl_backend* backend = device_.backend();
   fl_memory memory = nullptr;
   fl_status status = backend->allocate(device_.index(), bytes, &memory);
   if (status == FL_OUT_OF_MEMORY && trim() > 0) {
     take_failure();
+    {
+      std::lock_guard lock(mutex_);
+      ++figures_.retries;
+    }
     status = backend->allocate(device_.index(), bytes, &memory);
   }
   if (status != FL_OK) {
     std::lock_guard lock(mutex_);
     figures_.used_bytes -= bytes;
+    figures_.total_bytes -= bytes;
+    --figures_.blocks;
+    ++figures_.failures;
     if (status != FL_OUT_OF_MEMORY) raise_status(status, device_, "allocating memory");
     take_failure();
     raise(ErrorKind::Memory, device_.name(), ": no memory for ", bytes, " bytes more; tensors hold ",
@@ -134,6 +144,7 @@ void Allocator::release(uint32_t size_class, Block block) {
       limit_ = (memory ? memory : host_memory_bytes()) / 4;
     }
     figures_.used_bytes -= bytes;
+    --figures_.blocks;
     free_[size_class].push_back(block);
     figures_.cached_bytes += bytes;
     full = figures_.cached_bytes > limit_;
@@ -152,12 +163,20 @@ uint64_t Allocator::trim() {
     }
     bytes = figures_.cached_bytes;
     figures_.cached_bytes = 0;
+    figures_.returned_blocks += blocks.size();
   }
   // Work that was launched may still use what its tensors gave back. What it reports comes at the user's next
   // synchronize: a trim may run where nothing can be raised.
   if (device_.runs_ahead() && !blocks.empty()) device_.backend()->stream_synchronize(device_.index(), nullptr);
   for (const Block& block : blocks) device_.backend()->release(device_.index(), block.memory);
   return bytes;
+}
+
+void Allocator::reset_peaks() {
+  std::lock_guard lock(mutex_);
+  figures_.peak_bytes = figures_.used_bytes;
+  figures_.peak_blocks = figures_.blocks;
+  figures_.peak_reserved_bytes = figures_.used_bytes + figures_.cached_bytes;
 }
 
 MemoryFigures Allocator::figures() const {

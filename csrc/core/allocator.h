@@ -17,6 +17,13 @@ struct MemoryFigures {
   uint64_t peak_bytes = 0;    // most that was in tensors at once
   uint64_t allocations = 0;   // calls to the backend
   uint64_t reuses = 0;        // requests served from the cache
+  uint64_t blocks = 0;        // in tensors now
+  uint64_t peak_blocks = 0;
+  uint64_t total_bytes = 0;   // given to tensors since the start
+  uint64_t peak_reserved_bytes = 0;  // most that was used and cached at once
+  uint64_t returned_blocks = 0;  // calls to the backend that gave memory back
+  uint64_t retries = 0;       // requests that needed a trim first
+  uint64_t failures = 0;      // requests that ended in MemoryError
 };
 
 struct Block {
@@ -42,6 +49,8 @@ class Allocator {
   // Returns what is kept to the backend; gives the bytes returned.
   uint64_t trim();
   MemoryFigures figures() const;
+  // Peaks are what is there now from here on.
+  void reset_peaks();
 
   // Around fork(): a child must not find a lock that a thread of its parent held.
   void lock() { mutex_.lock(); }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/launch.h"
+#include "core/profile.h"
 #include "core/thread_state.h"
 
 namespace flambeau {
@@ -188,18 +189,8 @@ void apply_settled(const OpRow& row, Device* device, DType common, Inputs inputs
   if (tape) tape->record(row, inputs, attrs, outputs);
 }
 
-}  // namespace
-
-void install_detour(uint8_t which, DetourFn detour) {
-  (which == kDetourVmap ? vmap_detour : which == kDetourAnomaly ? anomaly_detour : autocast_detour) = detour;
-}
-
-void apply(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
-  if (const uint8_t detour = thread_state.detour) [[unlikely]] {
-    if ((detour & kDetourAutocast) && autocast_detour(row, inputs, attrs, outputs)) return;
-    if ((detour & kDetourVmap) && vmap_detour(row, inputs, attrs, outputs)) return;
-    if ((detour & kDetourAnomaly) && anomaly_detour(row, inputs, attrs, outputs)) return;
-  }
+// The op itself: checks and promotion of its inputs, then all the rest.
+[[gnu::always_inline]] inline void run_op(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
   Device* device = check_inputs(row, inputs);
   if (!row.pointwise && !row.promotes) {
     apply_settled(row, device, DType::Float32, inputs, attrs, outputs);
@@ -215,6 +206,29 @@ void apply(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outpu
   std::vector<Tensor> settled(inputs.begin(), inputs.end());
   for (size_t i = static_cast<size_t>(row.promote_from); i < settled.size(); ++i) settled[i] = cast(settled[i], common);
   apply_settled(row, device, common, settled, attrs, outputs);
+}
+
+[[gnu::noinline]] void run_on_detours(uint8_t detour, const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+  if ((detour & kDetourAutocast) && autocast_detour(row, inputs, attrs, outputs)) return;
+  if ((detour & kDetourVmap) && vmap_detour(row, inputs, attrs, outputs)) return;
+  if ((detour & kDetourAnomaly) && anomaly_detour(row, inputs, attrs, outputs)) return;
+  const Profiled event(row, inputs);  // the last: what takes an op over calls others, or this one again
+  run_op(row, inputs, attrs, outputs);
+}
+
+}  // namespace
+
+void install_detour(uint8_t which, DetourFn detour) {
+  (which == kDetourVmap ? vmap_detour : which == kDetourAnomaly ? anomaly_detour : autocast_detour) = detour;
+}
+
+void apply(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+  const uint8_t detour = thread_state.detour;
+  if (detour | profile_mode.load(std::memory_order_relaxed)) [[unlikely]] {
+    run_on_detours(detour, row, inputs, attrs, outputs);
+    return;
+  }
+  run_op(row, inputs, attrs, outputs);
 }
 
 Tensor apply(const OpRow& row, Inputs inputs, Attrs attrs) {

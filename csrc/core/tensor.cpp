@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/allocator.h"
+#include "core/profile.h"
 #include "core/thread_state.h"
 
 namespace flambeau {
@@ -72,6 +73,7 @@ Ref<Storage> Storage::allocate(Device* device, uint64_t bytes) {
   storage->host = block.host;
   storage->bytes = class_bytes(size_class);
   storage->size_class = size_class;
+  if (profiling()) [[unlikely]] note_memory(device, static_cast<int64_t>(storage->bytes));
   return Ref<Storage>::adopt(storage);
 }
 
@@ -88,8 +90,12 @@ Ref<Storage> Storage::borrow(Device* device, void* base, uint64_t bytes, void* o
 }
 
 void Storage::destroy(Storage* storage) {
-  if (storage->release_owner_) storage->release_owner_(storage->owner_);
-  else storage->device->allocator().release(storage->size_class, {storage->memory, storage->host});
+  if (storage->release_owner_) {
+    storage->release_owner_(storage->owner_);
+  } else {
+    if (profiling()) [[unlikely]] note_memory(storage->device, -static_cast<int64_t>(storage->bytes));
+    storage->device->allocator().release(storage->size_class, {storage->memory, storage->host});
+  }
   storage->~Storage();
   list_release(thread_state.storages, storage);
 }

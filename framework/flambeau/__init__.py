@@ -79,6 +79,7 @@ _LAZY = {
     "autocast": ".autograd", "amp": ".amp",
     "nn": ".nn", "linalg": ".linalg", "fft": ".fft",
     "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
+    "profiler": ".profiler", "memory": ".memory",
     "save": ".safetensors", "load": ".safetensors", "safetensors": ".safetensors", "load_pt": ".pickled",
     "save_npz": ".npz", "load_npz": ".npz",
 }  # fmt: skip

@@ -45,14 +45,6 @@ class _Devices:
         """How many ops the CPU has computed for other devices."""
         return _core.fallback_count()
 
-    def memory(self, device: object = None) -> dict[str, int]:
-        """Bytes in tensors (used, peak) and kept for reuse (cached); requests to the system and served from memory."""
-        return _core.memory(device)
-
-    def trim(self, device: object = None) -> int:
-        """Give back memory that is kept for reuse; the bytes that were."""
-        return _core.trim_memory(device)
-
 
 devices = _Devices()
 

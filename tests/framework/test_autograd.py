@@ -264,23 +264,23 @@ def test_a_deep_chain_that_is_dropped_without_backward_dies_quietly():
 def test_a_graph_dies_with_its_result():
     x = leaf(1000)
     gc.collect()
-    before = fl.devices.memory()["used_bytes"]
+    before = fl.memory.memory_allocated()
     y = fl.exp(x)
     z = (y * y).sum()
     del y
-    assert fl.devices.memory()["used_bytes"] > before
+    assert fl.memory.memory_allocated() > before
     del z
     gc.collect()
-    assert fl.devices.memory()["used_bytes"] <= before
+    assert fl.memory.memory_allocated() <= before
 
 
 def test_backward_lets_go_of_what_was_saved():
     x = leaf(1000)
     z = (fl.exp(x) * x).sum()
-    held = fl.devices.memory()["used_bytes"]
+    held = fl.memory.memory_allocated()
     z.backward()
     x.grad = None
-    assert fl.devices.memory()["used_bytes"] < held
+    assert fl.memory.memory_allocated() < held
 
 
 def test_a_result_saved_by_its_own_op_is_no_cycle():
@@ -289,7 +289,7 @@ def test_a_result_saved_by_its_own_op_is_no_cycle():
     reference = weakref.ref(y)
     del y
     assert reference() is None
-    assert fl.devices.memory()["used_bytes"] >= 0
+    assert fl.memory.memory_allocated() >= 0
 
 
 def test_backward_in_two_threads_at_once():

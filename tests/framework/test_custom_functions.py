@@ -239,10 +239,10 @@ def test_a_function_that_saves_its_own_result_is_no_cycle():
     node = weakref.ref(y)
     gc.disable()
     try:
-        before = fl.devices.memory()["used_bytes"]
+        before = fl.memory.memory_allocated()
         del y
         assert node() is None
-        assert fl.devices.memory()["used_bytes"] < before
+        assert fl.memory.memory_allocated() < before
     finally:
         gc.enable()
 

@@ -65,11 +65,11 @@ def test_a_capsule_is_used_once():
 
 def test_an_unused_capsule_lets_go():
     gc.collect()
-    before = fl.devices.memory()["used_bytes"]
+    before = fl.memory.memory_allocated()
     capsule = fl.zeros(100_000).__dlpack__(max_version=(1, 0))
-    assert fl.devices.memory()["used_bytes"] > before
+    assert fl.memory.memory_allocated() > before
     del capsule
-    assert fl.devices.memory()["used_bytes"] <= before
+    assert fl.memory.memory_allocated() <= before
 
 
 def test_what_cannot_be_shared_is_refused_with_the_way_out():

@@ -96,9 +96,9 @@ def test_a_checkpoint_has_the_gradients_and_the_mask_of_a_plain_call():
 def test_a_checkpoint_keeps_less_memory():
     def held(call):
         x = fl.ones(20_000).requires_grad_()
-        before = fl.devices.memory()["used_bytes"]
+        before = fl.memory.memory_allocated()
         y = call(x)
-        return fl.devices.memory()["used_bytes"] - before, y
+        return fl.memory.memory_allocated() - before, y
 
     deep = lambda x: fl.exp(fl.tanh(fl.exp(fl.tanh(fl.exp(fl.tanh(x))))))  # noqa: E731
     assert held(lambda x: fl.checkpoint(deep, x))[0] * 4 < held(deep)[0]
@@ -142,7 +142,7 @@ def test_memory_falls_while_a_walk_goes_back():
     for i in range(8):
         y = fl.exp(y * 0.1)
         if i in (0, 7):
-            y.register_hook(lambda g: seen.append(fl.devices.memory()["used_bytes"]))
+            y.register_hook(lambda g: seen.append(fl.memory.memory_allocated()))
     total = y.sum()
     del y
     total.backward()

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import _core
+from .. import _core, scopes
 from .._core import Tensor
 from . import trees
 from .modes import no_grad
@@ -120,7 +120,7 @@ class Function:
             args = tuple(_spread(x) if isinstance(x, Tensor) else x for x in args)
         wants = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         ctx = Context(cls.__name__, wants)
-        with no_grad():
+        with scopes.part(cls.__name__), no_grad():
             if hasattr(cls, "setup_context"):
                 result = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, result)

@@ -9,6 +9,7 @@ from itertools import count, islice
 from typing import Any, Literal
 
 import flambeau as fl
+from flambeau import scopes
 from flambeau.data.collate import default_collate
 from flambeau.data.datasets import IterableDataset
 from flambeau.data.samplers import BatchSampler, RandomSampler, SequentialSampler
@@ -108,7 +109,11 @@ class DataLoader:
 
     def _epoch_of(self, skipped: int) -> Iterator[Any]:
         batches = self._streamed(skipped) if self.batch_sampler is None else self._indexed(skipped)
-        for batch in batches:
+        while True:
+            with scopes.part("DataLoader.next"):
+                batch = next(batches, _END)
+            if batch is _END:
+                break
             self._given += 1
             yield batch
         self._epoch, self._given, self._opened = self._epoch + 1, 0, False
@@ -247,7 +252,8 @@ class LoadByNumber:
         self.collate = collate
 
     def __call__(self, dataset: Any, indices: list[int]) -> Any:
-        return self.collate([dataset[index] for index in indices])
+        with scopes.part("DataLoader.load"):
+            return self.collate([dataset[index] for index in indices])
 
 
 class LoadNext:
@@ -259,10 +265,11 @@ class LoadNext:
         self.drop_last = drop_last
 
     def __call__(self, examples: Iterator[Any], order: object) -> Any:
-        found = list(islice(examples, self.batch_size))
-        if not found or (self.drop_last and len(found) < self.batch_size):
-            return _END
-        return self.collate(found)
+        with scopes.part("DataLoader.load"):
+            found = list(islice(examples, self.batch_size))
+            if not found or (self.drop_last and len(found) < self.batch_size):
+                return _END
+            return self.collate(found)
 
 
 class LoadOrNothing:

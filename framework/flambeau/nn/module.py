@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import flambeau as fl
-from flambeau import _core
+from flambeau import _core, scopes
 from flambeau.nn.hooks import Hooked, call_with_hooks
 from flambeau.nn.parameter import Parameter
 
@@ -335,6 +335,9 @@ def _naming_layers(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def named(self: Module, *args: Any, **kwargs: Any) -> Any:
         try:
+            if scopes.layers is not None and type(self).__call__ is named:  # a profile runs
+                with scopes.layers.inside(self):
+                    return call_with_hooks(call, self, args, kwargs)
             if "_hooks" in self.__dict__ and type(self).__call__ is named:  # not in a base's call by super()
                 return call_with_hooks(call, self, args, kwargs)
             return call(self, *args, **kwargs)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import flambeau as fl
+from flambeau import scopes
 
 Closure = Callable[[], Any]
 # What schedulers write into groups beside the options.
@@ -66,7 +67,7 @@ class Optimizer:
         if closure is not None:
             with fl.enable_grad():
                 loss = closure()
-        with fl.no_grad():
+        with scopes.part(f"{type(self).__name__}.step"), fl.no_grad():
             for group in self.param_groups:
                 self._step_group(group)
         return loss
