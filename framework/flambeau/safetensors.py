@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import mmap
+import mmap as maps
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 import flambeau as fl
 from flambeau import _core
@@ -54,30 +55,153 @@ def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str],
             file.write(_core.bytes_of(tensor))
 
 
-def load(path: str | os.PathLike[str], device: _core.Device | str | None = None) -> dict[str, fl.Tensor]:
-    """Read all tensors of a file, in the order of their bytes.
+def load(path: str | os.PathLike[str], device: _core.Device | str | None = None, *,
+         mmap: bool = False) -> dict[str, fl.Tensor]:
+    """All tensors of a file by name, in the order of their bytes.
 
-    The file is mapped and each tensor copied out of it once, so that what happens to the file later changes nothing.
+    Each is read into memory of its own, so that what happens to the file later changes nothing. With `mmap=True`
+    tensors are the file's own pages, which the system reads when they are first touched and shares between
+    processes: nothing is copied, what is written into such a tensor stays in this process, and the file must not be
+    shortened meanwhile (the system ends a process that reads beyond a file's end). For one tensor of many, or a part
+    of one: safe_open.
 
     Raises: ValueError with what is wrong and where, for every file that is not sound; OSError if it cannot be opened.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> save({"weight": fl.ones((2, 2))}, path)
+    >>> load(path, mmap=True)["weight"].sum().item()
+    4.0
     """
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size < 8:
-            raise _problem(path, f"it has {size} bytes, and even the length of the header takes 8")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            start, entries, _ = _read_header(path, view)
-            return {entry.name: _read(path, view, start, entry, device) for entry in entries}
+    with safe_open(path, device) as file:
+        if mmap:
+            return file._mapped()
+        return {name: file.get_tensor(name) for name in file.keys()}
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The texts that were saved beside the tensors."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size < 8:
-            raise _problem(path, f"it has {size} bytes, and even the length of the header takes 8")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            return _read_header(path, view)[2]
+    with safe_open(path) as file:
+        return file.metadata()
+
+
+class safe_open:  # noqa: N801  # the name that the format's own library gives it
+    """A file whose tensors are read by name, whole or in part, when they are asked for.
+
+    Raises: ValueError with what is wrong and where, if the file is not sound; OSError if it cannot be opened.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> save({"table": fl.arange(1000).reshape((500, 2)), "bias": fl.zeros(2)}, path)
+    >>> with safe_open(path) as file:
+    ...     print(file.keys(), file.get_slice("table")[10:12].tolist())
+    ['table', 'bias'] [[20, 21], [22, 23]]
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], device: _core.Device | str | None = None) -> None:
+        self._path = filename
+        self._device = device
+        self._file: BinaryIO = open(filename, "rb")  # noqa: SIM115  # __exit__ and close() close it
+        try:
+            self._start, entries, self._metadata = _read_header(filename, self._file)
+        except BaseException:
+            self._file.close()
+            raise
+        self._entries = {entry.name: entry for entry in entries}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; tensors that were read stay."""
+        self._file.close()
+
+    def keys(self) -> list[str]:
+        """The names, in the order of the tensors' bytes."""
+        return list(self._entries)
+
+    def metadata(self) -> dict[str, str]:
+        """The texts that were saved beside the tensors."""
+        return dict(self._metadata)
+
+    def get_tensor(self, name: str) -> fl.Tensor:
+        """One tensor, in memory of its own. Raises: KeyError with the names that are near."""
+        entry = self._entry(name)
+        return self._read(entry, entry.begin, entry.shape)
+
+    def get_slice(self, name: str) -> Slice:
+        """One tensor to take a part of: only the rows that the part touches are read."""
+        return Slice(self, self._entry(name))
+
+    def _entry(self, name: str) -> _Entry:
+        if name not in self._entries:
+            import difflib
+
+            near = difflib.get_close_matches(str(name), self._entries, 5, 0.5) or self.keys()[:5]
+            raise KeyError(f"{name!r} is not in {os.fspath(self._path)!r}; it has {len(self._entries)} tensors, "
+                           f"near: {', '.join(near)}")
+        return self._entries[name]
+
+    def _read(self, entry: _Entry, begin: int, shape: tuple[int, ...]) -> fl.Tensor:
+        try:
+            tensor = _core.tensor_from_file(self._file.fileno(), self._start + begin, entry.dtype, shape)
+        except ValueError as error:
+            raise _problem(self._path, f"{entry.name}: {error}") from None
+        return tensor if self._device is None else tensor.to(self._device)
+
+    def _mapped(self) -> dict[str, fl.Tensor]:
+        """All tensors, as the pages of the file."""
+        found = {}
+        # A private map: what is written goes into this process's own pages.
+        with memoryview(maps.mmap(self._file.fileno(), 0, access=maps.ACCESS_COPY)) as view:
+            for entry in self._entries.values():
+                part = view[self._start + entry.begin : self._start + entry.end]
+                try:
+                    tensor = _core.tensor_over(part, entry.dtype, entry.shape)
+                except ValueError as error:
+                    raise _problem(self._path, f"{entry.name}: {error}") from None
+                found[entry.name] = tensor if self._device is None else tensor.to(self._device)
+        return found
+
+
+class Slice:
+    """A tensor of a file, of which an index takes a part."""
+
+    def __init__(self, file: safe_open, entry: _Entry) -> None:
+        self._file = file
+        self._entry = entry
+
+    def get_shape(self) -> list[int]:
+        """The sizes of the whole tensor."""
+        return list(self._entry.shape)
+
+    def get_dtype(self) -> str:
+        """The element type, as the format writes it: F32, BF16, ..."""
+        return _CODES[self._entry.dtype]
+
+    def __getitem__(self, index: Any) -> fl.Tensor:
+        """The part, as the index would take it of the whole tensor; an index on the first axis bounds what is read."""
+        entry = self._entry
+        first, *rest = index if isinstance(index, tuple) and index else (index,)
+        if not entry.shape or not isinstance(first, int | slice) or isinstance(first, bool):
+            return self._file.get_tensor(entry.name)[index].copy()
+        rows = range(entry.shape[0])
+        if isinstance(first, slice):
+            taken, inner = rows[first], (slice(None), *rest)
+        elif -len(rows) <= first < len(rows):
+            taken, inner = range(rows[first], rows[first] + 1), (0, *rest)
+        else:
+            raise IndexError(f"{entry.name}: index {first} is out of range for {len(rows)} rows")
+        if not taken:
+            return fl.zeros((0, *entry.shape[1:]), dtype=_core.dtype(entry.dtype))[inner]
+        low, high = min(taken), max(taken)
+        row = (entry.end - entry.begin) // entry.shape[0]
+        block = self._file._read(entry, entry.begin + low * row, (high - low + 1, *entry.shape[1:]))
+        return block[:: taken.step][inner]
 
 
 # ---- writing ----
@@ -124,18 +248,22 @@ def _problem(path: str | os.PathLike[str], text: str) -> ValueError:
     return _SoundnessError(f"load: {os.fspath(path)} is not a sound safetensors file: {text}")
 
 
-def _read_header(path: str | os.PathLike[str], view: memoryview) -> tuple[int, list[_Entry], dict[str, str]]:
-    length = int.from_bytes(view[:8], "little")
+def _read_header(path: str | os.PathLike[str], file: BinaryIO) -> tuple[int, list[_Entry], dict[str, str]]:
+    """Where the tensors' bytes begin, what lies there, and the texts."""
+    size = os.fstat(file.fileno()).st_size
+    if size < 8:
+        raise _problem(path, f"it has {size} bytes, and even the length of the header takes 8")
+    length = int.from_bytes(file.read(8), "little")
     if length > _LARGEST_HEADER:
         raise _problem(path, f"its header would have {length} bytes, more than the {_LARGEST_HEADER} allowed")
-    if length > len(view) - 8:
-        raise _problem(path, f"its header would have {length} bytes, and {len(view) - 8} are left; it was cut off")
+    if length > size - 8:
+        raise _problem(path, f"its header would have {length} bytes, and {size - 8} are left; it was cut off")
     start = 8 + length
-    header = _parse(path, bytes(view[8:start]))
+    header = _parse(path, file.read(length))
     metadata = header.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _problem(path, f"{_METADATA} is not a map of text to text")
-    entries = [_check_entry(path, name, entry, len(view) - start) for name, entry in header.items()]
+    entries = [_check_entry(path, name, entry, size - start) for name, entry in header.items()]
     entries.sort(key=lambda entry: (entry.begin, entry.end))
     reached = 0
     for entry in entries:
@@ -143,8 +271,8 @@ def _read_header(path: str | os.PathLike[str], view: memoryview) -> tuple[int, l
             what = "overlaps the tensor before it" if entry.begin < reached else f"leaves a gap after byte {reached}"
             raise _problem(path, f"{entry.name} begins at byte {entry.begin} and {what}")
         reached = entry.end
-    if reached != len(view) - start:
-        raise _problem(path, f"its tensors end at byte {reached} and {len(view) - start} bytes are there")
+    if reached != size - start:
+        raise _problem(path, f"its tensors end at byte {reached} and {size - start} bytes are there")
     return start, entries, metadata
 
 
@@ -199,11 +327,3 @@ def _check_entry(path: str | os.PathLike[str], name: str, entry: Any, available:
 def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
-
-def _read(path: str | os.PathLike[str], view: memoryview, start: int, entry: _Entry,
-          device: _core.Device | str | None) -> fl.Tensor:
-    with view[start + entry.begin : start + entry.end] as part:
-        if entry.dtype == "bool" and bytes(part).translate(None, b"\x00\x01"):
-            raise _problem(path, f"{entry.name} is BOOL and has bytes other than 0 and 1")
-        tensor = _core.tensor_of_bytes(part, entry.dtype, entry.shape)
-    return tensor if device is None else tensor.to(device)

@@ -81,6 +81,92 @@ def test_a_loaded_tensor_is_its_own_memory(tmp_path: Path) -> None:
     assert loaded.tolist() == [1.0, 1.0, 1.0]
 
 
+def test_mapped_tensors_are_the_files_pages_and_what_is_written_into_them_stays_here(tmp_path: Path) -> None:
+    path = tmp_path / "all.safetensors"
+    saved = tensors()
+    fl.save(saved, path)
+    before = path.read_bytes()
+    mapped = fl.load(path, mmap=True)
+    assert set(mapped) == set(saved)
+    for name, tensor in saved.items():
+        assert mapped[name].dtype == tensor.dtype, name
+        assert fl._core.bytes_of(mapped[name]) == fl._core.bytes_of(tensor), name
+    mapped["float32"][0, 0] = 7.0
+    assert (mapped["float32"] * 2)[0, 0].item() == 14.0
+    assert path.read_bytes() == before
+    path.unlink()  # the pages stay as long as a tensor looks into them
+    kept = mapped.pop("float64")
+    del mapped
+    assert kept.item() == 3.141592653589793
+
+
+def test_mapping_a_large_file_takes_no_memory_until_it_is_touched(tmp_path: Path) -> None:
+    path = tmp_path / "large.safetensors"
+    fl.save({"large": fl.zeros((50_000_000,), dtype=fl.uint8)}, path)
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    mapped = fl.load(path, mmap=True)["large"]
+    assert resident() - before < 10_000_000
+    assert mapped[-1].item() == 0
+
+
+def test_elements_that_do_not_lie_at_a_multiple_of_their_size_are_copied_when_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(file_of({"a": entry("U8", (1,), (0, 1)), "b": entry("F32", (2,), (1, 9))},
+                             b"\x05" + struct.pack("<2f", 1.5, -2.0)))
+    mapped = fl.load(path, mmap=True)
+    assert (mapped["a"].tolist(), mapped["b"].tolist()) == ([5], [1.5, -2.0])
+
+
+def test_one_tensor_of_many_is_read_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "all.safetensors"
+    saved = tensors()
+    fl.save(saved, path, metadata={"step": "7"})
+    with safetensors.safe_open(path) as file, theirs.safe_open(path, "numpy") as reference:
+        assert sorted(file.keys()) == sorted(reference.keys())
+        assert file.metadata() == reference.metadata() == {"step": "7"}
+        assert file.get_tensor("int64").tolist() == [[2**40], [-3]]
+        assert file.get_slice("float32").get_shape() == reference.get_slice("float32").get_shape() == [2, 2]
+        assert file.get_slice("bfloat16").get_dtype() == "BF16"
+        with pytest.raises(KeyError, match="'float23' is not in .*; it has 16 tensors, near: float32"):
+            file.get_tensor("float23")
+    with pytest.raises(ValueError, match="closed file"):
+        file.get_tensor("int64")
+
+
+INDICES = (3, -1, slice(2, 5), slice(None, None, 3), slice(6, 1, -2), slice(4, 2), ..., (slice(1, 4), 2), (0, slice(1, 3)),
+           (slice(2, None, 2), slice(None), -1), (slice(None), slice(0, 1)), ([0, 2],))
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_a_part_of_a_tensor_is_what_the_index_takes_of_the_whole(tmp_path: Path, index: object) -> None:
+    whole = np.arange(7 * 4 * 3, dtype="int32").reshape(7, 4, 3)
+    path = tmp_path / "a.safetensors"
+    fl.save({"before": fl.ones(3), "a": fl.asarray(whole)}, path)
+    with safetensors.safe_open(path) as file:
+        np.testing.assert_array_equal(file.get_slice("a")[index].numpy(), whole[index])
+
+
+def test_a_part_beyond_the_tensor_is_an_index_error(tmp_path: Path) -> None:
+    fl.save({"a": fl.ones((3, 2)), "number": fl.tensor(2.5)}, tmp_path / "a.safetensors")
+    with safetensors.safe_open(tmp_path / "a.safetensors") as file:
+        with pytest.raises(IndexError, match="index 3 is out of range for 3 rows"):
+            file.get_slice("a")[3]
+        assert file.get_slice("number")[()].item() == 2.5
+
+
+def test_a_file_that_another_program_shortens_is_refused_and_never_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    fl.save({"a": fl.ones(100_000)}, path)
+    with safetensors.safe_open(path) as file:
+        os.truncate(path, 1000)
+        with pytest.raises(ValueError, match="a: the file ended .* bytes early; another program shortens it"):
+            file.get_tensor("a")
+
+
 def test_a_failed_save_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     fl.save({"a": fl.ones(2)}, path)
@@ -139,7 +225,7 @@ BAD = {
     "an extra key": (file_of({"a": entry(more=1)}, bytes(8)), "and nothing else"),
     "an entry that is no map": (file_of({"a": 3}), "must have dtype"),
     "metadata of numbers": (file_of({"__metadata__": {"a": 1}}), "not a map of text to text"),
-    "bool bytes of 2": (file_of({"a": entry("BOOL", (8,))}, b"\0\1\2\0\0\0\0\0"), "bytes other than 0 and 1"),
+    "bool bytes of 2": (file_of({"a": entry("BOOL", (8,))}, b"\0\1\2\0\0\0\0\0"), "a: element 2 is the byte 2; a bool is 0 or 1"),
 }
 
 
@@ -148,9 +234,10 @@ def test_a_file_that_is_not_sound_is_refused_with_the_reason(tmp_path: Path, cas
     content, reason = BAD[case]
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=reason) as caught:
-        fl.load(path)
-    assert "bad.safetensors" in str(caught.value)
+    for mmap in (False, True):
+        with pytest.raises(ValueError, match=reason) as caught:
+            fl.load(path, mmap=mmap)
+        assert "bad.safetensors" in str(caught.value)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
