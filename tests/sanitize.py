@@ -1,9 +1,9 @@
 """Builds the core with ASan and UBSan and runs the framework's quick tests in it: `python -m tests.sanitize`.
 
-Then it builds the core without Python with TSan and lets threads use it at once (tests/csrc/race_driver.cpp);
-`python -m tests.sanitize --races` does this alone. What is built lies in build/sanitize (beside links to the Python
-sources) and build/races; nothing else of the checkout changes. Further arguments go to pytest. Exits with pytest's
-code, or TSan's if it finds a race.
+Then it builds with TSan and lets threads use the core at once, without Python (tests/csrc/race_driver.cpp) and from
+Python's threads (the data loader, the pool, autograd); `python -m tests.sanitize --races` does this alone. What is
+built lies in build/sanitize and build/races, beside links to the Python sources; nothing else of the checkout changes.
+Further arguments go to pytest. Exits with pytest's code, or TSan's if it finds a race.
 """
 
 import os
@@ -13,27 +13,47 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD, RACES = ROOT / "build" / "sanitize", ROOT / "build" / "races"
-PLACE = BUILD / "place" / "flambeau"
 TESTS = ("tests/framework",)
+THREADED = tuple(f"tests/framework/test_{name}.py" for name in ("data", "threads", "threads_autograd"))
+FORKED = "tests/framework/test_threads.py::test_a_forked_child_computes_too"  # TSan ends a child that starts threads
 QUICK = "not slow and not torch and not release"
 
 
 def build() -> None:
     """Build the module with both sanitizers into its own folder, next to the package's Python files."""
-    PLACE.mkdir(parents=True, exist_ok=True)
-    for source in (ROOT / "framework" / "flambeau").iterdir():
-        link = PLACE / source.name
-        if source.suffix != ".so" and source.name not in ("libs", "__pycache__") and not link.exists():
-            link.symlink_to(source)
-    place = ("-DFLAMBEAU_IN_PLACE=ON", f"-DFLAMBEAU_PLACE={PLACE}")
-    _compile(BUILD, "all", *place, "-DFLAMBEAU_SANITIZE=address,undefined")
+    place = BUILD / "place"
+    _compile(BUILD, "all", *_module_in(place), "-DFLAMBEAU_SANITIZE=address,undefined")
 
 
 def races() -> int:
-    """Build the core without Python with ThreadSanitizer, and run the driver; a race or a wrong number is not 0."""
-    _compile(RACES, "race_driver", "-DFLAMBEAU_OPENBLAS=OFF", "-DFLAMBEAU_SANITIZE=thread")
-    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}
-    return subprocess.run([RACES / "tests" / "csrc" / "race_driver"], env=environment, check=False).returncode
+    """With ThreadSanitizer: the core alone by its driver, then from Python's threads, the data loader's among them.
+
+    A race, or a wrong number, is not 0.
+    """
+    place = RACES / "place"
+    _compile(RACES, "all", *_module_in(place), "-DFLAMBEAU_OPENBLAS=OFF", "-DFLAMBEAU_SANITIZE=thread")
+    _compile(RACES, "race_driver")
+    reports = RACES / "report"
+    options = f"halt_on_error=1:exitcode=66:log_path={reports}:suppressions={ROOT / 'tests' / 'tsan.supp'}"
+    environment = {**os.environ, "TSAN_OPTIONS": options}
+    for old in RACES.glob("report.*"):
+        old.unlink()
+    driver = subprocess.run([RACES / "tests" / "csrc" / "race_driver"], env=environment, check=False).returncode
+    code = driver or _pytest(place, ["libtsan.so"], environment, "-m", "not torch", "--deselect", FORKED, *THREADED)
+    for report in RACES.glob("report.*"):  # pytest keeps the standard error of what it runs
+        print(report.read_text(), file=sys.stderr)
+    return code
+
+
+def _module_in(place: Path) -> tuple[str, ...]:
+    """Options that put the module into a folder of its own, where links to the package's Python files are made."""
+    package = place / "flambeau"
+    package.mkdir(parents=True, exist_ok=True)
+    for source in (ROOT / "framework" / "flambeau").iterdir():
+        link = package / source.name
+        if source.suffix != ".so" and source.name not in ("libs", "__pycache__") and not link.exists():
+            link.symlink_to(source)
+    return "-DFLAMBEAU_IN_PLACE=ON", f"-DFLAMBEAU_PLACE={package}"
 
 
 def _compile(folder: Path, target: str, *options: str) -> None:
@@ -50,18 +70,24 @@ def _compile(folder: Path, target: str, *options: str) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the tests with the sanitizers' libraries in front; a finding ends the process."""
-    libraries = [_library(name) for name in ("libasan.so", "libubsan.so")]
     environment = {
         **os.environ,
-        "LD_PRELOAD": " ".join(libraries),
-        "PYTHONPATH": str(PLACE.parent),  # for the programs that tests start
         # Python's own arenas are never given back: leaks are looked for in the C++ tests, not here.
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", QUICK, "-p", "no:cacheprovider"]
-    paths = ["-o", f"pythonpath={PLACE.parent} ."]
-    return subprocess.run([*command, *paths, *TESTS, *arguments], cwd=ROOT, env=environment, check=False).returncode
+    return _pytest(BUILD / "place", ["libasan.so", "libubsan.so"], environment, "-m", QUICK, *TESTS, *arguments)
+
+
+def _pytest(place: Path, libraries: list[str], environment: dict[str, str], *arguments: str) -> int:
+    """The tests with the module in `place` and these libraries before all others."""
+    environment = {
+        **environment,
+        "LD_PRELOAD": " ".join(map(_library, libraries)),
+        "PYTHONPATH": str(place),  # for the programs that tests start
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-o", f"pythonpath={place} ."]
+    return subprocess.run([*command, *arguments], cwd=ROOT, env=environment, check=False).returncode
 
 
 def _library(name: str) -> str:

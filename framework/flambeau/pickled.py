@@ -82,10 +82,10 @@ def load_pt(path: str | os.PathLike[str]) -> Any:
     """
     name = os.fspath(path)
     with open(name, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"load_pt: {name} is not a zip archive; files from before PyTorch 1.6, and others, are "
-                             "not read: load it in PyTorch and save it again, or as safetensors")
         try:
+            if not zipfile.is_zipfile(file):
+                raise ValueError(f"load_pt: {name} is not a zip archive; files from before PyTorch 1.6, and others, "
+                                 "are not read: load it in PyTorch and save it again, or as safetensors")
             with zipfile.ZipFile(file) as archive:
                 return _Reader(name, archive, os.fstat(file.fileno()).st_size).read()
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RecursionError) as error:

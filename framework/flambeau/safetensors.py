@@ -76,7 +76,7 @@ def load(path: str | os.PathLike[str], device: _core.Device | str | None = None,
     with safe_open(path, device) as file:
         if mmap:
             return file._mapped()
-        return {name: file.get_tensor(name) for name in file.keys()}
+        return {name: file.get_tensor(name) for name in file._entries}
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -85,7 +85,7 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         return file.metadata()
 
 
-class safe_open:  # noqa: N801  # the name that the format's own library gives it
+class safe_open:  # the name that the format's own library gives it
     """A file whose tensors are read by name, whole or in part, when they are asked for.
 
     Raises: ValueError with what is wrong and where, if the file is not sound; OSError if it cannot be opened.
