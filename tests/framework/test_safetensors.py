@@ -225,7 +225,7 @@ BAD = {
     "an extra key": (file_of({"a": entry(more=1)}, bytes(8)), "and nothing else"),
     "an entry that is no map": (file_of({"a": 3}), "must have dtype"),
     "metadata of numbers": (file_of({"__metadata__": {"a": 1}}), "not a map of text to text"),
-    "bool bytes of 2": (file_of({"a": entry("BOOL", (8,))}, b"\0\1\2\0\0\0\0\0"), "element 2 is the byte 2; a bool is 0 or 1"),
+    "bool bytes of 2": (file_of({"a": entry("BOOL", (8,))}, b"\0\1\2\0\0\0\0\0"), "the byte 2; a bool is 0 or 1"),
 }
 
 
