@@ -68,6 +68,7 @@ struct SoftmaxLoops {
 
 // Declared in neural.h.
 struct ConvolutionLoops;
+struct WinogradLoops;
 struct PoolLoops;
 struct NormLoops;
 
@@ -119,6 +120,7 @@ struct Kernels {
   void (*adamw_step32)(float* p, const float* g, float* m, float* v, int64_t n, const AdamwParameters& parameters);
   void (*adamw_step64)(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& parameters);
   const ConvolutionLoops* (*convolution)(Type type);
+  const WinogradLoops* (*winograd)(Type type);
   const PoolLoops* (*pool)(Type type);
   const NormLoops* (*norm)(Type type);
   StepLoop (*adaptive_step)(const char* op, Type type);

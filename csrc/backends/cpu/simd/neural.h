@@ -14,25 +14,36 @@ struct Run {
 
 struct ConvolutionLoops {
   int lanes;
-  int rows;     // output channels of a full tile; smaller tiles have a power of two of them
-  int columns;  // positions of a tile
-  // panel[k][columns]: for each k, the runs of `from` moved by offsets[k], one behind the other. May read and write up to
-  // one vector past the end of a run, so both memories have that much room.
-  void (*pack)(const void* from, const int64_t* offsets, int64_t k, const Run* runs, int64_t run_count, void* panel);
-  // c[m][n] = or += a[k][m] b[k][columns], with bias[m] (or null) added where nothing is accumulated.
-  void (*tile)(int64_t k, const void* a, const void* b, void* c, int64_t c_row, int m, int n, bool accumulate,
-               const void* bias);
+  int rows;     // of a full tile
+  int vectors;  // of a full tile: a panel of b is this many vectors wide
+  // The tile of all products, over images with channels last: row r of c (m rows, `vectors` vectors of the panel) is, or
+  // is added to, start (a vector for each of the tile's, or null) + the sum over k of x[offsets[r] + at(k)] b[k], where k
+  // goes through the runs, at(k) through the elements of a run, `x_step` apart, and b's rows are `vectors` vectors long.
+  void (*tile)(int m, int vectors, const void* x, const int64_t* offsets, const Run* runs, int64_t run_count,
+               int64_t x_step, const void* b, void* c, int64_t c_row, bool accumulate, const void* start);
   // to[i] = bias + sum over k of weight[k] from[i + offsets[k]] for i < n. May read up to four vectors past the end.
   void (*line)(int64_t k, const void* weight, const void* from, const int64_t* offsets, double bias, void* to, int64_t n);
-  // The tile of the weight's gradient: `taps` rows (at most tap_rows(vectors)) by `vectors` vectors of channels.
-  int (*tap_rows)(int vectors);
-  // c[tap][vectors * lanes] = or += sum over the positions of the runs of x[position + offsets[tap]] g[position][...],
-  // g's rows `pitch` apart.
-  void (*taps)(int vectors, int taps, const void* x, const int64_t* offsets, const Run* runs, int64_t run_count,
-               const void* g, int64_t pitch, void* c, int64_t c_row, bool accumulate);
-  // The same for one channel: c[tap] += sum over the positions of x[position + offsets[tap]] g[position].
+  // c[tap] += sum over the positions of the runs of x[position + offsets[tap]] g[position].
   void (*dots)(int64_t taps, const void* x, const int64_t* offsets, const Run* runs, int64_t run_count, const void* g,
                void* c);
+};
+
+// Winograd's F(2 x 2, 3 x 3): transforms of `channels` neighbouring channels of `tiles` tiles. Elements of a tile's
+// transform lie `plane` elements apart, tiles `tile` apart.
+struct WinogradLoops {
+  // B'xB of squares of 4 by 4 pixels, two pixels apart: pixels are `pixel` elements apart, rows of them `row`.
+  void (*input)(const void* x, int64_t pixel, int64_t row, int64_t tiles, int64_t channels, void* to, int64_t tile,
+                int64_t plane);
+  // GwG' of n neighbouring elements: from[t * from_plane] for the 9 kernel elements to 16.
+  void (*weight)(const void* from, int64_t from_plane, int64_t n, void* to, int64_t plane);
+  // A'mA + bias (or null): squares of 2 by 2 pixels. Returns whether every number is finite.
+  bool (*output)(const void* from, int64_t tile, int64_t plane, int64_t tiles, int64_t channels, const void* bias,
+                 void* to, int64_t pixel, int64_t row);
+  // AgA' of squares of 2 by 2 pixels, the adjoint of output.
+  void (*output_grad)(const void* g, int64_t pixel, int64_t row, int64_t tiles, int64_t channels, void* to, int64_t tile,
+                      int64_t plane);
+  // G'mG of n neighbouring elements, the adjoint of weight: 16 to 9. Returns whether every number is finite.
+  bool (*weight_grad)(const void* from, int64_t plane, int64_t n, void* to, int64_t to_plane);
 };
 
 struct PoolLoops {

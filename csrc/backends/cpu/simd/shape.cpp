@@ -9,7 +9,7 @@ namespace {
 // Lanes of two rows `s` apart that change places: below, the blocks of s lanes that stay and those that come.
 template <class V, int s>
 FL_INLINE void exchange(V& a, V& b) {
-  V low_lanes, high_lanes;
+  typename Of<V>::Int low_lanes, high_lanes;
   constexpr int n = kLanes<V>;
   for (int l = 0; l < n; ++l) {
     low_lanes[l] = (l & s) == 0 ? l : l - s + n;
@@ -27,7 +27,7 @@ FL_INLINE void exchange_all(V* rows) {
   if constexpr (s > 1) exchange_all<V, s / 2>(rows);
 }
 
-// A square of as many rows as the vector has lanes.
+// A square of as many rows as the vector has lanes, or what is left of one at the edges.
 template <class V>
 FL_INLINE void transpose_square(const typename Of<V>::Element* from, int64_t from_stride, typename Of<V>::Element* to,
                                 int64_t to_stride) {
@@ -37,6 +37,24 @@ FL_INLINE void transpose_square(const typename Of<V>::Element* from, int64_t fro
   exchange_all<V, kLanes<V> / 2>(rows);
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<V>; ++i) store<V>(to + i * to_stride, rows[i]);
+}
+template <class V>
+void transpose_edge(const typename Of<V>::Element* from, int64_t from_stride, typename Of<V>::Element* to,
+                    int64_t to_stride, int n_rows, int n_columns) {
+  V rows[kLanes<V>];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<V>; ++i) {
+    if (i >= n_rows) rows[i] = V{};
+    else if (n_columns == kLanes<V>) rows[i] = load<V>(from + i * from_stride);
+    else rows[i] = load_part<V>(from + i * from_stride, n_columns);
+  }
+  exchange_all<V, kLanes<V> / 2>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<V>; ++i) {
+    if (i >= n_columns) break;
+    if (n_rows == kLanes<V>) store<V>(to + i * to_stride, rows[i]);
+    else store_part<V>(to + i * to_stride, rows[i], n_rows);
+  }
 }
 
 struct Pair {
@@ -60,10 +78,14 @@ void transpose_by_squares(const void* from_bytes, int64_t from_stride, void* to_
   for (int64_t j = 0; j < whole_columns; j += n)
     for (int64_t i = 0; i < whole_rows; i += n)
       transpose_square<V>(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
-  transpose_elements(from + whole_columns, from_stride, to + whole_columns * to_stride, to_stride, whole_rows,
-                     columns - whole_columns);
-  transpose_elements(from + whole_rows * from_stride, from_stride, to + whole_rows, to_stride, rows - whole_rows,
-                     columns);
+  if (whole_columns < columns)
+    for (int64_t i = 0; i < whole_rows; i += n)
+      transpose_edge<V>(from + i * from_stride + whole_columns, from_stride, to + whole_columns * to_stride + i,
+                        to_stride, n, int(columns - whole_columns));
+  if (whole_rows < rows)
+    for (int64_t j = 0; j < columns; j += n)
+      transpose_edge<V>(from + whole_rows * from_stride + j, from_stride, to + j * to_stride + whole_rows, to_stride,
+                        int(rows - whole_rows), int(columns - j < n ? columns - j : n));
 }
 
 }  // namespace
@@ -77,8 +99,8 @@ void transpose(const void* from, int64_t from_stride, void* to, int64_t to_strid
     case 2:
       return transpose_elements(static_cast<const uint16_t*>(from), from_stride, static_cast<uint16_t*>(to), to_stride,
                                 rows, columns);
-    case 4: return transpose_by_squares<I32>(from, from_stride, to, to_stride, rows, columns);
-    case 8: return transpose_by_squares<I64>(from, from_stride, to, to_stride, rows, columns);
+    case 4: return transpose_by_squares<F32>(from, from_stride, to, to_stride, rows, columns);
+    case 8: return transpose_by_squares<F64>(from, from_stride, to, to_stride, rows, columns);
     default:
       return transpose_elements(static_cast<const Pair*>(from), from_stride, static_cast<Pair*>(to), to_stride, rows,
                                 columns);
