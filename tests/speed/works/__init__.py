@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.speed.rows import Mean, Row
-from tests.speed.works import convolution, elementwise, layers, matmul, selection, small
+from tests.speed.works import convolution, elementwise, layers, matmul, networks, selection, small
 
 GROUPS: dict[str, tuple[Row, ...]] = {
     "small": small.ROWS,
@@ -12,6 +12,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "matmul": matmul.ROWS,
     "convolution": convolution.ROWS,
     "layers": layers.ROWS,
+    "networks": networks.ROWS,
 }
 ROWS: dict[str, Row] = {row.name: row for rows in GROUPS.values() for row in rows}
 MEANS: dict[str, tuple[Mean, ...]] = {"convolution": convolution.MEANS}
