@@ -1,107 +1,26 @@
-// linalg.cpp: factorizations and solutions of linear equations, for the matrices in the last two axes. Every operand has
-// the same batch dimensions before them. Vectors are fixed up to their sign so that they are the same on every device:
-// the first of an eigenvector's (nearly) largest elements is positive, and so for the left singular vectors.
+// linalg.cpp: equations, determinants and factorizations of the matrices in the last two axes, real and complex. Every
+// operand has the same batch dimensions before them. Eigenvalues and singular values are in spectra.cpp.
 #include <algorithm>
 
-#include "core/registry.h"
 #include "ops/batching.h"
-#include "ops/ops.h"
-#include "ops/rows.h"
+#include "ops/matrices.h"
 
 namespace flambeau::ops {
 
 namespace {
-
-constexpr DTypeSet kDTypes = set_of(DType::Float32) | set_of(DType::Float64);
-
-// ---- shapes ----
-
-int64_t rows_of(const Tensor& x) { return x.shape()[x.shape().size() - 2]; }
-int64_t columns_of(const Tensor& x) { return x.shape().back(); }
-
-void require_matrix(const OpRow& row, const Tensor& x, const char* name, bool square) {
-  if (x.ndim() < 2) {
-    raise(ErrorKind::Shape, row.name, ": ", name, " is ", x.shape(), ": a matrix needs at least two dimensions");
-  }
-  if (square && rows_of(x) != columns_of(x)) {
-    raise(ErrorKind::Shape, row.name, ": ", name, " is ", x.shape(), ": its last two dimensions, ", rows_of(x), " and ",
-          columns_of(x), ", must be equal");
-  }
-}
-
-Dims with_last(const Tensor& x, std::initializer_list<int64_t> last) {
-  Dims shape = x.shape();
-  shape.resize(shape.size() - 2);
-  for (int64_t size : last) shape.push_back(size);
-  return shape;
-}
 
 void infer_square(const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
   require_matrix(row, inputs[0], "x", true);
   out[0] = {inputs[0].shape(), inputs[0].dtype()};
 }
 
-// ---- parts of matrices, for derivatives ----
-
-Tensor adjoint(const Tensor& x) { return swap_last_two(x); }
-
-Tensor counted(int64_t size, const Tensor& like) {
-  static const OpRow& arange = op_named("arange");
-  OnDevice there(like.device());
-  return apply(arange, {}, {0.0, 1.0, size, DType::Int32});
-}
-
-// Row minus column of every place.
-Tensor diagonals(const Tensor& x) {
-  return subtract(reshape(counted(rows_of(x), x), {rows_of(x), 1}), counted(columns_of(x), x));
-}
-
-// x with zeros above its diagonal, or with those on it too.
-Tensor lower(const Tensor& x, bool strictly = false) {
-  const Tensor place = diagonals(x);
-  return where(greater_equal(place, constant(strictly ? 1 : 0, place)), x, constant(0, x));
-}
-
-Tensor on_diagonal(const Tensor& values) {
-  const int64_t n = values.shape().back();
-  const Tensor place = diagonals(Tensor::description({n, n}, values.dtype(), values.device()));
-  return where(equal(place, constant(0, place)), expand_dims(values, {values.ndim() - 1}), constant(0, values));
-}
-
-Tensor identity(int64_t n, const Tensor& like) {
-  static const OpRow& eye = op_named("eye");
-  OnDevice there(like.device());
-  return apply(eye, {}, {n, n, 0, like.dtype()});
-}
-
-// The gradient of a matrix of which only the lower triangle is read, from that of the whole symmetric matrix.
-Tensor of_lower(const Tensor& g) { return add(lower(g), lower(adjoint(g), true)); }
-
-Tensor or_zero(const Tensor& g, const Tensor& like) {
-  return g.defined() ? g : full(like.shape(), 0, like.dtype(), like.device());
-}
-
-// 1 / (b[j] - a[i]) off the diagonal, 0 on it.
-Tensor gaps(const Tensor& values) {
-  const int64_t last = values.ndim();
-  const Tensor difference = subtract(expand_dims(values, {last - 1}), expand_dims(values, {last}));
-  const Tensor place = diagonals(difference);
-  const Tensor same = equal(place, constant(0, place));
-  const Tensor one = constant(1, values), zero = constant(0, values);
-  return where(same, zero, divide(one, where(same, one, difference)));
-}
-
-// ---- rows ----
-
-SampleInput definite(Dims shape) { return {std::move(shape), -1, 1, SampleKind::Definite}; }
-
-const OpRow& kSolve = register_op({
+[[maybe_unused]] const OpRow& kSolve = register_op({
     .name = "solve",
     .summary = "The x with a @ x = b, for a square matrix a and the columns of b.",
     .min_inputs = 2,
     .max_inputs = 2,
     .input_names = {"a", "b"},
-    .dtypes = kDTypes,
+    .dtypes = kMatrixDTypes,
     .promotes = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
@@ -122,7 +41,7 @@ const OpRow& kSolve = register_op({
     .saves_inputs = 0b01,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
+    .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,
     .ulp_note = "for matrices far from singular; the error grows with the condition number",
     .samples = {{{definite({1, 1}), {{1, 2}}}},
@@ -132,17 +51,10 @@ const OpRow& kSolve = register_op({
                 {{definite({24, 24}), {{24, 3}}}}},
 });
 
-Tensor solved(const Tensor& a, const Tensor& b) { return apply(kSolve, {a, b}); }
-
-Tensor inverse(const Tensor& x) {
-  static const OpRow& row = op_named("inv");
-  return apply(row, {x});
-}
-
 [[maybe_unused]] const OpRow& kInv = register_op({
     .name = "inv",
     .summary = "The inverse of a square matrix.",
-    .dtypes = kDTypes,
+    .dtypes = kMatrixDTypes,
     .promotes = true,
     .composite = true,
     .public_name = false,
@@ -157,31 +69,104 @@ Tensor inverse(const Tensor& x) {
     .batching = batch_leading,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
+    .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,
     .ulp_note = "for matrices far from singular; the error grows with the condition number",
     .samples = {{{definite({1, 1})}}, {{definite({3, 3})}}, {{definite({2, 4, 4})}}, {{definite({0, 0})}}, {{definite({24, 24})}}},
 });
 
-[[maybe_unused]] const OpRow& kDet = register_op({
-    .name = "det",
-    .summary = "The determinant of a square matrix; its gradient needs one that has an inverse.",
-    .dtypes = kDTypes,
+// ---- determinants ----
+
+void infer_numbers(const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
+  require_matrix(row, inputs[0], "x", true);
+  out[0] = {with_last(inputs[0], {}), inputs[0].dtype()};
+  if (out.size() > 1) out[1] = {out[0].shape, real_of(inputs[0].dtype())};
+}
+
+// For each element the product of all others along the last axis.
+Tensor products_without(const Tensor& x) {
+  static const OpRow& row = op_named("cumulative_prod");
+  const int64_t axis = x.ndim() - 1, n = x.shape().back();
+  if (n == 0) return x;
+  const Tensor one = full(narrow(x, axis, 0, 1).shape(), 1, x.dtype(), x.device());
+  const auto before = [&](const Tensor& along) {
+    const Tensor parts[] = {one, narrow(along, axis, 0, n - 1)};
+    return apply(row, {concat(parts, axis)}, {axis});
+  };
+  const auto backwards = [&](const Tensor& along) {
+    Dims starts = Dims::filled(along.shape().size(), 0), stops = along.shape(), steps = Dims::filled(along.shape().size(), 1);
+    starts[size_t(axis)] = n - 1;
+    stops[size_t(axis)] = -1;
+    steps[size_t(axis)] = -1;
+    return slice(along, starts, stops, steps);
+  };
+  return multiply(before(x), backwards(before(backwards(x))));
+}
+
+// The derivative of cofactors(x) along e. Where x has an inverse y it is det(x) (tr(y e) y - y e y), transposed. Where it
+// has none, x = u s vh with a last singular value of 0, and the second derivatives of the determinant of s are products
+// of all singular values but two, of which only those without the last one are not 0.
+Tensor cofactors_along(const Tensor& x, const Tensor& e) {
+  static const OpRow& det = op_named("det");
+  static const OpRow& svd = op_named("svd");
+  const int64_t n = rows_of(x), last = x.ndim() - 1;
+  if (n < 2) return full(x.shape(), 0, x.dtype(), x.device());
+  const Tensor value = apply(det, {x});
+  const Tensor singular = for_matrices(equal(value, constant(0, value)));
+  const Tensor y = inverse(where(singular, identity(n, x), x));
+  const Tensor ye = matmul(y, e), trace = sum(diagonal_of(ye), {last - 1}, false);
+  const Tensor regular = multiply(for_matrices(value), swap_last_two(subtract(multiply(for_matrices(trace), y), matmul(ye, y))));
+
+  // In place of those that have an inverse: one whose singular values differ, for further derivatives.
+  const Tensor filler = on_diagonal(add(cast(counted(n, x), x.dtype()), 1));
+  const Tensor factored[] = {where(singular, x, filler)};
+  const Attr complete[] = {true};
+  const std::vector<Tensor> factors = apply_all(svd, factored, complete);
+  const Tensor &u = factors[0], &s = factors[1], &vh = factors[2];
+  const Tensor few = products_without(narrow(s, last - 1, 0, n - 1));
+  const Tensor padded[] = {few, full(narrow(s, last - 1, 0, 1).shape(), 0, s.dtype(), s.device())};
+  const Tensor place = counted(n, x);
+  const Tensor at_last = where(equal(place, constant(double(n - 1), place)), constant(1, s), constant(0, s));
+  const Tensor column = multiply(expand_dims(concat(padded, last - 1), {last}), at_last);
+  const Tensor pairs = add(column, swap_last_two(column));  // the product without the values i and j at (i, j)
+  const Tensor turned = matmul(matmul(adjoint(u), e), adjoint(vh));
+  const Tensor straight = sum(multiply(pairs, expand_dims(diagonal_of(turned), {last - 1})), {last}, false);
+  const Tensor inside = subtract(on_diagonal(straight), multiply(pairs, swap_last_two(turned)));
+  const Tensor sign = multiply(apply(det, {u}), apply(det, {vh}));
+  const Tensor flat = multiply(for_matrices(sign), matmul(matmul(conj(u), inside), conj(vh)));
+  return where(singular, flat, regular);
+}
+
+[[maybe_unused]] const OpRow& kCofactors = register_op({
+    .name = "cofactors",
+    .summary = "The determinants of a square matrix without one row and one column, with the signs of a chessboard: the "
+               "derivative of its determinant.",
+    .dtypes = kMatrixDTypes,
     .promotes = true,
     .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
-      require_matrix(row, inputs[0], "x", true);
-      out[0] = {with_last(inputs[0], {}), inputs[0].dtype()};
-    },
-    .vjp = [](const Backward& b) {
-      const Tensor scale = multiply(b.grad(), b.output());
-      b.give(0, multiply(expand_dims(scale, {scale.ndim(), scale.ndim() + 1}), adjoint(inverse(b.input(0)))));
-    },
+    .infer = infer_square,
+    .vjp = [](const Backward& b) { b.give(0, conj(cofactors_along(b.input(0), conj(b.grad())))); },
     .batching = batch_leading,
     .saves_inputs = 1,
-    .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
+    .ulp = kMatrixBound,
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "the inverse times the determinant, or products of singular values where there is none",
+    .samples = {{{definite({1, 1})}}, {{definite({3, 3})}}, {{definite({2, 4, 4})}}, {{definite({0, 0})}}, {{{{3, 3}}}}},
+});
+
+[[maybe_unused]] const OpRow& kDet = register_op({
+    .name = "det",
+    .summary = "The determinant of a square matrix.",
+    .dtypes = kMatrixDTypes,
+    .promotes = true,
+    .public_name = false,
+    .infer = infer_numbers,
+    .vjp = [](const Backward& b) { b.give(0, multiply(for_matrices(b.grad()), conj(apply(kCofactors, {b.input(0)})))); },
+    .batching = batch_leading,
+    .saves_inputs = 1,
+    .autocast = Autocast::Float32,
+    .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,
     .ulp_note = "n roundings of a product, and those of the factorization",
     .samples = {{{definite({1, 1})}}, {{definite({3, 3})}}, {{definite({2, 4, 4})}}, {{definite({0, 0})}}, {{{{3, 3}}}}},
@@ -189,32 +174,38 @@ Tensor inverse(const Tensor& x) {
 
 [[maybe_unused]] const OpRow& kSlogdet = register_op({
     .name = "slogdet",
-    .summary = "The sign of a determinant and the logarithm of its absolute value (0 and -inf for a singular matrix).",
+    .summary = "The sign of a determinant (of a complex one its direction) and the logarithm of its absolute value (0 and "
+               "-inf for a singular matrix).",
     .output_count = 2,
-    .dtypes = kDTypes,
+    .dtypes = kMatrixDTypes,
     .promotes = true,
     .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
-      require_matrix(row, inputs[0], "x", true);
-      out[0] = out[1] = {with_last(inputs[0], {}), inputs[0].dtype()};
-    },
+    .infer = infer_numbers,
     .vjp = [](const Backward& b) {
-      const Tensor& g = b.grad(1);
-      if (g.defined()) b.give(0, multiply(expand_dims(g, {g.ndim(), g.ndim() + 1}), adjoint(inverse(b.input(0)))));
+      // The sign is exp(i t) and the logarithm of the determinant is log|det| + i t.
+      Tensor g = b.grad(1);
+      if (is_complex(b.input(0).dtype()) && b.grad(0).defined()) {
+        const Tensor turn = times_i(imaginary(multiply(conj(b.grad(0)), b.output(0))));
+        g = g.defined() ? subtract(g, turn) : negative(turn);
+      }
+      if (g.defined()) b.give(0, multiply(for_matrices(g), adjoint(inverse(b.input(0)))));
     },
     .batching = batch_leading,
     .saves_inputs = 1,
+    .saves_outputs = 0b01,
     .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
+    .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,
     .ulp_note = "n logarithms, and the roundings of the factorization",
     .samples = {{{definite({1, 1})}}, {{definite({3, 3})}}, {{definite({2, 4, 4})}}, {{definite({0, 0})}}, {{{{3, 3}}}}},
 });
 
+// ---- factors ----
+
 [[maybe_unused]] const OpRow& kCholesky = register_op({
     .name = "cholesky",
-    .summary = "The lower triangular matrix that times its own transpose is x, of which the lower triangle is read.",
-    .dtypes = kDTypes,
+    .summary = "The lower triangular matrix that times its own adjoint is x, of which the lower triangle is read.",
+    .dtypes = kMatrixDTypes,
     .promotes = true,
     .public_name = false,
     .infer = infer_square,
@@ -229,7 +220,7 @@ Tensor inverse(const Tensor& x) {
     .batching = batch_leading,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
+    .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,
     .ulp_note = "n products and sums; the error grows with the condition number",
     .samples = {{{definite({1, 1})}}, {{definite({3, 3})}}, {{definite({2, 4, 4})}}, {{definite({0, 0})}}, {{definite({24, 24})}}},
@@ -238,7 +229,8 @@ Tensor inverse(const Tensor& x) {
 // The gradient of a reduced factorization of a matrix that is not wide. Source: Roberts and Roberts, arXiv:2009.10071.
 Tensor tall_qr_vjp(const Tensor& q, const Tensor& r, const Tensor& grad_q, const Tensor& grad_r) {
   const Tensor m = subtract(matmul(r, adjoint(grad_r)), matmul(adjoint(grad_q), q));
-  const Tensor mirrored = add(lower(m), adjoint(lower(m, true)));
+  const Tensor below = lower(m, true);
+  const Tensor mirrored = add(add(below, adjoint(below)), on_diagonal(real(diagonal_of(m))));  // r's diagonal is real
   const Tensor inside = add(grad_q, matmul(q, mirrored));
   return adjoint(solved(r, adjoint(inside)));
 }
@@ -248,7 +240,7 @@ Tensor tall_qr_vjp(const Tensor& q, const Tensor& r, const Tensor& grad_q, const
     .summary = "Orthonormal columns q and an upper triangular r with q @ r = x; with `complete` q is square.",
     .output_count = 2,
     .attrs = {{.name = "complete", .kind = FL_ATTR_BOOL, .fallback = false}},
-    .dtypes = kDTypes,
+    .dtypes = kMatrixDTypes,
     .promotes = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
@@ -282,7 +274,7 @@ Tensor tall_qr_vjp(const Tensor& q, const Tensor& r, const Tensor& grad_q, const
     .saves_inputs = 1,
     .saves_outputs = 0b11,
     .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
+    .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,
     .ulp_note = "n reflections, each rounded at the size of a column",
     .samples = {{{definite({1, 1})}, {false}},
@@ -293,104 +285,6 @@ Tensor tall_qr_vjp(const Tensor& q, const Tensor& r, const Tensor& grad_q, const
                 {{{{2, 4, 3}}}, {false}},
                 {{{{0, 3}}}, {false}},
                 {{definite({24, 24})}, {false}}},
-});
-
-[[maybe_unused]] const OpRow& kEigh = register_op({
-    .name = "eigh",
-    .summary = "The eigenvalues of a symmetric matrix in ascending order and its eigenvectors as columns; the lower "
-               "triangle is read.",
-    .output_count = 2,
-    .dtypes = kDTypes,
-    .promotes = true,
-    .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
-      require_matrix(row, inputs[0], "x", true);
-      out[0] = {with_last(inputs[0], {rows_of(inputs[0])}), inputs[0].dtype()};
-      out[1] = {inputs[0].shape(), inputs[0].dtype()};
-    },
-    .vjp = [](const Backward& b) {
-      const Tensor& w = b.output(0);
-      const Tensor& v = b.output(1);
-      Tensor inside;
-      if (b.grad(0).defined()) inside = on_diagonal(b.grad(0));
-      if (b.grad(1).defined()) {
-        const Tensor turned = multiply(matmul(adjoint(v), b.grad(1)), gaps(w));
-        inside = inside.defined() ? add(inside, turned) : turned;
-      }
-      if (!inside.defined()) return;
-      const Tensor g = matmul(matmul(v, inside), adjoint(v));
-      b.give(0, multiply(add(of_lower(g), of_lower(adjoint(g))), 0.5));
-    },
-    .batching = batch_leading,
-    .saves_outputs = 0b11,
-    .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
-    .ulp_at = UlpAt::Largest,
-    .ulp_note = "values at the size of the largest; vectors lose digits where two values are close",
-    .samples = {{{definite({1, 1})}}, {{definite({3, 3})}}, {{{{3, 3}}}}, {{{{2, 4, 4}}}}, {{{{0, 0}}}}},
-});
-
-[[maybe_unused]] const OpRow& kSvd = register_op({
-    .name = "svd",
-    .summary = "Orthonormal columns u, singular values s in descending order, and orthonormal rows vh with "
-               "u @ diag(s) @ vh = x; with `full` u and vh are square.",
-    .output_count = 3,
-    .attrs = {{.name = "full", .kind = FL_ATTR_BOOL, .fallback = false}},
-    .dtypes = kDTypes,
-    .promotes = true,
-    .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
-      require_matrix(row, inputs[0], "x", false);
-      const int64_t m = rows_of(inputs[0]), n = columns_of(inputs[0]), k = std::min(m, n);
-      out[0] = {with_last(inputs[0], {m, attrs[0].as_bool() ? m : k}), inputs[0].dtype()};
-      out[1] = {with_last(inputs[0], {k}), inputs[0].dtype()};
-      out[2] = {with_last(inputs[0], {attrs[0].as_bool() ? n : k, n}), inputs[0].dtype()};
-    },
-    .vjp = [](const Backward& b) {
-      const int64_t m = rows_of(b.input(0)), n = columns_of(b.input(0)), k = std::min(m, n);
-      if (b.attrs[0].as_bool() && m != n) {
-        raise(ErrorKind::NotImplemented, b.row.name, ": a full factorization of ", b.input(0).shape(),
-              " has no gradient, for some of its vectors are not determined; use full_matrices=False");
-      }
-      const Tensor &u = b.output(0), &s = b.output(1), &vh = b.output(2);
-      const Tensor v = adjoint(vh);
-      Tensor inside = b.grad(1).defined() ? on_diagonal(b.grad(1)) : Tensor();
-      const Tensor s_row = expand_dims(s, {s.ndim() - 1}), s_column = expand_dims(s, {s.ndim()});
-      const auto collect = [&](const Tensor& part) { inside = inside.defined() ? add(inside, part) : part; };
-      const bool vectors = b.grad(0).defined() || b.grad(2).defined();
-      const Tensor gap = vectors ? gaps(square(s)) : Tensor();
-      if (b.grad(0).defined()) {
-        const Tensor turn = matmul(adjoint(u), b.grad(0));
-        collect(multiply(multiply(subtract(turn, adjoint(turn)), gap), s_row));
-      }
-      if (b.grad(2).defined()) {
-        const Tensor turn = matmul(vh, adjoint(b.grad(2)));
-        collect(multiply(s_column, multiply(subtract(turn, adjoint(turn)), gap)));
-      }
-      if (!inside.defined()) return;
-      Tensor g = matmul(matmul(u, inside), vh);
-      if (b.grad(0).defined() && m > k) {
-        const Tensor outside = subtract(b.grad(0), matmul(u, matmul(adjoint(u), b.grad(0))));
-        g = add(g, matmul(divide(outside, s_row), vh));
-      }
-      if (b.grad(2).defined() && n > k) {
-        const Tensor outside = subtract(b.grad(2), matmul(matmul(b.grad(2), v), vh));
-        g = add(g, matmul(u, divide(outside, s_column)));
-      }
-      b.give(0, g);
-    },
-    .batching = batch_leading,
-    .saves_outputs = 0b111,
-    .autocast = Autocast::Float32,
-    .ulp = ulps(0, 64, 64),
-    .ulp_at = UlpAt::Largest,
-    .ulp_note = "values at the size of the largest; vectors lose digits where two values are close",
-    .samples = {{{definite({1, 1})}, {false}},
-                {{definite({3, 3})}, {false}},
-                {{{{4, 3}}}, {false}},
-                {{{{3, 4}}}, {false}},
-                {{{{2, 3, 3}}}, {true}},
-                {{{{0, 3}}}, {false}}},
 });
 
 }  // namespace

@@ -1,9 +1,9 @@
 """Linear algebra on the matrices in the last two axes, under the names of the Array API standard.
 
-Every function takes batches: the axes before the last two. float32 and float64; the factorizations run on LAPACK, which
-the bundled OpenBLAS brings along, and have gradients of any order. Eigenvectors and singular vectors are fixed up to
-their sign, so that they are the same on every device: the first of the (nearly) largest elements of an eigenvector, or
-of a left singular vector, is positive.
+Every function takes batches: the axes before the last two. Matrices are float32, float64, complex64 or complex128; the
+factorizations run on LAPACK, which the bundled OpenBLAS brings along, and have gradients of any order. Eigenvectors and
+singular vectors are fixed up to their direction, so that they are the same on every device: the first of the (nearly)
+largest elements of an eigenvector, or of a left singular vector, is positive.
 """
 
 from __future__ import annotations
@@ -17,14 +17,21 @@ from .array_api import matrix_transpose, moveaxis, tensordot, vecdot
 from .contraction import outer
 
 __all__ = [
-    "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm", "matrix_power",
-    "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot",
-    "trace", "vecdot", "vector_norm",
+    "cholesky", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "matmul", "matrix_norm",
+    "matrix_power", "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals",
+    "tensordot", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 _op = _core.ops
 matmul = _op["matmul"]
 Axes = int | tuple[int, ...] | None
+
+
+class EigResult(NamedTuple):
+    """What `eig` gives."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 class EighResult(NamedTuple):
@@ -88,12 +95,19 @@ def inv(x: Tensor, /) -> Tensor:
 
 
 def det(x: Tensor, /) -> Tensor:
-    """The determinant of a square matrix (..., n, n) -> (...). The gradient needs a matrix that has an inverse."""
+    """The determinant of a square matrix (..., n, n) -> (...), with a gradient for singular matrices too.
+
+    >>> import flambeau as fl
+    >>> fl.linalg.det(fl.tensor([[1.0, 2.0], [3.0, 5.0]]))
+    tensor(-1.0)
+    """
     return _op["det"](x)
 
 
 def slogdet(x: Tensor, /) -> SlogdetResult:
     """The sign of the determinant and the logarithm of its absolute value; 0 and -inf for a singular matrix.
+
+    The sign of a complex determinant is the number of size 1 in its direction.
 
     >>> import flambeau as fl
     >>> fl.linalg.slogdet(fl.tensor([[0.0, 1.0], [1.0, 0.0]]))
@@ -103,9 +117,10 @@ def slogdet(x: Tensor, /) -> SlogdetResult:
 
 
 def cholesky(x: Tensor, /, *, upper: bool = False) -> Tensor:
-    """The lower triangular matrix l with l @ l.mT = x (or the upper u with u.mT @ u = x).
+    """The lower triangular matrix l with l @ l.mT = x (or the upper u with u.mT @ u = x); of complex l the conjugate.
 
-    x is taken as symmetric: (x + x.mT) / 2. Raises: ValueError where it is not positive definite.
+    x is taken as symmetric (of complex numbers Hermitian): (x + x.mT) / 2. Raises: ValueError where it is not positive
+    definite.
 
     >>> import flambeau as fl
     >>> fl.linalg.cholesky(fl.tensor([[4.0, 2.0], [2.0, 5.0]]))
@@ -113,7 +128,7 @@ def cholesky(x: Tensor, /, *, upper: bool = False) -> Tensor:
             [1.0, 2.0]])
     """
     lower = _op["cholesky"](_symmetric("cholesky", x))
-    return lower.mT if upper else lower
+    return _adjoint(lower) if upper else lower
 
 
 def qr(x: Tensor, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRResult:
@@ -126,10 +141,30 @@ def qr(x: Tensor, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRR
     return QRResult(*_op["qr"](x, mode == "complete"))
 
 
-def eigh(x: Tensor, /) -> EighResult:
-    """The eigenvalues of a symmetric matrix in ascending order, and its eigenvectors as columns.
+def eig(x: Tensor, /) -> EigResult:
+    """The eigenvalues of any square matrix and its eigenvectors, columns of length 1; both are complex, of real x too.
 
-    x is taken as symmetric: (x + x.mT) / 2. The gradient of the vectors needs eigenvalues that differ.
+    Ordered by their real parts, (nearly) equal ones by falling imaginary parts. The first of an eigenvector's (nearly)
+    largest elements is positive. The gradient of the vectors needs eigenvalues that differ.
+    Raises: ValueError for NaN and infinities.
+
+    >>> import flambeau as fl
+    >>> fl.linalg.eig(fl.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
+    tensor([0+1j, 0-1j])
+    """
+    return EigResult(*_op["eig"](x))
+
+
+def eigvals(x: Tensor, /) -> Tensor:
+    """The eigenvalues of any square matrix, complex and in the order of `eig`."""
+    return eig(x).eigenvalues
+
+
+def eigh(x: Tensor, /) -> EighResult:
+    """The eigenvalues of a symmetric or Hermitian matrix in ascending order, and its eigenvectors as columns.
+
+    x is taken as symmetric, (x + x.mT) / 2, of complex numbers with the conjugate. The eigenvalues are real. The
+    gradient of the vectors needs eigenvalues that differ.
     Raises: ValueError for NaN and infinities.
 
     >>> import flambeau as fl
@@ -140,7 +175,7 @@ def eigh(x: Tensor, /) -> EighResult:
 
 
 def eigvalsh(x: Tensor, /) -> Tensor:
-    """The eigenvalues of a symmetric matrix in ascending order; see `eigh`."""
+    """The eigenvalues of a symmetric or Hermitian matrix in ascending order; see `eigh`."""
     return eigh(x).eigenvalues
 
 
@@ -174,7 +209,7 @@ def pinv(x: Tensor, /, *, rtol: float | Tensor | None = None) -> Tensor:
     u, s, vh = svd(x, full_matrices=False)
     kept = s > _cutoff(x, s, rtol)
     scale = _op["where"](kept, 1.0 / _op["where"](kept, s, 1.0), 0.0)
-    return matmul(vh.mT * _op["expand_dims"](scale, -2), u.mT)
+    return matmul(_adjoint(vh) * _op["expand_dims"](scale, -2), _adjoint(u))
 
 
 def matrix_rank(x: Tensor, /, *, rtol: float | Tensor | None = None) -> Tensor:
@@ -302,12 +337,13 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tenso
 
 
 def _length(x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
-    """The root of the sum of squares, scaled by the largest element so that no square overflows or vanishes."""
+    """The root of the sum of squared sizes, scaled by the largest so that no square overflows or vanishes."""
     if x.size == 0:
-        return _op["sqrt"](_op["sum"](x * x, axis, keepdims))
+        return _op["sum"](abs(x), axis, keepdims)
     top = _op["max"](abs(x.detach()), axis, True)
     scale = _op["where"](_op["logical_and"](top > 0, _op["isfinite"](top)), top, 1.0)
-    square = _op["sum"](_op["square"](x / scale), axis, True)
+    scaled = x / scale
+    square = _op["sum"](_op["square"](abs(scaled) if x.dtype.is_complex else scaled), axis, True)
     # A vector of zeros has no direction: its gradient is zero, not NaN.
     length = _op["where"](square > 0, _op["sqrt"](_op["where"](square > 0, square, 1.0)), square) * scale
     if keepdims:
@@ -325,17 +361,21 @@ def _cutoff(x: Tensor, s: Tensor, rtol: float | Tensor | None) -> Tensor:
 
 
 def _epsilon(dtype: DType) -> float:
-    return 2.0**-52 if dtype.itemsize >= 8 else 2.0**-23
+    return 2.0**-52 if dtype in (_core.float64, _core.complex128) else 2.0**-23
+
+
+def _adjoint(x: Tensor) -> Tensor:
+    return _op["conj"](x.mT) if x.dtype.is_complex else x.mT
 
 
 def _symmetric(op: str, x: Tensor) -> Tensor:
     _require_square(op, x)
     _require_float(op, x)
-    return (x + x.mT) * 0.5
+    return (x + _adjoint(x)) * 0.5
 
 
 def _require_float(op: str, x: Tensor) -> Tensor:
-    if not x.dtype.is_float:
+    if not (x.dtype.is_float or x.dtype.is_complex):
         raise _core.DTypeError(f"{op}: x is {x.dtype}; cast it with x.astype(fl.float32)")
     return x
 

@@ -33,7 +33,8 @@ _INTEGERS_TOO = {
 }  # fmt: skip
 _COMPLEX_TOO = {
     "sum", "mean", "matmul", "take", "take_along_axis", "take_grad", "take_along_axis_grad", "cumulative_sum",
-    "cumulative_prod", "put", "scatter", "nonzero", "fft", "irfft",
+    "cumulative_prod", "put", "scatter", "nonzero", "fft", "irfft", "solve", "inv", "det", "cofactors", "slogdet",
+    "cholesky", "qr", "eigh", "svd", "eig",
 }  # fmt: skip
 _ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad"}
 # Those that share their loops with others are tried in two layouts; none of them holds a NaN.
@@ -126,6 +127,8 @@ def _array(given: SampleInput, case: Case, random: np.random.Generator) -> Array
     if case.dtype in COMPLEX:
         half = replace(case, dtype="float32" if case.dtype == "complex64" else "float64")
         real, imaginary = _array(given, half, random), _array(given, half, random)
+        if given.kind == "definite":  # with the conjugate on the other side of the diagonal
+            imaginary = np.triu(imaginary, 1) / 2 - np.swapaxes(np.triu(imaginary, 1), -1, -2) / 2
         both = np.empty(given.shape, case.dtype)
         both.real, both.imag = real, imaginary
         return both

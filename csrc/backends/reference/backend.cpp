@@ -29,6 +29,7 @@ struct Table {
     add_scan(loops);
     add_scatter(loops);
     add_linalg(loops);
+    add_spectra(loops);
     add_fft(loops);
     add_softmax(loops);
     add_random(loops);

@@ -116,6 +116,7 @@ void add_sort(Loops& loops);
 void add_scan(Loops& loops);
 void add_scatter(Loops& loops);
 void add_linalg(Loops& loops);
+void add_spectra(Loops& loops);
 void add_fft(Loops& loops);
 void add_softmax(Loops& loops);
 void add_random(Loops& loops);
