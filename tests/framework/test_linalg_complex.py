@@ -89,7 +89,8 @@ def test_eigenvectors_are_stretched_by_their_eigenvalues(x: Array, device: str) 
     np.testing.assert_allclose(largest.imag, 0, atol=1e-12)
     assert (largest.real > 0).all()
     assert (np.diff(w.real, axis=-1) > -1e-3).all()
-    found, expected = (np.sort_complex(np.round(each.reshape(-1, w.shape[-1])[0], 9)) for each in (w, np.linalg.eigvals(x)))
+    both = (each.reshape(-1, w.shape[-1])[0] for each in (w, np.linalg.eigvals(x)))
+    found, expected = (np.sort_complex(np.round(each, 9)) for each in both)
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
