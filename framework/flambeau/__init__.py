@@ -45,7 +45,7 @@ from .creation import *
 from .devices import devices
 from .dtypes import can_cast, finfo, iinfo, isdtype, result_type
 from .graph import record
-from .random import manual_seed
+from .random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from .sorting import *
 from .tensor_methods import table_functions
 

@@ -3,25 +3,91 @@
 from __future__ import annotations
 
 import math
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from . import _core
-from ._core import DType, Tensor
+from ._core import Device, DType, Tensor
 
 Shape = int | tuple[int, ...] | list[int]
 
 
 class Generator:
-    """A stream of random numbers: a seed, and how far it has been used.
+    """A stream of random numbers: a seed, and how far it has been used. Threads may draw from one at once.
 
+    The numbers are the same on every device; `device` is where they are put unless a call says.
+
+    >>> import flambeau as fl
     >>> from flambeau.random import Generator
-    >>> a, b = Generator(7), Generator(7)
+    >>> a, b = Generator().manual_seed(7), Generator().manual_seed(7)
     >>> a.uniform(3).tolist() == b.uniform(3).tolist()
+    True
+    >>> state = a.get_state()
+    >>> drawn = a.normal(2)
+    >>> bool(fl.all(a.set_state(state).normal(2) == drawn))
     True
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = _seed(seed)
-        self.offset = 0
+    def __init__(self, device: Device | str | None = None) -> None:
+        if isinstance(device, int):
+            raise TypeError(f"Generator: {device} is no device; a seed is set by Generator().manual_seed({device})")
+        self._device = None if device is None else _core.device(device)
+        self._lock = threading.Lock()
+        self._seed = 0
+        self._offset = 0
+
+    @property
+    def device(self) -> Device:
+        """Where what is drawn is put unless a call says."""
+        return _core.device(None) if self._device is None else self._device
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start anew from a seed, any integer of 64 bits; gives the generator itself."""
+        seed = _seed(seed)
+        with self._lock:
+            self._seed, self._offset = seed, 0
+        return self
+
+    def seed(self) -> int:
+        """Start anew from a seed that the system draws; gives it."""
+        drawn = int.from_bytes(os.urandom(8), "little")
+        self.manual_seed(drawn)
+        return drawn
+
+    def initial_seed(self) -> int:
+        """The seed that it was started from, as a number of 64 bits without a sign."""
+        return self._seed % 2**64
+
+    def get_state(self) -> Tensor:
+        """The seed and how far it has been used, as 16 bytes (uint8)."""
+        with self._lock:
+            state = struct.pack("<qQ", self._seed, self._offset)
+        return _core.tensor_of_bytes(state, _core.uint8, (len(state),))
+
+    def set_state(self, state: Tensor) -> Generator:
+        """Go on from a state that `get_state` gave; gives the generator itself.
+
+        Raises: TypeError or ValueError if it is none.
+        """
+        if not isinstance(state, Tensor) or state.dtype != _core.uint8:
+            raise TypeError(f"set_state: a state is a uint8 tensor, as get_state() gives, not {state!r}")
+        if state.shape != (16,):
+            raise ValueError(f"set_state: a state has shape (16,), and this one {state.shape}")
+        seed, offset = struct.unpack("<qQ", _core.bytes_of(state))
+        with self._lock:
+            self._seed, self._offset = seed, offset
+        return self
+
+    def reserve(self, elements: int) -> tuple[int, int]:
+        """The seed and place in the stream for an op that draws so many elements; nobody else gets these numbers."""
+        with self._lock:
+            offset = self._offset
+            # Two elements at least come from each block of four words; float64 and integers take two words each.
+            self._offset += math.ceil(elements / 2)
+            return self._seed, offset
 
     def uniform(
         self,
@@ -73,16 +139,15 @@ class Generator:
                                "'same' to draw once for all")
         # "different" is 1: one number for each example of that vmap.
         sizes = [size if policy == 1 else 1 for size, policy in levels]
-        x = _core.apply(op, [], [(*sizes, *shape), *between, self.seed, self.offset, drawn], device)
-        # Two elements at least come from each block of four words; float64 and integers take two words each.
-        self.offset += math.ceil(x.size / 2)
+        place = self.reserve(math.prod((*sizes, *shape)))
+        x = _core.apply(op, [], [(*sizes, *shape), *between, *place, drawn], device or self._device)
         if levels:
             x = _core.with_levels(_core.ops["broadcast_to"](x, (*(size for size, _ in levels), *shape)), 0)
         return x if drawn == dtype else x.astype(dtype)
 
 
 def manual_seed(seed: int) -> None:
-    """Start the global generator anew.
+    """Start the default generator anew, from which everything draws that is given no other.
 
     >>> import flambeau as fl
     >>> fl.manual_seed(0)
@@ -91,8 +156,47 @@ def manual_seed(seed: int) -> None:
     >>> a.tolist() == fl.random.uniform(2).tolist()
     True
     """
-    default_generator.seed = _seed(seed)
-    default_generator.offset = 0
+    default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Start the default generator anew from a seed that the system draws; gives it."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed that the default generator was started from."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The default generator's state, for `set_rng_state` or a file."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Tensor) -> None:
+    """Let the default generator go on from a state that `get_rng_state` gave."""
+    default_generator.set_state(state)
+
+
+@contextmanager
+def fork_rng(enabled: bool = True) -> Iterator[None]:
+    """What is drawn inside leaves the default generator as it was.
+
+    >>> import flambeau as fl
+    >>> with fl.random.fork_rng():
+    ...     a = fl.random.uniform(2)
+    >>> a.tolist() == fl.random.uniform(2).tolist()
+    True
+    """
+    if not enabled:
+        yield
+        return
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        set_rng_state(state)
 
 
 def _seed(seed: int) -> int:
@@ -103,8 +207,48 @@ def _seed(seed: int) -> int:
     return seed - 2**64 if seed >= 2**63 else seed
 
 
-default_generator = Generator(0)
-uniform = default_generator.uniform
-normal = default_generator.normal
-randint = default_generator.randint
-permutation = default_generator.permutation
+default_generator = Generator()
+
+
+def uniform(
+    shape: Shape = (),
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    dtype: DType | None = None,
+    device: object = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Numbers spread evenly over [low, high), from the default generator or another."""
+    return (generator or default_generator).uniform(shape, low=low, high=high, dtype=dtype, device=device)
+
+
+def normal(
+    shape: Shape = (),
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    dtype: DType | None = None,
+    device: object = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Numbers from the normal distribution, from the default generator or another."""
+    return (generator or default_generator).normal(shape, mean=mean, std=std, dtype=dtype, device=device)
+
+
+def randint(
+    low: int,
+    high: int,
+    shape: Shape = (),
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Whole numbers spread evenly over [low, high), from the default generator or another."""
+    return (generator or default_generator).randint(low, high, shape, dtype=dtype, device=device)
+
+
+def permutation(n: int, *, device: object = None, generator: Generator | None = None) -> Tensor:
+    """0 to n - 1 in random order, from the default generator or another."""
+    return (generator or default_generator).permutation(n, device=device)

@@ -33,7 +33,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
     kept, kept_words = ((args, kwargs) if not levels else trees.map_tensors(
         lambda x: _core.without_levels(x, 0), (args, kwargs)))
     generator = random.default_generator
-    state = generator.seed, generator.offset
+    state = generator.get_state()
     mode = _core.autocast_mode()
 
     def call(given: tuple[Any, ...], words: dict[str, Any]) -> Any:
@@ -42,9 +42,9 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
         return function(*given, **words)
 
     def again() -> None:
-        before = generator.seed, generator.offset
+        before = generator.get_state()
         if preserve_rng_state:
-            generator.seed, generator.offset = state
+            generator.set_state(state)
         mode_before = _core.enter_autocast(*mode)
         entered = [_core.enter_vmap(size, randomness) for size, randomness in levels]
         try:
@@ -53,6 +53,6 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
             for number in reversed(entered):
                 _core.leave_vmap(number)
             _core.leave_autocast(*mode_before)
-            generator.seed, generator.offset = before
+            generator.set_state(before)
 
     return _core.Checkpoint(again).run(lambda: call(kept, kept_words))

@@ -14,6 +14,7 @@ from flambeau.data.collate import default_collate
 from flambeau.data.datasets import IterableDataset
 from flambeau.data.samplers import BatchSampler, RandomSampler, SequentialSampler
 from flambeau.data.workers import Processes, Work, WorkerInfo, set_worker_info
+from flambeau.random import Generator
 
 Collate = Callable[[list[Any]], Any]
 
@@ -23,9 +24,9 @@ class DataLoader:
 
     dataset: a Dataset or anything else with a length and examples by number, or an IterableDataset.
     num_workers: 0 loads in place; otherwise so many threads, or processes with workers="processes", each
-    prefetch_factor batches ahead. Batches come in the same order for any number and kind of workers. With `seed` (or
-    after fl.manual_seed) epoch k has the same shuffling in every run. state_dict() in the middle of an epoch, and
-    load_state_dict() in a new loader, go on with the batch that would have come next.
+    prefetch_factor batches ahead. Batches come in the same order for any number and kind of workers. With `seed`, or
+    one drawn from `generator` (or after fl.manual_seed), epoch k has the same shuffling in every run. state_dict() in
+    the middle of an epoch, and load_state_dict() in a new loader, go on with the batch that would have come next.
 
     Raises: what the dataset raises; RuntimeError if a process dies; TypeError if the dataset cannot be sent to one;
     TimeoutError if a batch takes longer than `timeout` seconds (0: as long as it takes).
@@ -50,6 +51,7 @@ class DataLoader:
         prefetch_factor: int = 2,
         *,
         seed: int | None = None,
+        generator: Generator | None = None,
         workers: Literal["threads", "processes"] = "threads",
     ) -> None:
         if workers not in ("threads", "processes"):
@@ -72,7 +74,9 @@ class DataLoader:
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
         self.prefetch_factor = prefetch_factor
-        self.seed = int(fl.random.randint(0, 2**31).item()) if seed is None else seed
+        if seed is not None and generator is not None:
+            raise ValueError("DataLoader: seed and generator exclude each other; the seed is drawn from the generator")
+        self.seed = int(fl.random.randint(0, 2**31, generator=generator).item()) if seed is None else seed
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.batch_sampler: Iterable[list[int]] | None = None

@@ -38,7 +38,7 @@ class _Epochs:
         self.epoch = epoch
 
     def _generator(self) -> Generator:
-        generator = Generator(self.seed + (self.epoch << 32))
+        generator = Generator().manual_seed(self.seed + (self.epoch << 32))
         self.epoch += 1
         return generator
 

@@ -30,10 +30,7 @@ def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tenso
     if _core.vmap_depth():  # one seed would drop the same of every example: vmap's policy says how the mask is drawn
         kept = fl.random.uniform(input.shape, device=input.device) >= p
         return fl.where(kept, input * (1.0 / (1.0 - p)), 0.0)
-    source = fl.random.default_generator
-    result = _dropout(input, p, source.seed, source.offset)
-    source.offset += math.ceil(input.size / 2)
-    return result
+    return _dropout(input, p, *fl.random.default_generator.reserve(input.size))
 
 
 def dropout1d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
