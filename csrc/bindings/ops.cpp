@@ -33,6 +33,12 @@ size_t index_of(const PyOp& op, PyObject* word) {
     if ((*op.words)[i] == word) return i;
   for (size_t i = 0; i < op.words->size(); ++i)
     if (PyUnicode_Compare((*op.words)[i], word) == 0) return i;
+  // PyTorch's words for what the standard calls otherwise.
+  static constexpr std::pair<const char*, const char*> kOtherwise[] = {{"dim", "axis"}, {"keepdim", "keepdims"}};
+  for (const auto& [theirs, ours] : kOtherwise)
+    if (PyUnicode_CompareWithASCIIString(word, theirs) == 0)
+      raise(ErrorKind::Type, op.row->name, ": there is no argument '", theirs, "'; it is named ", ours,
+            " here, as in the Python Array API (fl.nn.functional keeps PyTorch's words)");
   refuse_argument(*op.row, "there is no argument", word);
 }
 

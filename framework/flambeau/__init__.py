@@ -48,6 +48,7 @@ from .graph import record
 from .random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from .sorting import *
 from .tensor_methods import table_functions
+from .torch_names import FUNCTIONS, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module = importlib.import_module(_LAZY[name], __name__)
         return module if _LAZY[name] == "." + name else getattr(module, name)
+    if said := told(FUNCTIONS, name):
+        raise AttributeError(f"module 'flambeau' has no attribute '{name}'{said}")
     near = [known for known in globals() if not known.startswith("_") and known[:3] == name[:3]]
     hint = f"; near: {', '.join(sorted(near)[:5])}" if near else ""
     raise AttributeError(f"module 'flambeau' has no attribute '{name}'{hint}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import _core
 from ._core import Tensor
 from .printing import format_tensor, tensor_text
+from .torch_names import METHODS, Elsewhere
 
 # Rows whose Python form is written out in array_api.py, because the standard's arguments are not the row's.
 _WRITTEN_OUT = {"reshape", "cast", "copy", "concat", "stack", "squeeze", "slice", "where"}
@@ -153,8 +154,15 @@ def _matrix_transpose(self: Tensor) -> Tensor:
     return _core.ops["permute_dims"](self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
 
 
+def _names(self: Tensor) -> list[str]:
+    """What dir() lists: the names that only tell where PyTorch's went are left out."""
+    return [name for name in object.__dir__(self) if name not in METHODS]
+
+
 def _furnish() -> None:
     """Puts the methods on the native type; those of the table first."""
+    for name in METHODS:
+        setattr(Tensor, name, Elsewhere(name))
     for name, is_method in _core.public_ops.items():
         if is_method:
             setattr(Tensor, name, _core.ops[name])
@@ -165,7 +173,7 @@ def _furnish() -> None:
         "__array__": _array, "__dlpack__": _dlpack, "__dlpack_device__": _dlpack_device,
         "__array_namespace__": _namespace, "__copy__": _copy, "__deepcopy__": _deepcopy, "__iter__": _iterate,
         "__reduce_ex__": _refuse_pickle, "__repr__": tensor_text, "__str__": tensor_text, "__format__": format_tensor,
-        "__complex__": _complex,
+        "__complex__": _complex, "__dir__": _names,
         "__array_ufunc__": None,  # NumPy's arrays then leave `array + tensor` to us, which refuses
     }  # fmt: skip
     for name, method in methods.items():

@@ -1,0 +1,74 @@
+"""PyTorch's names that are written otherwise here: each way named in an error gives what PyTorch's way gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau.torch_names import FUNCTIONS, METHODS, markdown
+
+from tests.framework.beside_torch import torch
+
+ARRAYS = {
+    "x": np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]], dtype="float32"),
+    "y": np.array([[1.0, 2.0, -0.5], [0.5, 4.0, -1.0]], dtype="float32"),
+    "m": np.arange(9.0, dtype="float32").reshape(3, 3) - 3,
+    "i": np.array([2, 0, 1]),
+}
+ROWS = [*METHODS.items(), *FUNCTIONS.items()]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("name", "ways"), ROWS, ids=[name for name, _ in ROWS])
+def test_both_ways_give_the_same(name: str, ways: tuple[str, str]) -> None:
+    theirs = eval(ways[0], {"torch": torch()} | {key: torch().tensor(array) for key, array in ARRAYS.items()})
+    ours = eval(ways[1], {"fl": fl} | {key: fl.tensor(array) for key, array in ARRAYS.items()})
+    if isinstance(ours, fl.Tensor):
+        assert str(theirs.dtype).removeprefix("torch.") == ours.dtype.name
+    np.testing.assert_allclose(_array(ours), _array(theirs), rtol=1e-6)
+
+
+def _array(value: Any) -> np.ndarray:
+    if "bfloat16" in str(getattr(value, "dtype", "")):
+        value = value.float() if hasattr(value, "float") else value.astype(fl.float32)
+    return np.asarray(value, dtype="float64")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_is_named_otherwise_says_how(name: str) -> None:
+    x = fl.ones((2, 3))
+    assert not hasattr(x, name)
+    assert name not in dir(x)
+    with pytest.raises(AttributeError) as caught:
+        getattr(x, name)
+    assert METHODS[name][1] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_that_is_named_otherwise_says_how(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(fl, name)
+    assert FUNCTIONS[name][1] in str(caught.value)
+
+
+def test_names_of_our_own_are_not_taken_for_pytorchs() -> None:
+    assert not set(METHODS) & set(fl._core.public_ops)
+    assert not set(FUNCTIONS) & set(vars(fl))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        fl.nonsense
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        fl.ones(1).nonsense
+
+
+def test_pytorchs_keywords_are_told_apart() -> None:
+    with pytest.raises(TypeError, match="mean: there is no argument 'dim'; it is named axis here"):
+        fl.mean(fl.ones((2, 3)), dim=1)
+    with pytest.raises(TypeError, match="no argument 'keepdim'; it is named keepdims"):
+        fl.ones((2, 3)).sum(axis=0, keepdim=True)
+
+
+def test_the_page_shows_the_table() -> None:
+    assert markdown() in (Path(__file__).parents[2] / "docs" / "from-pytorch.md").read_text()
