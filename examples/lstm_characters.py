@@ -13,6 +13,7 @@ import flambeau as fl
 from flambeau import nn, optim
 from flambeau.data import DataLoader
 from flambeau.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+from terminal import progress
 
 END = 0  # the code before the first and after the last character of a name
 
@@ -44,7 +45,8 @@ def train(net: Writer, names: list[list[int]], *, epochs: int, seed: int) -> lis
     optimizer = optim.Adam(net.parameters(), lr=5e-3)
     loss_of = nn.CrossEntropyLoss()
     means = []
-    for _ in range(epochs):
+    bar = progress(range(epochs), "lstm")
+    for _ in bar:
         losses = []
         for read, following, lengths in loader:
             logits = net(read, lengths)
@@ -55,6 +57,7 @@ def train(net: Writer, names: list[list[int]], *, epochs: int, seed: int) -> lis
             optimizer.step()
             losses.append(loss.item())
         means.append(sum(losses) / len(losses))
+        bar.note = f"loss {means[-1]:.2f}"
     return means
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import flambeau as fl
 import numpy as np
 import pytest
-from flambeau import nn, optim
+from flambeau import nn
 from flambeau.nn import functional
 
 from tests.framework.beside_torch import same, same_beginnings, same_layer, torch
@@ -102,62 +102,6 @@ def test_whole_transformers_are_pytorchs() -> None:
                RANDOM.normal(size=(3, 2, 8)))
     mask = module.nn.Transformer.generate_square_subsequent_mask(4).tolist()
     assert nn.Transformer.generate_square_subsequent_mask(4).tolist() == mask
-
-
-class Gpt(nn.Module):
-    """A decoder of characters: two blocks."""
-
-    def __init__(self) -> None:
-        self.tokens = nn.Embedding(11, 16)
-        self.places = nn.Embedding(8, 16)
-        layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
-        self.blocks = nn.TransformerEncoder(layer, 2, nn.LayerNorm(16))
-        self.head = nn.Linear(16, 11)
-
-    def __call__(self, x: fl.Tensor) -> fl.Tensor:
-        mask = fl.triu(fl.full((8, 8), float("-inf"), dtype=self.head.weight.dtype), k=1)
-        return self.head(self.blocks(self.tokens(x) + self.places(fl.arange(8)), mask))
-
-
-@pytest.mark.torch
-@pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
-def test_the_loss_curve_of_a_gpt_over_100_steps_is_pytorchs(dtype: str, tolerance: float) -> None:
-    module = torch()
-
-    class Theirs(module.nn.Module):  # type: ignore[misc,name-defined]  # PyTorch is optional
-        def __init__(self) -> None:
-            super().__init__()
-            self.tokens = module.nn.Embedding(11, 16)
-            self.places = module.nn.Embedding(8, 16)
-            layer = module.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, activation="gelu", batch_first=True,
-                                                      norm_first=True)
-            self.blocks = module.nn.TransformerEncoder(layer, 2, module.nn.LayerNorm(16))
-            self.head = module.nn.Linear(16, 11)
-
-        def forward(self, x: Any) -> Any:
-            mask = module.triu(module.full((8, 8), float("-inf"), dtype=self.head.weight.dtype), 1)
-            return self.head(self.blocks(self.tokens(x) + self.places(module.arange(8)), mask))
-
-    module.manual_seed(0)
-    theirs, ours = Theirs().to(getattr(module, dtype)), Gpt().to(getattr(fl, dtype))
-    ours.load_state_dict({name: fl.tensor(value.numpy()) for name, value in theirs.state_dict().items()})
-    data = np.random.default_rng(1).integers(0, 11, (100, 4, 9))
-
-    def losses(net: Any, optimizer: Any, make: Callable[..., Any], loss_of: Callable[..., Any]) -> list[float]:
-        found = []
-        for batch in data:
-            loss = loss_of(net(make(batch[:, :-1])).reshape(-1, 11), make(batch[:, 1:]).reshape(-1))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            found.append(loss.item())
-        return found
-
-    expected = losses(theirs, module.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9), module.tensor,
-                      module.nn.functional.cross_entropy)
-    found = losses(ours, optim.SGD(ours.parameters(), lr=0.1, momentum=0.9), fl.tensor, nn.functional.cross_entropy)
-    np.testing.assert_allclose(found, expected, rtol=tolerance)
 
 
 def test_weights_are_dropped_while_training_alone() -> None:

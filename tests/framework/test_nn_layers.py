@@ -301,38 +301,3 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...])
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.torch
-@pytest.mark.slow
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
-def test_a_cnn_has_pytorchs_loss_curve(dtype: str, tolerance: float) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: make peers")
-    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
-    from flambeau import optim
-
-    def network(layers: Any) -> Any:
-        return layers.Sequential(
-            layers.Conv2d(1, 8, 3, padding=1), layers.BatchNorm2d(8), layers.ReLU(), layers.MaxPool2d(2),
-            layers.Conv2d(8, 16, 3, padding=1), layers.GroupNorm(4, 16), layers.ReLU(), layers.AvgPool2d(2),
-            layers.Flatten(), layers.LayerNorm(64), layers.Linear(64, 10))
-
-    images, classes = datasets.load_digits(return_X_y=True)
-    images = (images / 16).reshape(-1, 1, 8, 8).astype(dtype)
-    torch.manual_seed(0)
-    torch.set_num_threads(1)  # its threads spin
-    theirs = network(torch.nn).to(getattr(torch, dtype))
-    ours = network(nn).to(getattr(fl, dtype))
-    ours.load_state_dict({key: fl.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
-    here, there = optim.SGD(ours.parameters(), lr=0.01), torch.optim.SGD(theirs.parameters(), lr=0.01)
-    for step in range(100):
-        chosen = np.arange(step * 16, step * 16 + 16) % len(images)
-        mine = functional.cross_entropy(ours(fl.tensor(images[chosen])), fl.tensor(classes[chosen]))
-        other = torch.nn.functional.cross_entropy(theirs(torch.tensor(images[chosen])), torch.tensor(classes[chosen]))
-        assert mine.item() == pytest.approx(other.item(), rel=tolerance, abs=tolerance), step
-        here.zero_grad()
-        mine.backward()
-        here.step()
-        there.zero_grad()
-        other.backward()
-        there.step()

@@ -8,7 +8,7 @@ from typing import Any
 import flambeau as fl
 import numpy as np
 import pytest
-from flambeau import nn, optim
+from flambeau import nn
 from flambeau.nn.utils import rnn
 
 from tests.framework.beside_torch import same, same_beginnings, same_layer, torch
@@ -109,53 +109,6 @@ def test_dropout_between_layers_stops_in_evaluation() -> None:
     assert layer(x)[0].tolist() != layer(x)[0].tolist()
     layer.eval()
     assert layer(x)[0].tolist() == layer(x)[0].tolist()
-
-
-class Characters(nn.Module):
-    """Class of a sequence from the last output."""
-
-    def __init__(self) -> None:
-        self.lstm = nn.LSTM(4, 8, num_layers=2)
-        self.head = nn.Linear(8, 3)
-
-    def __call__(self, x: fl.Tensor) -> fl.Tensor:
-        return self.head(self.lstm(x)[0][-1])
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
-def test_the_loss_curve_of_an_lstm_over_100_steps_is_pytorchs(dtype: str, tolerance: float) -> None:
-    module = torch()
-
-    class Theirs(module.nn.Module):  # type: ignore[misc,name-defined]  # PyTorch is optional
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm = module.nn.LSTM(4, 8, num_layers=2)
-            self.head = module.nn.Linear(8, 3)
-
-        def forward(self, x: Any) -> Any:
-            return self.head(self.lstm(x)[0][-1])
-
-    module.manual_seed(0)
-    theirs, ours = Theirs().to(getattr(module, dtype)), Characters().to(getattr(fl, dtype))
-    ours.load_state_dict({name: fl.tensor(value.numpy()) for name, value in theirs.state_dict().items()})
-    random = np.random.default_rng(1)
-    data = random.normal(size=(100, 5, 8, 4)).astype(dtype), random.integers(0, 3, (100, 8))
-
-    def losses(net: Any, optimizer: Any, make: Callable[..., Any], loss_of: Callable[..., Any]) -> list[float]:
-        found = []
-        for x, y in zip(*data, strict=True):
-            loss = loss_of(net(make(x)), make(y))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            found.append(loss.item())
-        return found
-
-    expected = losses(theirs, module.optim.AdamW(theirs.parameters(), lr=0.01), module.tensor,
-                      module.nn.functional.cross_entropy)
-    found = losses(ours, optim.AdamW(ours.parameters(), lr=0.01), fl.tensor, nn.functional.cross_entropy)
-    np.testing.assert_allclose(found, expected, rtol=tolerance)
 
 
 def test_a_long_sequence_has_gradients_to_its_first_step() -> None:
