@@ -230,6 +230,35 @@ void require_first_step(const OpRow& row, int64_t step) {
                 {parameters({{-2, 2}}), {2, 0.01, 0.8, 0.9, 0.1, true}}},
 });
 
+[[maybe_unused]] const OpRow& kUnscale = register_op({
+    .name = "unscale",
+    .summary = "Gradients times `scale`, in place; the last tensor, one number, becomes 1 if an element was not finite.",
+    .min_inputs = 1,
+    .max_inputs = kAnyNumber,
+    .output_count = kAnyNumber,
+    .attrs = {{.name = "scale", .kind = FL_ATTR_FLOAT, .required = true}},
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
+      const Tensor& found = inputs[inputs.size() - 1];
+      if (found.count() != 1)
+        raise(ErrorKind::Shape, row.name, ": the last tensor is ", found.shape(), ": it must be one number, which says "
+              "whether something was not finite");
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        if (!is_float(inputs[i].dtype()) || inputs[i].dtype() != found.dtype())
+          raise(ErrorKind::DType, row.name, ": tensor ", i, " is ", inputs[i].dtype(), ", the last one ", found.dtype(),
+                ": all must have one float dtype; unscale those of equal dtype apart");
+        out[i] = {inputs[i].shape(), inputs[i].dtype()};
+      }
+    },
+    .aliases = [](const OpRow&, Inputs inputs, Attrs, std::vector<int32_t>& output_of) {
+      for (size_t i = 0; i < inputs.size(); ++i) output_of.push_back(static_cast<int32_t>(i));
+    },
+    .differentiable = 0,
+    .ulp = ulps(1, 1, 1),
+    .ulp_note = "one product; what is not finite is found exactly",
+    .samples = {{{{{3, 4}}, {{65}}, {{}, 0, 1}}, {0.125}}, {{{{2, 0}}, {{1037}}, {{1}, 0, 1}}, {3.0}}, {{{{}, 0, 1}}, {2.0}}},
+});
+
 }  // namespace
 
 }  // namespace flambeau::ops

@@ -9,5 +9,5 @@ WITHOUT_KERNELS = {
     *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "conj", "copysign", "cos", "cosh", "erf"),
     *("expm1", "hypot", "isinf", "log10", "log1p", "log2", "logaddexp", "nextafter", "real", "reciprocal", "round"),
     *("signbit", "sin", "sinh", "tan", "trunc", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or"),
-    *("bitwise_right_shift", "bitwise_xor", "adam_step", "adagrad_step", "lion_step", "rmsprop_step"),
+    *("bitwise_right_shift", "bitwise_xor", "adam_step", "adagrad_step", "lion_step", "rmsprop_step", "unscale"),
 }

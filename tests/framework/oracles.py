@@ -549,6 +549,7 @@ NUMPY: dict[str, Oracle] = {
     "rmsprop_step": _rmsprop,
     "adagrad_step": _adagrad,
     "lion_step": _lion,
+    "unscale": lambda x, attrs: [*[g * attrs[0] for g in x[:-1]], x[-1]],
 }
 
 

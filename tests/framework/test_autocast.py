@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 import flambeau as fl
 import numpy as np
 import pytest
-import torch
 from flambeau import nn, opcases, optable
+
+from tests.framework.beside_torch import torch
 
 LOWER = {"matmul", "linear", "convolution", "convolution_input_grad", "convolution_weight_grad"}
 # Losses and linear algebra as in PyTorch's list for CPUs; cumulative_prod is `prod`, which that list has.
@@ -69,44 +71,42 @@ def test_every_row_computes_as_if_its_inputs_had_been_cast_by_its_policy(given: 
     assert tried > 100
 
 
-F = torch.nn.functional
-SQUARE = (5, 5)
-PYTORCH = {
-    "matmul": (torch.matmul, lambda x: x @ x), "linear": (F.linear, nn.functional.linear),
-    "exp": (torch.exp, fl.exp), "log": (torch.log, fl.log), "sum": (torch.sum, fl.sum), "mean": (torch.mean, fl.mean),
-    "softmax": (lambda x: torch.softmax(x, -1), lambda x: nn.functional.softmax(x, dim=-1)),
-    "log_softmax": (lambda x: torch.log_softmax(x, -1), lambda x: nn.functional.log_softmax(x, dim=-1)),
-    "prod": (torch.prod, fl.prod), "cumulative_sum": (lambda x: torch.cumsum(x, 0),
-                                                     lambda x: fl.cumulative_sum(x, axis=0)),
-    "inv": (torch.linalg.inv, fl.linalg.inv), "cholesky": (torch.linalg.cholesky, fl.linalg.cholesky),
-    "mse_loss": (F.mse_loss, nn.functional.mse_loss), "l1_loss": (F.l1_loss, nn.functional.l1_loss),
-    "huber_loss": (F.huber_loss, nn.functional.huber_loss),
-    "binary_cross_entropy_with_logits": (F.binary_cross_entropy_with_logits,
-                                         nn.functional.binary_cross_entropy_with_logits),
-    "max_pool2d": (lambda x: F.max_pool2d(x[None], 2), lambda x: nn.functional.max_pool2d(x[None], 2)),
-    "pow": (lambda x: x**2, lambda x: x**2), "relu": (torch.relu, nn.functional.relu),
-    "gelu": (F.gelu, nn.functional.gelu), "add": (torch.add, fl.add), "rfft": (torch.fft.rfft, fl.fft.rfft),
+ONE = {
+    "exp": fl.exp, "log": fl.log, "sum": fl.sum, "mean": fl.mean, "prod": fl.prod, "relu": nn.functional.relu,
+    "linalg.inv": fl.linalg.inv, "linalg.cholesky": fl.linalg.cholesky, "fft.rfft": fl.fft.rfft,
+    "nn.functional.gelu": nn.functional.gelu,
 }  # fmt: skip
-TWO = {"linear", "mse_loss", "l1_loss", "huber_loss", "binary_cross_entropy_with_logits", "add"}
+TWO = {
+    "add": fl.add, "matmul": fl.matmul, "nn.functional.linear": nn.functional.linear, "pow": fl.pow,
+    "nn.functional.mse_loss": nn.functional.mse_loss, "nn.functional.l1_loss": nn.functional.l1_loss,
+    "nn.functional.huber_loss": nn.functional.huber_loss,
+    "nn.functional.binary_cross_entropy_with_logits": nn.functional.binary_cross_entropy_with_logits,
+}  # fmt: skip
+WITH_AXIS = {
+    "softmax": nn.functional.softmax, "log_softmax": nn.functional.log_softmax, "cumsum": fl.cumulative_sum,
+    "logsumexp": lambda x, axis: fl.logsumexp(x, axis=axis), "nn.functional.max_pool1d": nn.functional.max_pool1d,
+    "nn.functional.avg_pool1d": nn.functional.avg_pool1d,
+}  # fmt: skip
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("given", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", PYTORCH)
+@pytest.mark.parametrize("name", [*ONE, *TWO, *WITH_AXIS])
 def test_results_have_the_dtype_that_pytorch_gives_on_a_cpu(name: str, given: str) -> None:
-    theirs, ours = PYTORCH[name]
-    values = (np.ones(SQUARE) * 0.25 + np.eye(5)).astype("float32")
-    their_input = torch.tensor(values).to(getattr(torch, given))
-    our_input = fl.tensor(values).astype(given)
-    if name == "matmul":
-        their_call, our_call = (lambda: their_input @ their_input), (lambda: our_input @ our_input)
-    elif name in TWO:
-        their_call, our_call = (lambda: theirs(their_input, their_input)), (lambda: ours(our_input, our_input))
-    else:
-        their_call, our_call = (lambda: theirs(their_input)), (lambda: ours(our_input))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        expected = their_call()
-    with fl.autocast(dtype=fl.bfloat16):
-        assert str(our_call().dtype) == str(expected.dtype).removeprefix("torch.")
+    module = torch()
+    theirs = functools.reduce(getattr, name.split("."), module)
+    values = (np.ones((5, 5)) * 0.25 + np.eye(5)).astype("float32")
+    their_input, our_input = module.tensor(values).to(getattr(module, given)), fl.tensor(values).astype(given)
+    with module.autocast("cpu", dtype=module.bfloat16), fl.autocast(dtype=fl.bfloat16):
+        if name in TWO:
+            ours, expected = TWO[name](our_input, our_input), theirs(their_input, their_input)
+        elif name == "cumsum":
+            ours, expected = fl.cumulative_sum(our_input, axis=1), theirs(their_input, 1)
+        elif name in WITH_AXIS:
+            ours, expected = WITH_AXIS[name](our_input, 1), theirs(their_input, 1)
+        else:
+            ours, expected = ONE[name](our_input), theirs(their_input)
+    assert str(ours.dtype) == str(expected.dtype).removeprefix("torch.")
 
 
 def _weight(*shape: int) -> fl.Tensor:

@@ -171,6 +171,24 @@ fl_status run_lion_step(const Loop&, const fl_call& call) {
   });
 }
 
+// Attribute: scale. The last tensor says whether something was not finite.
+fl_status run_unscale(const Loop&, const fl_call& call) {
+  const double scale = attr_float(call, 0);
+  const int32_t last = call.input_count - 1;
+  bool finite = true;
+  for (int32_t i = 0; i < last; ++i) {
+    const fl_tensor& gradient = call.inputs[i];
+    const Type type = type_of(gradient.dtype);
+    for (Walk walk(gradient.ndim, gradient.shape, {&gradient}); !walk.done(); walk.next()) {
+      const double value = load_float(type, walk.at(0));
+      finite = finite && std::isfinite(value);
+      store_float(type, walk.at(0), value * scale);
+    }
+  }
+  if (!finite) store_float(type_of(call.inputs[last].dtype), data(call.inputs[last]), 1.0);
+  return FL_OK;
+}
+
 }  // namespace
 
 void add_optimizer(Loops& loops) {
@@ -181,6 +199,7 @@ void add_optimizer(Loops& loops) {
   loops.push_back({"rmsprop_step", one_float, run_rmsprop_step});
   loops.push_back({"adagrad_step", one_float, run_adagrad_step});
   loops.push_back({"lion_step", one_float, run_lion_step});
+  loops.push_back({"unscale", one_float, run_unscale});
 }
 
 }  // namespace flambeau::reference

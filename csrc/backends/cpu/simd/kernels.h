@@ -92,6 +92,7 @@ struct AdaptiveParameters {
 };
 
 // A step of adam, rmsprop, adagrad or lion over n contiguous elements: at[0] parameters, at[1] gradients, then states.
+// Or unscale: at[0] gradients, at[1] one number that tells whether one was not finite.
 using StepLoop = void (*)(void* const* at, int64_t n, const AdaptiveParameters& parameters);
 
 // Everything that one level offers. Each function gives nullptr where the level has no such kernel.

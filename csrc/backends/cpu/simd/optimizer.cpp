@@ -127,11 +127,26 @@ void lion_step(void* const* at, int64_t n, const AdaptiveParameters& s) {
   }
 }
 
+// at[0] times `rate`; *at[1] becomes 1 if an element was not finite.
+template <class T>
+void unscale(void* const* at, int64_t n, const AdaptiveParameters& s) {
+  T* __restrict g = group<T>(at, 0);
+  const T rate = T(s.rate), largest = sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__);
+  int64_t beyond = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const T x = g[i];
+    beyond |= !(x <= largest) | !(x >= -largest);
+    g[i] = x * rate;
+  }
+  if (beyond) *group<T>(at, 1) = T(1);
+}
+
 template <class T>
 StepLoop step_for(const char* op) {
   if (!strcmp(op, "adam_step")) return adam_step<T>;
   if (!strcmp(op, "rmsprop_step")) return rmsprop_step<T>;
   if (!strcmp(op, "adagrad_step")) return adagrad_step<T>;
+  if (!strcmp(op, "unscale")) return unscale<T>;
   return lion_step<T>;
 }
 
