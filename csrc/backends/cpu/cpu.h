@@ -184,6 +184,8 @@ void scatter(const Strided& to, int64_t begin, int64_t count, const void* from);
 void copy_to_contiguous(const fl_tensor& from, void* to);
 // Bytes above which a result goes past the caches (measured: see docs/performance.md).
 constexpr int64_t kStreamBytes = int64_t(8) << 20;
+// Bytes of a large result past the caches, but for the lines that it shares with its neighbours.
+void write_past_caches(void* to, const void* from, size_t bytes);
 
 }  // namespace flambeau::cpu
 

@@ -23,74 +23,113 @@ struct Pointwise {
   int64_t grain;
 };
 
+constexpr int64_t kShortRow = 128;  // rows from which on the loop takes each for itself
+
 struct alignas(64) Block {
-  char bytes[kBlock * kLargestElement];
+  char bytes[2 * kBlock * kLargestElement];
 };
+
+// How an operand gives the elements of a block.
+enum class Access : uint8_t {
+  Whole,   // contiguous: by its address
+  Repeat,  // a pattern of at most kBlock elements over and over: written out once for a piece
+  Rows,    // contiguous rows: by their addresses, where a row is taken for itself
+  Gather,
+};
+
+struct Operand {
+  Access access;
+  Strided strided;
+  int64_t period;        // of Repeat
+  const char* pattern;   // of Repeat, in the type of computation
+  int64_t size;          // of an element of it
+};
+
+Access access_of(const Walk<kMaxInputs>& walk, int i, int64_t& period) {
+  const int last = walk.ndim - 1;
+  int first = last;  // of the trailing dimensions that are contiguous
+  int64_t count = 1;
+  for (; first >= 0 && walk.strides[i][first] == count; --first) count *= walk.shape[first];
+  if (first < 0) return walk.ndim ? Access::Whole : Access::Repeat;
+  const bool repeats = std::all_of(walk.strides[i], walk.strides[i] + first + 1, [](int64_t s) { return s == 0; });
+  period = count;
+  if (repeats && count <= kBlock) return Access::Repeat;
+  return first < last ? Access::Rows : Access::Gather;
+}
+
+// Element 0 of `bytes`, `count` times over.
+void repeat_first(char* bytes, int64_t done, int64_t count) {
+  for (; done < count; done *= 2) std::memcpy(bytes + done, bytes, size_t(std::min(done, count - done)));
+}
 
 void run_range(const Pointwise& op, Loop loop, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
                bool streams, int64_t begin, int64_t end) {
-  Block gathered[kMaxInputs], widened[kMaxInputs], result, narrowed;
+  Block gathered[kMaxInputs], widened[kMaxInputs];
+  alignas(64) char result[kBlock * kLargestElement], narrowed[kBlock * kLargestElement];
   const int last = walk.ndim - 1;
-  const int64_t inner = walk.ndim ? walk.shape[last] : 1;
-  const int64_t out_size = size_of(op.stored[op.inputs]);
-  bool is_scalar[kMaxInputs];
-  bool is_whole[kMaxInputs];
-  Strided operand[kMaxInputs];
+  const int64_t inner = walk.ndim ? walk.shape[last] : 1, most = std::min(kBlock, end - begin);
+  const int64_t out_size = size_of(op.stored[op.inputs]), result_size = size_of(op.computed[op.inputs]);
+  Operand operands[kMaxInputs];
+  bool by_rows = false;
   for (int i = 0; i < op.inputs; ++i) {
-    operand[i] = {const_cast<char*>(data[i]), size_of(op.stored[i]), walk.ndim, walk.shape, walk.strides[i]};
-    is_scalar[i] = std::all_of(walk.strides[i], walk.strides[i] + walk.ndim, [](int64_t s) { return s == 0; });
-    is_whole[i] = walk.ndim == 1 && walk.strides[i][0] == 1;
-    if (is_scalar[i]) {
-      gather(operand[i], 0, 1, gathered[i].bytes);
-      const void* one[] = {gathered[i].bytes};
-      if (op.widen[i]) op.widen[i](one, widened[i].bytes, 1);
-      char* value = op.widen[i] ? widened[i].bytes : gathered[i].bytes;
-      const int64_t size = size_of(op.computed[i]);
-      for (int64_t k = 1; k < std::min(kBlock, end - begin); ++k) std::memcpy(value + k * size, value, size);
+    Operand& operand = operands[i];
+    operand.strided = {const_cast<char*>(data[i]), size_of(op.stored[i]), walk.ndim, walk.shape, walk.strides[i]};
+    operand.size = size_of(op.computed[i]);
+    operand.period = 1;
+    operand.access = access_of(walk, i, operand.period);
+    by_rows |= operand.access == Access::Rows || (operand.access == Access::Gather && walk.strides[i][last] == 0);
+    if (operand.access != Access::Repeat) continue;
+    gather(operand.strided, 0, operand.period, gathered[i].bytes);
+    char* pattern = gathered[i].bytes;
+    if (op.widen[i]) {
+      const void* once[] = {pattern};
+      pattern = widened[i].bytes;
+      op.widen[i](once, pattern, operand.period);
     }
+    repeat_first(pattern, operand.period * operand.size, (most + operand.period - 1) * operand.size);
+    operand.pattern = pattern;
   }
+  by_rows = by_rows && inner >= kShortRow;
   for (int64_t at = begin; at < end;) {
-    int64_t n = std::min(kBlock, end - at);
-    if (inner >= kBlock / 8) n = std::min(n, inner - at % inner);
-    const void* from[kMaxInputs];
-    for (int i = 0; i < op.inputs; ++i) {
-      if (is_scalar[i]) {
-        from[i] = op.widen[i] ? widened[i].bytes : gathered[i].bytes;
-        continue;
-      }
-      if (is_whole[i]) {
-        from[i] = data[i] + at * operand[i].element;
-      } else if (walk.strides[i][last] == 1 && n <= inner - at % inner) {
-        int64_t offset = 0, rest = at;
-        for (int d = last; d >= 0; --d) {
-          offset += rest % walk.shape[d] * walk.strides[i][d];
-          rest /= walk.shape[d];
-        }
-        from[i] = data[i] + offset * operand[i].element;
-      } else {
-        gather(operand[i], at, n, gathered[i].bytes);
-        from[i] = gathered[i].bytes;
-      }
-      if (op.widen[i]) {
-        op.widen[i](&from[i], widened[i].bytes, n);
-        from[i] = widened[i].bytes;
-      }
-    }
+    const int64_t n = std::min(kBlock, end - at);
     char* to = output + at * out_size;
-    if (!streams && !op.narrow) {
-      loop(from, to, n);
-    } else {
-      loop(from, result.bytes, n);
-      const void* source[] = {result.bytes};
-      if (op.narrow) {
-        op.narrow(source, streams ? narrowed.bytes : to, n);
-        source[0] = narrowed.bytes;
+    char* target = streams || op.narrow ? result : to;
+    for (int64_t done = 0; done < n;) {
+      const int64_t place = at + done, count = by_rows ? std::min(n - done, inner - place % inner) : n - done;
+      const void* from[kMaxInputs];
+      for (int i = 0; i < op.inputs; ++i) {
+        const Operand& operand = operands[i];
+        if (operand.access == Access::Repeat) {
+          from[i] = operand.pattern + (operand.period == 1 ? 0 : place % operand.period * operand.size);
+          continue;
+        }
+        if (operand.access == Access::Whole) {
+          from[i] = data[i] + place * operand.strided.element;
+        } else if (operand.access == Access::Rows && by_rows) {
+          int64_t offset = 0, rest = place;
+          for (int d = last; d >= 0; --d) {
+            offset += rest % walk.shape[d] * walk.strides[i][d];
+            rest /= walk.shape[d];
+          }
+          from[i] = data[i] + offset * operand.strided.element;
+        } else {
+          gather(operand.strided, place, count, gathered[i].bytes);
+          from[i] = gathered[i].bytes;
+        }
+        if (op.widen[i]) {
+          op.widen[i](&from[i], widened[i].bytes, count);
+          from[i] = widened[i].bytes;
+        }
       }
-      if (streams) {
-        if (reinterpret_cast<uintptr_t>(to) % 64 == 0) level->stream(to, source[0], size_t(n * out_size));
-        else std::memcpy(to, source[0], size_t(n * out_size));
-      }
+      loop(from, target + done * result_size, count);
+      done += count;
     }
+    const void* source[] = {result};
+    if (op.narrow) {
+      op.narrow(source, streams ? narrowed : to, n);
+      source[0] = narrowed;
+    }
+    if (streams) write_past_caches(to, source[0], size_t(n * out_size));
     at += n;
   }
 }

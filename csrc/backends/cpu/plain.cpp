@@ -1,5 +1,5 @@
 // plain.cpp: loops that are compiled once and not per level: conversions between the rarer types, uint64 where its
-// sign matters, complex numbers, functions that the host's library computes. Their definition is backends/reference/.
+// sign matters, complex numbers. Their definition is backends/reference/.
 #include <algorithm>
 #include <cmath>
 #include <complex>
@@ -388,34 +388,6 @@ Loop complex_pointwise(const char* op) {
   return nullptr;
 }
 
-// ---- functions of real numbers: the host's mathematical library ----------------------------------------
-
-FL_UNARY(RealSin, T(std::sin(x)))
-FL_UNARY(RealCos, T(std::cos(x)))
-FL_UNARY(RealTan, T(std::tan(x)))
-FL_UNARY(RealAsin, T(std::asin(x)))
-FL_UNARY(RealAcos, T(std::acos(x)))
-FL_UNARY(RealAtan, T(std::atan(x)))
-FL_UNARY(RealSinh, T(std::sinh(x)))
-FL_UNARY(RealCosh, T(std::cosh(x)))
-FL_UNARY(RealAsinh, T(std::asinh(x)))
-FL_UNARY(RealAcosh, T(std::acosh(x)))
-FL_UNARY(RealAtanh, T(std::atanh(x)))
-FL_UNARY(RealExpm1, T(std::expm1(x)))
-FL_UNARY(RealLog1p, T(std::log1p(x)))
-FL_UNARY(RealLog2, T(std::log2(x)))
-FL_UNARY(RealLog10, T(std::log10(x)))
-FL_UNARY(RealErf, T(std::erf(x)))
-FL_BINARY(RealAtan2, T(std::atan2(a, b)))
-FL_BINARY(RealHypot, T(std::hypot(a, b)))
-struct LogAddExp {
-  template <class T>
-  static T of(T a, T b) {
-    if (a == b) return a + T(std::numbers::ln2);  // infinities of one sign too
-    if (a != a || b != b) return a + b;
-    return std::fmax(a, b) + std::log1p(std::exp(-std::fabs(a - b)));
-  }
-};
 // The neighbour of a toward b, found among the type's own bit patterns.
 template <class Bits, Bits infinity>
 struct NextAfter {
@@ -439,30 +411,6 @@ Loop next_after(Type type) {
     case Type::Float64: return binary<NextAfter<uint64_t, 0x7ff0000000000000>, uint64_t>;
     default: return nullptr;
   }
-}
-
-template <class T>
-Loop real_function(const char* op) {
-  if (same(op, "sin")) return unary<RealSin, T>;
-  if (same(op, "cos")) return unary<RealCos, T>;
-  if (same(op, "tan")) return unary<RealTan, T>;
-  if (same(op, "asin")) return unary<RealAsin, T>;
-  if (same(op, "acos")) return unary<RealAcos, T>;
-  if (same(op, "atan")) return unary<RealAtan, T>;
-  if (same(op, "sinh")) return unary<RealSinh, T>;
-  if (same(op, "cosh")) return unary<RealCosh, T>;
-  if (same(op, "asinh")) return unary<RealAsinh, T>;
-  if (same(op, "acosh")) return unary<RealAcosh, T>;
-  if (same(op, "atanh")) return unary<RealAtanh, T>;
-  if (same(op, "expm1")) return unary<RealExpm1, T>;
-  if (same(op, "log1p")) return unary<RealLog1p, T>;
-  if (same(op, "log2")) return unary<RealLog2, T>;
-  if (same(op, "log10")) return unary<RealLog10, T>;
-  if (same(op, "erf")) return unary<RealErf, T>;
-  if (same(op, "atan2")) return binary<RealAtan2, T>;
-  if (same(op, "hypot")) return binary<RealHypot, T>;
-  if (same(op, "logaddexp")) return binary<LogAddExp, T>;
-  return nullptr;
 }
 
 void where_sixteen(const void* const* inputs, void* output, int64_t n) {
@@ -585,8 +533,6 @@ Loop plain_pointwise(const char* op, Type type) {
   if (same(op, "where")) return size_of(type) == 16 ? where_sixteen : nullptr;
   if (same(op, "nextafter")) return next_after(type);
   switch (type) {
-    case Type::Float32: return real_function<float>(op);
-    case Type::Float64: return real_function<double>(op);
     case Type::UInt64: return natural(op);
     case Type::Complex64: return complex_pointwise<float>(op);
     case Type::Complex128: return complex_pointwise<double>(op);

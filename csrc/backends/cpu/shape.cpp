@@ -2,6 +2,7 @@
 // other files use.
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "cpu.h"
 
@@ -10,12 +11,49 @@ namespace {
 
 constexpr int64_t kGrain = 32 * 1024;
 
+// put(at, kCount) over all of n elements, kCount = 8 or 4 at a time, the last ones twice where n is no multiple.
+template <class Put8, class Put4, class Put1>
+inline void in_short_steps(int64_t n, const Put8& put8, const Put4& put4, const Put1& put1) {
+  if (n >= 8) {
+    for (int64_t i = 0; i + 8 <= n; i += 8) put8(i);
+    if (n % 8) put8(n - 8);
+  } else if (n >= 4) {
+    put4(int64_t(0));
+    if (n > 4) put4(n - 4);
+  } else {
+    for (int64_t i = 0; i < n; ++i) put1(i);
+  }
+}
+constexpr int64_t kShort = 64;  // elements below which a call of memcpy is the larger part
+
+// Every second and so on, with the step known to the compiler.
+template <int64_t step, class T>
+void gather_steps(const T* from, int64_t n, T* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+}
+
 template <class T>
-void gather_row(const T* from, int64_t stride, int64_t n, T* to) {
+inline void gather_row(const T* from, int64_t stride, int64_t n, T* to) {
   if (stride == 1) {
-    std::memcpy(to, from, size_t(n) * sizeof(T));
+    if (n >= kShort) {
+      std::memcpy(to, from, size_t(n) * sizeof(T));
+      return;
+    }
+    in_short_steps(n, [&](int64_t i) { std::memcpy(to + i, from + i, 8 * sizeof(T)); },
+                   [&](int64_t i) { std::memcpy(to + i, from + i, 4 * sizeof(T)); }, [&](int64_t i) { to[i] = from[i]; });
   } else if (stride == 0) {
-    std::fill_n(to, n, *from);
+    const T value = *from;
+    const auto put = [&](int64_t i, auto count) {
+      T values[decltype(count)::value];
+      for (T& each : values) each = value;
+      std::memcpy(to + i, values, sizeof values);
+    };
+    in_short_steps(n, [&](int64_t i) { put(i, std::integral_constant<int, 8>()); },
+                   [&](int64_t i) { put(i, std::integral_constant<int, 4>()); }, [&](int64_t i) { to[i] = value; });
+  } else if (n >= 8 && stride == 2) {
+    gather_steps<2>(from, n, to);
+  } else if (n >= 8 && stride == -1) {
+    gather_steps<-1>(from, n, to);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
   }
@@ -27,12 +65,13 @@ void scatter_row(T* to, int64_t stride, int64_t n, const T* from) {
 
 // Calls row(element offset, position, count) for the parts of [begin, begin + count) that lie in one innermost row.
 template <class Row>
-void for_each_row(const Strided& operand, int64_t begin, int64_t count, const Row& row) {
+inline void for_each_row(const Strided& operand, int64_t begin, int64_t count, const Row& row) {
   const int last = operand.ndim - 1;
   if (last < 0) {
     if (count > 0) row(int64_t(0), int64_t(0), int64_t(1));
     return;
   }
+  const int64_t inner = operand.shape[last];
   int64_t index[kMaxDims], offset = 0, rest = begin;
   for (int d = last; d >= 0; --d) {
     index[d] = rest % operand.shape[d];
@@ -40,12 +79,26 @@ void for_each_row(const Strided& operand, int64_t begin, int64_t count, const Ro
     offset += index[d] * operand.strides[d];
   }
   for (int64_t done = 0; done < count;) {
-    const int64_t n = std::min(count - done, operand.shape[last] - index[last]);
-    row(offset, done, n);
-    done += n;
-    index[last] += n;
-    offset += n * operand.strides[last];
-    for (int d = last; d > 0 && index[d] == operand.shape[d]; --d) {
+    if (last > 0 && index[last] == 0 && count - done >= inner) {
+      // Whole rows one after the other, without a look at the dimensions before.
+      const int64_t step = operand.strides[last - 1];
+      const int64_t rows = std::min((count - done) / inner, operand.shape[last - 1] - index[last - 1]);
+      for (int64_t r = 0; r < rows; ++r) row(offset + r * step, done + r * inner, inner);
+      done += rows * inner;
+      offset += rows * step;
+      index[last - 1] += rows;
+    } else {
+      const int64_t n = std::min(count - done, inner - index[last]);
+      row(offset, done, n);
+      done += n;
+      index[last] += n;
+      offset += n * operand.strides[last];
+      if (index[last] < inner || last == 0) continue;
+      offset += operand.strides[last - 1] - inner * operand.strides[last];
+      index[last] = 0;
+      ++index[last - 1];
+    }
+    for (int d = last - 1; d > 0 && index[d] == operand.shape[d]; --d) {
       offset += operand.strides[d - 1] - operand.shape[d] * operand.strides[d];
       index[d] = 0;
       ++index[d - 1];
@@ -281,6 +334,13 @@ void scatter(const Strided& to, int64_t begin, int64_t count, const void* from) 
     case 8: return scatter_as<uint64_t>(to, begin, count, from);
     default: return scatter_as<Sixteen>(to, begin, count, from);
   }
+}
+
+void write_past_caches(void* to, const void* from, size_t bytes) {
+  char* target = static_cast<char*>(to);
+  const size_t head = std::min(bytes, size_t(-reinterpret_cast<uintptr_t>(target) & 63));
+  if (head) std::memcpy(target, from, head);
+  level->stream(target + head, static_cast<const char*>(from) + head, bytes - head);
 }
 
 void copy_to_contiguous(const fl_tensor& from, void* to) {

@@ -4,12 +4,14 @@
 #include <cinttypes>
 #include <cstring>
 
-#include "cpu.h"
+#include "dense.h"
 
 namespace flambeau::cpu {
 namespace {
 
 constexpr int64_t kGrain = 8 * 1024;
+constexpr int64_t kTogether = 16 * 1024;         // bytes of short rows that leave past the caches together
+constexpr int64_t kLongestStreamed = 512 * 1024;  // of a row
 
 enum class Kind : uint8_t { Softmax, LogSoftmax, SoftmaxGrad, LogSoftmaxGrad };
 
@@ -63,28 +65,35 @@ const void* widen_line(Loop widen, const char* from, void* to, int64_t n) {
   return to;
 }
 
-fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory for its rows", op); }
-
 // Rows [0, rows) of n elements: inputs x and y (or null), result `to`, all contiguous in the stored type.
 bool run_lines(const Lines& op, const char* x, const char* y, char* to, int64_t rows, int64_t n) {
   const int64_t step = n * size_of(op.stored), wide = divide_up(n * size_of(op.computed), 64) * 64;
+  const bool streams = rows * step >= kStreamBytes && step <= kLongestStreamed;
+  const int64_t together = streams ? std::max<int64_t>(1, kTogether / step) : 1;
+  const size_t room = size_t((op.widen ? 3 * wide : 0) + (streams ? together * step : 0));
   std::atomic<bool> fine{true};
   parallel_for(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
     char* line = nullptr;
-    if (op.widen && !(line = static_cast<char*>(host->scratch(size_t(3 * wide))))) {
+    if (room && !(line = static_cast<char*>(piece_scratch(room)))) {
       fine = false;
       return;
     }
-    for (int64_t i = begin; i < end; ++i) {
-      const void* first = widen_line(op.widen, x + i * step, line, n);
-      const void* second = y ? widen_line(op.widen, y + i * step, line + wide, n) : nullptr;
-      if (!op.narrow) {
-        run_line(op, first, second, to + i * step, n);
-        continue;
+    char* block = streams ? line + (op.widen ? 3 * wide : 0) : nullptr;  // rows on their way past the caches
+    for (int64_t i = begin; i < end;) {
+      const int64_t stop = std::min(end, i + together), first_row = i;
+      for (; i < stop; ++i) {
+        const void* first = widen_line(op.widen, x + i * step, line, n);
+        const void* second = y ? widen_line(op.widen, y + i * step, line + wide, n) : nullptr;
+        char* target = streams ? block + (i - first_row) * step : to + i * step;
+        if (!op.narrow) {
+          run_line(op, first, second, target, n);
+          continue;
+        }
+        run_line(op, first, second, line + 2 * wide, n);
+        const void* result[] = {line + 2 * wide};
+        op.narrow(result, target, n);
       }
-      run_line(op, first, second, line + 2 * wide, n);
-      const void* result[] = {line + 2 * wide};
-      op.narrow(result, to + i * step, n);
+      if (streams) write_past_caches(to + first_row * step, block, size_t((stop - first_row) * step));
     }
   });
   return fine;

@@ -280,7 +280,10 @@ void where(const void* const* inputs, void* output, int64_t n) {
   const Bits* x = static_cast<const Bits*>(inputs[1]);
   const Bits* y = static_cast<const Bits*>(inputs[2]);
   Bits* z = static_cast<Bits*>(output);
-  for (int64_t i = 0; i < n; ++i) z[i] = condition[i] ? x[i] : y[i];
+  for (int64_t i = 0; i < n; ++i) {
+    const Bits mask = Bits(-Bits(condition[i] != 0));
+    z[i] = Bits((x[i] & mask) | (y[i] & Bits(~mask)));
+  }
 }
 
 // ---- conversions ---------------------------------------------------------------------------------------
@@ -512,6 +515,7 @@ Loop arithmetic(const char* op) {
 template <class V>
 Loop floating(const char* op, bool alternative) {
   using T = typename Of<V>::Element;
+  if (const Loop function = real_function(op, sizeof(T) == 4 ? Type::Float32 : Type::Float64)) return function;
   if (same(op, "negative")) return unary<NegativeFloat, T>;
   if (same(op, "sqrt")) return unary<SquareRoot, T>;
   if (same(op, "isfinite")) return unary<IsFinite, T, uint8_t>;

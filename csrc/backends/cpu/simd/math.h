@@ -31,39 +31,71 @@ FL_INLINE V product_error(V a, V b, V product) {
 
 // ---- exp -----------------------------------------------------------------------------------------------
 
-// exp(x + low) 2^lift for a correction `low` far smaller than x. Overflows to inf, underflows through the denormals;
-// `lift` lets a caller multiply first and come down to the denormals with one rounding.
-FL_INLINE F32 exp_of(F32 x, F32 low, int lift = 0) {
-  const F32 kRound = splat<F32>(12582912.0f);
-  const F32 t = at_most(at_least(x, splat<F32>(-130.0f)), splat<F32>(89.0f));
-  const F32 shifted = fma(t, splat<F32>(1.44269504088896341f), kRound);
-  const F32 n = shifted - kRound;
+// exp(x) = mantissa 2^exponent; `shifted` is the exponent as the low bits of a float, for those who need it whole.
+template <class V>
+struct Powers {
+  V mantissa, exponent, shifted;
+};
+FL_INLINE F32 exponent_shift(F32) { return splat<F32>(12582912.0f); }
+FL_INLINE F64 exponent_shift(F64) { return splat<F64>(6755399441055744.0); }
+
+// Of x + low, for a correction `low` far smaller than x; |x| within what an exponent can be.
+FL_INLINE Powers<F32> exp_parts(F32 t, F32 low) {
+  const F32 shifted = fma(t, splat<F32>(1.44269504088896341f), exponent_shift(t));
+  const F32 n = shifted - exponent_shift(t);
   F32 r = fma(n, splat<F32>(-0.693359375f), t);  // exact: the constant has 10 bits
   r = fma(n, splat<F32>(2.12194440e-4f), r) + low;
   constexpr float kExp[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                             4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  const F32 p = fma(polynomial(r, kExp), r * r, r) + splat<F32>(1.0f);
-  // 2^n in two factors, so that neither overflows and a denormal result is rounded once.
-  const I32 exponent = (I32)shifted - (I32)kRound;
-  const I32 half = exponent >> 1;
-  const F32 first = (F32)((half + 127) << 23), second = (F32)((exponent - half + (127 + lift)) << 23);
-  return p * first * second;
+  return {fma(polynomial(r, kExp), r * r, r) + splat<F32>(1.0f), n, shifted};
 }
-FL_INLINE F64 exp_of(F64 x, F64 low, int lift = 0) {
-  const F64 kRound = splat<F64>(6755399441055744.0);
-  const F64 t = at_most(at_least(x, splat<F64>(-780.0)), splat<F64>(710.0));
-  const F64 shifted = fma(t, splat<F64>(1.4426950408889634), kRound);
-  const F64 n = shifted - kRound;
+FL_INLINE Powers<F64> exp_parts(F64 t, F64 low) {
+  const F64 shifted = fma(t, splat<F64>(1.4426950408889634), exponent_shift(t));
+  const F64 n = shifted - exponent_shift(t);
   F64 r = fma(n, splat<F64>(-6.93145751953125e-1), t);
   r = fma(n, splat<F64>(-1.42860682030941723212e-6), r) + low;
   constexpr double kExp[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
                              1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
                              1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,        0.5};
-  const F64 p = fma(polynomial(r, kExp), r * r, r) + splat<F64>(1.0);
-  const I64 exponent = (I64)shifted - (I64)kRound;
-  const I64 half = exponent >> 1;
-  const F64 first = (F64)((half + 1023) << 52), second = (F64)((exponent - half + (1023 + lift)) << 52);
-  return p * first * second;
+  return {fma(polynomial(r, kExp), r * r, r) + splat<F64>(1.0), n, shifted};
+}
+
+// mantissa 2^(exponent + lift), rounded once where it is denormal.
+template <class V>
+FL_INLINE V put_together(const Powers<V>& e, int lift) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(typename Of<V>::Element) == 4)
+    return (V)_mm512_scalef_ps((__m512)e.mantissa, (__m512)(lift ? e.exponent + splat<V>(float(lift)) : e.exponent));
+  else
+    return (V)_mm512_scalef_pd((__m512d)e.mantissa, (__m512d)(lift ? e.exponent + splat<V>(lift) : e.exponent));
+#else
+  constexpr bool kSingle = sizeof(typename Of<V>::Element) == 4;
+  constexpr int kBias = kSingle ? 127 : 1023, kDigits = kSingle ? 23 : 52;
+  using Int = typename Of<V>::Int;
+  // In two factors, so that neither overflows.
+  const Int exponent = (Int)e.shifted - (Int)exponent_shift(e.shifted), half = exponent >> 1;
+  return e.mantissa * (V)((half + kBias) << kDigits) * (V)((exponent - half + (kBias + lift)) << kDigits);
+#endif
+}
+// The same for an exponent that, lifted, is that of a normal number.
+template <class V>
+FL_INLINE V put_together_normal(const Powers<V>& e, int lift) {
+#if defined(__AVX512F__)
+  return put_together(e, lift);
+#else
+  constexpr bool kSingle = sizeof(typename Of<V>::Element) == 4;
+  using Int = typename Of<V>::Int;
+  const Int exponent = (Int)e.shifted - (Int)exponent_shift(e.shifted);
+  return e.mantissa * (V)((exponent + ((kSingle ? 127 : 1023) + lift)) << (kSingle ? 23 : 52));
+#endif
+}
+
+// exp(x + low) 2^lift for a correction `low` far smaller than x. Overflows to inf, underflows through the denormals.
+template <class V>
+FL_INLINE V exp_of(V x, V low, int lift = 0) {
+  constexpr bool kSingle = sizeof(typename Of<V>::Element) == 4;
+  const V t = at_most(at_least(x, splat<V>(kSingle ? -130 : -780)), splat<V>(kSingle ? 90 : 712));
+  return put_together(exp_parts(t, low), lift);
 }
 template <class V>
 FL_INLINE V exp_of(V x) {
@@ -150,57 +182,54 @@ FL_INLINE V sigmoid_of(V x) {
 
 // ---- gelu ----------------------------------------------------------------------------------------------
 
-constexpr int kLift = 30;
+// Factors to the results' smallest are multiplied 2^kLift times as large and come down with one rounding. Nothing of
+// gelu is left of -kGeluLimit.
+template <class V>
+constexpr int kLift = sizeof(typename Of<V>::Element) == 4 ? 60 : 140;
+template <class V>
+constexpr typename Of<V>::Element kGeluLimit = sizeof(typename Of<V>::Element) == 4 ? 16 : 40;
 template <class V>
 FL_INLINE V lowered(V x) {
-  return x * splat<V>(9.313225746154785e-10f);  // 2^-30
+  return x * splat<V>(sizeof(typename Of<V>::Element) == 4 ? 0x1p-60 : 0x1p-140);
 }
 
-// exp(-t^2 / 2) 2^kLift, with the rounding error of the square put back.
+// exp(-t^2 / 2) 2^kLift for 0 <= t <= kGeluLimit, with the rounding error of the square put back.
 template <class V>
 FL_INLINE V gauss_lifted(V t) {
   using Element = typename Of<V>::Element;
-  t = at_most(t, splat<V>(Element(sizeof(Element) == 4 ? 16.0 : 40.0)));
-  const V square = t * t;
-  const V minus_half = splat<V>(Element(-0.5));
-  return exp_of(minus_half * square, minus_half * product_error(t, t, square), kLift);
+  const V square = t * t, minus_half = splat<V>(Element(-0.5));
+  return put_together_normal(exp_parts(minus_half * square, minus_half * product_error(t, t, square)), kLift<V>);
 }
 
-// Phi(-t) / exp(-t^2 / 2) for t >= 0: (1 + t) times it is a polynomial in (t - c) / (t + c), fitted by Chebyshev
+// Phi(-t) / exp(-t^2 / 2) for 0 <= t <= kGeluLimit: (1 + t) times it is a polynomial in (t - c) / (t + c), fitted by Chebyshev
 // interpolation at 50 digits, relative error below 2^-28 (2^-57 for double).
 FL_INLINE F32 mills(F32 t) {
   constexpr float kMills[] = {-7.393246335e-5f,  -6.572075472e-5f, 0.0006912335241f, -0.0003004970012f,
                               -0.005002521082f,  0.01793954811f,   -0.03219772809f,  0.02860002752f,
                               0.01399963041f,    -0.09670346791f,  0.4720532065f};
   const F32 c = splat<F32>(4.0f);
-  t = at_most(t, splat<F32>(16.0f));
   return polynomial((t - c) / (t + c), kMills) / (t + splat<F32>(1.0f));
 }
 FL_INLINE F64 mills(F64 t) {
   constexpr double kMills[] = {1.565901307919275903e-9, 2.933099273629306119e-9, -1.563563975580134099e-8, -1.999935719739198756e-8, 1.323752617686664503e-7, -4.649629632929167107e-10, -9.996082886634028631e-7, 1.78383623414682e-6, 4.412420988465129065e-6, -0.00002635340371320072325, 0.00003779489370446674464, 0.0001194896582852615999, -0.0008689946633225783588, 0.002935655517518445022, -0.007059819421462763961, 0.01324686415404786215, -0.01976647921993178578, 0.02259246706278127379, -0.0161415173321992679, -0.004373386779593185552, 0.03981142456242985815, -0.08502536230577072273, 0.4534552002711279448};
   const F64 c = splat<F64>(6.0);
-  t = at_most(t, splat<F64>(40.0));
   return polynomial((t - c) / (t + c), kMills) / (t + splat<F64>(1.0));
 }
 
 template <class V>
 FL_INLINE V gelu_of(V x) {
-  const V t = absolute(x);
-  const V limit = splat<V>(sizeof(typename Of<V>::Element) == 4 ? 16 : 40);
-  const V inside = at_least(at_most(x, limit), -limit);
-  const V other = lowered(inside * mills(t) * gauss_lifted(t));  // x Phi(-|x|)
-  const V y = x < V{} ? other : x - other;
-  return x == splat<V>(-__builtin_inff()) ? -V{} : (x == splat<V>(__builtin_inff()) ? x : y);
+  const V t = at_most(absolute(x), splat<V>(kGeluLimit<V>));
+  const V other = lowered(t * mills(t) * gauss_lifted(t));  // |x| Phi(-|x|)
+  return at_least(x, -V{}) - other;
 }
 // d gelu / dx = Phi(x) + x phi(x)
 template <class V>
 FL_INLINE V gelu_slope(V x) {
   using Element = typename Of<V>::Element;
-  const V t = absolute(x);
+  const V t = at_most(absolute(x), splat<V>(kGeluLimit<V>));
   const V e = lowered(gauss_lifted(t)), lower = e * mills(t);
-  const V phi = e * splat<V>(Element(0.39894228040143267794));
-  const V bounded = at_most(t, splat<V>(Element(sizeof(Element) == 4 ? 16.0 : 40.0)));
-  return x < V{} ? lower - bounded * phi : (splat<V>(1) - lower) + bounded * phi;
+  const V along = t * e * splat<V>(Element(0.39894228040143267794));
+  return x < V{} ? lower - along : (splat<V>(1) - lower) + along;
 }
 
 // sqrt(2/pi) (x + 0.044715 x^3) times two, in two parts: its error would be multiplied by its own size in exp().
@@ -211,38 +240,34 @@ struct TwoParts {
 template <class V>
 FL_INLINE TwoParts<V> gelu_tanh_argument(V x) {
   using Element = typename Of<V>::Element;
-  constexpr double kScale = 1.5957691216057307117;  // 2 sqrt(2/pi)
-  constexpr Element kHigh = Element(kScale), kLow = sizeof(Element) == 4 ? Element(kScale - double(kHigh)) : Element(-9.9693088091109203e-17);
-  constexpr Element kCube = Element(0.044715), kCubeLow = sizeof(Element) == 4 ? Element(0.044715 - double(kCube)) : Element(2.1960211427085596e-18);
-  const V a = splat<V>(kCube);
+  // 2 sqrt(2/pi) and 0.044715 times it, each in two parts.
+  constexpr bool kSingle = sizeof(Element) == 4;
+  constexpr double kScale = 1.5957691216057307117, kCube = 0.07135481627260025;
+  constexpr Element kHigh = Element(kScale), kLow = kSingle ? Element(kScale - double(kHigh)) : Element(-9.96930880911092e-17);
+  constexpr Element kCubeHigh = Element(kCube), kCubeLow = kSingle ? Element(kCube - double(kCubeHigh)) : Element(-6.175149918155315e-19);
+  const V a = splat<V>(kCubeHigh), scale = splat<V>(kHigh);
   const V square = x * x, square_low = product_error(x, x, square);
   const V term = a * square;
-  const V term_low = product_error(a, square, term) + (a * square_low + splat<V>(kCubeLow) * square);
-  const V one = splat<V>(1);
-  const V sum = one + term;
-  const V larger = one > term ? one : term, smaller = one > term ? term : one;
+  const V term_low = fma(a, square_low, fma(splat<V>(kCubeLow), square, splat<V>(kLow))) + product_error(a, square, term);
+  const V sum = scale + term;
+  const V larger = at_least(term, scale), smaller = at_most(term, scale);
   const V sum_low = (smaller - (sum - larger)) + term_low;
-  const V scale = splat<V>(kHigh);
-  const V scaled = scale * x, scaled_low = product_error(scale, x, scaled) + splat<V>(kLow) * x;
-  const V high = scaled * sum;
-  return {high, product_error(scaled, sum, high) + (scaled * sum_low + scaled_low * sum)};
+  const V high = x * sum;
+  return {high, fma(x, sum_low, product_error(x, sum, high))};
 }
 // x sigmoid(u): the tanh form of gelu
 template <class V>
 FL_INLINE V gelu_tanh_of(V x) {
-  using Element = typename Of<V>::Element;
-  const V limit = splat<V>(Element(sizeof(Element) == 4 ? 16.0 : 40.0));
-  const V inside = at_least(at_most(x, limit), -limit);
-  const TwoParts<V> u = gelu_tanh_argument(absolute(inside));
-  const V one = splat<V>(1);
-  const V lifted = exp_of(-u.high, -u.low, kLift), e = lowered(lifted);
-  const V y = x < V{} ? lowered(inside * lifted / (one + e)) : x / (one + e);
-  return x == splat<V>(-__builtin_inff()) ? -V{} : y;
+  const V t = at_most(absolute(x), splat<V>(kGeluLimit<V>));
+  const TwoParts<V> u = gelu_tanh_argument(t);
+  const V lifted = exp_of(-u.high, -u.low, kLift<V>);
+  const V other = lowered(t * lifted / (splat<V>(1) + lowered(lifted)));  // |x| sigmoid(-|u|)
+  return at_least(x, -V{}) - other;
 }
 template <class V>
 FL_INLINE V gelu_tanh_slope(V x) {
   using Element = typename Of<V>::Element;
-  const V limit = splat<V>(Element(sizeof(Element) == 4 ? 16.0 : 40.0));
+  const V limit = splat<V>(kGeluLimit<V>);
   const V inside = at_least(at_most(x, limit), -limit);
   const TwoParts<V> u = gelu_tanh_argument(absolute(inside));
   const V one = splat<V>(1);

@@ -18,16 +18,6 @@ FL_INLINE void put(typename Of<V>::Element* p, V v, int n) {
   if (n == kLanes<V>) store<V>(p, v);
   else store_part<V>(p, v, n);
 }
-// Zero in the lanes from n on.
-template <class V>
-FL_INLINE V first_lanes(V v, int n) {
-  if (n == kLanes<V>) return v;
-  typename Of<V>::Element lanes[kLanes<V>];
-  store<V>(lanes, v);
-  for (int i = n; i < kLanes<V>; ++i) lanes[i] = 0;
-  return load<V>(lanes);
-}
-
 // step(i, lanes, accumulators) over a row; kSums sums, four vectors of each side by side, emptied into double now and
 // then.
 template <class V, int kSums, class Step>

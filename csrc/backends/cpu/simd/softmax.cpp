@@ -37,27 +37,17 @@ FL_INLINE void store_some(typename Of<V>::Element* p, V v, int n) {
   if (n == kLanes<V>) store<V>(p, v);
   else store_part<V>(p, v, n);
 }
-// Zero in the lanes from n on.
-template <class V>
-FL_INLINE V keep_first(V v, int n) {
-  if (n == kLanes<V>) return v;
-  typename Of<V>::Element lanes[kLanes<V>];
-  store<V>(lanes, v);
-  for (int i = n; i < kLanes<V>; ++i) lanes[i] = 0;
-  return load<V>(lanes);
-}
-
 template <class V>
 typename Of<V>::Element largest(const typename Of<V>::Element* x, int64_t n) {
   typename Of<V>::Element best = x[0];
   int64_t i = 0;
   if (n >= kLanes<V>) {
-    V top = load<V>(x);
-    for (; i + kLanes<V> <= n; i += kLanes<V>) {
-      const V v = load<V>(x + i);
-      top = v > top ? v : top;
+    V top = load<V>(x), other = top;
+    for (; i + 2 * kLanes<V> <= n; i += 2 * kLanes<V>) {
+      top = at_least(top, load<V>(x + i));
+      other = at_least(other, load<V>(x + i + kLanes<V>));
     }
-    best = max_of_lanes<V>(top);
+    best = max_of_lanes<V>(at_least(top, other));
   }
   for (; i < n; ++i) best = best < x[i] ? x[i] : best;
   return best;
@@ -76,7 +66,7 @@ double exponentials(const typename Of<V>::Element* x, typename Of<V>::Element* y
                     typename Of<V>::Element top) {
   const V shift = splat<V>(top);
   return sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
-    const V e = keep_first<V>(exp_of(load_some<V>(x + i, count) - shift), count);
+    const V e = first_lanes<V>(exp_of(load_some<V>(x + i, count) - shift), count);
     if (y) store_some<V>(y + i, e, count);
     return e;
   });
@@ -87,9 +77,16 @@ void softmax_row(const void* from, void* to, int64_t n) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
-  const V total = splat<V>(T(exponentials<V>(x, y, n, largest<V>(x, n))));
+  const T sum = T(exponentials<V>(x, y, n, largest<V>(x, n)));
+  const V total = splat<V>(sum), share = splat<V>(T(1) / sum);
   each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
-    store_some<V>(y + i, load_some<V>(y + i, count) / total, count);
+    const V e = load_some<V>(y + i, count);
+    if constexpr (kFused) {  // a division, but in three operations that pass each other
+      const V quotient = e * share;
+      store_some<V>(y + i, fma(fma(-quotient, total, e), share, quotient), count);
+    } else {
+      store_some<V>(y + i, e / total, count);
+    }
   });
 }
 template <class V>

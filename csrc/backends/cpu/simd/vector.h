@@ -172,6 +172,23 @@ template <class V>
 FL_INLINE V at_most(V x, V high) {
   return x > high ? high : x;
 }
+// The processor's own: the second operand where one is NaN, as above.
+#if defined(__AVX512F__)
+FL_INLINE F32 at_least(F32 x, F32 low) { return (F32)_mm512_max_ps((__m512)low, (__m512)x); }
+FL_INLINE F64 at_least(F64 x, F64 low) { return (F64)_mm512_max_pd((__m512d)low, (__m512d)x); }
+FL_INLINE F32 at_most(F32 x, F32 high) { return (F32)_mm512_min_ps((__m512)high, (__m512)x); }
+FL_INLINE F64 at_most(F64 x, F64 high) { return (F64)_mm512_min_pd((__m512d)high, (__m512d)x); }
+#elif defined(__AVX2__)
+FL_INLINE F32 at_least(F32 x, F32 low) { return (F32)_mm256_max_ps((__m256)low, (__m256)x); }
+FL_INLINE F64 at_least(F64 x, F64 low) { return (F64)_mm256_max_pd((__m256d)low, (__m256d)x); }
+FL_INLINE F32 at_most(F32 x, F32 high) { return (F32)_mm256_min_ps((__m256)high, (__m256)x); }
+FL_INLINE F64 at_most(F64 x, F64 high) { return (F64)_mm256_min_pd((__m256d)high, (__m256d)x); }
+#elif defined(__x86_64__)
+FL_INLINE F32 at_least(F32 x, F32 low) { return (F32)_mm_max_ps((__m128)low, (__m128)x); }
+FL_INLINE F64 at_least(F64 x, F64 low) { return (F64)_mm_max_pd((__m128d)low, (__m128d)x); }
+FL_INLINE F32 at_most(F32 x, F32 high) { return (F32)_mm_min_ps((__m128)high, (__m128)x); }
+FL_INLINE F64 at_most(F64 x, F64 high) { return (F64)_mm_min_pd((__m128d)high, (__m128d)x); }
+#endif
 template <class V>
 FL_INLINE V absolute(V x) {
   using Int = typename Of<V>::Int;
@@ -186,6 +203,20 @@ FL_INLINE V with_sign_of(V x, V s) {
   using Element = typename Of<V>::Element;
   constexpr auto kSign = sizeof(Element) == 4 ? int64_t(int32_t(0x80000000)) : INT64_MIN;
   return (V)((Int)x | ((Int)s & splat<Int>((typename Of<Int>::Element)kSign)));
+}
+
+// The lanes' own numbers, 0 and on.
+template <class V>
+FL_INLINE typename Of<V>::Int lane_numbers() {
+  typename Of<V>::Int numbers;
+  for (int i = 0; i < kLanes<V>; ++i) numbers[i] = i;
+  return numbers;
+}
+// Zero in the lanes from n on.
+template <class V>
+FL_INLINE V first_lanes(V v, int n) {
+  using Int = typename Of<V>::Int;
+  return (V)((Int)v & (lane_numbers<V>() < splat<Int>(n)));
 }
 
 // Sum of the lanes in a fixed order: halves are added until one is left.

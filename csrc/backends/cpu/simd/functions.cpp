@@ -1,0 +1,185 @@
+// simd/functions.cpp: the loops over functions.h. Compiled once per level.
+#include "functions.h"
+#include "kernels.h"
+#include "tables.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+namespace {
+
+using HalfF32 = VectorOf<float, kVectorBytes / 2>::type;
+
+struct Wide {  // a float vector as two of double
+  F64 low, high;
+};
+FL_INLINE Wide widened(F32 x) {
+  HalfF32 halves[2];
+  memcpy(halves, &x, sizeof x);
+  return {__builtin_convertvector(halves[0], F64), __builtin_convertvector(halves[1], F64)};
+}
+FL_INLINE F32 narrowed(F64 low, F64 high) {
+  const HalfF32 halves[2] = {__builtin_convertvector(low, HalfF32), __builtin_convertvector(high, HalfF32)};
+  F32 x;
+  memcpy(&x, halves, sizeof x);
+  return x;
+}
+
+// Functions with a period: beyond kCircleLimit one value at a time.
+template <class Function, bool exact>
+FL_INLINE F64 on_circle(F64 x) {
+  const F64 y = Function::template at<exact>(x);
+  const I64 far = absolute(x) > number(kCircleLimit);
+  return any_lane(far) ? one_by_one(y, x, far, Function::alone) : y;
+}
+template <class Function, bool exact>
+FL_INLINE F64 of_one(F64 x) {
+  if constexpr (requires { Function::alone(0.0); }) return on_circle<Function, exact>(x);
+  else return Function::template at<exact>(x);
+}
+
+template <class Function>
+struct One {
+  static FL_INLINE F64 of(F64 x) { return of_one<Function, true>(x); }
+  static FL_INLINE F32 of(F32 x) {
+    const Wide w = widened(x);
+    return narrowed(of_one<Function, false>(w.low), of_one<Function, false>(w.high));
+  }
+};
+template <class Function>
+struct Two {
+  static FL_INLINE F64 of(F64 a, F64 b) { return Function::template at<true>(a, b); }
+  static FL_INLINE F32 of(F32 a, F32 b) {
+    const Wide v = widened(a), w = widened(b);
+    return narrowed(Function::template at<false>(v.low, w.low), Function::template at<false>(v.high, w.high));
+  }
+};
+struct Erf {
+  template <class V>
+  static FL_INLINE V of(V x) {
+    return erf_of(x);
+  }
+};
+
+// ---- floor division ------------------------------------------------------------------------------------
+
+// As Python's: a == quotient b + remainder, the remainder has the divisor's sign. What vectors leave out: no finite
+// quotient, or one so large that doubles do not tell it from its neighbours.
+struct Divided {
+  F64 quotient, remainder;
+  I64 rare;
+};
+template <bool exact>
+FL_INLINE Divided divide_down(F64 a, F64 b) {
+  const F64 q = a / b;
+  const F64 nearest = (q + exponent_shift(q)) - exponent_shift(q);
+  F64 n = nearest > q ? nearest - number(1) : nearest;
+  F64 r = fma(-n, b, a);
+  if constexpr (exact) {
+    // The quotient may have been rounded up to a whole number; never down past one.
+    n = (r != F64{}) & (((I64)r ^ (I64)b) < 0) ? n - number(1) : n;
+    r = fma(-n, b, a);
+  }
+  const F64 zero = with_sign_of(F64{}, q);
+  const I64 inside = (absolute(q) < number(exact ? 0x1p50 : 0x1p28)) & (absolute(b) < number(kInfinite));
+  return {n == F64{} ? zero : n, r == F64{} ? with_sign_of(F64{}, b) : r, ~inside};
+}
+template <class Alone>
+FL_INLINE F64 two_by_two(F64 y, F64 a, F64 b, I64 mask, const Alone& alone) {
+  double as[kLanes<F64>], bs[kLanes<F64>], to[kLanes<F64>];
+  int64_t chosen[kLanes<F64>];
+  store<F64>(as, a);
+  store<F64>(bs, b);
+  store<F64>(to, y);
+  store<I64>(chosen, mask);
+  for (int i = 0; i < kLanes<F64>; ++i)
+    if (chosen[i]) to[i] = alone(as[i], bs[i]);
+  return load<F64>(to);
+}
+double floor_divide(double a, double b) {
+  if (b == 0) return a / b;
+  const double remainder = fmod(a, b);
+  double quotient = (a - remainder) / b;
+  if (remainder != 0 && ((b < 0) != (remainder < 0))) quotient -= 1;
+  if (quotient == 0) return __builtin_copysign(0.0, a / b);
+  const double whole = __builtin_floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
+}
+double remainder_of(double a, double b) {
+  const double remainder = fmod(a, b);
+  if (remainder == 0) return __builtin_copysign(0.0, b);
+  return (remainder < 0) != (b < 0) ? remainder + b : remainder;
+}
+struct FloorDivide {
+  template <bool exact>
+  static FL_INLINE F64 at(F64 a, F64 b) {
+    const Divided d = divide_down<exact>(a, b);
+    return any_lane(d.rare) ? two_by_two(d.quotient, a, b, d.rare, floor_divide) : d.quotient;
+  }
+};
+struct Remainder {
+  template <bool exact>
+  static FL_INLINE F64 at(F64 a, F64 b) {
+    const Divided d = divide_down<exact>(a, b);
+    return any_lane(d.rare) ? two_by_two(d.remainder, a, b, d.rare, remainder_of) : d.remainder;
+  }
+};
+
+// ---- loops ---------------------------------------------------------------------------------------------
+
+template <class Op, class V>
+void unary(const void* const* inputs, void* output, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(inputs[0]);
+  T* y = static_cast<T*>(output);
+  int64_t i = 0;
+  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(y + i, Op::of(load<V>(x + i)));
+  if (i < n) store_part<V>(y + i, Op::of(load_part<V>(x + i, int(n - i))), int(n - i));
+}
+template <class Op, class V>
+void binary(const void* const* inputs, void* output, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* a = static_cast<const T*>(inputs[0]);
+  const T* b = static_cast<const T*>(inputs[1]);
+  T* y = static_cast<T*>(output);
+  int64_t i = 0;
+  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(y + i, Op::of(load<V>(a + i), load<V>(b + i)));
+  const int left = int(n - i);
+  if (left) store_part<V>(y + i, Op::of(load_part<V>(a + i, left), load_part<V>(b + i, left)), left);
+}
+
+bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
+
+template <class V>
+Loop function(const char* op) {
+  if (same(op, "sin")) return unary<One<Sin>, V>;
+  if (same(op, "cos")) return unary<One<Cos>, V>;
+  if (same(op, "tan")) return unary<One<Tan>, V>;
+  if (same(op, "asin")) return unary<One<Asin>, V>;
+  if (same(op, "acos")) return unary<One<Acos>, V>;
+  if (same(op, "atan")) return unary<One<Atan>, V>;
+  if (same(op, "sinh")) return unary<One<Sinh>, V>;
+  if (same(op, "cosh")) return unary<One<Cosh>, V>;
+  if (same(op, "asinh")) return unary<One<Asinh>, V>;
+  if (same(op, "acosh")) return unary<One<Acosh>, V>;
+  if (same(op, "atanh")) return unary<One<Atanh>, V>;
+  if (same(op, "expm1")) return unary<One<Expm1>, V>;
+  if (same(op, "log1p")) return unary<One<Log1p>, V>;
+  if (same(op, "log2")) return unary<One<Log2>, V>;
+  if (same(op, "log10")) return unary<One<Log10>, V>;
+  if (same(op, "erf")) return unary<Erf, V>;
+  if (same(op, "atan2")) return binary<Two<Atan2>, V>;
+  if (same(op, "hypot")) return binary<Two<Hypot>, V>;
+  if (same(op, "logaddexp")) return binary<Two<LogAddExp>, V>;
+  if constexpr (kFused || sizeof(typename Of<V>::Element) == 4) {
+    if (same(op, "floor_divide")) return binary<Two<FloorDivide>, V>;
+    if (same(op, "remainder")) return binary<Two<Remainder>, V>;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Loop real_function(const char* op, Type type) {
+  return type == Type::Float32 ? function<F32>(op) : type == Type::Float64 ? function<F64>(op) : nullptr;
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL
