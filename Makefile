@@ -30,7 +30,7 @@ lint: $(VENV)/test.stamp  ## Style, types and the walls between the rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/peers.stamp  ## Ours beside PyTorch and NumPy, and the portal beside its peers
+bench: $(VENV)/bench.stamp  ## Ours beside PyTorch, NumPy and JAX, and the portal beside its peers
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m tests.speed $(ARGS)
 
 peers: $(VENV)/peers.stamp  ## Install PyTorch, for the tests against it and for the bench
@@ -63,6 +63,10 @@ $(VENV)/test.stamp: requirements/test.txt requirements/models.txt | $(VENV)/bin/
 
 $(VENV)/peers.stamp: $(VENV)/core.stamp
 	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	@touch $@
+
+$(VENV)/bench.stamp: requirements/bench.txt $(VENV)/peers.stamp
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # The core, built in place; ninja does nothing when nothing changed.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from tests.speed import workers
 from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
 from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
+from tests.speed.rivals import library_of
 from tests.speed.rows import CONTENTION, MKL, OURS, SUITE_LOWEST, SUITE_MEAN, TCMALLOC, TORCH, Measured, Row, wanted
 from tests.speed.table import markdown, not_run, table
 from tests.speed.verdict import Ratio, against_target, figure, geometric_mean, ratio, together, under_bound
@@ -264,3 +266,23 @@ def test_a_rival_that_is_not_installed_says_so(monkeypatch, tmp_path):
 
 def _first_on_the_path(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{workers.ROOT}"}
+
+
+# ---- rivals ----
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("rival", ["torch", "numpy"])
+@pytest.mark.parametrize("name", ["small_add", "chain_1m", "matmul_256", "sort_1m", "nonzero_1m", "max_pool"])
+def test_rivals_compute_what_ours_computes(rival, name):
+    row = ROWS[name]
+    if rival not in row.rivals:
+        pytest.skip(f"{rival} is no rival of {name}")
+    pytest.importorskip(rival, reason=f"{rival} is not installed")
+    ours, theirs = (_first(row.work(library_of(each, 1))()) for each in (OURS, rival))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def _first(result: Any) -> Any:
+    """Of an op that gives several tensors, the first."""
+    return np.asarray(result[0] if isinstance(result, tuple) else result)

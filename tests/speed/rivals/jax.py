@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tests.speed.rivals import jax_networks
 from tests.speed.rows import Work
 
 
 class Jax:
+    networks = jax_networks
     relu, sigmoid = staticmethod(jax.nn.relu), staticmethod(jax.nn.sigmoid)
 
     def __getattr__(self, name: str) -> Any:
@@ -64,10 +66,6 @@ class Jax:
     def attention(self, query: Any, key: Any, value: Any) -> Any:
         scores = jnp.einsum("bhqd,bhkd->bhqk", query, key) / query.shape[-1] ** 0.5
         return jnp.einsum("bhqk,bhkd->bhqd", jax.nn.softmax(scores, axis=-1), value)
-
-    def cross_entropy(self, logits: Any, classes: Any) -> Any:
-        picked = jnp.take_along_axis(jax.nn.log_softmax(logits), classes[:, None], axis=1)
-        return -picked.mean()
 
     def var(self, x: Any) -> Any:
         return jnp.var(x, axis=-1)

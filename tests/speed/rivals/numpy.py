@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tests.speed.rivals import numpy_networks
 from tests.speed.rows import Work
 
 
 class NumPy:
+    networks = numpy_networks
+
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
 

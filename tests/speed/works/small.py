@@ -25,13 +25,15 @@ def _backward(lib: Any) -> Work:
 
 def _mlp_step(lib: Any, batch: int) -> Work:
     if not hasattr(lib, "nn"):
-        return lib.mlp_step(batch, (64, 64, 10))
+        return lib.networks.mlp_step(lib, batch, (64, 64, 10))
     nn = lib.nn
     net = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     return lib.training(net, nn.CrossEntropyLoss(), lib.given(batch, 64), lib.integers(10, batch), "SGD", lr=0.01)
 
 
 def _digits_step(lib: Any) -> Work:
+    if not hasattr(lib, "nn"):
+        return lib.networks.mlp_step(lib, 128, (64, 128, 64, 10), adam=True)
     nn = lib.nn
     net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
     return lib.training(net, nn.CrossEntropyLoss(), lib.given(128, 64), lib.integers(10, 128), "AdamW", lr=3e-3)
