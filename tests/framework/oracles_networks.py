@@ -242,6 +242,46 @@ def dropout_oracle(uniform: Callable[..., Array]) -> Callable[[list[Array], Attr
     return oracle
 
 
+def _scores(query: Array, key: Array, mask: Array | None, causal: bool, scale: float) -> Array:
+    scores = scale * query @ np.swapaxes(key, -1, -2)
+    if causal:
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+    if mask is None:
+        return scores
+    return np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask
+
+
+def _for_heads(x: Array, heads: int) -> Array:
+    return x if x.ndim < 3 else np.repeat(x, heads // x.shape[-3], axis=-3)
+
+
+def _attention(x: list[Array], attrs: Attrs) -> list[Array]:
+    query, key, value = x[:3]
+    heads = query.shape[-3] if query.ndim > 2 else 1
+    scores = _scores(query, _for_heads(key, heads), x[3] if len(x) > 3 else None, *attrs)
+    seen = np.isfinite(scores).any(axis=-1, keepdims=True)
+    top = np.where(seen, scores.max(axis=-1, keepdims=True), 0.0)
+    total = np.exp(scores - top).sum(axis=-1, keepdims=True)
+    weights = np.where(seen, np.exp(scores - top) / total, 0.0)
+    return [weights @ _for_heads(value, heads), np.where(seen, top + np.log(total), np.inf)[..., 0]]
+
+
+def _attention_grad(x: list[Array], attrs: Attrs) -> list[Array]:
+    query, key, value, lse, delta, g = x[:6]
+    heads = query.shape[-3] if query.ndim > 2 else 1
+    keys, values = _for_heads(key, heads), _for_heads(value, heads)
+    scores = _scores(query, keys, x[6] if len(x) > 6 else None, *attrs)
+    seen = np.isfinite(scores).any(axis=-1, keepdims=True)
+    p = np.where(seen, np.exp(scores - lse[..., None]), 0.0)
+    ds = attrs[1] * p * (g @ np.swapaxes(values, -1, -2) - delta[..., None])
+
+    def summed(y: Array, like: Array) -> Array:
+        shared = heads // like.shape[-3] if like.ndim > 2 else 1
+        return y if shared == 1 else y.reshape(*like.shape[:-2], shared, *like.shape[-2:]).sum(axis=-3)
+
+    return [ds @ keys, summed(np.swapaxes(ds, -1, -2) @ query, key), summed(np.swapaxes(p, -1, -2) @ g, value)]
+
+
 NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "convolution": convolution,
     "convolution_input_grad": convolution_input_grad,
@@ -265,6 +305,8 @@ NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "batch_norm": _batch_norm,
     "batch_norm_grad": _batch_norm_grad,
     "embedding": lambda x, attrs: x[0][x[1]],
+    "attention": _attention,
+    "attention_grad": _attention_grad,
 }
 
 

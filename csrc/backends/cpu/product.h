@@ -2,7 +2,7 @@
 #ifndef FLAMBEAU_CPU_PRODUCT_H
 #define FLAMBEAU_CPU_PRODUCT_H
 
-#include "cpu.h"
+#include "dense.h"
 
 namespace flambeau::cpu {
 
@@ -20,8 +20,6 @@ struct Product {
   int64_t c_row;
   int64_t element() const { return size_of(type); }
 };
-
-inline fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory to pack its operands", op); }
 
 // Whether a product of bfloat16 of this size is faster in pairs than widened to float32; false if the level has none.
 bool prefers_pairs(int64_t m, int64_t n, int64_t k);

@@ -71,6 +71,7 @@ struct ConvolutionLoops;
 struct WinogradLoops;
 struct PoolLoops;
 struct NormLoops;
+struct AttentionLoops;
 
 struct SgdParameters {
   double lr, momentum, dampening, weight_decay;
@@ -126,6 +127,7 @@ struct Kernels {
   const NormLoops* (*norm)(Type type);
   StepLoop (*adaptive_step)(const char* op, Type type);
   const PairGemm* (*pair_gemm)();
+  const AttentionLoops* (*attention)(Type type);
 };
 
 }  // namespace flambeau::cpu

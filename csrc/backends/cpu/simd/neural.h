@@ -76,6 +76,24 @@ struct NormLoops {
                    double b, double c);
 };
 
+// c (m, n) = or += a (m, k) b (k, n) for whole vectors of columns (n is a multiple of `lanes`), nothing packed.
+using BlockProduct = void (*)(int64_t m, int64_t n, int64_t k, const void* a, int64_t a_row, int64_t a_column,
+                              const void* b, int64_t b_row, void* c, int64_t c_row, bool accumulate);
+
+// Attention over blocks of scores, keys by `queries`; a key's row of scores is `row` elements from the next.
+struct AttentionLoops {
+  int queries;  // whole vectors
+  int lanes;    // of one vector
+  BlockProduct product;
+  // Scores become exp(score - top), where the top is the largest of this block and of those before; totals become
+  // totals * factor + their sum, factor = exp(old top - top). First of all tops are -inf and totals 0.
+  void (*probabilities)(void* scores, int64_t row, int64_t keys, void* tops, void* totals, void* factors);
+  // p = exp(score - lse) in the place of the scores, p (product - delta) in that of the products.
+  void (*score_gradients)(void* scores, void* products, int64_t row, int64_t keys, const void* lse, const void* delta);
+  // x[rows][queries] *= factors[queries]
+  void (*scale_rows)(void* x, int64_t rows, const void* factors);
+};
+
 }  // namespace flambeau::cpu
 
 #endif

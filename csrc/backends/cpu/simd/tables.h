@@ -34,6 +34,7 @@ const PoolLoops* pool(Type type);
 const NormLoops* norm(Type type);
 StepLoop adaptive_step(const char* op, Type type);
 const PairGemm* pair_gemm();
+const AttentionLoops* attention(Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
 

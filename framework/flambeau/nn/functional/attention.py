@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 import flambeau as fl
+from flambeau import _core
 from flambeau.nn.functional.activation import softmax
 from flambeau.nn.functional.dropout import dropout
+
+_attention = _core.ops["attention"]
 
 
 def scaled_dot_product_attention(
@@ -32,6 +35,11 @@ def scaled_dot_product_attention(
     [1.0, 0.0]
     """
     _check_shapes(query, key, value)
+    if not dropout_p and _takes_whole(query, key, value, attn_mask, is_causal, enable_gqa):
+        if attn_mask is not None and attn_mask.dtype != fl.bool:
+            attn_mask = attn_mask.to(fl.float64 if query.dtype == fl.float64 else fl.float32)
+        factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
+        return _attention(query, key, value, attn_mask, is_causal, factor)[0]
     heads = None
     if enable_gqa:
         query, key, value, heads = _grouped(query, key, value)
@@ -46,6 +54,30 @@ def scaled_dot_product_attention(
     if heads is not None:
         result = fl.reshape(result, (*result.shape[:-4], heads[0] * heads[1], *result.shape[-2:]))
     return result
+
+
+def _takes_whole(
+    query: fl.Tensor, key: fl.Tensor, value: fl.Tensor, mask: fl.Tensor | None, is_causal: bool, grouped: bool
+) -> bool:
+    """Whether the op takes it, which never keeps the weights: without broadcasts, and without a mask that learns."""
+    if not query.dtype == key.dtype == value.dtype or not fl.isdtype(query.dtype, "real floating"):
+        return False
+    if not query.ndim == key.ndim == value.ndim or not query.shape[:-3] == key.shape[:-3] == value.shape[:-3]:
+        return False
+    if query.ndim == 2 and grouped:
+        return False
+    if query.ndim > 2:
+        heads, groups = query.shape[-3], key.shape[-3]
+        fits = heads == groups or groups == 1 or (grouped and groups > 0 and heads % groups == 0)
+        if value.shape[-3] != groups or not fits:
+            return False
+    if mask is None:
+        return True
+    if is_causal or mask.requires_grad or not (mask.dtype == fl.bool or fl.isdtype(mask.dtype, "real floating")):
+        return False
+    scores = (*query.shape[:-1], key.shape[-2])
+    return mask.ndim <= len(scores) and all(
+        own in (1, size) for own, size in zip(reversed(mask.shape), reversed(scores), strict=False))
 
 
 def attention_weights(
