@@ -168,7 +168,15 @@ void bind_dlpack(py::module_& module) {
   module.def("to_dlpack", &to_dlpack, py::arg("tensor"), py::arg("versioned"), py::arg("copy"));
   module.def("from_dlpack", [](const py::object& source, const py::object& device, const py::object& copy) {
     Tensor x = from_dlpack(source, copy);
-    if (!device.is_none()) x = to_device(x, device_from(device.ptr()));
+    if (!device.is_none()) {
+      Device* target = device_from(device.ptr());
+      if (target != x.device() && !copy.is_none() && !py::cast<bool>(copy)) {
+        PyErr_SetString(PyExc_BufferError, text("from_dlpack: copy=False forbids to bring the tensor from ", x.device()->name(), " to ",
+                                                target->name(), "; leave out copy or device").c_str());
+        throw PythonError{};
+      }
+      x = to_device(x, target);
+    }
     if (!copy.is_none() && py::cast<bool>(copy) && x->storage && x->storage->borrowed()) x = apply(op_named("copy"), {x});
     return x;
   }, py::arg("x"), py::kw_only(), py::arg("device") = py::none(), py::arg("copy") = py::none());

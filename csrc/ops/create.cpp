@@ -1,4 +1,6 @@
 // create.cpp: tensors from nothing but attributes, on the current device.
+#include <algorithm>
+
 #include "core/registry.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
@@ -116,7 +118,9 @@ Tensor counted(int64_t start, int64_t count) {
       out[0] = {shape, attrs[3].as_dtype()};
     },
     .decompose = [](const OpRow&, Inputs, Attrs attrs, std::span<Tensor> out) {
-      Tensor rows = expand_dims(counted(attrs[2].as_int(), attrs[0].as_int()), {1});
+      // A diagonal beside the matrix is all the same, however far.
+      const int64_t diagonal = std::clamp(attrs[2].as_int(), -attrs[0].as_int(), attrs[1].as_int());
+      Tensor rows = expand_dims(counted(diagonal, attrs[0].as_int()), {1});
       out[0] = cast(equal(rows, counted(0, attrs[1].as_int())), attrs[3].as_dtype());
     },
     .differentiable = 0,

@@ -82,7 +82,8 @@ const OpRow& kDivide = register_op({
 
 const OpRow& kFloorDivide = register_op({
     .name = "floor_divide",
-    .summary = "The largest whole number not above a / b; an integer divided by 0 gives 0.",
+    .summary = "The largest whole number not above a / b; an integer divided by 0 gives 0, and where one of two floats is "
+               "infinite it is a / b.",
     .min_inputs = 2,
     .max_inputs = 2,
     .input_names = {"a", "b"},

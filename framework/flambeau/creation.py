@@ -139,7 +139,8 @@ def eye(
 ) -> Tensor:
     """Ones on diagonal k, zeros elsewhere."""
     columns = n_rows if n_cols is None else n_cols
-    return _core.apply("eye", [], [n_rows, columns, k, _core.dtype(dtype or _core.float32)], device)
+    diagonal = _reachable((n_rows, columns), k)
+    return _core.apply("eye", [], [n_rows, columns, diagonal, _core.dtype(dtype or _core.float32)], device)
 
 
 def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
@@ -159,13 +160,19 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
 
 
 def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
-    """x with zeros above diagonal k of its last two axes."""
-    return _core.ops["where"](_offsets(x, "tril") <= k, x, 0)
+    """x with zeros above diagonal k of its last two axes.
+
+    >>> import flambeau as fl
+    >>> fl.tril(fl.ones((2, 3)))
+    tensor([[1.0, 0.0, 0.0],
+            [1.0, 1.0, 0.0]])
+    """
+    return _core.ops["where"](_offsets(x, "tril") <= _reachable(x.shape, k), x, 0)
 
 
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     """x with zeros below diagonal k of its last two axes."""
-    return _core.ops["where"](_offsets(x, "triu") >= k, x, 0)
+    return _core.ops["where"](_offsets(x, "triu") >= _reachable(x.shape, k), x, 0)
 
 
 def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None) -> Tensor:
@@ -179,6 +186,11 @@ def _offsets(x: Tensor, op: str) -> Tensor:
     rows, columns = x.shape[-2:]
     counted = [arange(n, dtype=_core.int32, device=x.device) for n in (rows, columns)]
     return counted[1] - counted[0].reshape(rows, 1)
+
+
+def _reachable(shape: tuple[builtins.int, ...], diagonal: builtins.int) -> builtins.int:
+    """The diagonal, or one just beside the matrix in place of one farther away."""
+    return max(-shape[-2], min(diagonal, shape[-1]))
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:

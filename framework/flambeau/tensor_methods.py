@@ -102,9 +102,10 @@ def _dlpack(
 
 
 def _dlpack_device(self: Tensor) -> tuple[int, int]:
-    """(1, 0) for host memory; (12, index), an extension device, otherwise."""
-    _, _, index = str(self.device).partition(":")
-    return (1, 0) if self.device.host_memory else (12, int(index or 0))
+    """(1, 0), host memory. Raises: BufferError for a device whose memory no other library can open."""
+    if not self.device.host_memory:
+        raise BufferError(f"__dlpack_device__: no other library can open the memory of {self.device}; use x.to('cpu')")
+    return (1, 0)
 
 
 def _copy(self: Tensor) -> Tensor:

@@ -362,6 +362,13 @@ def _join(x: list[Array], attrs: Attrs) -> Array:
     return np.ravel_multi_index(wrapped, attrs[0]) if x[0].size else x[0]
 
 
+def _floor_divide(a: Array, b: Array) -> Array:
+    """NumPy's, and where one is infinite what the standard prefers: the quotient."""
+    if a.dtype.kind != "f":
+        return np.asarray(np.floor_divide(a, b))
+    return np.where(np.isinf(a) | np.isinf(b), np.divide(a, b), np.floor_divide(a, b))
+
+
 # ---- linear algebra ----
 
 
@@ -488,7 +495,7 @@ NUMPY: dict[str, Oracle] = {
     "subtract": _elementwise(np.subtract),
     "multiply": _elementwise(np.multiply),
     "divide": _elementwise(np.divide),
-    "floor_divide": _elementwise(np.floor_divide),
+    "floor_divide": _elementwise(_floor_divide),
     "remainder": _elementwise(np.remainder),
     "pow": _elementwise(_pow),
     "maximum": _elementwise(np.maximum),

@@ -54,6 +54,8 @@ def test_copy_and_device_are_honoured():
     assert copied.tolist() == [0, 1, 2]
     assert str(fl.from_dlpack(np.arange(3), device="reference").device) == "reference"
     assert x.__dlpack_device__() == (1, 0)
+    with pytest.raises(BufferError, match="copy=False forbids to bring the tensor from cpu to reference"):
+        fl.from_dlpack(np.arange(3), device="reference", copy=False)
 
 
 def test_a_capsule_is_used_once():

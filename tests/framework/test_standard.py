@@ -175,3 +175,33 @@ def test_what_makes_no_sense_is_said() -> None:
         fl.vecdot(fl.ones(3), fl.ones(3), axis=0)
     with pytest.raises(ValueError, match="one element"):
         complex(fl.ones(2))
+
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_division_by_and_of_infinity_is_what_the_standard_prefers(dtype: str, device: str) -> None:
+    """The quotient, with the sign of its zero; NumPy and PyTorch give NaN and -1, which the standard lets pass."""
+    a = fl.tensor([INFINITE, INFINITE, -INFINITE, 1.0, -1.0, 1.0, INFINITE, 0.0], dtype=dtype, device=device)
+    b = fl.tensor([2.0, -2.0, 2.0, INFINITE, INFINITE, -INFINITE, INFINITE, -INFINITE], dtype=dtype, device=device)
+    found = np.asarray((a // b).to("cpu").astype(fl.float64))
+    np.testing.assert_array_equal(found, [INFINITE, -INFINITE, -INFINITE, 0.0, -0.0, -0.0, np.nan, -0.0])
+    np.testing.assert_array_equal(np.signbit(found)[3:6], [False, True, True])
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_signs_of_complex_zeros_are_the_standards(device: str) -> None:
+    zero = fl.tensor([complex(0.0, 0.0), complex(-0.0, 0.0)], dtype=fl.complex128, device=device)
+    assert not np.signbit(np.asarray(fl.real(fl.expm1(zero)).to("cpu"))).any()
+    far = fl.tensor([complex(INFINITE, 2.0), complex(INFINITE, -2.0)], dtype=fl.complex128, device=device)
+    assert np.signbit(np.asarray(fl.imag(fl.tanh(far)).to("cpu"))).tolist() == [False, True]
+
+
+def test_diagonals_far_beside_a_matrix_are_empty() -> None:
+    x = fl.ones((2, 3))
+    for far in (2**32, 2**64):
+        assert fl.eye(2, 3, k=far).tolist() == fl.eye(2, 3, k=-far).tolist() == [[0.0] * 3] * 2
+        assert fl.tril(x, k=far).tolist() == fl.triu(x, k=-far).tolist() == x.tolist()
+        assert fl.tril(x, k=-far).tolist() == fl.triu(x, k=far).tolist() == [[0.0] * 3] * 2

@@ -284,9 +284,14 @@ Wide power(Wide a, Wide b) {
 // exp(x) cos(y) - 1 without cancelling near 0, by cos(y) - 1 = -2 sin(y / 2)^2.
 Wide exp_minus_one(Wide z) {
   if (!std::isfinite(z.real()) || !std::isfinite(z.imag())) return std::exp(z) - 1.0;
-  if (z.imag() == 0) return {std::expm1(z.real()), z.imag()};
+  if (z.imag() == 0) return {std::expm1(z.real()) + 0.0, z.imag()};  // -0 becomes 0
   const double half = std::sin(z.imag() / 2);
   return {std::expm1(z.real()) * std::cos(z.imag()) - 2 * half * half, std::exp(z.real()) * std::sin(z.imag())};
+}
+// At an infinite real part the imaginary part is a zero of y's sign, as the standard says; C turns that with 2 y.
+Wide hyperbolic_tangent(Wide z) {
+  if (std::isinf(z.real()) && std::isfinite(z.imag())) return {std::copysign(1.0, z.real()), std::copysign(0.0, z.imag())};
+  return std::tanh(z);
 }
 // log |1 + z| by the exact increase of the square, 2 x + x^2 + y^2, where that is small.
 Wide log_one_plus(Wide z) {
@@ -327,7 +332,7 @@ FL_FUNCTION(ComplexAcos, std::acos(x))
 FL_FUNCTION(ComplexAtan, std::atan(x))
 FL_FUNCTION(ComplexSinh, std::sinh(x))
 FL_FUNCTION(ComplexCosh, std::cosh(x))
-FL_FUNCTION(ComplexTanh, std::tanh(x))
+FL_FUNCTION(ComplexTanh, hyperbolic_tangent(x))
 FL_FUNCTION(ComplexAsinh, std::asinh(x))
 FL_FUNCTION(ComplexAcosh, std::acosh(x))
 FL_FUNCTION(ComplexAtanh, std::atanh(x))

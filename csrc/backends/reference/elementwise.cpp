@@ -67,7 +67,7 @@ double remainder(double x, double y) {
 }
 
 double floor_divide(double x, double y) {
-  if (y == 0) return x / y;
+  if (y == 0 || std::isinf(x) || std::isinf(y)) return x / y;
   double rest = std::fmod(x, y);
   double quotient = (x - rest) / y;
   if (rest != 0 && (rest < 0) != (y < 0)) quotient -= 1;
@@ -127,9 +127,15 @@ Complex power(Complex a, Complex b) {
 // exp(x) cos(y) - 1 without cancelling near 0, by cos(y) - 1 = -2 sin(y / 2)^2.
 Complex exp_minus_one(Complex z) {
   if (!std::isfinite(z.real()) || !std::isfinite(z.imag())) return std::exp(z) - 1.0;
-  if (z.imag() == 0) return {std::expm1(z.real()), z.imag()};
+  if (z.imag() == 0) return {std::expm1(z.real()) + 0.0, z.imag()};  // -0 becomes 0
   const double half = std::sin(z.imag() / 2);
   return {std::expm1(z.real()) * std::cos(z.imag()) - 2 * half * half, std::exp(z.real()) * std::sin(z.imag())};
+}
+
+// At an infinite real part the imaginary part is a zero of y's sign, as the standard says; C turns that with 2 y.
+Complex hyperbolic_tangent(Complex z) {
+  if (std::isinf(z.real()) && std::isfinite(z.imag())) return {std::copysign(1.0, z.real()), std::copysign(0.0, z.imag())};
+  return std::tanh(z);
 }
 
 // log |1 + z| by the exact increase of the square, 2 x + x^2 + y^2, where that is small.
@@ -199,7 +205,7 @@ const Pointwise kOps[] = {
     {"atan", 1, REAL(std::atan(x[0])), nullptr, COMPLEX(std::atan(x[0]))},
     {"sinh", 1, REAL(std::sinh(x[0])), nullptr, COMPLEX(std::sinh(x[0]))},
     {"cosh", 1, REAL(std::cosh(x[0])), nullptr, COMPLEX(std::cosh(x[0]))},
-    {"tanh", 1, REAL(std::tanh(x[0])), nullptr, COMPLEX(std::tanh(x[0]))},
+    {"tanh", 1, REAL(std::tanh(x[0])), nullptr, COMPLEX(hyperbolic_tangent(x[0]))},
     {"asinh", 1, REAL(std::asinh(x[0])), nullptr, COMPLEX(std::asinh(x[0]))},
     {"acosh", 1, REAL(std::acosh(x[0])), nullptr, COMPLEX(std::acosh(x[0]))},
     {"atanh", 1, REAL(std::atanh(x[0])), nullptr, COMPLEX(std::atanh(x[0]))},

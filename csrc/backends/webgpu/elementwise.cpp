@@ -44,7 +44,7 @@ fn fl_remainder(x: f32, y: f32) -> f32 {
 }
 
 fn fl_floor_divide(x: f32, y: f32) -> f32 {
-  if (y == 0.0) { return x / y; }
+  if (y == 0.0 || !is_finite(x) || !is_finite(y)) { return x / y; }
   let rest = fl_fmod(x, y);
   var quotient = (x - rest) / y;
   if (rest != 0.0 && (rest < 0.0) != (y < 0.0)) { quotient = quotient - 1.0; }

@@ -188,11 +188,11 @@ FL_BINARY(Divide, a / b)
 FL_BINARY(Maximum, ((a > b) | (a != a) ? a : b))
 FL_BINARY(Minimum, ((a < b) | (a != a) ? a : b))
 
-// Python's pair: a == floor_divide * b + remainder, the remainder has the divisor's sign.
+// Python's pair for finite numbers: a == floor_divide * b + remainder, the remainder has the divisor's sign.
 struct FloorDivide {
   static FL_INLINE float of(float a, float b) { return float(of(double(a), double(b))); }
   static FL_INLINE double of(double a, double b) {
-    if (b == 0) return a / b;
+    if (b == 0 || __builtin_isinf(a) || __builtin_isinf(b)) return a / b;  // 0 and infinities as in the standard
     const double remainder = fmod(a, b);
     double quotient = (a - remainder) / b;
     if (remainder != 0 && ((b < 0) != (remainder < 0))) quotient -= 1;
