@@ -37,6 +37,7 @@ peers: $(VENV)/peers.stamp  ## Install PyTorch, for the tests against it and for
 
 docs: $(VENV)/core.stamp  ## Write the pages that are generated (op table, API) anew
 	$(BIN)/python -m flambeau.optable --markdown > docs/ops.md
+	$(BIN)/python -m flambeau.optable --stubs
 
 wheel: $(VENV)/test.stamp  ## A wheel and a source distribution in dist/
 	$(BIN)/python -m build --outdir dist .

@@ -97,6 +97,7 @@ py::dict to_python(const OpRow& row) {
   d["attrs"] = attrs;
   d["pointwise"] = row.pointwise;
   d["promote_from"] = row.promote_from;
+  d["promotes"] = row.promotes;
   d["dtypes"] = names_of(row.dtypes);
   d["composite"] = row.composite;
   d["view"] = row.view != nullptr;

@@ -10,6 +10,7 @@ tensor([2.0, 4.0, 6.0])
 from __future__ import annotations
 
 from . import random
+from . import torch_names as _torch_names
 from ._core import (
     DeviceError,
     DTypeError,
@@ -44,11 +45,10 @@ from .contraction import einsum, kron
 from .creation import *
 from .devices import devices
 from .dtypes import can_cast, finfo, iinfo, isdtype, result_type
+from .functions import *
 from .graph import record
 from .random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from .sorting import *
-from .tensor_methods import table_functions
-from .torch_names import FUNCTIONS, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 __array_api_version__ = "2025.12"
 e, inf, nan, newaxis, pi = 2.718281828459045, float("inf"), float("nan"), None, 3.141592653589793
 
-# One function for each public row of the op table: fl.add, fl.sum, fl.matmul, ...
-globals().update(table_functions())
 bool = bool_  # the dtype: from here on this module means it by `bool`
 
 
@@ -69,7 +67,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module = importlib.import_module(_LAZY[name], __name__)
         return module if _LAZY[name] == "." + name else getattr(module, name)
-    if said := told(FUNCTIONS, name):
+    if said := _torch_names.told(_torch_names.FUNCTIONS, name):
         raise AttributeError(f"module 'flambeau' has no attribute '{name}'{said}")
     near = [known for known in globals() if not known.startswith("_") and known[:3] == name[:3]]
     hint = f"; near: {', '.join(sorted(near)[:5])}" if near else ""

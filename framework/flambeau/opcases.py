@@ -183,7 +183,7 @@ def _slice(x: fl.Tensor, axis: int, start: int, stop: int, step: int) -> fl.Tens
     return _core.apply("slice", [x], [tuple(starts), tuple(stops), tuple(steps)])
 
 
-def _device(name: str) -> fl.Device:
+def _device(name: str) -> _core.Device:
     return next(device for device in fl.devices() if str(device) == name)
 
 

@@ -63,6 +63,7 @@ class Row:
     attrs: tuple[Attribute, ...]
     pointwise: bool
     promote_from: int
+    promotes: bool
     dtypes: tuple[str, ...]
     composite: bool
     view: bool
@@ -168,7 +169,13 @@ def main(arguments: Iterable[str] | None = None) -> int:
     """Print the table: names and signatures, or the documentation page."""
     parser = argparse.ArgumentParser(prog="python -m flambeau.optable", description="The ops of flambeau.")
     parser.add_argument("--markdown", action="store_true", help="the page docs/ops.md")
+    parser.add_argument("--stubs", action="store_true", help="write the type stubs functions.pyi and __init__.pyi")
     options = parser.parse_args(None if arguments is None else list(arguments))
+    if options.stubs:
+        from flambeau import stubs  # which asks this module for the rows
+
+        sys.stdout.write("".join(f"{path}\n" for path in stubs.write()))
+        return 0
     sys.stdout.write(markdown() if options.markdown else "".join(f"{r.signature}\n" for r in rows()))
     return 0
 

@@ -160,14 +160,9 @@ def _names(self: Tensor) -> list[str]:
     return [name for name in object.__dir__(self) if name not in METHODS]
 
 
-def _furnish() -> None:
-    """Puts the methods on the native type; those of the table first."""
-    for name in METHODS:
-        setattr(Tensor, name, Elsewhere(name))
-    for name, is_method in _core.public_ops.items():
-        if is_method:
-            setattr(Tensor, name, _core.ops[name])
-    methods = {
+def own_methods() -> dict[str, object]:
+    """What is written out here, by name; the table's methods of these names give way."""
+    return {
         "reshape": _reshape, "permute_dims": _permute, "astype": _astype, "to": _to, "to_device": _to_device,
         "numpy": _numpy,
         "copy": _copy, "T": property(_transpose), "mT": property(_matrix_transpose),
@@ -177,7 +172,16 @@ def _furnish() -> None:
         "__complex__": _complex, "__dir__": _names,
         "__array_ufunc__": None,  # NumPy's arrays then leave `array + tensor` to us, which refuses
     }  # fmt: skip
-    for name, method in methods.items():
+
+
+def _furnish() -> None:
+    """Puts the methods on the native type; those of the table first."""
+    for name in METHODS:
+        setattr(Tensor, name, Elsewhere(name))
+    for name, is_method in _core.public_ops.items():
+        if is_method:
+            setattr(Tensor, name, _core.ops[name])
+    for name, method in own_methods().items():
         setattr(Tensor, name, method)
     Tensor.__module__ = "flambeau"
 

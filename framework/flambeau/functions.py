@@ -1,0 +1,8 @@
+"""One function for each public row of the op table: add, sum, matmul, ... Their types stand in functions.pyi."""
+
+from __future__ import annotations
+
+from .tensor_methods import table_functions
+
+globals().update(table_functions())
+__all__ = list(table_functions())
