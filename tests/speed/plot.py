@@ -15,6 +15,7 @@ TICKS = (0.5, 1, 2, 4, 8, 16, 32)
 LABELS, PANEL, FIGURES, GAP = 326, 214, 78, 18
 TOP, LINE, HEADING, FOOT = 112, 20, 34, 40
 SHOWN = {"E": "eager", "B": "best"}
+RADII = {"eager": 5, "best": 3}  # one shows around the other where they meet
 FIRST = "suite"  # the group that sums up comes first
 STYLE = """
   text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
@@ -116,7 +117,7 @@ def _points(row: dict[str, Any], panel: Panel, y: float) -> Iterator[str]:
             yield f'<line class="{kind}" stroke-width="2" x1="{at:.1f}" x2="{at:.1f}" y1="{y - 8}" y2="{y + 8}"/>'
         low, high = panel.x(ratio["low"]), panel.x(ratio["high"])
         yield f'<line class="{kind}" stroke-width="1.5" x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}"/>'
-        yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="4"/>'
+        yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="{RADII[kind]}"/>'
         right = panel.left + PANEL + FIGURES - (40 if of["to"] == "E" else 0)
         yield f'<text class="figure {kind}" x="{right:.0f}" y="{y + 4:.0f}">{_number(ratio["value"])}</text>'
 
@@ -135,7 +136,8 @@ def _legend() -> Iterator[str]:
     texts = {"eager": "eager, as installed", "best": "the best its users can do"}
     x = 18
     for kind, text in texts.items():
-        yield f'<circle class="{kind}" cx="{x}" cy="69" r="4"/><text class="quiet" x="{x + 10}" y="73">{text}</text>'
+        yield f'<circle class="{kind}" cx="{x}" cy="69" r="{RADII[kind]}"/>'
+        yield f'<text class="quiet" x="{x + 10}" y="73">{text}</text>'
         x += 142
     yield '<line class="eager" stroke-width="2" x1="18" x2="18" y1="82" y2="98"/>'
     yield '<line class="best" stroke-width="2" x1="23" x2="23" y1="82" y2="98"/>'

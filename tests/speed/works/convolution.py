@@ -39,9 +39,9 @@ RESNET = {
     "conv_128": ("conv2d 3x3, 128 channels at 28", Shape(8, 128, 128, 28)),
     "conv_256": ("conv2d 3x3, 256 channels at 14", Shape(8, 256, 256, 14)),
     "conv_512": ("conv2d 3x3, 512 channels at 7", Shape(8, 512, 512, 7)),
-    "conv_1x1": ("conv2d 1x1, 64 to 256 channels at 56", Shape(8, 64, 256, 56, kernel=1)),
-    "conv_stride": ("conv2d 3x3 stride 2, 64 to 128 channels at 56", Shape(8, 64, 128, 56, stride=2)),
-    "conv_stem": ("conv2d 7x7 stride 2, 3 to 64 channels at 224", Shape(8, 3, 64, 224, kernel=7, stride=2)),
+    "conv_1x1": ("conv2d 1x1, 64 to 256 at 56", Shape(8, 64, 256, 56, kernel=1)),
+    "conv_stride": ("conv2d 3x3 stride 2, 64 to 128 at 56", Shape(8, 64, 128, 56, stride=2)),
+    "conv_stem": ("conv2d 7x7 stride 2, 3 to 64 at 224", Shape(8, 3, 64, 224, kernel=7, stride=2)),
 }
 
 
@@ -60,14 +60,14 @@ def _row(name: str, title: str, shape: Shape) -> Row:
 
 
 def _step_row(name: str, title: str, shape: Shape, target: float = FLOOR) -> Row:
-    return Row(f"{name}_step", f"{title}, with its gradients", partial(_step, shape=shape), {"B": target},
+    return Row(f"{name}_step", f"{title}, gradients too", partial(_step, shape=shape), {"B": target},
                means=("channels_last",), peers=("jax",), operations=3 * shape.operations)  # fmt: skip
 
 
 ROWS = (
     *(_row(name, *found) for name, found in RESNET.items()),
     *(_step_row(name, *found) for name, found in RESNET.items()),
-    _step_row("conv_small", "conv2d 3x3, 1 to 32 channels at 28, batch 64", Shape(64, 1, 32, 28), 2.0),
+    _step_row("conv_small", "conv2d 3x3, 1 to 32 at 28, batch 64", Shape(64, 1, 32, 28), 2.0),
 )
 MEANS = (
     Mean("resnet_convs", "geometric mean of ResNet's shapes", {"B": 0.95}, tuple(RESNET)),

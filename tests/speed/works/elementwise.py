@@ -67,5 +67,5 @@ ROWS = (
          partial(_one, function=lambda lib, x: lib.cumsum(x), shape=TABLE), 8, {}, peers=BOTH),
     Row("chain_1m", "chain of six element-wise ops, 1 million", _chain, {"E": 2.0}, means=("compile",),
         peers=("jax",)),
-    Row("chain_1m_step", "the chain with its gradients", _chain_step, {"E": 2.0}, means=("compile",), peers=("jax",)),
+    Row("chain_1m_step", "the chain, gradients too", _chain_step, {"E": 2.0}, means=("compile",), peers=("jax",)),
 )  # fmt: skip

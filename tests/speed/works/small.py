@@ -48,6 +48,6 @@ ROWS = (
         peers=("numpy", "jax"), threads=(1,)),
     Row("mlp_32", "MLP 64-64-10, batch 32", partial(_mlp_step, batch=32), {"E": 3.0}, means=("fused",),
         peers=("numpy", "jax"), threads=(1,)),
-    Row("digits_step", "digits MLP 64-128-64-10, one AdamW step, batch 128", _digits_step, {"E": 2.0},
+    Row("digits_step", "digits MLP, one AdamW step, batch 128", _digits_step, {"E": 2.0},
         means=("fused",), peers=("jax",)),
 )  # fmt: skip
