@@ -59,7 +59,7 @@ class _Workers:
             self._workers[name] = Worker(name, self.threads)
         return self._workers[name]
 
-    def sample(self, rival: str, row: str) -> float:
+    def sample(self, rival: str, row: str) -> float | None:
         """Seconds a call, once the threads of whoever came before have gone to sleep."""
         time.sleep(self._linger_s)
         worker = self.of(rival)
@@ -68,13 +68,11 @@ class _Workers:
 
     def drop(self) -> None:
         for worker in self._workers.values():
-            if not worker.missing:
-                worker.drop()
+            worker.drop()
 
     def versions(self) -> dict[str, str]:
         for worker in self._workers.values():
-            if not worker.missing:
-                worker.refresh_version()
+            worker.refresh_version()
         return {name: worker.version or f"not run: {worker.missing}" for name, worker in self._workers.items()}
 
     def close(self) -> None:
@@ -87,9 +85,7 @@ def _measured(
 ) -> Measured:
     notes: dict[str, str] = {}
     for rival in filter(runs, row.rivals):
-        worker = workers.of(rival)
-        reason = worker.missing or worker.prepare(rival, row.name)
-        if reason:
+        if reason := workers.of(rival).prepare(rival, row.name):
             notes[rival] = reason
     running = [rival for rival in row.rivals if runs(rival) and rival not in notes]
     samples: dict[str, list[float]] = {rival: [] for rival in running}
@@ -98,10 +94,26 @@ def _measured(
         # Another goes first in each round, so that nobody always follows the same one.
         for i in range(len(running)):
             rival = running[(i + turn) % len(running)]
-            samples[rival].append(workers.sample(rival, row.name))
+            seconds = workers.sample(rival, row.name)
+            if seconds is None:
+                notes[rival] = workers.of(rival).missing
+            else:
+                samples[rival].append(seconds)
+        running = [rival for rival in running if rival not in notes]
         if busy and OURS in running:
             with busy:
-                beside.append(workers.sample(OURS, row.name))
+                seconds = workers.sample(OURS, row.name)
+            beside += [seconds] if seconds is not None else []
+    samples = {rival: samples[rival] for rival in running}
     workers.drop()
     print(f"{row.title}, {workers.threads} thread{'s' if workers.threads > 1 else ''}: done", file=sys.stderr)
-    return Measured(row.name, row.title, group, workers.threads, samples, row.comparisons, busy=beside, notes=notes)
+    return Measured(
+        row.name,
+        row.title,
+        group,
+        workers.threads,
+        samples,
+        row.comparisons,
+        busy=beside if OURS in samples else [],
+        notes=notes,
+    )

@@ -249,6 +249,15 @@ def test_a_worker_prepares_samples_and_says_what_it_lacks(worker):
     worker.drop()
 
 
+def test_a_worker_that_dies_is_missing_from_then_on_and_ends_nothing_else(worker):
+    assert worker.prepare("numpy", "small_add") == ""
+    worker._process.kill()
+    assert worker.sample("numpy", "small_add") is None
+    assert "ended with -9" in worker.missing
+    assert "ended with -9" in worker.prepare("numpy", "small_add")
+    worker.drop()
+
+
 def test_a_rival_whose_library_is_not_there_says_so(monkeypatch):
     monkeypatch.setattr(workers, "find_tcmalloc", lambda: None)
     found = Worker(TCMALLOC, 1)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,37 +88,42 @@ class Worker:
 
     def prepare(self, rival: str, row: str) -> str:
         """Sets a row up; gives the reason if this rival cannot run it."""
-        return str(self._ask(f"prepare {rival} {row}").get("error", ""))
+        return self.missing or str(self._ask(f"prepare {rival} {row}").get("error", ""))
 
-    def sample(self, rival: str, row: str) -> float:
-        """Seconds a call."""
-        return float(self._ask(f"sample {rival} {row}")["seconds"])
+    def sample(self, rival: str, row: str) -> float | None:
+        """Seconds a call; None when the process ended over it (`missing` says so)."""
+        answer = self._ask(f"sample {rival} {row}")
+        return None if self.missing else float(answer["seconds"])
 
     def drop(self) -> None:
         """Forgets what was set up, and its memory."""
-        self._ask("drop")
+        if not self.missing:
+            self._ask("drop")
 
     def refresh_version(self) -> None:
         """Asks again: which GEMM runs is known after the first large product."""
-        self.version = str(self._ask("version")["version"])
+        if not self.missing:
+            self.version = str(self._ask("version").get("version", ""))
 
     def close(self) -> None:
         if not hasattr(self, "_process"):
             return
-        with self._process:  # closes the pipes, at whose end the worker ends, and waits
+        with suppress(BrokenPipeError), self._process:  # closes the pipes, at whose end the worker ends, and waits
             pass
 
     def _ask(self, command: str) -> dict[str, Any]:
         assert self._process.stdin is not None
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # the answer will be missing too
+            self._process.stdin.write(command + "\n")
+            self._process.stdin.flush()
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"bench: the process of {self.rival} ended; its error is above")
+            self.missing = f"its process ended with {self._process.wait()}; its error went to the terminal"
+            return {"error": self.missing}
         answer: dict[str, Any] = json.loads(line)
         return answer
 

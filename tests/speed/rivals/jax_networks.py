@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from tests.speed.rows import Work
-from tests.speed.works.networks import BATCH, HEADS, LAYERS, LENGTH, SYMBOLS, WIDTH
+from tests.speed.works.networks import BATCH, HEADS, LAYERS, LENGTH, STAGES, SYMBOLS, WIDTH
 
 Parameters = Any
 Loss = Callable[[Parameters, Any, Any], Any]
@@ -37,14 +37,15 @@ def cross_entropy(logits: Any, classes: Any) -> Any:
     return -picked.mean()
 
 
-def sgd_step(loss_of: Loss, parameters: Parameters, x: Any, y: Any) -> Work:
+def sgd_step(loss_of: Loss, parameters: Parameters, x: Any, y: Any, *, momentum: float = 0.0) -> Work:
     """One jitted step of gradient descent; the state goes from call to call."""
 
-    def step(parameters: Parameters, x: Any, y: Any) -> Parameters:
-        gradients = jax.grad(loss_of)(parameters, x, y)
-        return jax.tree.map(lambda p, g: p - 0.01 * g, parameters, gradients)
+    def step(state: Parameters, x: Any, y: Any) -> Parameters:
+        parameters, moving = state
+        moving = jax.tree.map(lambda m, g: momentum * m + g, moving, jax.grad(loss_of)(parameters, x, y))
+        return jax.tree.map(lambda p, m: p - 0.01 * m, parameters, moving), moving
 
-    return _repeated(step, parameters, x, y)
+    return _repeated(step, (parameters, jax.tree.map(jnp.zeros_like, parameters)), x, y)
 
 
 def adam_step(loss_of: Loss, parameters: Parameters, x: Any, y: Any, *, decay: float = 0.0) -> Work:
@@ -79,27 +80,53 @@ def mlp_step(lib: Any, batch: int, sizes: tuple[int, ...], *, adam: bool = False
     )
 
 
+def convolution(channels: int, out: int, kernel: int = 3) -> Parameters:
+    """With its batch norm."""
+    flat = weights(out, channels * kernel**2)
+    return {"weight": flat.reshape(out, channels, kernel, kernel), "gain": jnp.ones(out), "shift": jnp.zeros(out)}
+
+
+def convolved(lib: Any, layer: Parameters, x: Any, stride: int = 1) -> Any:
+    y = lib.conv2d(x, layer["weight"], stride, layer["weight"].shape[-1] // 2)
+    return lib.batch_norm(y, layer["gain"], layer["shift"])
+
+
 def cnn_step(lib: Any) -> Work:
-    def convolved(x: Any, layer: Parameters) -> Any:
-        y = lib.conv2d(x, layer["weight"], 1, 1) + layer["bias"][:, None, None]
-        return lib.max_pool(jax.nn.relu(lib.batch_norm(y, layer["gain"], layer["shift"])))
-
     def loss_of(net: Parameters, x: Any, y: Any) -> Any:
-        x = convolved(convolved(x, net["conv1"]), net["conv2"]).reshape(64, -1)
-        return cross_entropy(apply_linear(net["head"], jax.nn.relu(apply_linear(net["feed"], x))), y)
-
-    def convolution(channels: int, out: int) -> Parameters:
-        flat = weights(out, channels * 9)
-        return {
-            "weight": flat.reshape(out, channels, 3, 3), "bias": jnp.zeros(out),
-            "gain": jnp.ones(out), "shift": jnp.zeros(out),
-        }  # fmt: skip
+        for layer in net["convolutions"]:
+            x = lib.max_pool(jax.nn.relu(convolved(lib, layer, x)))
+        x = jax.nn.relu(apply_linear(net["feed"], x.reshape(64, -1)))
+        return cross_entropy(apply_linear(net["head"], x), y)
 
     net = {
-        "conv1": convolution(1, 32), "conv2": convolution(32, 64),
+        "convolutions": [convolution(1, 32), convolution(32, 64)],
         "feed": linear(64 * 7 * 7, 128), "head": linear(128, 10),
     }  # fmt: skip
     return sgd_step(loss_of, net, lib.given(64, 1, 28, 28), lib.integers(10, 64))
+
+
+def resnet_step(lib: Any) -> Work:
+    def block(layers: Parameters, x: Any) -> Any:
+        stride = 2 if "short" in layers else 1
+        y = jax.nn.relu(convolved(lib, layers["conv1"], x, stride))
+        short = convolved(lib, layers["short"], x, stride) if "short" in layers else x
+        return jax.nn.relu(convolved(lib, layers["conv2"], y) + short)
+
+    def loss_of(net: Parameters, x: Any, y: Any) -> Any:
+        x = jax.nn.relu(convolved(lib, net["stem"], x, 2))
+        x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 3, 3), (1, 1, 2, 2), ((0, 0), (0, 0), (1, 1), (1, 1)))
+        for layers in net["blocks"]:
+            x = block(layers, x)
+        return cross_entropy(apply_linear(net["head"], x.mean((2, 3))), y)
+
+    blocks, channels = [], 64
+    for out, stride in STAGES:
+        first = {"conv1": convolution(channels, out), "conv2": convolution(out, out)}
+        blocks.append(first | {"short": convolution(channels, out, 1)} if stride > 1 else first)
+        blocks.append({"conv1": convolution(out, out), "conv2": convolution(out, out)})
+        channels = out
+    net = {"stem": convolution(3, 64, 7), "blocks": blocks, "head": linear(512, 1000)}
+    return sgd_step(loss_of, net, lib.given(8, 3, 64, 64), lib.integers(1000, 8), momentum=0.9)
 
 
 def gpt_step(lib: Any) -> Work:

@@ -25,6 +25,8 @@ def _cnn_step(lib: Any) -> Work:
 
 def _resnet_step(lib: Any) -> Work:
     """ResNet-18. Source: He and others, arXiv:1512.03385, with the 7x7 stem."""
+    if not hasattr(lib, "nn"):
+        return lib.networks.resnet_step(lib)
     nn = lib.nn
 
     class Block(lib.Module):  # type: ignore[misc]
@@ -115,7 +117,7 @@ ROWS = (
     Row("cnn_step", "CNN for 28 x 28, one SGD step, batch 64", _cnn_step, {"B": 2.0, "X": 1.5},
         means=("fused", "channels_last+fused"), peers=("jax",)),
     Row("resnet18_step", "ResNet-18 for 64 x 64, one SGD step, batch 8", _resnet_step, {"B": 1.5, "X": 1.2},
-        means=("fused", "channels_last+fused")),
+        means=("fused", "channels_last+fused"), peers=("jax",)),
     Row("gpt_step", "GPT 6 x 384, context 128, one AdamW step, batch 8", _gpt_step, {"B": 1.7, "X": 1.1},
         means=("fused", "compile+fused"), peers=("jax",), operations=_GPT_OPERATIONS),
     Row("gpt_bf16_step", "the GPT in bfloat16 (autocast)", partial(_gpt_step, autocast="bfloat16"),
