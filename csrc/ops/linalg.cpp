@@ -93,14 +93,7 @@ Tensor products_without(const Tensor& x) {
     const Tensor parts[] = {one, narrow(along, axis, 0, n - 1)};
     return apply(row, {concat(parts, axis)}, {axis});
   };
-  const auto backwards = [&](const Tensor& along) {
-    Dims starts = Dims::filled(along.shape().size(), 0), stops = along.shape(), steps = Dims::filled(along.shape().size(), 1);
-    starts[size_t(axis)] = n - 1;
-    stops[size_t(axis)] = -1;
-    steps[size_t(axis)] = -1;
-    return slice(along, starts, stops, steps);
-  };
-  return multiply(before(x), backwards(before(backwards(x))));
+  return multiply(before(x), turned(before(turned(x, axis)), axis));
 }
 
 // The derivative of cofactors(x) along e. Where x has an inverse y it is det(x) (tr(y e) y - y e y), transposed. Where it

@@ -56,6 +56,8 @@ Tensor swap_last_two(const Tensor& x);
 Tensor broadcast_to(const Tensor& x, const Dims& shape);
 Tensor expand_dims(const Tensor& x, const Dims& axes);
 Tensor slice(const Tensor& x, const Dims& starts, const Dims& stops, const Dims& steps);
+// In reverse order along one axis: a view.
+Tensor turned(const Tensor& x, int64_t axis);
 // Elements [start, stop) along one axis.
 Tensor narrow(const Tensor& x, int64_t axis, int64_t start, int64_t stop);
 Tensor concat(Inputs parts, int64_t axis);

@@ -29,17 +29,6 @@ void infer(const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
   out[0] = {inputs[0].shape(), inputs[0].dtype()};
 }
 
-// In reverse order along one axis: a view.
-Tensor turned(const Tensor& x, int64_t axis) {
-  Dims starts = Dims::filled(x.shape().size(), 0), stops = x.shape(), steps = Dims::filled(x.shape().size(), 1);
-  const auto at = static_cast<size_t>(axis);
-  if (x.shape()[at] == 0) return x;
-  starts[at] = x.shape()[at] - 1;
-  stops[at] = -1;
-  steps[at] = -1;
-  return slice(x, starts, stops, steps);
-}
-
 // One step later along the axis, with `first` where nothing is before.
 Tensor delayed(const Tensor& x, int64_t axis, double first) {
   const int64_t size = x.size(axis);
@@ -78,7 +67,7 @@ const OpRow& kLinearRecurrence = register_op({
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
       for (const Tensor& x : inputs) {
-        if (!is_float(x.dtype())) {
+        if (!contains(kInexact, x.dtype())) {
           raise(ErrorKind::DType, row.name, ": an input is ", x.dtype(), ": cast it to float32");
         }
       }
@@ -90,18 +79,18 @@ const OpRow& kLinearRecurrence = register_op({
     },
     .normalize = normalize,
     .vjp = [](const Backward& b) {
-      // d[i] = g[i] + a[i + 1] d[i + 1], the same recurrence from the end.
+      // d[i] = g[i] + a[i + 1] d[i + 1], the same recurrence from the end; of complex numbers the conjugates.
       const int64_t axis = b.attrs[0].as_int();
-      Tensor a = delayed(turned(b.input(0), axis), axis, 0);
+      Tensor a = delayed(turned(conj(b.input(0)), axis), axis, 0);
       Tensor d = turned(apply(b.row, {a, turned(b.grad(), axis)}, {axis}), axis);
-      if (b.needs(0)) b.give(0, multiply(d, delayed(b.output(), axis, 0)));
+      if (b.needs(0)) b.give(0, multiply(d, delayed(conj(b.output()), axis, 0)));
       if (b.needs(1)) b.give(1, d);
     },
     .batching = batch_axis,
     .saves_inputs = 0b01,
     .saves_outputs = 1,
     .autocast = Autocast::Float32,
-    .ulp = ulps(1, 2, 16),
+    .ulp = ulps(1, 2, 16, 4, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "float64 rounds at every step; the others run in a wider type and are rounded once",
     .samples = {{{{{5}}, {{5}}}, {0}},
@@ -123,9 +112,9 @@ const OpRow& kLinearRecurrence = register_op({
     // s[j] = g[j] + x[j + 1] s[j + 1]: no division, so zeros are no special case.
     .vjp = [](const Backward& b) {
       const int64_t axis = b.attrs[0].as_int();
-      Tensor later = delayed(turned(b.input(0), axis), axis, 0);
+      Tensor later = delayed(turned(conj(b.input(0)), axis), axis, 0);
       Tensor s = turned(apply(kLinearRecurrence, {later, turned(b.grad(), axis)}, {axis}), axis);
-      b.give(0, multiply(delayed(b.output(), axis, 1), s));
+      b.give(0, multiply(delayed(conj(b.output()), axis, 1), s));
     },
     .batching = batch_axis,
     .saves_inputs = 1,

@@ -49,6 +49,51 @@ void check(const OpRow& row, Inputs inputs, Attrs attrs) {
 // Picks from an x-shaped tensor what stands at the indices: the counterpart of the op.
 using Pick = Tensor (*)(const Tensor& x, const Tensor& indices, int64_t axis);
 
+// For each value the product of all others with the same index: of those before it times of those after it, along the
+// values in the order of their indices. There is no division, so zeros are no special case, in further derivatives
+// either.
+Tensor products_of_others(const Tensor& given, const Tensor& given_indices, int64_t axis, int64_t size, Pick pick) {
+  static const OpRow& argsort = op_named("argsort");
+  static const OpRow& recurrence = op_named("linear_recurrence");
+  // put's indices, of any number of axes, become one axis.
+  const bool lines = pick == take_along_axis;
+  Dims shape = given.shape();
+  if (!lines) {
+    shape = Dims(std::span<const int64_t>(given.shape().begin(), static_cast<size_t>(axis)));
+    shape.push_back(given_indices.count());
+    for (int64_t i = axis + given_indices.ndim(); i < given.ndim(); ++i) shape.push_back(given.size(i));
+  }
+  const int64_t count = shape[static_cast<size_t>(axis)];
+  if (given.count() == 0) return given;
+  const Tensor values = reshape(given, shape);
+  Tensor indices = lines ? given_indices : reshape(given_indices, {count});
+  const int64_t along = lines ? axis : 0;
+  indices = where(less(indices, constant(0, indices)), add(indices, static_cast<double>(size)), indices);
+  const Tensor order = apply(argsort, {indices}, {along, false, true});
+  const Tensor sorted = pick(values, order, axis);
+  const Tensor placed = pick(indices, order, along);
+  // 1 where the value before has the same index, else 0, as long as the values.
+  Tensor joined = cast(equal(narrow(placed, along, 1, count), narrow(placed, along, 0, count - 1)), values.dtype());
+  if (!lines) {
+    Dims wide = Dims::filled(shape.size(), 1);
+    wide[static_cast<size_t>(axis)] = count - 1;
+    Dims repeated = shape;
+    repeated[static_cast<size_t>(axis)] = count - 1;
+    joined = broadcast_to(reshape(joined, wide), repeated);
+  }
+  Dims edge = shape;
+  edge[static_cast<size_t>(axis)] = 1;
+  const Tensor none = full(edge, 0, values.dtype(), values.device());
+  const auto product_before = [&](const Tensor& x, const Tensor& same) {
+    const Tensor factors[] = {none, multiply(narrow(x, axis, 0, count - 1), same)};
+    const Tensor starts[] = {add(none, 1), subtract(1, same)};
+    return apply(recurrence, {concat(factors, axis), concat(starts, axis)}, {axis});
+  };
+  const Tensor after = turned(product_before(turned(sorted, axis), turned(joined, axis)), axis);
+  const Tensor others = multiply(product_before(sorted, joined), after);
+  return reshape(pick(others, apply(argsort, {order}, {along, false, true}), axis), given.shape());
+}
+
 // Gradients of put and scatter alike; `pick` is take or take_along_axis.
 void vjp(const Backward& b, Pick pick) {
   const int64_t axis = b.attrs[0].as_int();
@@ -84,16 +129,8 @@ void vjp(const Backward& b, Pick pick) {
     return;
   }
   if (reduce == "multiply") {
-    if (b.needs(0)) b.give(0, again(g, values, "multiply"));
-    if (!b.needs(2)) return;
-    // The product of the others: all over this one; where one is zero, that of the rest for it and zero for the rest.
-    const Tensor zero = equal(values, constant(0, values));
-    const Tensor some = where(zero, constant(1, values), values);
-    const Tensor none = full(x.shape(), 0, x.dtype(), x.device());
-    const Tensor zeros = at_values(again(none, cast(zero, x.dtype()), "add"));
-    const Tensor product = at_values(again(multiply(g, x), some, "multiply"));
-    const Tensor others = subtract(zeros, cast(zero, x.dtype()));  // how many of the others are zero
-    b.give(2, where(equal(others, constant(0, others)), divide(product, some), constant(0, product)));
+    if (b.needs(0)) b.give(0, again(g, conj(values), "multiply"));
+    if (b.needs(2)) b.give(2, multiply(at_values(multiply(g, conj(x))), conj(products_of_others(values, indices, axis, x.size(axis), pick))));
     return;
   }
   // max, min: those that are equal share evenly.

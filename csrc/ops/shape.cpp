@@ -432,6 +432,15 @@ Tensor expand_dims(const Tensor& x, const Dims& axes) { return axes.empty() ? x 
 Tensor slice(const Tensor& x, const Dims& starts, const Dims& stops, const Dims& steps) {
   return apply(kSlice, {x}, {starts, stops, steps});
 }
+Tensor turned(const Tensor& x, int64_t axis) {
+  Dims starts = Dims::filled(x.shape().size(), 0), stops = x.shape(), steps = Dims::filled(x.shape().size(), 1);
+  const auto at = static_cast<size_t>(axis);
+  if (x.shape()[at] == 0) return x;
+  starts[at] = x.shape()[at] - 1;
+  stops[at] = -1;
+  steps[at] = -1;
+  return slice(x, starts, stops, steps);
+}
 Tensor narrow(const Tensor& x, int64_t axis, int64_t start, int64_t stop) {
   Dims starts = Dims::filled(x.shape().size(), 0);
   Dims stops = x.shape();

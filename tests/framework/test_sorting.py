@@ -153,7 +153,27 @@ def test_a_product_has_gradients_where_one_of_the_values_is_zero():
     x = fl.tensor([2.0, 3.0, 5.0], dtype=fl.float64)
     places = fl.tensor([0, 0, 1, 1])
     values = fl.tensor([0.0, 4.0, 0.0, 0.0], dtype=fl.float64)
-    gradcheck(lambda a, v: fl.scatter(a, places, v, axis=0, reduce="multiply"), [x, values])
+    for given in (places, places - fl.tensor([0, 3, 3, 0])):  # a negative index is the same element
+        gradcheck(lambda a, v, i=given: fl.scatter(a, i, v, axis=0, reduce="multiply"), [x, values])
+        gradgradcheck(lambda a, v, i=given: fl.scatter(a, i, v, axis=0, reduce="multiply"), [x, values])
+
+
+def test_products_of_parts_and_of_complex_numbers_have_gradients():
+    x = fl.reshape(fl.arange(12.0, dtype=fl.float64), (2, 3, 2))
+    places = fl.tensor([[0, 2], [2, -3]])
+    values = fl.reshape(fl.arange(-6.0, 10.0, dtype=fl.float64), (2, 2, 2, 2))
+    put = fl._core.ops["put"]
+    gradcheck(lambda a, v: put(a, places, v, 1, "multiply"), [x, values])
+    gradgradcheck(lambda a, v: put(a, places, v, 1, "multiply"), [x, values])
+
+    def product(real, imaginary):
+        v = real + 1j * imaginary
+        out = [fl.scatter(v[:2], fl.tensor([1, 1, 0]), v * 2, axis=0, reduce="multiply"), fl.cumulative_prod(v, axis=0)]
+        return [part for one in out for part in (fl.real(one), fl.imag(one))]
+
+    halves = [fl.tensor([1.0, 0.0, -2.0], dtype=fl.float64), fl.tensor([0.5, 0.0, 3.0], dtype=fl.float64)]
+    gradcheck(product, halves)
+    gradgradcheck(product, halves)
 
 
 def test_counting_is_exact_beyond_what_floats_count():

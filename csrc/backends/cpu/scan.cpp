@@ -142,12 +142,8 @@ bool scan_as(Type type, const char* a, const char* x, char* out, const Shape& sh
     case Type::Int32:
       if constexpr (scan != Scan::Recurrence) return scan_all<scan, int32_t>(a, x, out, shape);
       return false;
-    case Type::Complex64:
-      if constexpr (scan != Scan::Recurrence) return scan_all<scan, std::complex<float>>(a, x, out, shape);
-      return false;
-    case Type::Complex128:
-      if constexpr (scan != Scan::Recurrence) return scan_all<scan, std::complex<double>>(a, x, out, shape);
-      return false;
+    case Type::Complex64: return scan_all<scan, std::complex<float>>(a, x, out, shape);
+    case Type::Complex128: return scan_all<scan, std::complex<double>>(a, x, out, shape);
     default:
       if constexpr (scan != Scan::Recurrence) return scan_all<scan, int64_t>(a, x, out, shape);
       return false;
@@ -197,8 +193,8 @@ const fl_kernel* resolve_scan(const char*, std::span<const Type> types) {
   for (Type type : types)
     if (type != types[0]) return nullptr;
   const Type type = types[0];
-  const bool whole = scan != Scan::Recurrence && (is_integer(type) || is_complex(type));
-  return is_floating(type) || whole ? keep_kernel(run_scan, Scanning{scan, type}) : nullptr;
+  const bool whole = scan != Scan::Recurrence && is_integer(type);
+  return is_floating(type) || is_complex(type) || whole ? keep_kernel(run_scan, Scanning{scan, type}) : nullptr;
 }
 
 const Registration kSum({"cumulative_sum"}, resolve_scan<Scan::Sum>);

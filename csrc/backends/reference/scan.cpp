@@ -34,7 +34,8 @@ fl_status run_scan(const Loop& loop, const fl_call& call) {
       char* to = walk.at(2) + i * to_step;
       if (is_complex(type)) {
         const Complex value = load_complex(type, from);
-        pair = scan == Scan::kProduct ? pair * value : pair + value;
+        if (scan == Scan::kRecurrence) pair = value + load_complex(type, walk.at(0) + i * factor_step) * pair;
+        else pair = scan == Scan::kProduct ? pair * value : pair + value;
         store_complex(type, to, pair);
         continue;
       }
@@ -60,7 +61,7 @@ constexpr Scan kSum = Scan::kSum, kProduct = Scan::kProduct, kRecurrence = Scan:
 void add_scan(Loops& loops) {
   auto numbers = [](const Loop&, const Type* t, int32_t n) { return n == 2 && t[0] == t[1] && t[0] != Type::kBool; };
   auto floats = [](const Loop&, const Type* t, int32_t n) {
-    return n == 3 && is_float(t[0]) && t[0] == t[1] && t[1] == t[2];
+    return n == 3 && (is_float(t[0]) || is_complex(t[0])) && t[0] == t[1] && t[1] == t[2];
   };
   loops.push_back({"cumulative_sum", numbers, run_scan, &kSum});
   loops.push_back({"cumulative_prod", numbers, run_scan, &kProduct});
