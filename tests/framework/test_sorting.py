@@ -153,9 +153,9 @@ def test_a_product_has_gradients_where_one_of_the_values_is_zero():
     x = fl.tensor([2.0, 3.0, 5.0], dtype=fl.float64)
     places = fl.tensor([0, 0, 1, 1])
     values = fl.tensor([0.0, 4.0, 0.0, 0.0], dtype=fl.float64)
-    for given in (places, places - fl.tensor([0, 3, 3, 0])):  # a negative index is the same element
-        gradcheck(lambda a, v, i=given: fl.scatter(a, i, v, axis=0, reduce="multiply"), [x, values])
-        gradgradcheck(lambda a, v, i=given: fl.scatter(a, i, v, axis=0, reduce="multiply"), [x, values])
+    for again in (places, places - fl.tensor([0, 3, 3, 0])):  # a negative index is the same element
+        gradcheck(lambda a, v, i=again: fl.scatter(a, i, v, axis=0, reduce="multiply"), [x, values])
+        gradgradcheck(lambda a, v, i=again: fl.scatter(a, i, v, axis=0, reduce="multiply"), [x, values])
 
 
 def test_products_of_parts_and_of_complex_numbers_have_gradients():
