@@ -1,10 +1,13 @@
-// pooling.cpp: maxima and means of windows, plane by plane. Maxima and regular means combine whole rows first (down the
-// window), then along the row, so both steps run on vectors; gradients and adaptive windows visit each window.
+// pooling.cpp: maxima and means of windows, plane by plane. Regular windows are combined by whole rows first (down the
+// window), then along the row laid out by the stride's phases, so that both steps run on vectors; their gradients go the
+// same way back. Adaptive windows and indices visit each window.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "dense.h"
@@ -107,104 +110,118 @@ int64_t largest_place(const Pool& pool, const T* x, const Window& d, const Windo
   return place;
 }
 
-// Rows of a plane combined down the window, then along it.
+// Regular windows as the loops of the levels want them.
 template <class T>
-class Rows {
- public:
-  Rows(const Pool& pool, const PoolLoops& loops, bool maximum)
-      : pool_(pool), loops_(loops), maximum_(maximum), empty_(maximum ? -std::numeric_limits<T>::infinity() : T(0)) {
-    const int64_t reach = (pool.y[2] - 1) * pool.stride[2] + (pool.kernel[2] - 1) * pool.dilation[2] + 1;
-    width_ = std::max(reach, pool.padding[2] + pool.x[2]);
-    for (std::vector<T>& part : lines_) part.assign(size_t(width_ + 2), empty_);
-  }
+class Regular {
+  using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
-  void run(const T* x, T* y) {
-    for (const Window& d : pool_.windows[0])
-      for (const Window& h : pool_.windows[1]) {
-        down(x, d, h);
-        along(y);
-        if (!maximum_) divide(y, d, h);
-        y += pool_.y[2];
+ public:
+  explicit Regular(const Pool& pool) {
+    plane.in_rows = pool.x[0] * pool.x[1];
+    plane.in_width = pool.x[2];
+    plane.out_rows = pool.y[0] * pool.y[1];
+    plane.out_width = pool.y[2];
+    plane.kernel = pool.kernel[2];
+    plane.stride = pool.stride[2];
+    plane.padding = pool.padding[2];
+    plane.dilation = pool.dilation[2];
+    const int64_t reach = (pool.y[2] - 1) * plane.stride + (plane.kernel - 1) * plane.dilation + 1;
+    plane.stride = std::min(plane.stride, reach);  // a single window's stride may be any number
+    plane.columns = divide_up(std::max(reach, plane.padding + plane.in_width), plane.stride);
+    plane.columns = divide_up(plane.columns, kRoom) * kRoom + kRoom;  // whole vectors and one more
+    starts_.push_back(0);
+    for (const Window& d : pool.windows[0])
+      for (const Window& h : pool.windows[1]) {
+        for (int64_t a = d.start; a < d.stop; a += d.step)
+          for (int64_t b = h.start; b < h.stop; b += h.step) sources_.push_back({a * pool.x[1] + b, int64_t(sources_.size()) - starts_.back()});
+        starts_.push_back(int64_t(sources_.size()));
+        row_counts_.push_back(double(pool.divisor ? pool.divisor : pool.count_padding ? d.count * h.count
+                                                                                       : (d.stop - d.start) * (h.stop - h.start)));
       }
+    for (int64_t i = 0; i < pool.y[2]; ++i) {
+      const Window& w = pool.windows[2][size_t(i)];
+      column_counts_.push_back(T(pool.divisor ? 1 : pool.count_padding ? w.count : w.stop - w.start));
+      firsts_.push_back(Index((w.start - i * pool.stride[2] + pool.padding[2]) / pool.dilation[2]));
+    }
+    column_counts_.resize(size_t(pool.y[2] + kRoom), T(1));
+    firsts_.resize(size_t(pool.y[2] + kRoom));
+    for (int64_t k = 0; k < plane.kernel; ++k) {
+      phases_.push_back(k * plane.dilation % plane.stride);
+      shifts_.push_back(k * plane.dilation / plane.stride);
+    }
+    std::vector<int64_t> counts(size_t(plane.in_rows) + 1, 0);
+    for (const PoolSource& source : sources_) ++counts[size_t(source.row) + 1];
+    std::partial_sum(counts.begin(), counts.end(), counts.begin());
+    reader_starts_ = counts;
+    readers_.resize(sources_.size());
+    for (int64_t r = 0; r < plane.out_rows; ++r)
+      for (int64_t s = starts_[size_t(r)]; s < starts_[size_t(r) + 1]; ++s)
+        readers_[size_t(counts[size_t(sources_[size_t(s)].row)]++)] = {r, sources_[size_t(s)].tap};
+    plane.phases = phases_.data();
+    plane.shifts = shifts_.data();
+    plane.reader_starts = reader_starts_.data();
+    plane.readers = readers_.data();
+    plane.starts = starts_.data();
+    plane.sources = sources_.data();
+    plane.firsts = firsts_.data();
+    plane.row_counts = row_counts_.data();
+    plane.column_counts = column_counts_.data();
   }
+  Regular(const Regular&) = delete;
+  Regular& operator=(const Regular&) = delete;
+  PoolPlane plane;
+  int64_t line_elements() const { return plane.row_memory() + plane.in_width + kRoom; }
+  int64_t grad_elements() const { return (plane.in_rows + 1) * plane.row_memory() + 2 * plane.out_rows * plane.out_row(); }
 
  private:
-  void combine(const T* a, T* to, int64_t n) const {
-    if (maximum_) loops_.larger(to, a, to, n);
-    else loops_.add(a, to, n);
-  }
-  void down(const T* x, const Window& d, const Window& h) {
-    T* line = lines_[0].data() + pool_.padding[2];
-    bool first = true;
-    for (int64_t a = d.start; a < d.stop; a += d.step)
-      for (int64_t b = h.start; b < h.stop; b += h.step) {
-        const T* row = x + (a * pool_.x[1] + b) * pool_.x[2];
-        if (first) std::memcpy(line, row, size_t(pool_.x[2]) * sizeof(T));
-        else combine(row, line, pool_.x[2]);
-        first = false;
-      }
-    if (first) std::fill(line, line + pool_.x[2], empty_);
-  }
-  void along(T* y) {
-    const int64_t n = pool_.y[2], stride = pool_.stride[2];
-    const T* line = lines_[0].data();
-    if (stride > 2) {
-      for (int64_t i = 0; i < n; ++i) {
-        T value = line[i * stride];
-        for (int64_t k = 1; k < pool_.kernel[2]; ++k) {
-          const T more = line[i * stride + k * pool_.dilation[2]];
-          if (maximum_) value = more > value || more != more ? more : value;
-          else value += more;
-        }
-        y[i] = value;
-      }
-      return;
-    }
-    if (stride == 2) loops_.split(line, lines_[1].data(), lines_[2].data(), (width_ + 1) / 2);
-    for (int64_t k = 0; k < pool_.kernel[2]; ++k) {
-      const int64_t at = k * pool_.dilation[2];
-      const T* from = stride == 1 ? line + at : lines_[size_t(1 + at % 2)].data() + at / 2;
-      if (k == 0) std::memcpy(y, from, size_t(n) * sizeof(T));
-      else combine(from, y, n);
-    }
-  }
-  void divide(T* y, const Window& d, const Window& h) const {
-    for (int64_t i = 0; i < pool_.y[2]; ++i) y[i] /= T(pool_.divided_by(d, h, pool_.windows[2][size_t(i)]));
-  }
-
-  const Pool& pool_;
-  const PoolLoops& loops_;
-  bool maximum_;
-  T empty_;
-  int64_t width_;
-  std::array<std::vector<T>, 3> lines_;
+  static constexpr int64_t kRoom = 16;  // elements of the longest vector
+  std::vector<int64_t> starts_, phases_, shifts_, reader_starts_;
+  std::vector<PoolSource> sources_, readers_;
+  std::vector<double> row_counts_;
+  std::vector<T> column_counts_;
+  std::vector<Index> firsts_;
 };
 
+// Whether some window lies between the elements of x, as a dilated one may: its gradient still goes somewhere.
+bool misses_all(const Pool& pool) {
+  for (const std::vector<Window>& axis : pool.windows)
+    for (const Window& window : axis)
+      if (window.start >= window.stop) return true;
+  return false;
+}
 template <class T>
-void max_grad(const Pool& pool, const PoolLoops& loops, const T* g, const T* x, T* dx) {
-  const bool squares = pool.kernel[1] == 2 && pool.kernel[2] == 2 && pool.stride[1] == 2 && pool.stride[2] == 2 &&
-                       pool.padding[1] == 0 && pool.padding[2] == 0 && pool.dilation[1] == 1 && pool.dilation[2] == 1 &&
-                       pool.x[0] == 1 && pool.kernel[0] == 1 && pool.y[1] * 2 <= pool.x[1] && pool.y[2] * 2 <= pool.x[2];
-  if (squares) {
-    const int64_t width = pool.x[2], covered = 2 * pool.y[2];
-    for (int64_t h = 0; h < pool.y[1]; ++h) {
-      const T* rows = x + 2 * h * width;
-      T* to = dx + 2 * h * width;
-      loops.square_grad(rows, rows + width, g + h * pool.y[2], to, to + width, pool.y[2]);
-      if (covered < width) to[covered] = to[width + covered] = T(0);
-      for (int64_t w = covered + 1; w < width; ++w) to[w] = to[width + w] = T(0);
-    }
-    std::fill(dx + 2 * pool.y[1] * width, dx + pool.x[1] * width, T(0));
-    return;
-  }
+void place_by_place_grad(const Pool& pool, const T* g, const T* x, T* dx) {
   std::fill(dx, dx + pool.in(), T(0));
   for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
     dx[largest_place(pool, x, d, h, w)] += g[i];
   });
 }
 
+// Whether the windows are squares of 2 by 2 that touch.
+bool is_of_squares(const Pool& pool) {
+  return pool.kernel[1] == 2 && pool.kernel[2] == 2 && pool.stride[1] == 2 && pool.stride[2] == 2 &&
+                       pool.padding[1] == 0 && pool.padding[2] == 0 && pool.dilation[1] == 1 && pool.dilation[2] == 1 &&
+                       pool.x[0] == 1 && pool.kernel[0] == 1 && pool.y[1] * 2 <= pool.x[1] && pool.y[2] * 2 <= pool.x[2];
+}
 template <class T>
-void mean_grad(const Pool& pool, const T* g, T* dx) {
+void square(const Pool& pool, const PoolLoops& loops, const T* x, T* y) {
+  for (int64_t h = 0; h < pool.y[1]; ++h)
+    loops.square(x + 2 * h * pool.x[2], x + (2 * h + 1) * pool.x[2], y + h * pool.y[2], pool.y[2]);
+}
+template <class T>
+void square_grad(const Pool& pool, const PoolLoops& loops, const T* g, const T* x, T* dx) {
+  const int64_t width = pool.x[2], covered = 2 * pool.y[2];
+  for (int64_t h = 0; h < pool.y[1]; ++h) {
+    const T* rows = x + 2 * h * width;
+    T* to = dx + 2 * h * width;
+    loops.square_grad(rows, rows + width, g + h * pool.y[2], to, to + width, pool.y[2]);
+    for (int64_t w = covered; w < width; ++w) to[w] = to[width + w] = T(0);
+  }
+  std::fill(dx + 2 * pool.y[1] * width, dx + pool.x[1] * width, T(0));
+}
+
+template <class T>
+void adaptive_mean_grad(const Pool& pool, const T* g, T* dx) {
   std::fill(dx, dx + pool.in(), T(0));
   for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
     const T share = g[i] / T(pool.divided_by(d, h, w));
@@ -247,18 +264,38 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   if (!a || (call->input_count > 1 && !b) || !result.data()) return no_memory(op.name);
   const int64_t in = pool.in(), size = pool.out();
   T* to = result.as<T>();
+  std::unique_ptr<Regular<T>> regular;
+  if (op.kind == Kind::Max || op.kind == Kind::Avg || op.kind == Kind::AvgGrad || op.kind == Kind::MaxGrad)
+    regular = std::make_unique<Regular<T>>(pool);
+  const bool squares = (op.kind == Kind::Max || op.kind == Kind::MaxGrad) && is_of_squares(pool);
+  const bool missing = op.kind == Kind::MaxGrad && misses_all(pool);
+  bool fine = true;
   parallel_for(pool.planes, std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size)), [&](int64_t begin, int64_t end) {
-    if (op.kind == Kind::Max || op.kind == Kind::Avg) {
-      Rows<T> rows(pool, loops, op.kind == Kind::Max);
-      for (int64_t p = begin; p < end; ++p) rows.run(a + p * in, to + p * size);
-      return;
+    void* memory = nullptr;
+    if (regular && !squares) {
+      const bool forward = op.kind == Kind::Max || op.kind == Kind::Avg;
+      const int64_t elements = forward ? regular->line_elements() : regular->grad_elements();
+      memory = piece_scratch(size_t(elements) * sizeof(T));
+      if (!memory) {
+        __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
+        return;
+      }
     }
     for (int64_t p = begin; p < end; ++p) {
       switch (op.kind) {
-        case Kind::MaxGrad: max_grad(pool, loops, a + p * size, b + p * in, to + p * in); break;
+        case Kind::Max:
+          if (squares) square(pool, loops, a + p * in, to + p * size);
+          else loops.largest(regular->plane, a + p * in, to + p * size, memory);
+          break;
+        case Kind::Avg: loops.mean(regular->plane, a + p * in, to + p * size, memory); break;
+        case Kind::MaxGrad:
+          if (missing) place_by_place_grad(pool, a + p * size, b + p * in, to + p * in);
+          else if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in);
+          else loops.largest_grad(regular->plane, a + p * size, b + p * in, to + p * in, memory);
+          break;
+        case Kind::AvgGrad: loops.mean_grad(regular->plane, a + p * size, to + p * in, memory); break;
         case Kind::AdaptiveAvg: adaptive_mean(pool, *level->norm(computed), a + p * in, to + p * size); break;
-        case Kind::AvgGrad:
-        case Kind::AdaptiveAvgGrad: mean_grad(pool, a + p * size, to + p * in); break;
+        case Kind::AdaptiveAvgGrad: adaptive_mean_grad(pool, a + p * size, to + p * in); break;
         default: {
           int64_t* places = result.as<int64_t>() + p * size;
           for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
@@ -268,6 +305,7 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
       }
     }
   });
+  if (!fine) return no_memory(op.name);
   result.store();
   return FL_OK;
 }

@@ -46,13 +46,38 @@ struct WinogradLoops {
   bool (*weight_grad)(const void* from, int64_t plane, int64_t n, void* to, int64_t to_plane);
 };
 
+// Regular windows over a plane of rows. What an output row reads: sources[starts[row]] to sources[starts[row + 1]].
+struct PoolSource {
+  int64_t row;  // of the input; of the output for who reads an input row
+  int64_t tap;  // of the window: its number among the window's rows
+};
+struct PoolPlane {
+  int64_t in_rows, in_width, out_rows, out_width;
+  const int64_t* starts;
+  const PoolSource* sources;
+  int64_t kernel, stride, padding, dilation;  // along a row
+  int64_t columns;                            // of one phase of the stride in a row with its padding, and room for a vector
+  const int64_t *phases, *shifts;             // element k of window i is element i + shifts[k] of phase phases[k]
+  const int64_t* reader_starts;               // the other way round: which output rows read an input row
+  const PoolSource* readers;
+  const double* row_counts;                   // a mean's divisor is this times that of the column
+  // In the type of computation (or its integer), for each output column and a vector behind them.
+  const void* column_counts;
+  const void* firsts;  // the first element of the window inside the row
+  int64_t row_memory() const { return stride * columns; }
+  int64_t lead() const { return shifts[kernel - 1]; }  // windows before the first that a phase's elements may belong to
+  int64_t out_row() const { return lead() + columns; }
+};
+
 struct PoolLoops {
-  // to = the larger of both, NaN wins.
-  void (*larger)(const void* a, const void* b, void* to, int64_t n);
-  void (*add)(const void* a, void* to, int64_t n);
-  // even[i] = from[2i], odd[i] = from[2i + 1], n of each.
-  void (*split)(const void* from, void* even, void* odd, int64_t n);
-  // The gradient of a maximum over squares of 2 by 2 that touch: two rows of x, 2n long, one of g, two of dx.
+  // Largest elements (NaN wins) and means; `line` holds row_memory() elements.
+  void (*largest)(const PoolPlane& plane, const void* x, void* y, void* line);
+  void (*mean)(const PoolPlane& plane, const void* x, void* y, void* line);
+  // Their gradients for x. memory: (in_rows + 1) row_memory() + 2 out_rows out_row() elements.
+  void (*largest_grad)(const PoolPlane& plane, const void* g, const void* x, void* dx, void* memory);
+  void (*mean_grad)(const PoolPlane& plane, const void* g, void* dx, void* memory);
+  // The maximum over squares of 2 by 2 that touch and its gradient: two rows of x, 2n long, one of y or g, two of dx.
+  void (*square)(const void* x0, const void* x1, void* y, int64_t n);
   void (*square_grad)(const void* x0, const void* x1, const void* g, void* dx0, void* dx1, int64_t n);
 };
 

@@ -14,30 +14,18 @@ FL_INLINE auto takes_over(V later, V best) {
 }
 
 template <class V>
-void larger(const void* a_bytes, const void* b_bytes, void* to_bytes, int64_t n) {
-  using T = typename Of<V>::Element;
-  const T* a = static_cast<const T*>(a_bytes);
-  const T* b = static_cast<const T*>(b_bytes);
-  T* to = static_cast<T*>(to_bytes);
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) {
-    const V x = load<V>(a + i), y = load<V>(b + i);
-    store<V>(to + i, takes_over<V>(y, x) ? y : x);
-  }
-  if (i == n) return;
-  const int left = int(n - i);
-  const V x = load_part<V>(a + i, left), y = load_part<V>(b + i, left);
-  store_part<V>(to + i, takes_over<V>(y, x) ? y : x, left);
+FL_INLINE V larger(V best, V later) {
+  return takes_over<V>(later, best) ? later : best;
 }
-
+// The first n lanes, n from none to all.
 template <class V>
-void add(const void* a_bytes, void* to_bytes, int64_t n) {
-  using T = typename Of<V>::Element;
-  const T* a = static_cast<const T*>(a_bytes);
-  T* to = static_cast<T*>(to_bytes);
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(to + i, load<V>(to + i) + load<V>(a + i));
-  if (i < n) store_part<V>(to + i, load_part<V>(to + i, int(n - i)) + load_part<V>(a + i, int(n - i)), int(n - i));
+FL_INLINE V some(const typename Of<V>::Element* p, int64_t n) {
+  return n >= kLanes<V> ? load<V>(p) : n > 0 ? load_part<V>(p, int(n)) : V{};
+}
+template <class V>
+FL_INLINE void put(typename Of<V>::Element* p, V v, int64_t n) {
+  if (n >= kLanes<V>) store<V>(p, v);
+  else if (n > 0) store_part<V>(p, v, int(n));
 }
 
 // Lanes 0, 2, 4, ... (first = 0) or 1, 3, 5, ... of two vectors.
@@ -58,33 +46,220 @@ FL_INLINE V woven(V a, V b) {
   return __builtin_shuffle(a, b, lanes);
 }
 
+// ---- rows by the phases of a stride --------------------------------------------------------------------------
+
+// Where element i of a row lies in a row with its padding that is laid out by phases.
+FL_INLINE int64_t place_of(const PoolPlane& p, int64_t i) {
+  const int64_t at = i + p.padding;
+  return at % p.stride * p.columns + at / p.stride;
+}
+// A row to its phases; the padding is left alone.
 template <class V>
-void split(const void* from_bytes, void* even_bytes, void* odd_bytes, int64_t n) {
-  using T = typename Of<V>::Element;
-  const T* from = static_cast<const T*>(from_bytes);
-  T* even = static_cast<T*>(even_bytes);
-  T* odd = static_cast<T*>(odd_bytes);
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) {
-    const V a = load<V>(from + 2 * i), b = load<V>(from + 2 * i + kLanes<V>);
-    store<V>(even + i, every_second<V, 0>(a, b));
-    store<V>(odd + i, every_second<V, 1>(a, b));
+FL_INLINE void split(const PoolPlane& p, const typename Of<V>::Element* from, typename Of<V>::Element* to) {
+  const int64_t n = p.in_width;
+  if (p.stride == 1) {
+    for (int64_t i = 0; i < n; i += kLanes<V>) put<V>(to + p.padding + i, some<V>(from + i, n - i), n - i);
+  } else if (p.stride == 2) {
+    auto* even = to + place_of(p, 0);
+    auto* odd = to + place_of(p, 1);
+    for (int64_t i = 0; 2 * i < n; i += kLanes<V>) {
+      const V a = some<V>(from + 2 * i, n - 2 * i), b = some<V>(from + 2 * i + kLanes<V>, n - 2 * i - kLanes<V>);
+      put<V>(even + i, every_second<V, 0>(a, b), (n + 1) / 2 - i);
+      put<V>(odd + i, every_second<V, 1>(a, b), n / 2 - i);
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[place_of(p, i)] = from[i];
   }
-  if (i == n) return;
-  const int left = int(n - i);
-  T both[2 * kLanes<V>] = {};
-  memcpy(both, from + 2 * i, 2 * size_t(left) * sizeof(T));
-  const V a = load<V>(both), b = load<V>(both + kLanes<V>);
-  store_part<V>(even + i, every_second<V, 0>(a, b), left);
-  store_part<V>(odd + i, every_second<V, 1>(a, b), left);
+}
+// And back.
+template <class V>
+FL_INLINE void weave(const PoolPlane& p, const typename Of<V>::Element* from, typename Of<V>::Element* to) {
+  const int64_t n = p.in_width;
+  if (p.stride == 1) {
+    for (int64_t i = 0; i < n; i += kLanes<V>) put<V>(to + i, some<V>(from + p.padding + i, n - i), n - i);
+  } else if (p.stride == 2) {
+    const auto* even = from + place_of(p, 0);
+    const auto* odd = from + place_of(p, 1);
+    for (int64_t i = 0; 2 * i < n; i += kLanes<V>) {
+      const V a = load<V>(even + i), b = load<V>(odd + i);  // there is room behind a row
+      put<V>(to + 2 * i, woven<V, 0>(a, b), n - 2 * i);
+      put<V>(to + 2 * i + kLanes<V>, woven<V, 1>(a, b), n - 2 * i - kLanes<V>);
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[place_of(p, i)];
+  }
 }
 
-// One vector of maxima: rows x0 and x1, dx0 and dx1 are two vectors long.
+// ---- windows -------------------------------------------------------------------------------------------------
+
+// Rows are combined down the window into a line by phases, then along it.
+template <class V, class Combine, class Finish>
+FL_INLINE void pool(const PoolPlane& p, const typename Of<V>::Element* x, typename Of<V>::Element* y,
+                    typename Of<V>::Element* line, typename Of<V>::Element empty, const Combine& combine,
+                    const Finish& finish) {
+  using T = typename Of<V>::Element;
+  const int64_t n = p.in_width, memory = p.row_memory();
+  T* row = line + memory;
+  for (int64_t i = 0; i < memory; ++i) line[i] = empty;
+  for (int64_t r = 0; r < p.out_rows; ++r, y += p.out_width) {
+    const PoolSource *first = p.sources + p.starts[r], *last = p.sources + p.starts[r + 1];
+    for (int64_t i = 0; i < n; i += kLanes<V>) {
+      V value = splat<V>(empty);
+      if (first < last) value = some<V>(x + first->row * n + i, n - i);
+      for (const PoolSource* source = first + 1; source < last; ++source)
+        value = combine(value, some<V>(x + source->row * n + i, n - i));
+      put<V>(row + i, value, n - i);
+    }
+    split<V>(p, row, line);
+    for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
+      V value = load<V>(line + i);
+      for (int64_t k = 1; k < p.kernel; ++k) value = combine(value, load<V>(line + p.phases[k] * p.columns + p.shifts[k] + i));
+      put<V>(y + i, finish(value, r, i), p.out_width - i);
+    }
+  }
+}
+
+template <class V>
+void largest(const PoolPlane& plane, const void* x, void* y, void* line) {
+  using T = typename Of<V>::Element;
+  pool<V>(plane, static_cast<const T*>(x), static_cast<T*>(y), static_cast<T*>(line), T(-__builtin_inf()),
+          [](V a, V b) __attribute__((always_inline)) { return larger<V>(a, b); },
+          [](V a, int64_t, int64_t) __attribute__((always_inline)) { return a; });
+}
+
+// The divisors of a vector of means.
+template <class V>
+FL_INLINE V divisors(const PoolPlane& p, int64_t row, int64_t column) {
+  using T = typename Of<V>::Element;
+  return splat<V>(T(p.row_counts[row])) * load<V>(static_cast<const T*>(p.column_counts) + column);
+}
+
+template <class V>
+void mean(const PoolPlane& plane, const void* x, void* y, void* line) {
+  using T = typename Of<V>::Element;
+  pool<V>(plane, static_cast<const T*>(x), static_cast<T*>(y), static_cast<T*>(line), T(0),
+          [](V a, V b) __attribute__((always_inline)) { return a + b; },
+          [&](V a, int64_t r, int64_t i) __attribute__((always_inline)) { return a / divisors<V>(plane, r, i); });
+}
+
+// Each element of x gathers what its windows give it: add(sum, where in the rows of windows, tap) adds one of them up.
+template <class V, class Add>
+FL_INLINE void gather(const PoolPlane& p, typename Of<V>::Element* line, typename Of<V>::Element* dx, const Add& add) {
+  struct Giver {
+    int64_t at, tap;
+  };
+  constexpr int kGivers = 32;  // together
+  const int64_t used = (p.padding + p.in_width + p.stride - 1) / p.stride;
+  for (int64_t r = 0; r < p.in_rows; ++r, dx += p.in_width) {
+    for (int64_t phase = 0; phase < p.stride; ++phase) {
+      auto* sums = line + phase * p.columns;
+      Giver givers[kGivers];
+      int count = 0;
+      bool first = true;
+      const auto give = [&]() __attribute__((always_inline)) {
+        for (int64_t i = 0; i < used; i += kLanes<V>) {
+          V sum = first ? V{} : load<V>(sums + i);
+          for (int n = 0; n < count; ++n) sum = add(sum, givers[n].at + i, givers[n].tap);
+          store<V>(sums + i, sum);
+        }
+        first = false;
+        count = 0;
+      };
+      for (int64_t s = p.reader_starts[r]; s < p.reader_starts[r + 1]; ++s)
+        for (int64_t k = 0; k < p.kernel; ++k) {
+          if (p.phases[k] != phase) continue;
+          if (count == kGivers) give();
+          givers[count++] = {p.readers[s].row * p.out_row() + p.lead() - p.shifts[k], p.readers[s].tap * p.kernel + k};
+        }
+      give();
+    }
+    weave<V>(p, line, dx);
+  }
+}
+
+template <class V>
+void largest_grad(const PoolPlane& p, const void* g_bytes, const void* x_bytes, void* dx_bytes, void* memory) {
+  using T = typename Of<V>::Element;
+  using Int = typename Of<V>::Int;
+  using Index = typename Of<Int>::Element;
+  const T* g = static_cast<const T*>(g_bytes);
+  const T* x = static_cast<const T*>(x_bytes);
+  const int64_t row = p.row_memory(), all = p.in_rows * row, out_row = p.out_row();
+  T* line = static_cast<T*>(memory);
+  T *values = line + row, *shares = values + all;
+  Index* places = reinterpret_cast<Index*>(shares + p.out_rows * out_row);
+  for (int64_t i = 0; i < all; ++i) values[i] = T(-__builtin_inf());
+  for (int64_t r = 0; r < p.in_rows; ++r) split<V>(p, x + r * p.in_width, values + r * row);
+  for (int64_t i = 0; i < p.out_rows * out_row; ++i) {
+    shares[i] = 0;
+    places[i] = 0;
+  }
+  for (int64_t r = 0; r < p.out_rows; ++r, g += p.out_width) {
+    const PoolSource *first = p.sources + p.starts[r], *last = p.sources + p.starts[r + 1];
+    for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
+      V best = splat<V>(T(-__builtin_inf()));
+      // Which element of the window: in the first row that there is, the first one inside the row.
+      Int place = load<Int>(static_cast<const Index*>(p.firsts) + i);
+      for (const PoolSource* source = first; source < last; ++source)
+        for (int64_t k = 0; k < p.kernel; ++k) {
+          const V value = load<V>(values + source->row * row + p.phases[k] * p.columns + p.shifts[k] + i);
+          const Int taken = takes_over<V>(value, best);
+          best = taken ? value : best;
+          place = taken ? splat<Int>(Index(source->tap * p.kernel + k)) : place;
+        }
+      const int64_t at = r * out_row + p.lead() + i, n = p.out_width - i;
+      put<V>(shares + at, some<V>(g + i, n), n);
+      store<Int>(places + at, place);
+    }
+  }
+  gather<V>(p, line, static_cast<T*>(dx_bytes), [&](V sum, int64_t at, int64_t tap) __attribute__((always_inline)) {
+    const Int here = load<Int>(places + at) == splat<Int>(Index(tap));
+    const V share = load<V>(shares + at), zero{};
+    return sum + (here ? share : zero);
+  });
+}
+
+template <class V>
+void mean_grad(const PoolPlane& p, const void* g_bytes, void* dx_bytes, void* memory) {
+  using T = typename Of<V>::Element;
+  const T* g = static_cast<const T*>(g_bytes);
+  const int64_t out_row = p.out_row();
+  T* line = static_cast<T*>(memory);
+  T* shares = line + p.row_memory();
+  for (int64_t i = 0; i < p.out_rows * out_row; ++i) shares[i] = 0;
+  for (int64_t r = 0; r < p.out_rows; ++r, g += p.out_width)
+    for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
+      const int64_t n = p.out_width - i;
+      put<V>(shares + r * out_row + p.lead() + i, some<V>(g + i, n) / divisors<V>(p, r, i), n);
+    }
+  gather<V>(p, line, static_cast<T*>(dx_bytes), [&](V sum, int64_t at, int64_t) __attribute__((always_inline)) {
+    return sum + load<V>(shares + at);
+  });
+}
+
+// ---- squares that touch --------------------------------------------------------------------------------------
+
+template <class V>
+void square(const void* x0_bytes, const void* x1_bytes, void* y_bytes, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* x0 = static_cast<const T*>(x0_bytes);
+  const T* x1 = static_cast<const T*>(x1_bytes);
+  T* y = static_cast<T*>(y_bytes);
+  for (int64_t i = 0; i < n; i += kLanes<V>) {
+    const int64_t left = 2 * (n - i), more = left - kLanes<V>;
+    const V a = larger<V>(some<V>(x0 + 2 * i, left), some<V>(x1 + 2 * i, left));
+    const V b = larger<V>(some<V>(x0 + 2 * i + kLanes<V>, more), some<V>(x1 + 2 * i + kLanes<V>, more));
+    put<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), n - i);
+  }
+}
+
+// One vector of maxima: of rows x0 and x1, dx0 and dx1 `n` elements are there, up to two vectors.
 template <class V>
 FL_INLINE void square_grad_vector(const typename Of<V>::Element* x0, const typename Of<V>::Element* x1, V g,
-                                  typename Of<V>::Element* dx0, typename Of<V>::Element* dx1) {
+                                  typename Of<V>::Element* dx0, typename Of<V>::Element* dx1, int64_t n) {
   using Int = typename Of<V>::Int;
-  const V a = load<V>(x0), b = load<V>(x0 + kLanes<V>), c = load<V>(x1), d = load<V>(x1 + kLanes<V>);
+  constexpr int kHalf = kLanes<V>;
+  const V a = some<V>(x0, n), b = some<V>(x0 + kHalf, n - kHalf), c = some<V>(x1, n), d = some<V>(x1 + kHalf, n - kHalf);
   const V second = every_second<V, 1>(a, b), third = every_second<V, 0>(c, d), fourth = every_second<V, 1>(c, d);
   V best = every_second<V, 0>(a, b);
   const Int by_second = takes_over<V>(second, best);
@@ -97,10 +272,10 @@ FL_INLINE void square_grad_vector(const typename Of<V>::Element* x0, const typen
   const V g3 = by_third & ~by_fourth ? g : zero;
   const V g2 = by_second & ~by_third & ~by_fourth ? g : zero;
   const V g1 = by_second | by_third | by_fourth ? zero : g;
-  store<V>(dx0, woven<V, 0>(g1, g2));
-  store<V>(dx0 + kLanes<V>, woven<V, 1>(g1, g2));
-  store<V>(dx1, woven<V, 0>(g3, g4));
-  store<V>(dx1 + kLanes<V>, woven<V, 1>(g3, g4));
+  put<V>(dx0, woven<V, 0>(g1, g2), n);
+  put<V>(dx0 + kHalf, woven<V, 1>(g1, g2), n - kHalf);
+  put<V>(dx1, woven<V, 0>(g3, g4), n);
+  put<V>(dx1 + kHalf, woven<V, 1>(g3, g4), n - kHalf);
 }
 
 template <class V>
@@ -114,20 +289,13 @@ void square_grad(const void* x0_bytes, const void* x1_bytes, const void* g_bytes
   T* dx1 = static_cast<T*>(dx1_bytes);
   int64_t i = 0;
   for (; i + kLanes<V> <= n; i += kLanes<V>)
-    square_grad_vector<V>(x0 + 2 * i, x1 + 2 * i, load<V>(g + i), dx0 + 2 * i, dx1 + 2 * i);
-  if (i == n) return;
-  // What is left, in vectors of its own: a branch for each element would guess wrong half of the time.
-  const int left = int(n - i);
-  T rows[2][2 * kLanes<V>] = {}, grads[2][2 * kLanes<V>];
-  memcpy(rows[0], x0 + 2 * i, 2 * size_t(left) * sizeof(T));
-  memcpy(rows[1], x1 + 2 * i, 2 * size_t(left) * sizeof(T));
-  square_grad_vector<V>(rows[0], rows[1], load_part<V>(g + i, left), grads[0], grads[1]);
-  memcpy(dx0 + 2 * i, grads[0], 2 * size_t(left) * sizeof(T));
-  memcpy(dx1 + 2 * i, grads[1], 2 * size_t(left) * sizeof(T));
+    square_grad_vector<V>(x0 + 2 * i, x1 + 2 * i, load<V>(g + i), dx0 + 2 * i, dx1 + 2 * i, 2 * kLanes<V>);
+  if (i < n)
+    square_grad_vector<V>(x0 + 2 * i, x1 + 2 * i, load_part<V>(g + i, int(n - i)), dx0 + 2 * i, dx1 + 2 * i, 2 * (n - i));
 }
 
 template <class V>
-constexpr PoolLoops kLoops{larger<V>, add<V>, split<V>, square_grad<V>};
+constexpr PoolLoops kLoops{largest<V>, mean<V>, largest_grad<V>, mean_grad<V>, square<V>, square_grad<V>};
 
 }  // namespace
 

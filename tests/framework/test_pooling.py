@@ -1,0 +1,68 @@
+"""Pools of any windows give the reference's values and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau.nn import functional
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def run(device: str, pool: Any, x: Any, g: Any) -> list[Any]:
+    """The result and, given what flows back into it, the gradient."""
+    given_x = fl.asarray(x).to(device).requires_grad_()
+    y = pool(given_x)
+    y.backward(fl.asarray(np.resize(g, y.shape).astype(x.dtype)).to(device))
+    assert given_x.grad is not None
+    return [t.detach().to("cpu").numpy() for t in (y, given_x.grad)]
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> tuple[Any, tuple[int, ...]]:
+    axes = draw(st.integers(1, 3))
+    kernel, stride, dilation = (draw(st.integers(1, most)) for most in (4, 4, 2))
+    padding, maximum = draw(st.integers(0, kernel // 2)), draw(st.booleans())
+    reach = (kernel - 1) * (dilation if maximum else 1) + 1
+    shape = tuple(draw(st.integers(max(1, reach - 2 * padding), 70 if axes < 3 else 9)) for _ in range(axes))
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
+    if maximum:
+        options["dilation"] = dilation
+    else:
+        options["count_include_pad"] = draw(st.booleans())
+    function = getattr(functional, f"{'max' if maximum else 'avg'}_pool{axes}d")
+    return lambda x: function(x, kernel, **options), (draw(st.integers(1, 2)), draw(st.integers(1, 3)), *shape)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@settings(max_examples=80, deadline=None)
+@given(pool=pools(), seed=st.integers(0, 99))
+def test_any_windows_give_the_references_values(pool: tuple[Any, tuple[int, ...]], seed: int, dtype: Any) -> None:
+    work, shape = pool
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-3, 4, shape).astype(dtype)  # with equals
+    g = rng.standard_normal(1000)
+    for actual, expected in zip(run("cpu", work, x, g), run("reference", work, x, g), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=32 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("work", [
+    lambda x: functional.max_pool2d(x, 2),
+    lambda x: functional.max_pool2d(x, 3, 2, 1),
+    lambda x: functional.max_pool2d(x, (2, 3), (2, 1)),
+])  # fmt: skip
+def test_the_gradient_of_a_maximum_goes_to_the_first_of_equals_and_the_last_nan(work: Any) -> None:
+    rng = np.random.default_rng(0)
+    for x in (
+        np.zeros((1, 2, 37, 41)),
+        np.full((1, 2, 9, 40), -np.inf),
+        rng.choice([0.0, 1.0, np.nan], (1, 2, 20, 39)),
+    ):
+        x = x.astype(np.float32)
+        for actual, expected in zip(
+            run("cpu", work, x, np.ones(1)), run("reference", work, x, np.ones(1)), strict=True
+        ):
+            np.testing.assert_array_equal(actual, expected)
