@@ -282,6 +282,44 @@ def _attention_grad(x: list[Array], attrs: Attrs) -> list[Array]:
     return [ds @ keys, summed(np.swapaxes(ds, -1, -2) @ query, key), summed(np.swapaxes(p, -1, -2) @ g, value)]
 
 
+def _sigmoid(x: Array) -> Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+def _lstm(inputs: list[Array], attrs: Attrs) -> list[Array]:
+    x, weight, h, c = inputs
+    units = h.shape[-1]
+    y, cells, gates = np.zeros((*x.shape[:2], units)), np.zeros((*x.shape[:2], units)), np.zeros(x.shape)
+    for t in reversed(range(len(x))) if attrs[0] else range(len(x)):
+        sums = x[t] + h @ weight.T
+        gates[t] = _sigmoid(sums)
+        gates[t][:, 2 * units : 3 * units] = np.tanh(sums[:, 2 * units : 3 * units])
+        i, f, g, o = np.split(gates[t], 4, axis=1)
+        c = f * c + i * g
+        h = o * np.tanh(c)
+        y[t], cells[t] = h, c
+    return [y, cells, gates]
+
+
+def _lstm_grad(inputs: list[Array], attrs: Attrs) -> list[Array]:
+    dy, gates, cells, first, weight = inputs[:5]
+    dc_given = inputs[5] if len(inputs) > 5 else np.zeros(dy.shape)
+    dgates = inputs[6] if len(inputs) > 6 else np.zeros(gates.shape)
+    dx, dh, carried = np.zeros(gates.shape), np.zeros(first.shape), np.zeros(first.shape)
+    order = list(reversed(range(len(dy)))) if attrs[0] else list(range(len(dy)))
+    for step in reversed(range(len(order))):
+        t = order[step]
+        i, f, g, o = np.split(gates[t], 4, axis=1)
+        before = cells[order[step - 1]] if step else first
+        bent = np.tanh(cells[t])
+        dh = dh + dy[t]
+        dc = carried + dc_given[t] + dh * o * (1 - bent**2)
+        each = np.concatenate([dc * g, dc * before, dc * i, dh * bent], axis=1) + dgates[t]
+        dx[t] = each * np.concatenate([i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)], axis=1)
+        dh, carried = dx[t] @ weight, dc * f
+    return [dx, dh, carried]
+
+
 NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "convolution": convolution,
     "convolution_input_grad": convolution_input_grad,
@@ -305,6 +343,8 @@ NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "batch_norm": _batch_norm,
     "batch_norm_grad": _batch_norm_grad,
     "embedding": lambda x, attrs: x[0][x[1]],
+    "lstm": _lstm,
+    "lstm_grad": _lstm_grad,
     "attention": _attention,
     "attention_grad": _attention_grad,
 }

@@ -6,11 +6,14 @@ import math
 from typing import Any, Literal
 
 import flambeau as fl
+from flambeau import _core
 from flambeau.nn import functional, init
 from flambeau.nn.cells import gru_step, lstm_step, rnn_step
 from flambeau.nn.module import Module
 from flambeau.nn.parameter import Parameter
 from flambeau.nn.utils.rnn import PackedSequence
+
+_lstm = _core.ops["lstm"]
 
 States = tuple[fl.Tensor, ...]  # one (n, hidden) for each kind of state: output, and for LSTM the cell
 
@@ -71,6 +74,10 @@ class _Recurrent(Module):
     def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
+    def _whole(self, data: fl.Tensor, steps: int, states: States, name: str) -> tuple[fl.Tensor, States]:
+        """All steps of sequences of one length at once, where there is an op for it."""
+        raise NotImplementedError(f"{type(self).__name__} goes step by step")
+
     def _suffixes(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
 
@@ -124,6 +131,8 @@ class _Recurrent(Module):
         """One layer in one direction: data (sum of counts, features) -> outputs, and each sequence's last state."""
         weight, bias = getattr(self, f"weight_hh_{name}"), getattr(self, f"bias_hh_{name}", None)
         projection = getattr(self, f"weight_hr_{name}", None)
+        if projection is None and counts[0] == counts[-1] and type(self)._whole is not _Recurrent._whole:
+            return self._whole(data, len(counts), states, name)
         product = functional.linear(data, getattr(self, f"weight_ih_{name}"), getattr(self, f"bias_ih_{name}", None))
         inputs = split(product, counts)
         backwards = name.endswith("_reverse")
@@ -252,6 +261,16 @@ class LSTM(_Recurrent):
 
     def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
         return lstm_step(x + recurrent, states[1])
+
+    def _whole(self, data: fl.Tensor, steps: int, states: States, name: str) -> tuple[fl.Tensor, States]:
+        bias = getattr(self, f"bias_ih_{name}", None)
+        bias = None if bias is None else bias + getattr(self, f"bias_hh_{name}")
+        product = functional.linear(data, getattr(self, f"weight_ih_{name}"), bias)
+        backwards = name.endswith("_reverse")
+        y, c, _ = _lstm(fl.reshape(product, (steps, -1, 4 * self.hidden_size)), getattr(self, f"weight_hh_{name}"),
+                        *states, backwards)
+        last = 0 if backwards else -1
+        return fl.reshape(y, (-1, self.hidden_size)), (y[last], c[last])
 
     def __call__(
         self, input: fl.Tensor | PackedSequence, hx: tuple[fl.Tensor, fl.Tensor] | None = None

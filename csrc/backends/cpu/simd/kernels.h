@@ -72,6 +72,7 @@ struct WinogradLoops;
 struct PoolLoops;
 struct NormLoops;
 struct AttentionLoops;
+struct LstmLoops;
 
 struct SgdParameters {
   double lr, momentum, dampening, weight_decay;
@@ -128,6 +129,7 @@ struct Kernels {
   StepLoop (*adaptive_step)(const char* op, Type type);
   const PairGemm* (*pair_gemm)();
   const AttentionLoops* (*attention)(Type type);
+  const LstmLoops* (*lstm)(Type type);
 };
 
 }  // namespace flambeau::cpu

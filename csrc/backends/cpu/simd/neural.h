@@ -119,6 +119,28 @@ struct AttentionLoops {
   void (*scale_rows)(void* x, int64_t rows, const void* factors);
 };
 
+// One step of one sequence: neighbouring units of a long short-term memory. Gates stand in the order input, forget,
+// cell, output, `units` elements apart; `product` is readable up to whole vectors.
+struct LstmCell {
+  int64_t units, product_gate;  // elements from gate to gate: of x and gates; of product
+  const void *x, *product;      // the input's and the state's share of the four sums
+  const void* c_before;
+  void *gates, *c, *y;
+};
+// The gradient: product and dy are those of the output, carried (replaced by what goes on to the step before) and dc
+// those of the cell, dgates those of the gates; dy, dc and dgates may be null.
+struct LstmCellGrad {
+  int64_t units;
+  const void *product, *dy, *dc, *dgates, *gates, *c, *c_before;
+  void *carried, *dx;
+};
+struct LstmLoops {
+  int columns;  // of a panel of weights: whole vectors
+  BlockProduct product;
+  void (*cell)(const LstmCell& cell, int64_t n);
+  void (*cell_grad)(const LstmCellGrad& cell, int64_t n);
+};
+
 }  // namespace flambeau::cpu
 
 #endif

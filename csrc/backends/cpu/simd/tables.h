@@ -35,6 +35,7 @@ const NormLoops* norm(Type type);
 StepLoop adaptive_step(const char* op, Type type);
 const PairGemm* pair_gemm();
 const AttentionLoops* attention(Type type);
+const LstmLoops* lstm(Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
 
