@@ -108,6 +108,8 @@ py::dict to_python(const OpRow& row) {
   d["has_batching"] = row.pointwise || row.batching != nullptr || row.decompose != nullptr;
   d["differentiable"] = (row.vjp != nullptr || row.decompose != nullptr) && row.differentiable != 0;
   d["differentiable_inputs"] = row.differentiable;
+  d["saves_inputs"] = row.saves_inputs;
+  d["saves_outputs"] = row.saves_outputs;
   d["autocast"] = autocast_name(row.autocast);
   py::dict ulp;
   for (int i = 0; i < kDTypeCount; ++i) ulp[py::str(name_of(static_cast<DType>(i)))] = row.ulp[static_cast<size_t>(i)];

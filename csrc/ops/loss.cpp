@@ -68,6 +68,58 @@ Tensor row_losses(const Tensor& log_probabilities, const Targets& targets, doubl
 
 Tensor count_kept(const Targets& targets, DType dtype) { return sum(cast(targets.kept, dtype), {0}, false); }
 
+// Several losses at once are one of all their rows, taken apart again.
+struct Rows {
+  Rows(Inputs inputs, std::span<const bool> batched, size_t logits) {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (batched[i]) size = inputs[i].size(0);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      Dims shape = inputs[i].shape();
+      if (!batched[i]) shape.insert(0, size);
+      all.push_back(batched[i] ? inputs[i] : broadcast_to(expand_dims(inputs[i], {0}), shape));
+    }
+    examples = all[logits].size(1);
+    classes = all[logits].size(2);
+  }
+  Tensor flat(size_t i) const {
+    const Dims rows = {size * examples};
+    return reshape(all[i], all[i].ndim() == 3 ? Dims{size * examples, classes} : rows);
+  }
+  // How many targets of each loss count.
+  Tensor counts(const Tensor& target, Attrs attrs, DType dtype) const {
+    const Tensor kept = not_equal(target, scalar(attrs[1].as_int(), target.dtype(), target.device()));
+    return sum(cast(kept, dtype), {1}, false);
+  }
+
+  std::vector<Tensor> all;
+  int64_t size = 0;
+  int64_t examples = 0;
+  int64_t classes = 0;
+};
+
+void batch_loss(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> out) {
+  const Rows rows(inputs, batched, 0);
+  const Attr each[] = {int64_t{kNone}, attrs[1], attrs[2]};
+  const Tensor flat[] = {rows.flat(0), rows.flat(1)};
+  apply(row, flat, each, out);
+  Tensor losses = reshape(out[0], {rows.size, rows.examples});
+  if (attrs[0].as_int() != kNone) losses = sum(losses, {1}, false);
+  if (attrs[0].as_int() == kMean) losses = divide(losses, rows.counts(rows.all[1], attrs, losses.dtype()));
+  out[0] = losses;
+  out[1] = reshape(out[1], {rows.size, rows.examples, rows.classes});
+}
+
+void batch_loss_grad(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> out) {
+  const Rows rows(inputs, batched, 1);
+  const Attr each[] = {int64_t{kNone}, attrs[1], attrs[2]};
+  Tensor g = rows.all[0];
+  if (attrs[0].as_int() == kMean) g = divide(g, rows.counts(rows.all[2], attrs, g.dtype()));
+  if (attrs[0].as_int() != kNone) g = broadcast_to(expand_dims(g, {1}), {rows.size, rows.examples});
+  const Tensor flat[] = {reshape(g, {rows.size * rows.examples}), rows.flat(1), rows.flat(2)};
+  apply(row, flat, each, out);
+  out[0] = reshape(out[0], {rows.size, rows.examples, rows.classes});
+}
+
 struct Case {
   Dims shape;
   int64_t reduction;
@@ -123,7 +175,7 @@ const OpRow& kCrossEntropy = register_op({
       }
       b.give(0, grad);
     },
-    .batching = batch_one_by_one,
+    .batching = batch_loss,
     .differentiable = 0b01,
     .saves_inputs = 0b10,
     .saves_outputs = 0b10,
@@ -174,7 +226,7 @@ Tensor wanted(const Targets& targets, const Tensor& like, double smoothing) {
       Tensor kept = expand_dims(targets.kept, {1});
       out[0] = where(kept, multiply(difference, scale), constant(0, difference));
     },
-    .batching = batch_one_by_one,
+    .batching = batch_loss_grad,
     .differentiable = 0b011,
     .ulp = ulps(8, 16, 16),
     .ulp_at = UlpAt::Largest,

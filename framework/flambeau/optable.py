@@ -74,6 +74,8 @@ class Row:
     has_batching: bool
     differentiable: bool
     differentiable_inputs: int
+    saves_inputs: int
+    saves_outputs: int
     autocast: Literal["keep", "lower", "float32"]
     ulp: dict[str, float]
     ulp_at: Literal["result", "largest"]

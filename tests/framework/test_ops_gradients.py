@@ -116,3 +116,46 @@ def test_batches_of_matrices_have_gradients_of_their_own_shapes(a: tuple[int, ..
     x, y = (fl.tensor(random.normal(size=shape), requires_grad=True) for shape in (a, b))
     fl.matmul(x, y).sum().backward()
     assert (x.grad.shape, y.grad.shape) == (a, b)
+
+
+# A running product of complex numbers has no derivative here. LAPACK's factors jump where a column becomes real.
+WITHOUT = ("cumulative_prod", "qr")
+COMPLEX = [row for row in DIFFERENTIABLE if "complex128" in dtypes_of(row) and row.name not in WITHOUT]
+
+
+def wide_outputs(case: Case) -> Callable[..., list[fl.Tensor]]:
+    def function(*inputs: fl.Tensor) -> list[fl.Tensor]:
+        return [out for out in run(case, inputs) if str(out.dtype) in ("float64", "complex128")]
+
+    return function
+
+
+@pytest.mark.parametrize("row", COMPLEX, ids=lambda row: row.name)
+def test_gradients_of_complex_functions_agree_with_differences(row: Row) -> None:
+    """In both directions of each element; the gradients of gradients too."""
+    for case in cases(row, "complex128", ("plain",)):
+        size = sum(x.size for x in arrays(case))
+        if size <= 40:
+            gradcheck(wide_outputs(case), tensors(case, "cpu"), rtol=1e-5, atol=1e-6)
+        if size <= 16:
+            gradgradcheck(wide_outputs(case), tensors(case, "cpu"), rtol=1e-5, atol=1e-6)
+
+
+def test_a_wrong_complex_gradient_is_found() -> None:
+    """The convention matters: the conjugate's gradient passed off as the function's."""
+    z = fl.tensor([1.0 + 2.0j, 0.5 - 1.0j], dtype="complex128")
+    gradcheck(lambda z: z * z, [z])
+
+    class Wrong(fl.Function):
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(z)
+            return z * z
+
+        @staticmethod
+        def backward(ctx, gradient):
+            (z,) = ctx.saved_tensors
+            return gradient * z * 2
+
+    with pytest.raises(AssertionError, match="gradient of input 0"):
+        gradcheck(Wrong.apply, [z])

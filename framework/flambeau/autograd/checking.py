@@ -1,4 +1,4 @@
-"""gradcheck and gradgradcheck: derivatives against central differences."""
+"""gradcheck and gradgradcheck: derivatives against central differences, of real and complex functions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ def gradcheck(
 ) -> None:
     """Raise AssertionError unless the gradients of `function` agree with central differences.
 
-    `function` takes the inputs and gives a tensor or several; every float64 input is checked, others are passed on.
+    `function` takes the inputs and gives a tensor or several; every float64 and complex128 input is checked, others
+    are passed on. The gradient of a complex input is that by its real part plus i times that by its imaginary part, as
+    in PyTorch: the direction in which a real loss grows fastest.
     Each input is varied element by element, so keep them small. An element agrees if it is within atol + rtol times
     the numeric value. The outputs are weighted by random numbers from `seed` and summed up first.
 
     Raises: AssertionError with the input, the worst element's index, its analytic and its numeric gradient; TypeError
-    if no input is float64 (float32 has too few digits for differences).
+    if no input is float64 or complex128 (float32 has too few digits for differences).
 
     >>> import flambeau as fl
     >>> fl.gradcheck(lambda x: x * x, [fl.tensor([1.0, -2.0], dtype=fl.float64)])
@@ -38,19 +40,20 @@ def gradcheck(
     Traceback (most recent call last):
     AssertionError: gradient of input 0 (2,): 2 of 2 differ; the worst at index (1,): analytic -1.5... and...
     """
-    if not any(_is_float64(x) for x in inputs):
+    if not any(_is_wide(x) for x in inputs):
         given = ", ".join(str(x.dtype) for x in inputs)
         raise TypeError(
-            f"gradcheck: inputs are {given or 'missing'} and one at least must be float64; use x.astype(fl.float64)"
+            f"gradcheck: inputs are {given or 'missing'} and one at least must be float64 or complex128; use "
+            "x.astype(fl.float64)"
         )
     random = np.random.default_rng(seed)
     start = [x.detach() for x in inputs]
     weights = [_weights(out, random) for out in _several(function(*start))]
     gradients = _gradients(function, start, weights)
     for i, (x, gradient) in enumerate(zip(start, gradients, strict=True)):
-        if not _is_float64(x):
+        if not _is_wide(x):
             continue
-        found = np.zeros(x.shape) if gradient is None else _numpy(gradient)
+        found = np.zeros_like(_numpy(x)) if gradient is None else _numpy(gradient)
         expected = _differences(function, start, i, weights, step)
         _compare(found, expected, rtol, atol, f"gradient of input {i} {tuple(x.shape)}")
 
@@ -78,13 +81,13 @@ def gradgradcheck(
     def first(*arguments: Tensor) -> list[Tensor]:
         values, given = arguments[: len(start)], iter(arguments[len(start) :])
         outputs = _several(function(*values))
-        chosen = [next(given) if _is_float64(out) else None for out in outputs]
+        chosen = [next(given) if _is_wide(out) else None for out in outputs]
         found = _gradients_of(outputs, chosen, [x for x in values if x.requires_grad], create_graph=True)
         return [gradient for gradient in found if gradient is not None]
 
     def entry(*arguments: Tensor) -> list[Tensor]:
         # A first derivative needs inputs that require a gradient, even where the check only wants values.
-        live = [x if x.requires_grad or not _is_float64(x) else _leaf(x) for x in arguments]
+        live = [x if x.requires_grad or not _is_wide(x) else _leaf(x) for x in arguments]
         return first(*live)
 
     gradcheck(entry, [*start, *weights], step=step, rtol=rtol, atol=atol, seed=seed)
@@ -108,15 +111,18 @@ def _several(outputs: Tensor | Sequence[Tensor]) -> list[Tensor]:
     return [outputs] if isinstance(outputs, Tensor) else list(outputs)
 
 
-def _is_float64(x: Tensor) -> bool:
-    return str(x.dtype) == "float64"
+def _is_wide(x: Tensor) -> bool:
+    return str(x.dtype) in ("float64", "complex128")
 
 
 def _weights(out: Tensor, random: np.random.Generator) -> Tensor | None:
     """Random weights of an output's elements, so that one sum stands for all of them."""
-    if not _is_float64(out):
+    if not _is_wide(out):
         return None
-    return _core.tensor(np.asarray(random.uniform(0.5, 1.5, out.shape)), device=str(out.device))
+    drawn = random.uniform(0.5, 1.5, out.shape)
+    if out.dtype.is_complex:
+        drawn = drawn + 1j * random.uniform(0.5, 1.5, out.shape)
+    return _core.tensor(np.asarray(drawn), device=str(out.device))
 
 
 def _leaf(x: Tensor) -> Tensor:
@@ -128,7 +134,7 @@ def _leaf(x: Tensor) -> Tensor:
 def _gradients(
     function: Function, inputs: Sequence[Tensor], weights: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    leaves = [_leaf(x) if _is_float64(x) else x for x in inputs]
+    leaves = [_leaf(x) if _is_wide(x) else x for x in inputs]
     wanted = [x for x in leaves if x.requires_grad]
     found = iter(_gradients_of(_several(function(*leaves)), weights, wanted, create_graph=False))
     return [next(found) if x.requires_grad else None for x in leaves]
@@ -152,20 +158,22 @@ def _differences(
     function: Function, inputs: Sequence[Tensor], i: int, weights: Sequence[Tensor | None], step: float
 ) -> Array:
     base = _numpy(inputs[i])
-    result = np.zeros(base.shape)
+    result = np.zeros_like(base)
 
     def weighted(values: Array) -> float:
         moved = [*inputs[:i], _core.tensor(values, device=str(inputs[i].device)), *inputs[i + 1 :]]
         outputs = _several(function(*moved))
         return sum(
-            float((_numpy(out) * _numpy(w)).sum()) for out, w in zip(outputs, weights, strict=True) if w is not None
+            float((_numpy(out) * _numpy(w).conj()).real.sum())
+            for out, w in zip(outputs, weights, strict=True) if w is not None
         )
 
     for place in np.ndindex(base.shape):
-        above, below = base.copy(), base.copy()
-        above[place] += step
-        below[place] -= step
-        result[place] = (weighted(above) - weighted(below)) / (2 * step)
+        for direction in (1, 1j) if base.dtype.kind == "c" else (1,):
+            above, below = base.copy(), base.copy()
+            above[place] += direction * step
+            below[place] -= direction * step
+            result[place] += direction * (weighted(above) - weighted(below)) / (2 * step)
     return result
 
 
