@@ -103,7 +103,8 @@ def floor(x: Tensor) -> Tensor:
     """The largest whole number that is not above x."""
 
 def floor_divide(a: Operand, b: Operand) -> Tensor:
-    """The largest whole number not above a / b; an integer divided by 0 gives 0."""
+    """The largest whole number not above a / b; an integer divided by 0 gives 0, and where one of two floats is
+    infinite it is a / b."""
 
 def greater(a: Operand, b: Operand) -> Tensor:
     """Whether a is above b, element by element."""
@@ -361,7 +362,8 @@ class TableMethods:
         """The largest whole number that is not above x."""
 
     def floor_divide(self, b: Operand) -> Tensor:
-        """The largest whole number not above a / b; an integer divided by 0 gives 0."""
+        """The largest whole number not above a / b; an integer divided by 0 gives 0, and where one of two floats is
+        infinite it is a / b."""
 
     def greater(self, b: Operand) -> Tensor:
         """Whether a is above b, element by element."""
