@@ -1,5 +1,6 @@
 // reduce.cpp: sums, extremes, their positions and truth over some axes.
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "core/launch.h"
@@ -145,6 +146,46 @@ const OpRow& kMean = register_op({
     .ulp_at = UlpAt::Largest,
     .ulp_note = "the sum's roundings over its size, and one division",
     .samples = reduce_samples(true),
+});
+
+Tensor mean_kept(const Tensor& x, Attrs attrs) { return apply(kMean, {x}, {attrs[0].ints(), true}); }
+double degrees_of_freedom(const Tensor& x, Attrs attrs) {
+  return static_cast<double>(group_size(x, attrs[0].ints())) - attrs[2].as_float();
+}
+
+[[maybe_unused]] const OpRow& kVar = register_op({
+    .name = "var",
+    .summary = "The variance: squared distances from the mean, summed and divided by (count - correction); NaN where "
+               "that is not positive.",
+    .attrs = {kAxes, kKeepdims, {.name = "correction", .kind = FL_ATTR_FLOAT, .fallback = 0.0}},
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_dtype(row, inputs[0], kFloats, "a variance needs real floats: cast it, for example to float32");
+      out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
+    },
+    .normalize = normalize,
+    .arrange = arrange,
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      Tensor total = sum(square(subtract(inputs[0], mean_kept(inputs[0], attrs))), attrs[0].ints(), attrs[1].as_bool());
+      const double divisor = degrees_of_freedom(inputs[0], attrs);
+      out[0] = divisor > 0 ? divide(total, divisor) : multiply(total, std::numeric_limits<double>::quiet_NaN());
+    },
+    .vjp = [](const Backward& b) {
+      const Tensor& x = b.input(0);
+      const double divisor = degrees_of_freedom(x, b.attrs);
+      // Of nothing there is no gradient to scale.
+      const double nan = std::numeric_limits<double>::quiet_NaN();
+      const double scale = x.count() == 0 ? 0 : divisor > 0 ? 2 / divisor : nan;
+      Tensor away = subtract(x, mean_kept(x, b.attrs));
+      b.give(0, multiply(away, spread(multiply(b.grad(), scale), x, b.attrs)));
+    },
+    .batching = batch_axes,
+    .saves_inputs = 1,
+    .ulp = ulps(4, 16, 16, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "distances from a rounded mean; their squares are summed in float64",
+    .samples = reduce_samples(true, {0.0}),
 });
 
 void infer_extreme(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out, DType dtype) {

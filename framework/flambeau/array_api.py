@@ -155,12 +155,8 @@ def var(
     """The variance: squared distances from the mean, summed and divided by (count - correction)."""
     if not isdtype(x.dtype, "real floating"):
         raise _core.DTypeError(f"var: x is {x.dtype}; cast with x.astype(fl.float32)")
-    axes = () if axis is None else (axis,) if isinstance(axis, int) else axis
-    count = x.size if axis is None else math.prod(x.shape[_axis("var", a, x.ndim)] for a in axes)
-    away = x - _op["mean"](x, axis, True)
-    total = _op["sum"](away * away, axis, keepdims)
-    divisor = count - correction
-    return total / divisor if divisor > 0 else total * float("nan")
+    axes = (axis,) if isinstance(axis, int) else axis
+    return _core.apply("var", [x], [axes, keepdims, correction])
 
 
 def std(

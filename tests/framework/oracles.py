@@ -70,6 +70,12 @@ def _sum(x: list[Array], attrs: Attrs) -> Any:
     return np.sum(x[0], axis=attrs[0], keepdims=attrs[1], dtype=dtype)
 
 
+def _var(x: list[Array], attrs: Attrs) -> Any:
+    count = np.prod([x[0].shape[axis] for axis in attrs[0]]) - attrs[2]
+    away = x[0] - np.sum(x[0], axis=attrs[0], keepdims=True) / (count + attrs[2])
+    return np.sum(away * away, axis=attrs[0], keepdims=attrs[1]) / count
+
+
 def _position(function: Callable[..., Any]) -> Oracle:
     def oracle(x: list[Array], attrs: Attrs) -> Any:
         if len(attrs[0]) == 1:
@@ -515,6 +521,7 @@ NUMPY: dict[str, Oracle] = {
     "to_device": lambda x, attrs: x[0],
     "sum": _sum,
     "mean": _mean,
+    "var": _var,
     "max": _reduce(np.max),
     "min": _reduce(np.min),
     "any": _reduce(np.any),
@@ -601,6 +608,14 @@ def _torch_over(name: str) -> TorchOracle:
     return lambda x, axes, keepdims: getattr(_torch(), name)(x, dim=axes, keepdim=keepdims) if axes else x
 
 
+def _torch_var(x: Any, axes: Attrs, keepdims: bool, correction: float) -> Any:
+    if not axes:
+        return x * 0
+    if not x.numel():  # PyTorch warns of nothing to divide by
+        return x.sum(dim=axes, keepdim=keepdims) * float("nan")
+    return _torch().var(x, dim=axes, keepdim=keepdims, correction=correction)
+
+
 def _torch_position(name: str) -> TorchOracle:
     def oracle(x: Any, axes: Attrs, keepdims: bool) -> Any:
         return getattr(_torch(), name)(x, dim=axes[0] if len(axes) == 1 else None, keepdim=keepdims)
@@ -645,6 +660,7 @@ TORCH: dict[str, str | TorchOracle] = {
     "copy": lambda x: x.clone(),
     "sum": _torch_sum,
     "mean": _torch_over("mean"),
+    "var": _torch_var,
     "max": _torch_over("amax"),
     "min": _torch_over("amin"),
     "argmax": _torch_position("argmax"),

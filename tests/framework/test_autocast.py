@@ -27,7 +27,7 @@ KEEP = {
     "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "irfft", "join_indices",
     "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "put",
     "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "sum", "take", "take_along_axis", "to_device",
-    "topk", "uniform",
+    "topk", "uniform", "var",
 }  # fmt: skip
 
 

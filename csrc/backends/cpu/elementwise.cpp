@@ -215,9 +215,11 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   op.inputs = int(types.size()) - 1;
   if (op.inputs < 1 || op.inputs > kMaxInputs) return nullptr;
   const bool selects = std::strcmp(name, "where") == 0;
-  const bool stays = selects || std::strcmp(name, "nextafter") == 0;  // not computed in a wider type
   const int first = selects ? 1 : 0;  // where's condition is its own type
   const Type type = types[first];
+  // Not computed in a wider type.
+  const bool small = is_integer(type) && size_of(type) < 4;
+  const bool stays = selects || std::strcmp(name, "nextafter") == 0 || (small && level->pointwise(name, type, false));
   for (int i = first; i < op.inputs; ++i)
     if (types[i] != type) return nullptr;
   if (selects && (op.inputs != 3 || types[0] != Type::Bool)) return nullptr;

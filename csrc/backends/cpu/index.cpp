@@ -67,6 +67,14 @@ struct Around {
   }
 };
 
+// Single elements along the last axis, `step` elements apart.
+template <class T>
+void take_singles(const char* from, int64_t step, const int64_t* index, int64_t count, char* to) {
+  const T* x = reinterpret_cast<const T*>(from);
+  T* out = reinterpret_cast<T*>(to);
+  for (int64_t i = 0; i < count; ++i) out[i] = x[index[i] * step];
+}
+
 fl_status run_take(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Indexing& op = state_of<Indexing>(self);
   const fl_tensor &x = call->inputs[0], &indices = call->inputs[1];
@@ -81,10 +89,15 @@ fl_status run_take(const fl_kernel* self, fl_stream, const fl_call* call) {
   for (int d = 0; d < axis; ++d) outer.push(x.shape[d], {x.strides[d]});
   for (int d = axis + 1; d < x.ndim; ++d) inner.push(x.shape[d], {x.strides[d]});
   char* to = data_of(call->outputs[0]);
+  const auto singles = element == 1   ? take_singles<uint8_t>
+                       : element == 2 ? take_singles<uint16_t>
+                       : element == 4 ? take_singles<uint32_t>
+                       : element == 8 ? take_singles<uint64_t>
+                                      : take_singles<Sixteen>;
   const bool whole = inner.ndim == 0 || (inner.ndim == 1 && inner.strides[0][0] == 1);
   parallel_for(size.before * count, std::max<int64_t>(1, kGrain / size.after), [&](int64_t begin, int64_t end) {
     int64_t known = -1, offset = 0;
-    for (int64_t i = begin; i < end; ++i) {
+    for (int64_t i = begin; i < end;) {
       if (i / count != known) {
         int64_t rest = known = i / count;
         offset = 0;
@@ -93,10 +106,17 @@ fl_status run_take(const fl_kernel* self, fl_stream, const fl_call* call) {
           rest /= outer.shape[d];
         }
       }
+      if (size.after == 1) {
+        const int64_t part = std::min(end - i, count - i % count);
+        singles(data_of(x) + offset * element, x.strides[axis], index + i % count, part, to + i * element);
+        i += part;
+        continue;
+      }
       char* from = data_of(x) + (offset + index[i % count] * x.strides[axis]) * element;
       char* target = to + i * size.after * element;
       if (whole) std::memcpy(target, from, size_t(size.after * element));
       else gather({from, element, inner.ndim, inner.shape, inner.strides[0]}, 0, size.after, target);
+      ++i;
     }
   });
   return FL_OK;

@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kPiece = 32 * 1024;  // elements reduced by one thread at a time
 constexpr int64_t kColumnChunk = 1024;
 constexpr int64_t kSmallColumns = 16;
+constexpr int64_t kShortRow = 16;
 
 struct Stage {
   Type stored;
@@ -126,8 +127,30 @@ struct Group {
     return data + offset * size_of(stage.stored);
   }
 
+  // Rows of a few elements, one behind the other: a block of them is turned, so that vectors go over the rows.
+  void reduce_short_rows(char* out) const {
+    constexpr int64_t kTogether = 128;
+    const int64_t size = size_of(op.partial), element = size_of(stage.stored), wide = size_of(stage.computed);
+    parallel_for(outer_count, std::max(kTogether, kPiece / length / kTogether * kTogether), [&](int64_t begin, int64_t end) {
+      alignas(64) char block[kTogether * kShortRow * kLargestElement], turned[kTogether * kShortRow * kLargestElement];
+      for (int64_t i = begin; i < end; i += kTogether) {
+        const int64_t n = std::min(kTogether, end - i);
+        const char* from = data + i * length * element;
+        if (stage.widen) {
+          const void* rows[] = {from};
+          stage.widen(rows, block, n * length);
+          from = block;
+        }
+        level->transpose(from, length, turned, n, n, length, wide);
+        stage.column(turned, length, n, n, out + i * size);
+      }
+    });
+  }
+
   void reduce_rows(char* out) const {
     const int64_t size = size_of(op.partial), element = size_of(stage.stored);
+    if (length <= kShortRow && outer == 1 && strides[0] == length && stride == 1 && outer_count >= 64)
+      return reduce_short_rows(out);
     const int64_t pieces = length > 2 * kPiece && outer_count < 32 ? divide_up(length, kPiece) : 1;
     char* partial = out;
     if (pieces > 1) partial = static_cast<char*>(host->scratch(size_t(outer_count * pieces * size)));
@@ -388,8 +411,24 @@ fl_status run_search(const fl_kernel* self, fl_stream, const fl_call* call) {
     });
     data = copy;
   }
-  const int64_t step = length * size_of(compute_type(op.stored));
+  const int64_t wide = size_of(compute_type(op.stored)), step = length * wide;
   int64_t* to = reinterpret_cast<int64_t*>(data_of(out));
+  const int64_t pieces = divide_up(length, kPiece);
+  if (n < 32 && pieces > 1) {  // the places of the pieces' winners, and the winner of those
+    int64_t* places = static_cast<int64_t*>(host->scratch(size_t(n * pieces) * sizeof(int64_t)));
+    char* values = static_cast<char*>(host->scratch(size_t(n * pieces * wide)));
+    if (!places || !values) return fail(FL_OUT_OF_MEMORY, "%s: no memory for partial results", op.name);
+    parallel_for(n * pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t from = i % pieces * kPiece;
+        const char* row = data + i / pieces * step;
+        places[i] = from + op.search(row + from * wide, std::min(kPiece, length - from));
+        std::memcpy(values + i * wide, row + places[i] * wide, size_t(wide));
+      }
+    });
+    for (int64_t i = 0; i < n; ++i) to[i] = places[i * pieces + op.search(values + i * pieces * wide, pieces)];
+    return FL_OK;
+  }
   parallel_for(n, std::max<int64_t>(1, kPiece / length), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) to[i] = op.search(data + i * step, length);
   });

@@ -1,7 +1,7 @@
 // scan.cpp: running sums and products, and the linear recurrence s[i] = b[i] + a[i] s[i - 1].
 //
 // float32 runs in double, integers wrap. A long line is cut into blocks of a fixed size: first every block's total,
-// then the blocks themselves, four at a time, for one running sum alone waits for its own additions.
+// then the blocks themselves, eight at a time, for one running sum alone waits for its own additions; so are short lines.
 #include <algorithm>
 #include <complex>
 #include <cstring>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kGrain = 16 * 1024;
 constexpr int64_t kBlockSize = 8 * 1024;
-constexpr int64_t kTogether = 4;
+constexpr int64_t kTogether = 8;
 constexpr int64_t kColumns = 256;
 
 enum class Scan { Sum, Product, Recurrence };
@@ -56,6 +56,18 @@ struct Shape {
   }
 };
 
+// kTogether lines of `size` elements, one behind the other in memory, each from where `start` says.
+template <Scan scan, class T>
+void lines_together(const T* x, T* out, int64_t size, const Running<T>* start) {
+  Running<T> running[kTogether];
+  std::copy(start, start + kTogether, running);
+  for (int64_t i = 0; i < size; ++i)
+    for (int64_t k = 0; k < kTogether; ++k) {
+      running[k] = joined<scan>(running[k], Running<T>(x[k * size + i]));
+      out[k * size + i] = T(running[k]);
+    }
+}
+
 template <Scan scan, class T>
 void long_line(const T* x, T* out, int64_t size, Running<T>* totals) {
   using R = Running<T>;
@@ -67,7 +79,10 @@ void long_line(const T* x, T* out, int64_t size, Running<T>* totals) {
       const int64_t n = std::min(kBlockSize, size - b * kBlockSize);
       R parts[8];
       std::fill(parts, parts + 8, none);
-      for (int64_t i = 0; i < n; ++i) parts[i % 8] = joined<scan>(parts[i % 8], R(from[i]));
+      int64_t i = 0;
+      for (; i + 8 <= n; i += 8)
+        for (int64_t k = 0; k < 8; ++k) parts[k] = joined<scan>(parts[k], R(from[i + k]));
+      for (; i < n; ++i) parts[i % 8] = joined<scan>(parts[i % 8], R(from[i]));
       totals[b] = none;
       for (R part : parts) totals[b] = joined<scan>(totals[b], part);
     }
@@ -82,14 +97,8 @@ void long_line(const T* x, T* out, int64_t size, Running<T>* totals) {
     for (int64_t group = begin; group < end; ++group) {
       const int64_t first = group * kTogether;
       if (first + kTogether < blocks) {
-        R running[kTogether];
-        for (int64_t k = 0; k < kTogether; ++k) running[k] = totals[first + k];
         const int64_t at = first * kBlockSize;
-        for (int64_t i = 0; i < kBlockSize; ++i)
-          for (int64_t k = 0; k < kTogether; ++k) {
-            running[k] = joined<scan>(running[k], R(x[at + k * kBlockSize + i]));
-            out[at + k * kBlockSize + i] = T(running[k]);
-          }
+        lines_together<scan, T>(x + at, out + at, kBlockSize, totals + first);
         continue;
       }
       R running = totals[first];
@@ -111,6 +120,28 @@ bool scan_all(const char* a_bytes, const char* x_bytes, char* out_bytes, const S
       R* totals = static_cast<R*>(host->scratch(size_t(divide_up(size, kBlockSize)) * sizeof(R)));
       if (!totals) return false;
       long_line<scan, T>(x, out, size, totals);
+      return true;
+    }
+  }
+  if constexpr (scan != Scan::Recurrence) {
+    if (shape.after == 1 && shape.before >= kTogether) {
+      R start[kTogether];
+      std::fill(start, start + kTogether, none);
+      const int64_t groups = divide_up(shape.before, kTogether);
+      parallel_for(groups, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, size * kTogether)), [&](int64_t begin, int64_t end) {
+        for (int64_t group = begin; group < end; ++group) {
+          const int64_t first = group * kTogether * size;
+          if ((group + 1) * kTogether <= shape.before) {
+            lines_together<scan, T>(x + first, out + first, size, start);
+            continue;
+          }
+          R running = none;
+          for (int64_t i = first; i < shape.before * size; ++i) {
+            running = joined<scan>(i % size ? running : none, R(x[i]));
+            out[i] = T(running);
+          }
+        }
+      });
       return true;
     }
   }

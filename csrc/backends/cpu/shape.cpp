@@ -178,6 +178,17 @@ Walk<1> walk_of(const fl_tensor& tensor) {
   return walk;
 }
 
+// Rows of a few elements, `step` elements from one to the next in the output.
+template <class T>
+void spread_rows(const char* from, int64_t rows, int64_t row, char* to, int64_t step) {
+  const T* x = reinterpret_cast<const T*>(from);
+  T* out = reinterpret_cast<T*>(to);
+  if (row == 1)
+    for (int64_t r = 0; r < rows; ++r) out[r * step] = x[r];
+  else
+    for (int64_t r = 0; r < rows; ++r) gather_row(x + r * row, 1, row, out + r * step);
+}
+
 fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
   const fl_tensor& out = call->outputs[0];
   if (count_of(out) == 0) return FL_OK;
@@ -194,6 +205,18 @@ fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
     if (n) {
       const Strided from = strided(input, walk);
       char* to = data_of(out) + before * from.element;
+      if (row < kShort && row < out_row && walk.ndim == 1 && walk.strides[0][0] == 1) {
+        const auto spread = from.element == 1   ? spread_rows<uint8_t>
+                            : from.element == 2 ? spread_rows<uint16_t>
+                            : from.element == 4 ? spread_rows<uint32_t>
+                            : from.element == 8 ? spread_rows<uint64_t>
+                                                : spread_rows<Sixteen>;
+        parallel_for(n / row, std::max<int64_t>(1, kGrain / row), [&](int64_t begin, int64_t end) {
+          spread(from.data + begin * row * from.element, end - begin, row, to + begin * out_row * from.element, out_row);
+        });
+        before += row;
+        continue;
+      }
       parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
         for (int64_t at = begin; at < end;) {
           const int64_t part = std::min(end - at, row - at % row);
@@ -291,6 +314,13 @@ const fl_kernel* resolve_full(const char*, std::span<const Type> types) {
   return types.size() == 1 ? keep_kernel(run_full, types[0]) : nullptr;
 }
 
+// start + i step for [begin, end)
+template <class T, class Number>
+void write_range(Number start, Number step, int64_t begin, int64_t end, char* to) {
+  T* out = reinterpret_cast<T*>(to);
+  for (int64_t i = begin; i < end; ++i) out[i] = T(start + Number(i) * step);
+}
+
 fl_status run_arange(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Type type = state_of<Type>(self);
   const double start = call->attrs[0].value.f, step = call->attrs[1].value.f;
@@ -298,6 +328,10 @@ fl_status run_arange(const fl_kernel* self, fl_stream, const fl_call* call) {
   char* to = data_of(call->outputs[0]);
   const bool whole = is_integer(type);
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    if (type == Type::Float32) return write_range<float>(start, step, begin, end, to);
+    if (type == Type::Float64) return write_range<double>(start, step, begin, end, to);
+    if (type == Type::Int64) return write_range<int64_t>(int64_t(start), int64_t(step), begin, end, to);
+    if (type == Type::Int32) return write_range<int32_t>(int64_t(start), int64_t(step), begin, end, to);
     for (int64_t i = begin; i < end; ++i)
       write_value(type, start + double(i) * step, whole ? int64_t(start) + i * int64_t(step) : 0, to + i * element);
   });

@@ -296,25 +296,63 @@ fl_status run_searchsorted(const fl_kernel* self, fl_stream, const fl_call* call
 
 // ---- nonzero ----
 
+constexpr int64_t kTruths = 1024;
+
+// A byte of 0 or 1 for each of n elements: whether it is not 0. `mask` leaves out the sign of a float, so that -0 is zero.
 template <class U>
-struct NotZero {
-  const U* x;
-  U mask;  // without the sign of a float, so that -0 is zero
-  bool at(int64_t i) const { return (x[i] & mask) != 0; }
-};
+void truths(const U* x, U mask, int64_t n, uint8_t* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = U(x[i] & mask) != 0;
+}
+int64_t count_truths(const uint8_t* truth, int64_t n) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; i += 128) {
+    uint8_t part = 0;  // no more than 128
+    for (int64_t j = i; j < std::min(n, i + 128); ++j) part = uint8_t(part + truth[j]);
+    count += part;
+  }
+  return count;
+}
+// The places of the ones from `first` on to `to`, which has room for 8 more than there are; gives how many.
+int64_t places_of(const uint8_t* truth, int64_t n, int64_t first, int64_t* to) {
+  int64_t found = 0, i = 0;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, truth + i, 8);
+    if (eight == 0) continue;
+    for (int64_t j = 0; j < 8; ++j) {  // written without a branch
+      to[found] = first + i + j;
+      found += truth[i + j];
+    }
+  }
+  for (; i < n; ++i) {
+    to[found] = first + i;
+    found += truth[i];
+  }
+  return found;
+}
 
 template <class U>
-fl_status write_places(Type type, const char* x, int64_t n, int64_t count, int64_t* to) {
-  const NotZero<U> test{reinterpret_cast<const U*>(x), is_floating(type) ? U(~Keys<U>::kSign) : U(~U(0))};
+fl_status write_places(Type type, const char* bytes, int64_t n, int64_t count, int64_t* to) {
+  const U* x = reinterpret_cast<const U*>(bytes);
+  const U mask = is_floating(type) ? U(~Keys<U>::kSign) : U(~U(0));
   constexpr int64_t kChunk = 64 * 1024;
   const int64_t chunks = divide_up(n, kChunk);
   int64_t* before = static_cast<int64_t*>(host->scratch(size_t(chunks + 1) * sizeof(int64_t)));
   if (!before) return fail(FL_OUT_OF_MEMORY, "nonzero: no memory");
   before[0] = 0;
+  const auto for_blocks = [&](int64_t chunk, auto&& visit) {
+    alignas(64) uint8_t truth[kTruths];
+    const int64_t stop = std::min(n, (chunk + 1) * kChunk);
+    for (int64_t i = chunk * kChunk; i < stop; i += kTruths) {
+      const int64_t part = std::min(kTruths, stop - i);
+      truths<U>(x + i, mask, part, truth);
+      visit(i, part, truth);
+    }
+  };
   parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       int64_t found = 0;
-      for (int64_t i = c * kChunk; i < std::min(n, (c + 1) * kChunk); ++i) found += test.at(i);
+      for_blocks(c, [&](int64_t, int64_t part, const uint8_t* truth) { found += count_truths(truth, part); });
       before[c + 1] = found;
     }
   });
@@ -322,21 +360,15 @@ fl_status write_places(Type type, const char* x, int64_t n, int64_t count, int64
   if (before[chunks] < count)
     return fail(FL_BAD_VALUE, "nonzero: count is %" PRId64 ", but only %" PRId64 " elements are not 0", count, before[chunks]);
   parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    constexpr int64_t kBuffer = 1024;
-    int64_t places[kBuffer];
+    int64_t places[kTruths + 8];
     for (int64_t c = begin; c < end; ++c) {
       int64_t next = before[c];
-      const int64_t stop = std::min(n, (c + 1) * kChunk);
-      for (int64_t i = c * kChunk; i < stop && next < count; i += kBuffer) {
-        int64_t found = 0;  // written without a branch, then copied as far as there is room
-        for (int64_t j = i; j < std::min(stop, i + kBuffer); ++j) {
-          places[found] = j;
-          found += test.at(j);
-        }
-        found = std::min(found, count - next);
-        std::memcpy(to + next, places, size_t(found) * sizeof(int64_t));
+      for_blocks(c, [&](int64_t first, int64_t part, const uint8_t* truth) {
+        // Copied as far as there is room.
+        const int64_t found = std::min(places_of(truth, part, first, places), std::max<int64_t>(0, count - next));
+        if (found) std::memcpy(to + next, places, size_t(found) * sizeof(int64_t));
         next += found;
-      }
+      });
     }
   });
   return FL_OK;

@@ -561,6 +561,21 @@ Loop integer(const char* op) {
   return arithmetic<T>(op);
 }
 
+// Integers of 8 and 16 bits in their own size: the low bits are those of the wider result.
+template <class T>
+Loop small_integer(const char* op) {
+  if (same(op, "add")) return binary<Add, T>;
+  if (same(op, "subtract")) return binary<Subtract, T>;
+  if (same(op, "multiply")) return binary<Multiply, T>;
+  if (same(op, "maximum")) return binary<Maximum, T>;
+  if (same(op, "minimum")) return binary<Minimum, T>;
+  if (same(op, "bitwise_and")) return binary<BitwiseAnd, T>;
+  if (same(op, "bitwise_or")) return binary<BitwiseOr, T>;
+  if (same(op, "bitwise_xor")) return binary<BitwiseXor, T>;
+  if (same(op, "bitwise_invert")) return unary<BitwiseInvert, T>;
+  return comparison<T>(op);
+}
+
 Loop truth(const char* op) {
   if (same(op, "logical_not") || same(op, "bitwise_invert")) return unary<IsZero, uint8_t>;
   if (same(op, "logical_and") || same(op, "bitwise_and")) return binary<LogicalAnd, uint8_t>;
@@ -593,6 +608,10 @@ Loop pointwise(const char* op, Type type, bool alternative) {
   }
   switch (type) {
     case Type::Bool: return truth(op);
+    case Type::Int8: return small_integer<int8_t>(op);
+    case Type::UInt8: return small_integer<uint8_t>(op);
+    case Type::Int16: return small_integer<int16_t>(op);
+    case Type::UInt16: return small_integer<uint16_t>(op);
     case Type::Int32: return integer<int32_t>(op);
     case Type::Int64: return integer<int64_t>(op);
     case Type::Float32: return floating<F32>(op, alternative);

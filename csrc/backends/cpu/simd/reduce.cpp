@@ -103,6 +103,25 @@ void extreme_row(const void* x, int64_t n, void* result) {
   using T = typename Of<V>::Element;
   *static_cast<T*>(result) = extreme<Order, V>(static_cast<const T*>(x), n);
 }
+// The first of n elements that is `wanted` (NaN: the first NaN); there is one.
+template <class V>
+int64_t first_place(const typename Of<V>::Element* x, int64_t n, typename Of<V>::Element wanted) {
+  using Int = typename Of<V>::Int;
+  const bool nan = wanted != wanted;
+  const V v = splat<V>(wanted);
+  int64_t i = 0;
+  for (; i + 4 * kLanes<V> <= n; i += 4 * kLanes<V>) {
+    Int found = {};
+    for (int j = 0; j < 4; ++j) {
+      const V each = load<V>(x + i + j * kLanes<V>);
+      found |= nan ? each != each : each == v;
+    }
+    Int none = {};
+    if (memcmp(&found, &none, sizeof found) != 0) break;
+  }
+  while (nan ? x[i] == x[i] : x[i] != wanted) ++i;
+  return i;
+}
 // Finds the block that holds the extreme first, then the place in that block.
 template <class Order, class V>
 int64_t search_row(const void* row, int64_t n) {
@@ -119,12 +138,7 @@ int64_t search_row(const void* row, int64_t n) {
       if (value != value) break;
     }
   }
-  if (best != best) {
-    while (x[place] == x[place]) ++place;
-  } else {
-    while (x[place] != best) ++place;
-  }
-  return place;
+  return place + first_place<V>(x + place, n - place, best);
 }
 
 template <bool kAll>

@@ -1,0 +1,77 @@
+// variance.cpp: the variance of rows. Each row is read twice while it is in the cache, for the mean and for the squared
+// distances; a long row is cut into pieces of a fixed size that are put together in order.
+#include <algorithm>
+#include <cmath>
+
+#include "dense.h"
+#include "simd/neural.h"
+
+namespace flambeau::cpu {
+namespace {
+
+constexpr int64_t kPiece = 32 * 1024;  // elements
+
+struct Spread {
+  double count = 0, mean = 0, squares = 0;  // squared distances from the mean, added up
+
+  // Chan, Golub and LeVeque: Updating formulae and a pairwise algorithm for computing sample variances (1979).
+  Spread with(const Spread& other) const {
+    const double all = count + other.count, away = other.mean - mean;
+    return {all, mean + away * other.count / all, squares + other.squares + away * away * count * other.count / all};
+  }
+};
+
+Spread spread_of(const NormLoops& loops, const char* x, int64_t n) {
+  const double mean = loops.sum(x, n) / double(n);
+  return {double(n), mean, loops.squares(x, mean, n)};
+}
+
+fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Type>(self), computed = compute_type(type);
+  const fl_tensor &x = call->inputs[0], &out = call->outputs[0];
+  const fl_attr& axes = call->attrs[0];
+  const int64_t rows = count_of(out), total = count_of(x);
+  if (rows == 0) return FL_OK;
+  const Result result(out, type);
+  // The reduced axes last.
+  int64_t shape[kMaxDims], strides[kMaxDims];
+  int count = 0;
+  for (const bool reduced : {false, true})
+    for (int d = 0; d < x.ndim; ++d)
+      if ((std::find(axes.value.ints, axes.value.ints + axes.count, d) != axes.value.ints + axes.count) == reduced) {
+        shape[count] = x.shape[d];
+        strides[count++] = x.strides[d];
+      }
+  fl_tensor moved = x;
+  moved.shape = shape;
+  moved.strides = strides;
+  const int64_t n = total / rows, element = size_of(computed);
+  const double divisor = double(n) - call->attrs[2].value.f;
+  const char* data = total ? dense(moved, type) : "";
+  const int64_t pieces = n > 2 * kPiece ? divide_up(n, kPiece) : 1, piece = pieces > 1 ? kPiece : std::max<int64_t>(1, n);
+  Spread* parts = static_cast<Spread*>(host->scratch(size_t(rows * pieces) * sizeof(Spread)));
+  if (!result.data() || !data || !parts) return no_memory("var");
+  const NormLoops& loops = *level->norm(computed);
+  parallel_for(rows * pieces, std::max<int64_t>(1, kPiece / piece), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t from = i % pieces * piece;
+      parts[i] = n ? spread_of(loops, data + (i / pieces * n + from) * element, std::min(piece, n - from)) : Spread();
+    }
+  });
+  for (int64_t row = 0; row < rows; ++row) {
+    Spread all = parts[row * pieces];
+    for (int64_t i = 1; i < pieces; ++i) all = all.with(parts[row * pieces + i]);
+    const double variance = divisor > 0 ? all.squares / divisor : double(NAN);
+    if (computed == Type::Float64) result.as<double>()[row] = variance;
+    else result.as<float>()[row] = float(variance);
+  }
+  result.store();
+  return FL_OK;
+}
+
+const Registration kVariance({"var"}, [](const char*, std::span<const Type> types) -> const fl_kernel* {
+  return types.size() == 2 && all_one_float(types) ? keep_kernel(run, types[0]) : nullptr;
+});
+
+}  // namespace
+}  // namespace flambeau::cpu
