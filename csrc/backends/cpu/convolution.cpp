@@ -75,14 +75,6 @@ Geometry geometry_of(const fl_call* call, const fl_tensor& x, const fl_tensor& y
 
 // ---- the copy with zeros around ----------------------------------------------------------------------------
 
-// Planes of (depth, height, phases of a row, columns of a phase).
-struct Padded {
-  Sizes size;  // with the zeros
-  int64_t phases = 1, columns;  // of a row
-  int64_t row() const { return phases * columns; }
-  int64_t plane() const { return size[0] * size[1] * row(); }
-};
-
 template <class T>
 T* copy_padded(const T* x, int64_t planes, const Sizes& size, const Sizes& before,
                const Padded& padded) {
@@ -191,6 +183,16 @@ int64_t column_offset(const Geometry& g, const Padded& padded, int64_t k) {
   return padded.phases == 1 ? at : at % padded.phases * padded.columns + at / padded.phases;
 }
 
+// Positions of the output; kernel elements where they lie in rows by phases, or in plain rows.
+void set_forward_axes(const Geometry& g, const Padded& padded, bool by_phases, Correlation& c) {
+  for (size_t axis = 0; axis < 3; ++axis) {
+    c.axes[axis] = {g.y[axis], g.stride[axis], 0, 1, {}};
+    c.source[axis] = padded.size[axis];
+    for (int64_t k = 0; k < g.kernel[axis]; ++k)
+      c.axes[axis].taps.push_back({k, by_phases && axis == 2 ? column_offset(g, padded, k) : k * g.dilation[axis]});
+  }
+}
+
 template <class T>
 bool run_forward(const Geometry& g, const ConvolutionLoops& loops, const T* x, const T* weight, const T* bias, T* out) {
   Correlation c = forward_product(g);
@@ -204,22 +206,21 @@ bool run_forward(const Geometry& g, const ConvolutionLoops& loops, const T* x, c
     const Outcome outcome = multiply_winograd(c, loops, winograd, x, g.x, g.before, false, weight, bias, out);
     if (outcome != Outcome::NotFinite) return outcome == Outcome::Done;
   }
-  const bool few = c.rows < kFewRows;
-  const Padded padded = padded_input(g);
+  Padded padded = padded_input(g);
+  for (size_t axis = 0; axis < 3; ++axis) c.axes[axis].count = g.y[axis];
+  const bool by_lines = c.rows < kFewRows, few = !by_lines && few_positions(c);
+  set_forward_axes(g, padded, by_lines || few, c);
+  if (by_lines || few) {
+    const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded);
+    if (!copy) return false;
+    return few ? multiply_few(c, padded, loops, copy, weight, bias, out) : multiply_lines(c, padded, loops, copy, weight, bias, out);
+  }
   Sizes every{1, 1, 1};
   for (size_t axis = 0; axis < 3; ++axis) {
-    c.axes[axis] = {g.y[axis], g.stride[axis], 0, 1, {}};
-    c.source[axis] = padded.size[axis];
-    for (int64_t k = 0; k < g.kernel[axis]; ++k)
-      c.axes[axis].taps.push_back({k, few && axis == 2 ? column_offset(g, padded, k) : k * g.dilation[axis]});
-    if (few || g.kernel[axis] > 1) continue;
+    if (g.kernel[axis] > 1) continue;
     c.axes[axis].source_step = 1;  // what no one reads is not copied
     c.source[axis] = g.y[axis];
     every[axis] = g.stride[axis];
-  }
-  if (few) {
-    const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded);
-    return copy && multiply_lines(c, padded, loops, copy, weight, bias, out);
   }
   const T* copy = copy_last(x, g.batch, g.in, g.x, g.before, c.source, every);
   return copy && multiply_last(c, loops, copy, weight, bias, out);
@@ -274,17 +275,20 @@ bool run_input_grad(const Geometry& g, const ConvolutionLoops& loops, const T* g
   if (g.out == 0) return true;
   padded.columns = padded.size[2];
   c.source = padded.size;
-  const bool few = c.rows < kFewRows;
-  const T* copy = few ? copy_padded(grad, g.batch * g.out, g.y, before, padded)
-                      : copy_last(grad, g.batch, g.out, g.y, before, padded.size, {1, 1, 1});
+  for (size_t axis = 0; axis < 3; ++axis) c.axes[axis].count = divide_up(g.x[axis], g.stride[axis]);
+  const bool by_lines = c.rows < kFewRows, few = !by_lines && few_positions(c);
+  const T* copy = by_lines || few ? copy_padded(grad, g.batch * g.out, g.y, before, padded)
+                                  : copy_last(grad, g.batch, g.out, g.y, before, padded.size, {1, 1, 1});
   if (!copy) return false;
+  const T* none = nullptr;
   for (const Axis& d : phases[0])
     for (const Axis& h : phases[1])
       for (const Axis& w : phases[2]) {
         c.axes = {d, h, w};
-        const T* none = nullptr;
-        if (few ? !multiply_lines(c, padded, loops, copy, weight, none, out) : !multiply_last(c, loops, copy, weight, none, out))
-          return false;
+        const bool fine = by_lines ? multiply_lines(c, padded, loops, copy, weight, none, out)
+                          : few    ? multiply_few(c, padded, loops, copy, weight, none, out)
+                                   : multiply_last(c, loops, copy, weight, none, out);
+        if (!fine) return false;
       }
   return true;
 }
@@ -304,12 +308,16 @@ bool run_weight_grad(const Geometry& g, const ConvolutionLoops& loops, const T* 
     const Outcome outcome = weight_grad_winograd(g, loops, winograd, grad, x, out);
     if (outcome != Outcome::NotFinite) return outcome == Outcome::Done;
   }
-  if (channels * 4 > loops.lanes) return weight_grad_last(g, loops, grad, x, out);
-
-  // Few channels: dot products along rows.
+  const bool by_lines = channels * 4 <= loops.lanes;
   const Padded padded = padded_input(g);
+  Correlation c = forward_product(g);
+  set_forward_axes(g, padded, true, c);
+  const bool few = !by_lines && few_positions(c);
+  if (!by_lines && !few) return weight_grad_last(g, loops, grad, x, out);
   const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded);
   if (!copy) return false;
+  if (few) return weight_grad_few(c, padded, loops, copy, grad, out);
+  // Few channels: dot products along rows.
   std::vector<int64_t> offsets;
   for (int64_t c = 0; c < g.in_group(); ++c)
     for (int64_t d = 0; d < g.kernel[0]; ++d)

@@ -1,5 +1,6 @@
-// convolution.h: what the three ways of computing a convolution share: line by line for few channels (convolution.cpp),
-// tiles over images with channels last (convolution_last.cpp), Winograd's for 3 by 3 (convolution_winograd.cpp).
+// convolution.h: what the ways of computing a convolution share: line by line for few channels (convolution.cpp), tiles
+// over images with channels last (convolution_last.cpp), over windows of few positions (convolution_few.cpp), Winograd's
+// for 3 by 3 (convolution_winograd.cpp).
 #ifndef FLAMBEAU_CPU_CONVOLUTION_H
 #define FLAMBEAU_CPU_CONVOLUTION_H
 
@@ -47,6 +48,24 @@ struct Correlation {
   int64_t positions() const { return axes[0].count * axes[1].count * axes[2].count; }
 };
 
+// Planes of (depth, height, phases of a row, columns of a phase), with zeros around.
+struct Padded {
+  Sizes size;  // with the zeros
+  int64_t phases = 1, columns;  // of a row
+  int64_t row() const { return phases * columns; }
+  int64_t plane() const { return size[0] * size[1] * row(); }
+};
+
+// Pieces of the runs for elements [begin, end) of their sum.
+inline void cut_runs(const std::vector<Run>& runs, int64_t begin, int64_t end, std::vector<Run>& pieces) {
+  int64_t at = 0;
+  for (const Run& run : runs) {
+    const int64_t from = std::max(begin, at), to = std::min(end, at + run.length);
+    if (from < to) pieces.push_back({run.start + from - at, to - from});
+    at += run.length;
+  }
+}
+
 // Sizes, strides of the weight and nothing of the axes.
 Correlation forward_product(const Geometry& g);     // rows are output channels
 Correlation input_grad_product(const Geometry& g);  // rows are input channels, the kernel is not turned yet
@@ -86,6 +105,15 @@ template <class T>
 bool multiply_last(const Correlation& c, const ConvolutionLoops& loops, const T* copy, const T* weight, const T* bias, T* out);
 template <class T>
 bool weight_grad_last(const Geometry& g, const ConvolutionLoops& loops, const T* grad, const T* x, T* out);
+
+// Whether the weight is so much of a product that it should be read where it lies. c's taps and the copy are laid out by
+// the stride's phases.
+bool few_positions(const Correlation& c);
+template <class T>
+bool multiply_few(const Correlation& c, const Padded& padded, const ConvolutionLoops& loops, const T* copy, const T* weight,
+                  const T* bias, T* out);
+template <class T>
+bool weight_grad_few(const Correlation& c, const Padded& padded, const ConvolutionLoops& loops, const T* copy, const T* grad, T* out);
 
 // Whether Winograd's way is open and worth it.
 bool winograd_fits(const Geometry& g, const Sizes& target, int64_t lanes);

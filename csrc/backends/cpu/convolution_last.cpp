@@ -19,16 +19,6 @@ constexpr int64_t kTasks = 16;             // wanted at least
 constexpr int64_t kTaskWork = 1 << 20;     // products that make a task of their own
 constexpr int64_t kPositions = 192;        // positions of a gradient that stay in the first cache
 
-// Pieces of the runs for elements [begin, end) of their sum.
-void cut_runs(const std::vector<Run>& runs, int64_t begin, int64_t end, std::vector<Run>& pieces) {
-  int64_t at = 0;
-  for (const Run& run : runs) {
-    const int64_t from = std::max(begin, at), to = std::min(end, at + run.length);
-    if (from < to) pieces.push_back({run.start + from - at, to - from});
-    at += run.length;
-  }
-}
-
 template <class T>
 class Product {
  public:

@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kPoints = 16;            // elements of a transformed square
 constexpr int64_t kKernel = 9;
 constexpr int64_t kLeastChannels = 16;     // fewer than these and the transforms cost more than they save
-constexpr int64_t kLeastTiles = 48;        // the transformed weight is 16/9 of the weight: it must be used often
+constexpr int64_t kLeastTiles = 24;        // the transformed weight is 16/9 of the weight: it must be used often
 constexpr int64_t kInputs = 96 * kBlock;   // transformed elements of a task, which stay in the second cache
 constexpr int64_t kPanels = 4;             // panels of a task
 constexpr int64_t kTasks = 16;             // wanted at least
