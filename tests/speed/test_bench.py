@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.speed import workers
+from tests.speed.__main__ import main
 from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
 from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
@@ -275,6 +276,22 @@ def test_a_rival_that_is_not_installed_says_so(monkeypatch, tmp_path):
 
 def _first_on_the_path(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{workers.ROOT}"}
+
+
+@pytest.mark.slow
+def test_the_command_measures_beside_a_busy_process_and_writes_what_the_schema_says(tmp_path, capsys):
+    files = {name: tmp_path / f"report.{name}" for name in ("json", "svg", "markdown")}
+    options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    main(["--only", "matmul_256", "--rivals", "numpy", "--rounds", "2", "--threads", "2", *options])
+    report = json.loads(files["json"].read_text())
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    (row,) = report["rows"]
+    assert set(row["rivals"]) == {OURS, "numpy"}
+    assert row["contention"]["value"] > 0
+    assert row["share_of_limit"] > 0
+    assert row["verdict"] is None
+    assert "float32 matmul 256" in files["markdown"].read_text()
+    assert "float32 matmul 256" in capsys.readouterr().out
 
 
 # ---- rivals ----
