@@ -253,7 +253,7 @@ MISTAKES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: functional.conv2d(fl.ones((1, 3, 8, 8), dtype="int32"), fl.ones((4, 3, 3, 3), dtype="int32")),
      fl.DTypeError, "cast with"),
     (lambda: functional.conv_transpose2d(fl.ones((1, 2, 3, 3)), fl.ones((2, 1, 3, 3)), output_padding=1), ValueError,
-     "below the stride"),
+     "below one of the two"),
     (lambda: functional.max_pool2d(fl.ones((1, 2, 4, 4)), 2, padding=2), ValueError, "half of the kernel"),
     (lambda: functional.avg_pool2d(fl.ones((1, 2, 4, 4)), 5), fl.ShapeError, "does not fit"),
     (lambda: functional.adaptive_avg_pool2d(fl.ones((1, 2, 4, 4)), 0), fl.ShapeError, "at least 1"),

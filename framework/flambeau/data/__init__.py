@@ -6,6 +6,7 @@ from flambeau.data.loader import DataLoader
 from flambeau.data.samplers import (
     BatchSampler,
     RandomSampler,
+    Sampler,
     SequentialSampler,
     SubsetRandomSampler,
     WeightedRandomSampler,
@@ -19,6 +20,7 @@ __all__ = [
     "Dataset",
     "IterableDataset",
     "RandomSampler",
+    "Sampler",
     "SequentialSampler",
     "Subset",
     "SubsetRandomSampler",

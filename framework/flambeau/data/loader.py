@@ -48,10 +48,10 @@ class DataLoader:
         drop_last: bool = False,
         timeout: float = 0.0,
         worker_init_fn: Callable[[int], Any] | None = None,
-        prefetch_factor: int = 2,
         *,
-        seed: int | None = None,
         generator: Generator | None = None,
+        prefetch_factor: int = 2,
+        seed: int | None = None,
         workers: Literal["threads", "processes"] = "threads",
     ) -> None:
         if workers not in ("threads", "processes"):

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Generic, TypeVar
 
 import flambeau as fl
 from flambeau.random import Generator
 
+Index = TypeVar("Index", covariant=True)
 
-class SequentialSampler:
+
+class Sampler(Generic[Index]):
+    """The base of samplers, for types alone: whatever gives numbers in its `__iter__` orders a DataLoader."""
+
+    def __iter__(self) -> Iterator[Index]:
+        raise NotImplementedError(f"{type(self).__name__} defines no __iter__: give the numbers of examples in order")
+
+
+class SequentialSampler(Sampler[int]):
     """0, 1, 2, ... to the last.
 
     >>> list(SequentialSampler([7, 8]))
@@ -25,7 +35,7 @@ class SequentialSampler:
         return len(self.data_source)
 
 
-class _Epochs:
+class _Epochs(Sampler[int]):
     """Random orders that follow from a seed and the number of the epoch alone: an epoch can be gone into again."""
 
     def __init__(self, seed: int | None, generator: Generator | None) -> None:
@@ -137,7 +147,7 @@ class WeightedRandomSampler(_Epochs):
         return self.num_samples
 
 
-class BatchSampler:
+class BatchSampler(Sampler[list[int]]):
     """Lists of batch_size numbers of a sampler; the last may be shorter unless drop_last.
 
     >>> list(BatchSampler(range(5), 2))

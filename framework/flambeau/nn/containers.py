@@ -41,28 +41,28 @@ class _Numbered(Module):
         del layers[index]
         self._renumber(layers)
 
-    def append(self, layer: Module) -> Self:
+    def append(self, module: Module) -> Self:
         """Add a layer at the end."""
-        setattr(self, str(len(self)), _checked(self, layer))
+        setattr(self, str(len(self)), _checked(self, module))
         return self
 
-    def extend(self, layers: Iterable[Module]) -> Self:
+    def extend(self, modules: Iterable[Module]) -> Self:
         """Add layers at the end, one by one."""
-        for layer in list(layers):
+        for layer in list(modules):
             self.append(layer)
         return self
 
-    def insert(self, index: int, layer: Module) -> Self:
+    def insert(self, index: int, module: Module) -> Self:
         """Add a layer before this index; those behind move on."""
         layers = list(self.children())
-        layers.insert(index, _checked(self, layer))
+        layers.insert(index, _checked(self, module))
         self._renumber(layers)
         return self
 
-    def pop(self, index: int = -1) -> Module:
+    def pop(self, key: int = -1) -> Module:
         """Take a layer out."""
-        layer = self[index]
-        del self[index]
+        layer = self[key]
+        del self[key]
         return layer
 
     def _renumber(self, layers: list[Module]) -> None:
@@ -103,8 +103,8 @@ class ModuleList(_Numbered):
     2
     """
 
-    def __init__(self, layers: Iterable[Module] = ()) -> None:
-        for number, given in enumerate(layers):
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        for number, given in enumerate(modules or ()):
             setattr(self, str(number), _checked(self, given))
 
 
@@ -117,8 +117,8 @@ class ModuleDict(Module):
     (1,)
     """
 
-    def __init__(self, layers: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
-        self.update(layers)
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        self.update(modules or ())
 
     def __getitem__(self, name: str) -> Module:
         layer = vars(self).get(name)
@@ -154,15 +154,20 @@ class ModuleDict(Module):
         """Names and layers."""
         return list(self.named_children())
 
-    def update(self, layers: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+    def clear(self) -> None:
+        """Take all layers out."""
+        for name in list(self):
+            del self[name]
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Set layers by name."""
-        for name, layer in layers.items() if isinstance(layers, Mapping) else layers:
+        for name, layer in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
             self[name] = layer
 
-    def pop(self, name: str) -> Module:
+    def pop(self, key: str) -> Module:
         """Take a layer out."""
-        layer = self[name]
-        del self[name]
+        layer = self[key]
+        del self[key]
         return layer
 
 
@@ -173,8 +178,8 @@ class ParameterList(Module):
     [(2,), (3, 1)]
     """
 
-    def __init__(self, values: Iterable[fl.Tensor] = ()) -> None:
-        self.extend(values)
+    def __init__(self, values: Iterable[fl.Tensor] | None = None) -> None:
+        self.extend(values or ())
 
     def __len__(self) -> int:
         return sum(1 for _ in self.named_parameters(recurse=False))
@@ -210,9 +215,8 @@ class ParameterDict(Module):
     True
     """
 
-    def __init__(self, values: Mapping[str, fl.Tensor] | None = None) -> None:
-        for name, value in (values or {}).items():
-            self[name] = value
+    def __init__(self, parameters: Mapping[str, fl.Tensor] | Iterable[tuple[str, fl.Tensor]] | None = None) -> None:
+        self.update(parameters or {})
 
     def __getitem__(self, name: str) -> Parameter:
         value = vars(self).get(name)
@@ -243,6 +247,27 @@ class ParameterDict(Module):
     def values(self) -> Iterable[Parameter]:
         """The parameters."""
         return [self[name] for name in self]
+
+    def update(self, parameters: Mapping[str, fl.Tensor] | Iterable[tuple[str, fl.Tensor]]) -> None:
+        """Set parameters by name."""
+        for name, value in parameters.items() if isinstance(parameters, Mapping | ParameterDict) else parameters:
+            self[name] = value
+
+    def get(self, key: str, default: fl.Tensor | None = None) -> fl.Tensor | None:
+        """The parameter of this name, or `default`."""
+        value = vars(self).get(key)
+        return value if isinstance(value, Parameter) else default
+
+    def pop(self, key: str) -> Parameter:
+        """Take a parameter out."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def clear(self) -> None:
+        """Take all parameters out."""
+        for name in list(self):
+            del self[name]
 
     def items(self) -> Iterable[tuple[str, Parameter]]:
         """Names and parameters."""

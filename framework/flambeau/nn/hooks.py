@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flambeau.nn.backward_hooks import BackwardHooks
+
 Hook = Callable[..., Any]
 
 
@@ -57,6 +59,29 @@ class Hooked:
         """
         return self._register("forward", hook, with_kwargs, prepend)
 
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call hook(layer, grad_output) when the gradients of the layer's results are known.
+
+        grad_output is a tuple; what the hook gives, unless None, takes its place (a tensor, or a tuple as long).
+        """
+        return self._register("backward_pre", hook, False, prepend)
+
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call hook(layer, grad_input, grad_output) when the gradients of the layer's inputs are known.
+
+        Both are tuples, of the tensors among the positional arguments (None for one that needs no gradient) and of the
+        results. What the hook gives, unless None, takes the place of grad_input. Without an input that needs a gradient
+        it is called when those of the results are known, with None for the inputs.
+
+        >>> from flambeau import nn
+        >>> import flambeau as fl
+        >>> layer = nn.Linear(2, 3)
+        >>> with layer.register_full_backward_hook(lambda layer, inputs, outputs: print(inputs[0].shape, outputs)):
+        ...     layer(fl.tensor([[1.0, 1.0]], requires_grad=True)).sum().backward()
+        (1, 2) (tensor([[1.0, 1.0, 1.0]]),)
+        """
+        return self._register("backward", hook, False, prepend)
+
     def register_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Call hook(layer, prefix, keep_vars) before the layer's state is read."""
         return self._register("state_pre", hook)
@@ -105,8 +130,10 @@ def call_with_hooks(call: Callable[..., Any], layer: Hooked, args: tuple[Any, ..
             args, kwargs = given
         else:
             args = given if isinstance(given, tuple) else (given,)
-    output = call(layer, *args, **kwargs)
+    backward = [[hook for hook, _ in layer._hooks_of(kind)] for kind in ("backward_pre", "backward")]
+    around = BackwardHooks(layer, *backward) if any(backward) else None
+    output = call(layer, *(around.before(args) if around else args), **kwargs)
     for hook, takes_kwargs in layer._hooks_of("forward"):
         given = hook(layer, args, kwargs, output) if takes_kwargs else hook(layer, args, output)
         output = output if given is None else given
-    return output
+    return around.after(output) if around else output

@@ -55,8 +55,8 @@ class Bilinear(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -1.0 / math.sqrt(in1_features), 1.0 / math.sqrt(in1_features))
 
-    def __call__(self, x1: fl.Tensor, x2: fl.Tensor) -> fl.Tensor:
-        return functional.bilinear(x1, x2, self.weight, self.bias)
+    def __call__(self, input1: fl.Tensor, input2: fl.Tensor) -> fl.Tensor:
+        return functional.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         sizes = f"{self.in1_features}, {self.in2_features}, {self.out_features}"
@@ -101,12 +101,15 @@ class Unflatten(Module):
 
 
 class Dropout(Module):
-    """While training, makes each element zero with probability p and the others larger by 1 / (1 - p)."""
+    """While training, makes each element zero with probability p and the others larger by 1 / (1 - p).
 
-    def __init__(self, p: float = 0.5) -> None:
+    `inplace` is taken as from PyTorch and gives a new tensor all the same.
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"Dropout: p is {p}, a probability is between 0 and 1")
-        self.p = p
+        self.p, self.inplace = p, inplace
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         return functional.dropout(x, self.p, training=self.training)

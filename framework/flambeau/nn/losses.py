@@ -84,7 +84,7 @@ class L1Loss(Module):
 class SmoothL1Loss(Module):
     """Half the square of the difference over beta where it is below beta, else its size less beta / 2."""
 
-    def __init__(self, beta: float = 1.0, reduction: Reduction = "mean") -> None:
+    def __init__(self, reduction: Reduction = "mean", beta: float = 1.0) -> None:
         self.beta = beta
         self.reduction = reduction
 
@@ -95,7 +95,7 @@ class SmoothL1Loss(Module):
 class HuberLoss(Module):
     """Half the square of the difference where it is below delta, else delta times (its size less delta / 2)."""
 
-    def __init__(self, delta: float = 1.0, reduction: Reduction = "mean") -> None:
+    def __init__(self, reduction: Reduction = "mean", delta: float = 1.0) -> None:
         self.delta = delta
         self.reduction = reduction
 
@@ -108,8 +108,8 @@ class KLDivLoss(Module):
 
     def __init__(
         self,
-        log_target: bool = False,
         reduction: Literal["none", "mean", "sum", "batchmean"] = "mean",
+        log_target: bool = False,
     ) -> None:
         self.log_target = log_target
         self.reduction = reduction
@@ -182,9 +182,9 @@ class MultiMarginLoss(Module):
 
     def __init__(
         self,
-        weight: fl.Tensor | None = None,
         p: int = 1,
         margin: float = 1.0,
+        weight: fl.Tensor | None = None,
         reduction: Reduction = "mean",
     ) -> None:
         self.register_buffer("weight", weight)

@@ -64,12 +64,12 @@ class Module(Hooked):
         self.__dict__["_buffers"][name] = persistent
         setattr(self, name, tensor)
 
-    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Set a parameter under a name that is computed; `layer.name = parameter` does the same."""
         self._check_name("register_parameter", name)
-        if parameter is not None and not isinstance(parameter, Parameter):
-            raise TypeError(f"register_parameter: {name} is a {type(parameter).__name__}; wrap it: nn.Parameter(x)")
-        setattr(self, name, parameter)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"register_parameter: {name} is a {type(param).__name__}; wrap it: nn.Parameter(x)")
+        setattr(self, name, param)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Set a layer under a name that is computed, such as "0"; `layer.name = module` does the same."""
@@ -118,6 +118,14 @@ class Module(Hooked):
             raise AttributeError(f"get_buffer: there is no buffer {target!r}")
         tensor: fl.Tensor = getattr(module, name)
         return tensor
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a layer at a path such as "net.2", in place of the one there or, unless `strict`, as a new one."""
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if strict:
+            owner.get_submodule(name)
+        owner.register_module(name, module)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The layers directly inside, with the names of their attributes."""
@@ -193,16 +201,20 @@ class Module(Hooked):
         for hook, _ in self._hooks_of("state_post"):
             hook(self, state, prefix, {})
 
-    def load_state_dict(self, state: Mapping[str, fl.Tensor], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, fl.Tensor], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy values in, by name; dtype and device stay those of this module.
+
+        With `assign` the state's own memory, dtype and device are taken, and nothing is copied.
 
         Returns: the names that were passed over, none if `strict`.
         Raises: ValueError with every missing, unexpected and misshapen entry, and nothing loaded. Unless `strict`,
         missing and unexpected names are passed over.
         """
-        if not isinstance(state, Mapping) or not all(isinstance(value, fl.Tensor) for value in state.values()):
+        if not isinstance(state_dict, Mapping) or not all(isinstance(x, fl.Tensor) for x in state_dict.values()):
             raise TypeError("load_state_dict: a state is a mapping from names to tensors, as state_dict() gives")
-        state, missing, unexpected, problems = dict(state), list[str](), list[str](), list[str]()
+        state, missing, unexpected, problems = dict(state_dict), list[str](), list[str](), list[str]()
         layers = list(self._every_path())
         for path, module in layers:
             for hook, _ in module._hooks_of("load_pre"):
@@ -224,7 +236,9 @@ class Module(Hooked):
                                                         if strict else ""))
         with fl.no_grad():
             for name, tensor in own.items():
-                if name in state:
+                if name in state and assign:
+                    _core.adopt(tensor, state[name].detach())
+                elif name in state:
                     tensor[...] = state[name].to(tensor.device).to(tensor.dtype)
         return found
 
@@ -252,21 +266,25 @@ class Module(Hooked):
 
     def to(
         self,
-        target: _core.Device | _core.DType | str | None = None,
-        *,
+        *targets: _core.Device | _core.DType | str | fl.Tensor | None,
         dtype: _core.DType | None = None,
         device: _core.Device | str | None = None,
     ) -> Self:
-        """Move parameters and buffers to a device, or cast those that are floats; the same objects stay.
+        """Move parameters and buffers to a device, cast those that are floats, or both; the same objects stay.
+
+        A tensor among the targets stands for its device and dtype.
 
         >>> from flambeau import nn
         >>> nn.Linear(2, 2).to(fl.float64).weight.dtype
         flambeau.float64
         """
-        if isinstance(target, _core.DType):
-            dtype = target
-        elif target is not None:
-            device = target
+        for target in targets:
+            if isinstance(target, _core.DType):
+                dtype = target
+            elif isinstance(target, fl.Tensor):
+                device, dtype = target.device, target.dtype
+            elif target is not None:
+                device = target
         if dtype is not None and not _core.dtype(dtype).is_float:
             raise fl.DTypeError(f"to: {dtype} is no float; layers compute in floats, integer buffers stay as they are")
         for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
@@ -276,6 +294,10 @@ class Module(Hooked):
             if gradient is not None:
                 tensor.grad = gradient.detach().to(device=device, dtype=cast)
         return self
+
+    def cpu(self) -> Self:
+        """Move parameters and buffers to the CPU."""
+        return self.to(device="cpu")
 
     def float(self) -> Self:
         """Cast to float32 what is a float."""
@@ -293,11 +315,11 @@ class Module(Hooked):
         """Cast to bfloat16 what is a float."""
         return self.to(fl.bfloat16)
 
-    def apply(self, function: Callable[[Module], Any]) -> Self:
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call the function with every layer inside, then with this one."""
         for child in self.children():
-            child.apply(function)
-        function(self)
+            child.apply(fn)
+        fn(self)
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:

@@ -19,12 +19,12 @@ class _Running(Module):
     _ndims: tuple[int, ...] = ()
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool
+        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool, bias: bool
     ) -> None:
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(fl.ones(num_features)) if affine else None
-        self.bias = Parameter(fl.zeros(num_features)) if affine else None
+        self.bias = Parameter(fl.zeros(num_features)) if affine and bias else None
         self.running_mean: fl.Tensor | None
         self.running_var: fl.Tensor | None
         self.num_batches_tracked: fl.Tensor | None
@@ -64,8 +64,10 @@ class _BatchNorm(_Running):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         self._check(x)
@@ -105,8 +107,10 @@ class _InstanceNorm(_Running):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         self._check(x)
@@ -185,12 +189,14 @@ class GroupNorm(Module):
     (1, 4, 3)
     """
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, bias: bool = True
+    ) -> None:
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_groups is {num_groups}; it must divide num_channels, {num_channels}")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = Parameter(fl.ones(num_channels)) if affine else None
-        self.bias = Parameter(fl.zeros(num_channels)) if affine else None
+        self.bias = Parameter(fl.zeros(num_channels)) if affine and bias else None
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         return functional.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import flambeau as fl
+from flambeau import _core
 from flambeau.nn import functional, init
 from flambeau.nn.attention import MultiheadAttention
 from flambeau.nn.containers import ModuleList
@@ -117,10 +118,18 @@ class TransformerDecoderLayer(_TransformerLayer):
 
 
 class TransformerEncoder(Module):
-    """Copies of a TransformerEncoderLayer one after the other, then a normalization if there is one."""
+    """Copies of a TransformerEncoderLayer one after the other, then a normalization if there is one.
+
+    enable_nested_tensor and mask_check are taken as from PyTorch, whose fast path they steer; they change nothing here.
+    """
 
     def __init__(
-        self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: Module | None = None
+        self,
+        encoder_layer: TransformerEncoderLayer,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
     ) -> None:
         self.layers = _copies(encoder_layer, num_layers)
         self.num_layers = num_layers
@@ -131,10 +140,10 @@ class TransformerEncoder(Module):
         src: fl.Tensor,
         mask: fl.Tensor | None = None,
         src_key_padding_mask: fl.Tensor | None = None,
-        is_causal: bool = False,
+        is_causal: bool | None = None,
     ) -> fl.Tensor:
         for layer in self.layers:
-            src = layer(src, mask, src_key_padding_mask, is_causal)
+            src = layer(src, mask, src_key_padding_mask, bool(is_causal))
         return src if self.norm is None else self.norm(src)
 
 
@@ -156,17 +165,19 @@ class TransformerDecoder(Module):
         memory_mask: fl.Tensor | None = None,
         tgt_key_padding_mask: fl.Tensor | None = None,
         memory_key_padding_mask: fl.Tensor | None = None,
-        tgt_is_causal: bool = False,
+        tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> fl.Tensor:
         for layer in self.layers:
             tgt = layer(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
-                        tgt_is_causal, memory_is_causal)
+                        bool(tgt_is_causal), memory_is_causal)
         return tgt if self.norm is None else self.norm(tgt)
 
 
 class Transformer(Module):
     """An encoder of one sequence and a decoder of another that reads it. Source: Vaswani and others, arXiv:1706.03762.
+
+    A custom_encoder or custom_decoder takes the place of those made of the other arguments.
 
     >>> Transformer(8, 2, 1, 1, 16)(fl.ones((7, 3, 8)), fl.ones((5, 3, 8))).shape
     (5, 3, 8)
@@ -181,16 +192,19 @@ class Transformer(Module):
         dim_feedforward: int = 2048,
         dropout: float = 0.1,
         activation: Activation = functional.relu,
+        custom_encoder: Module | None = None,
+        custom_decoder: Module | None = None,
         layer_norm_eps: float = 1e-5,
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
     ) -> None:
-        self.encoder = TransformerEncoder(
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+        self.encoder = custom_encoder or TransformerEncoder(
             TransformerEncoderLayer(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
                                     norm_first, bias),
             num_encoder_layers, LayerNorm(d_model, layer_norm_eps, bias=bias))
-        self.decoder = TransformerDecoder(
+        self.decoder = custom_decoder or TransformerDecoder(
             TransformerDecoderLayer(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
                                     norm_first, bias),
             num_decoder_layers, LayerNorm(d_model, layer_norm_eps, bias=bias))
@@ -208,18 +222,26 @@ class Transformer(Module):
         src_key_padding_mask: fl.Tensor | None = None,
         tgt_key_padding_mask: fl.Tensor | None = None,
         memory_key_padding_mask: fl.Tensor | None = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
     ) -> fl.Tensor:
-        memory = self.encoder(src, src_mask, src_key_padding_mask)
-        return self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
+        return self.decoder(tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,
+                            tgt_key_padding_mask=tgt_key_padding_mask,
+                            memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal,
+                            memory_is_causal=memory_is_causal)
 
     @staticmethod
-    def generate_square_subsequent_mask(sz: int) -> fl.Tensor:
+    def generate_square_subsequent_mask(
+        sz: int, device: str | None = None, dtype: _core.DType | None = None
+    ) -> fl.Tensor:
         """-inf above the diagonal and 0 elsewhere: place i looks at 0 to i.
 
         >>> Transformer.generate_square_subsequent_mask(2).tolist()
         [[0.0, -inf], [0.0, 0.0]]
         """
-        return fl.triu(fl.full((sz, sz), float("-inf")), k=1)
+        return fl.triu(fl.full((sz, sz), float("-inf"), dtype=dtype, device=device), k=1)
 
 
 def _copies(layer: Layer, count: int) -> ModuleList:

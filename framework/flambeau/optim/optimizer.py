@@ -34,8 +34,9 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    def add_param_group(self, group: Mapping[str, Any]) -> None:
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Let these parameters be learned too, with options of their own."""
+        group = param_group
         unknown = sorted(set(group) - set(self.defaults) - SCHEDULED - {"params"})
         if unknown:
             raise ValueError(f"{type(self).__name__}: {', '.join(unknown)} is no option; there are "

@@ -92,7 +92,7 @@ def conv_transpose2d(
     """The gradient of conv2d for its input, as a layer: input (n, in, h, w), weight (in, out / groups, kh, kw).
 
     Shapes: h' = (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1.
-    Raises: ValueError unless output_padding is below the stride.
+    Raises: ValueError unless output_padding is below the stride or the dilation.
 
     >>> conv_transpose2d(fl.ones((1, 2, 4, 4)), fl.ones((2, 3, 2, 2)), stride=2).shape
     (1, 3, 8, 8)
@@ -208,21 +208,42 @@ def _transposed(
     if weight.ndim != axes + 2:
         raise fl.ShapeError(f"{name}: weight is {tuple(weight.shape)}; it must be (in, out / groups, ...) with {axes} "
                             "spatial axes")
-    for extra, step in zip(more, steps, strict=True):
-        if not 0 <= extra < step:
-            raise ValueError(f"{name}: output_padding is {more}, stride {steps}: output_padding is at least 0 and "
-                             "below the stride")
+    for extra, step, gap in zip(more, steps, gaps, strict=True):
+        if not 0 <= extra < max(step, gap):
+            raise ValueError(f"{name}: output_padding is {more}, stride {steps}, dilation {gaps}: output_padding is at "
+                             "least 0 and below one of the two")
     shape = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1
              for n, s, p, d, k, o in zip(x.shape[2:], steps, around, gaps, weight.shape[2:], more, strict=True)]
     if min(shape) < 1:
         raise fl.ShapeError(f"{name}: input is {tuple(input.shape)}, padding {around}: nothing of the result, "
                             f"{tuple(shape)}, would be left")
-    result = _input_grad(x, weight, tuple(shape), steps, around * 2, gaps, groups)
+    if all(extra < step for extra, step in zip(more, steps, strict=True)):
+        result = _input_grad(x, weight, tuple(shape), steps, around * 2, gaps, groups)
+    else:  # a convolution of that size would see more windows than x has: cut the whole result out of zeros
+        result = _cut_out(x, weight, shape, steps, around, more, gaps, groups)
     if bias is not None:
         if bias.shape != (result.shape[1],):
             raise fl.ShapeError(f"{name}: bias is {tuple(bias.shape)}; the result has {result.shape[1]} channels")
         result = result + fl.reshape(bias, (-1, *(1,) * axes))
     return result[0] if alone else result
+
+
+def _cut_out(
+    x: fl.Tensor,
+    weight: fl.Tensor,
+    shape: list[int],
+    steps: tuple[int, ...],
+    around: tuple[int, ...],
+    more: tuple[int, ...],
+    gaps: tuple[int, ...],
+    groups: int,
+) -> fl.Tensor:
+    whole = [n + 2 * p - o for n, p, o in zip(shape, around, more, strict=True)]
+    none = (0,) * len(shape)
+    result = _input_grad(x, weight, tuple(whole), steps, none * 2, gaps, groups)
+    wide = (*result.shape[:2], *(n + o for n, o in zip(whole, more, strict=True)))
+    padded = _core.ops["slice_grad"](result, wide, (0,) * len(wide), tuple(result.shape), (1,) * len(wide))
+    return padded[(..., *(slice(p, p + n) for p, n in zip(around, shape, strict=True)))]
 
 
 def _zeros_around(x: fl.Tensor, around: tuple[int, ...]) -> fl.Tensor:

@@ -6,15 +6,16 @@ import functools
 import math
 import operator
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import flambeau as fl
 from flambeau.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from flambeau.nn.functional.sizes import many
 
-Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"]
-_AXES = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}
+Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area", "lanczos"]
+_AXES = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,), "lanczos": (2,)}
+_REACHES = {"bilinear": 1, "bicubic": 2, "lanczos": 3}  # so far from a place elements count, where nothing shrinks
 _CUBIC = -0.75  # the slope at the neighbours, as PyTorch and OpenCV have it
 
 
@@ -25,11 +26,13 @@ def interpolate(
     mode: Mode = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> fl.Tensor:
     """Input (n, channels, ...) in another spatial size, given as such or by a factor.
 
-    With align_corners the centers of the outermost elements stay where they are, else the edges of the image. Places
-    are computed in float64, those of "nearest" in float32 as in PyTorch.
+    With align_corners the centers of the outermost elements stay where they are, else the edges of the image. With
+    antialias ("bilinear", "bicubic" and "lanczos") a smaller image is made of all elements, not only of those next to
+    its places, as image programs do. Places are computed in float64, those of "nearest" in float32 as in PyTorch.
     Raises: ValueError unless exactly one of size and scale_factor is given and the mode fits the number of axes.
 
     >>> interpolate(fl.tensor([[[1.0, 3.0]]]), size=4, mode="linear").tolist()
@@ -40,16 +43,21 @@ def interpolate(
         raise fl.ShapeError(f"interpolate: input is {tuple(input.shape)}; it must be (n, channels, ...) with one to "
                             "three spatial axes")
     if mode not in ("nearest", "nearest-exact", "area") and axes not in _AXES.get(mode, ()):
-        known = "nearest, nearest-exact, area, linear (one axis), bilinear, bicubic (two), trilinear (three)"
+        known = "nearest, nearest-exact, area, linear (one axis), bilinear, bicubic, lanczos (two), trilinear (three)"
         raise ValueError(f"interpolate: mode is {mode!r} for {axes} spatial axes; there are {known}")
     if align_corners is not None and mode not in _AXES:
         raise ValueError(f"interpolate: align_corners means nothing to mode {mode!r}; leave it out")
+    if (antialias and mode not in _REACHES) or (mode == "lanczos" and not antialias):
+        raise ValueError(f"interpolate: mode is {mode!r} and antialias {antialias}: antialias goes with bilinear, "
+                         "bicubic and lanczos, and lanczos with nothing else")
     wanted, scales = _wanted(input, size, scale_factor, bool(recompute_scale_factor), axes)
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[axes - 1](input, wanted)
     result = input
     for i, (to, scale) in enumerate(zip(wanted, scales, strict=True)):
-        if mode in ("nearest", "nearest-exact"):
+        if antialias:
+            result = _filtered(result, i + 2, to, scale, bool(align_corners), mode)
+        elif mode in ("nearest", "nearest-exact"):
             places = _nearest(input.shape[i + 2], to, scale, 0.5 if mode == "nearest-exact" else 0.0)
             result = fl.take(result, fl.tensor(places, dtype="int32", device=input.device), axis=i + 2)
         else:
@@ -148,9 +156,37 @@ def _weighted(x: fl.Tensor, axis: int, to: int, factor: float | None, align: boo
     return functools.reduce(operator.add, parts)
 
 
-def _cubic(distance: float) -> float:
+def _filtered(x: fl.Tensor, axis: int, to: int, factor: float | None, align: bool, mode: str) -> fl.Tensor:
+    """Each new element as the mean of all old ones under a filter as wide as its share of them."""
+    n = x.shape[axis]
+    step = ((n - 1) / (to - 1) if to > 1 else 0.0) if align else 1.0 / factor if factor else n / to
+    wide = max(step, 1.0)
+    rows = []
+    for i in range(to):
+        center = step * (i + 0.5)
+        first, last = (int(center + sign * _REACHES[mode] * wide + 0.5) for sign in (-1, 1))
+        weights = [_FILTERS[mode]((j - center + 0.5) / wide) if max(first, 0) <= j < last else 0.0 for j in range(n)]
+        total = sum(weights)
+        rows.append([weight / total for weight in weights])
+    matrix = fl.tensor(rows, dtype=x.dtype, device=x.device)
+    return fl.moveaxis(fl.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
+
+
+def _cubic(distance: float, slope: float = _CUBIC) -> float:
     """Keys' kernel. Source: Keys, Cubic convolution interpolation for digital image processing, 1981."""
     d = abs(distance)
     if d <= 1.0:
-        return ((_CUBIC + 2.0) * d - (_CUBIC + 3.0)) * d * d + 1.0
-    return ((_CUBIC * d - 5.0 * _CUBIC) * d + 8.0 * _CUBIC) * d - 4.0 * _CUBIC if d < 2.0 else 0.0
+        return ((slope + 2.0) * d - (slope + 3.0)) * d * d + 1.0
+    return ((slope * d - 5.0 * slope) * d + 8.0 * slope) * d - 4.0 * slope if d < 2.0 else 0.0
+
+
+def _lanczos(distance: float) -> float:
+    d = math.pi * abs(distance)
+    return 1.0 if d == 0 else 3.0 * math.sin(d) * math.sin(d / 3.0) / (d * d) if d < 3.0 * math.pi else 0.0
+
+
+_FILTERS: dict[str, Callable[[float], float]] = {
+    "bilinear": lambda d: max(1.0 - abs(d), 0.0),
+    "bicubic": lambda d: _cubic(d, -0.5),  # as Pillow has it, where the filter without antialias is OpenCV's
+    "lanczos": _lanczos,
+}

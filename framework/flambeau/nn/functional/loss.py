@@ -108,21 +108,27 @@ def _soft_cross_entropy(
 
 
 @in_float32
-def mse_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
-    """The square of the difference. Raises: ShapeError unless both have one shape.
+def mse_loss(
+    input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", weight: fl.Tensor | None = None
+) -> fl.Tensor:
+    """The square of the difference, times a weight for each; the mean is then that of the weights.
+
+    Raises: ShapeError unless all have one shape.
 
     >>> mse_loss(fl.tensor([1.0, 2.0]), fl.tensor([1.0, 4.0]), reduction="none").tolist()
     [0.0, 4.0]
     """
     same_shape("mse_loss", input, target)
-    return reduced("mse_loss", fl.square(input - target), reduction)
+    return _weighted("mse_loss", fl.square(input - target), weight, reduction)
 
 
 @in_float32
-def l1_loss(input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean") -> fl.Tensor:
-    """The size of the difference."""
+def l1_loss(
+    input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", weight: fl.Tensor | None = None
+) -> fl.Tensor:
+    """The size of the difference, times a weight for each; the mean is then that of the weights."""
     same_shape("l1_loss", input, target)
-    return reduced("l1_loss", fl.abs(input - target), reduction)
+    return _weighted("l1_loss", fl.abs(input - target), weight, reduction)
 
 
 @in_float32
@@ -143,14 +149,24 @@ def smooth_l1_loss(
 
 @in_float32
 def huber_loss(
-    input: fl.Tensor, target: fl.Tensor, reduction: Reduction = "mean", delta: float = 1.0
+    input: fl.Tensor,
+    target: fl.Tensor,
+    reduction: Reduction = "mean",
+    delta: float = 1.0,
+    weight: fl.Tensor | None = None,
 ) -> fl.Tensor:
-    """Half the square of the difference where it is below delta, else delta times (its size less delta / 2)."""
+    """Half the square of the difference where it is below delta, else delta times (its size less delta / 2).
+
+    All of it times a weight for each, which the mean does not divide by, as in PyTorch.
+    """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta is {delta} and must be positive")
     same_shape("huber_loss", input, target)
     away = fl.abs(input - target)
     losses = fl.where(away < delta, fl.square(away) * 0.5, (away - 0.5 * delta) * delta)
+    if weight is not None:
+        same_shape("huber_loss", input, weight)
+        losses = losses * weight
     return reduced("huber_loss", losses, reduction)
 
 
@@ -190,6 +206,15 @@ def reduced(function: str, losses: fl.Tensor, reduction: str) -> fl.Tensor:
     if reduction == "none":
         return losses
     return fl.mean(losses) if reduction == "mean" else fl.sum(losses)
+
+
+def _weighted(function: str, losses: fl.Tensor, weight: fl.Tensor | None, reduction: str) -> fl.Tensor:
+    if weight is None:
+        return reduced(function, losses, reduction)
+    same_shape(function, losses, weight)
+    if reduction == "mean":
+        return fl.sum(losses * weight) / fl.sum(weight)
+    return reduced(function, losses * weight, reduction)
 
 
 def same_shape(function: str, input: fl.Tensor, target: fl.Tensor) -> None:

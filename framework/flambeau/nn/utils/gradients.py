@@ -38,13 +38,20 @@ def clip_grad_norm_(
     >>> clip_grad_norm_(x, 1.0).item(), [round(g, 4) for g in x.grad.tolist()]
     (5.0, [0.6, 0.8])
     """
-    found = _with_gradients(parameters)
-    total = get_total_norm([gradient for _, gradient in found], norm_type, error_if_nonfinite)
-    factor = fl.minimum(max_norm / (total + 1e-6), 1.0)
-    with fl.no_grad():
-        for x, gradient in found:
-            x.grad = gradient * factor.to(x.device).to(x.dtype)
+    given = [parameters] if isinstance(parameters, fl.Tensor) else list(parameters)
+    total = get_total_norm([gradient for _, gradient in _with_gradients(given)], norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(given, max_norm, total)
     return total
+
+
+def clip_grads_with_norm_(
+    parameters: fl.Tensor | Iterable[fl.Tensor], max_norm: float, total_norm: fl.Tensor
+) -> None:
+    """Scale all gradients by max_norm / total_norm where that is below 1: for a norm that was computed before."""
+    factor = fl.minimum(max_norm / (total_norm + 1e-6), 1.0)
+    with fl.no_grad():
+        for x, gradient in _with_gradients(parameters):
+            x.grad = gradient * factor.to(x.device).to(x.dtype)
 
 
 def clip_grad_value_(parameters: fl.Tensor | Iterable[fl.Tensor], clip_value: float) -> None:

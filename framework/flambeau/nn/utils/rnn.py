@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import flambeau as fl
+from flambeau import _core
 
 
 class PackedSequence(NamedTuple):
@@ -20,6 +21,13 @@ class PackedSequence(NamedTuple):
     batch_sizes: fl.Tensor
     sorted_indices: fl.Tensor | None = None
     unsorted_indices: fl.Tensor | None = None
+
+    def to(self, target: _core.Device | _core.DType | str) -> PackedSequence:
+        """The data on another device or in another dtype; on a device the indices come along."""
+        if isinstance(target, _core.DType):
+            return self._replace(data=self.data.to(target))
+        indices = [None if x is None else x.to(target) for x in (self.sorted_indices, self.unsorted_indices)]
+        return PackedSequence(self.data.to(target), self.batch_sizes, *indices)
 
 
 def pack_padded_sequence(

@@ -1,0 +1,188 @@
+"""Options that PyTorch's layers have beside the common ones give what they give there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau as fl
+import numpy as np
+import pytest
+from flambeau import nn
+from flambeau.nn import functional
+
+from tests.framework.beside_torch import same, same_layer, torch
+
+pytestmark = pytest.mark.torch
+RANDOM = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss"])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_losses_of_values_take_a_weight_for_each(name: str, reduction: str) -> None:
+    x, y, weight = RANDOM.normal(size=(3, 4, 5))
+    same(lambda a, b, w: getattr(functional, name)(a, b, reduction=reduction, weight=w),
+         lambda a, b, w: getattr(torch().nn.functional, name)(a, b, reduction=reduction, weight=w), x, y, weight)
+
+
+@pytest.mark.parametrize("layer", ["BatchNorm1d", "InstanceNorm1d", "GroupNorm"])
+def test_norms_go_without_a_bias(layer: str) -> None:
+    given = (2, 4) if layer == "GroupNorm" else (4,)
+    options = {"affine": True, "bias": False}
+    same_layer(getattr(nn, layer)(*given, **options), getattr(torch().nn, layer)(*given, **options),
+               RANDOM.normal(size=(3, 4, 5)))
+
+
+@pytest.mark.parametrize("options", [
+    {"max_norm": 1.0}, {"max_norm": 0.5, "norm_type": 1.0}, {"scale_grad_by_freq": True}, {"sparse": False},
+    {"max_norm": 2.0, "scale_grad_by_freq": True, "padding_idx": 2},
+], ids=str)
+def test_embeddings_shorten_rows_and_count_them(options: dict[str, Any]) -> None:
+    module = torch()
+    indices = [[1, 2, 2], [0, 2, 4]]
+    ours, theirs = nn.Embedding(5, 3, **options).double(), module.nn.Embedding(5, 3, **options).double()
+    ours.load_state_dict({"weight": fl.tensor(theirs.weight.detach().numpy())})
+    found, expected = ours(fl.tensor(indices)), theirs(module.tensor(indices))
+    (found * found).sum().backward()
+    (expected * expected).sum().backward()
+    for mine, other in ((found, expected), (ours.weight, theirs.weight), (ours.weight.grad, theirs.weight.grad)):
+        np.testing.assert_allclose(mine.detach().numpy(), other.detach().numpy(), rtol=1e-6)
+
+
+def test_rows_that_are_not_read_are_not_shortened() -> None:
+    layer = nn.Embedding(3, 2, max_norm=1.0)
+    layer.load_state_dict({"weight": fl.full((3, 2), 5.0)})
+    layer(fl.tensor([1]))
+    assert layer.weight[:, 0].tolist() == [5.0, pytest.approx(0.5**0.5), 5.0]
+    with pytest.raises(ValueError, match="max_norm is -1"):
+        functional.embedding(fl.tensor([1]), layer.weight, max_norm=-1.0)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("options", [
+    {"size": (4, 5)}, {"size": (12, 20)}, {"size": (1, 3)}, {"scale_factor": 0.4}, {"scale_factor": (0.7, 1.9)},
+    {"size": (4, 5), "align_corners": True},
+], ids=str)
+def test_images_are_resized_without_aliases(mode: Any, options: dict[str, Any]) -> None:
+    if mode == "lanczos" and "align_corners" in options:
+        pytest.skip("PyTorch refuses it")
+    same(lambda x: functional.interpolate(x, mode=mode, antialias=True, **options),
+         lambda x: torch().nn.functional.interpolate(x, mode=mode, antialias=True, **options),
+         RANDOM.normal(size=(2, 3, 9, 14)), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"mode": "nearest", "antialias": True}, "antialias goes with"), ({"mode": "lanczos"}, "antialias goes with")])
+def test_antialias_goes_with_filters_alone(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        functional.interpolate(fl.ones((1, 1, 4, 4)), size=2, **options)
+
+
+@pytest.mark.parametrize("more", [1, (2, 1), (0, 2)])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_output_padding_reaches_below_the_dilation(more: Any, padding: int) -> None:
+    options = {"stride": 1, "padding": padding, "output_padding": more, "dilation": 3, "groups": 2}
+    same(lambda x, w, b: functional.conv_transpose2d(x, w, b, **options),
+         lambda x, w, b: torch().nn.functional.conv_transpose2d(x, w, b, **options),
+         RANDOM.normal(size=(2, 4, 5, 4)), RANDOM.normal(size=(4, 3, 3, 3)), RANDOM.normal(size=6))
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
+def test_transformers_are_told_that_masks_are_causal() -> None:
+    module = torch()
+    x, memory = RANDOM.normal(size=(5, 2, 8)), RANDOM.normal(size=(6, 2, 8))
+
+    def call(net: Any, source: Any, target: Any) -> Any:
+        library = fl if isinstance(net, nn.Module) else module
+        mask = type(net).generate_square_subsequent_mask(5, dtype=library.float64)
+        return net(source, target, tgt_mask=mask, tgt_is_causal=True, src_is_causal=False)
+
+    given: dict[str, Any] = {"d_model": 8, "nhead": 2, "num_encoder_layers": 1, "num_decoder_layers": 1,
+                             "dim_feedforward": 12, "dropout": 0.0}
+    same_layer(nn.Transformer(**given), module.nn.Transformer(**given), memory, x, call=call)
+
+
+def test_a_transformer_takes_another_encoder() -> None:
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12), 3, enable_nested_tensor=False)
+    assert nn.Transformer(8, 2, 1, 1, 12, custom_encoder=encoder).encoder is encoder
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")
+@pytest.mark.parametrize("needs", [True, False], ids=["inputs with gradients", "inputs without"])
+@pytest.mark.parametrize("change", [True, False], ids=["hooks that change", "hooks that look"])
+def test_backward_hooks_see_and_change_what_they_do_in_pytorch(needs: bool, change: bool) -> None:
+    x, weight = RANDOM.normal(size=(3, 4)), RANDOM.normal(size=(2, 4))
+
+    def run(library: Any) -> list[Any]:
+        layer = library.nn.Linear(4, 2, bias=False).double()
+        layer.load_state_dict({"weight": library.tensor(weight)})
+        seen: list[Any] = []
+
+        def after(module: Any, inputs: Any, outputs: Any) -> Any:
+            seen.extend(["after", *inputs, *outputs])
+            return tuple(2 * gradient for gradient in inputs) if change and needs else None
+
+        def before(module: Any, outputs: Any) -> Any:
+            seen.extend(["before", *outputs])
+            return (3 * outputs[0],) if change else None
+
+        layer.register_full_backward_hook(after)
+        handle = layer.register_full_backward_pre_hook(before)
+        leaf = library.tensor(x, requires_grad=needs)
+        (layer(leaf) ** 2).sum().backward()
+        handle.remove()
+        (layer(leaf) ** 2).sum().backward()
+        seen += [leaf.grad, layer.weight.grad]
+        return [value if value is None or isinstance(value, str) else value.detach().numpy() for value in seen]
+
+    for mine, other in zip(run(fl), run(torch()), strict=True):
+        if mine is None or isinstance(mine, str):
+            assert mine is other or mine == other
+        else:
+            np.testing.assert_allclose(mine, other, rtol=1e-12)
+
+
+def test_a_backward_hook_that_gives_too_much_is_told() -> None:
+    layer = nn.Linear(2, 2)
+    layer.register_full_backward_hook(lambda module, inputs, outputs: (inputs[0], inputs[0]))
+    with pytest.raises(ValueError, match="it gave 2 gradients in place of 1"):
+        layer(fl.tensor([[1.0, 1.0]], requires_grad=True)).sum().backward()
+
+
+def test_modules_move_by_a_pair_or_like_a_tensor_and_take_over_a_state() -> None:
+    assert nn.Linear(2, 2).to("cpu", fl.float64).weight.dtype == fl.float64
+    assert nn.Linear(2, 2).to(fl.zeros(1, dtype=fl.float16)).weight.dtype == fl.float16
+    layer, state = nn.Linear(2, 2), nn.Linear(2, 2).double().state_dict()
+    weight = layer.weight
+    layer.load_state_dict(state, assign=True)
+    assert layer.weight is weight
+    assert weight.dtype == fl.float64
+    assert weight.requires_grad
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net.set_submodule("1", nn.Tanh())
+    assert isinstance(net[1], nn.Tanh)
+    with pytest.raises(AttributeError, match="no layer 'none'"):
+        net.set_submodule("none", nn.Tanh(), strict=True)
+
+
+def test_packed_sequences_are_cast_and_gradients_clipped_by_a_known_norm() -> None:
+    packed = nn.utils.rnn.pack_sequence([fl.ones(2), fl.ones(3)], enforce_sorted=False)
+    assert packed.to(fl.float64).data.dtype == fl.float64
+    assert packed.to("cpu").unsorted_indices.tolist() == [1, 0]
+    x = fl.tensor([0.0, 0.0], requires_grad=True)
+    x.grad = fl.tensor([3.0, 4.0])
+    nn.utils.clip_grads_with_norm_(x, 1.0, fl.tensor(10.0))
+    np.testing.assert_allclose(x.grad.numpy(), [0.3, 0.4], rtol=1e-5)
+
+
+def test_named_holders_are_changed_like_dicts() -> None:
+    layers = nn.ModuleDict({"a": nn.ReLU()})
+    layers.update(nn.ModuleDict({"b": nn.Tanh()}))
+    assert list(layers) == ["a", "b"]
+    layers.clear()
+    assert len(layers) == 0
+    values = nn.ParameterDict({"gain": fl.ones(2)})
+    values.update({"shift": fl.zeros(2)})
+    assert values.get("none") is None
+    assert values.get("shift") is values.pop("shift")
+    values.clear()
+    assert len(values) == 0
