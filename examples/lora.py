@@ -2,7 +2,8 @@
 
 The task: from which module of Python's standard library is a docstring? all-MiniLM-L6-v2 (minilm.py) stays as it is;
 beside some of its linear layers small products of two thin matrices are learned, a 300th as many numbers. They are
-saved to safetensors and in the end added to the weights, which costs nothing in use. Source: Hu and others, arXiv:2106.09685.
+saved to safetensors and in the end added to the weights, which costs nothing in use.
+Source: Hu and others, arXiv:2106.09685.
 """
 
 from __future__ import annotations
