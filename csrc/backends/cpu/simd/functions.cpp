@@ -61,7 +61,7 @@ struct Erf {
 
 // ---- floor division ------------------------------------------------------------------------------------
 
-// As Python's: a == quotient b + remainder, the remainder has the divisor's sign. What vectors leave out: no finite
+// As Python's for finite numbers: a == quotient b + remainder, the remainder has the divisor's sign. What vectors leave out: no finite
 // quotient, or one so large that doubles do not tell it from its neighbours.
 struct Divided {
   F64 quotient, remainder;
@@ -95,7 +95,7 @@ FL_INLINE F64 two_by_two(F64 y, F64 a, F64 b, I64 mask, const Alone& alone) {
   return load<F64>(to);
 }
 double floor_divide(double a, double b) {
-  if (b == 0) return a / b;
+  if (b == 0 || __builtin_isinf(a) || __builtin_isinf(b)) return a / b;  // 0 and infinities as in the standard
   const double remainder = fmod(a, b);
   double quotient = (a - remainder) / b;
   if (remainder != 0 && ((b < 0) != (remainder < 0))) quotient -= 1;
