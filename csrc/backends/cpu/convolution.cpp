@@ -42,7 +42,8 @@ namespace {
 
 constexpr int64_t kTaskWork = 1 << 20;  // products that make a task of their own
 constexpr int64_t kRoom = 80;           // elements readable behind a copied input
-constexpr int64_t kFewRows = 8;         // fewer output channels than these are computed line by line
+constexpr int64_t kFewRows = 8;         // fewer output channels than these are computed line by line,
+constexpr int64_t kFewElements = 16;    // and so are sums of at most so many elements
 
 template <class T>
 constexpr Type type_as() {
@@ -208,7 +209,8 @@ bool run_forward(const Geometry& g, const ConvolutionLoops& loops, const T* x, c
   }
   Padded padded = padded_input(g);
   for (size_t axis = 0; axis < 3; ++axis) c.axes[axis].count = g.y[axis];
-  const bool by_lines = c.rows < kFewRows, few = !by_lines && few_positions(c);
+  const bool by_lines = c.rows < kFewRows || c.channels * product(g.kernel) <= kFewElements;
+  const bool few = !by_lines && few_positions(c);
   set_forward_axes(g, padded, by_lines || few, c);
   if (by_lines || few) {
     const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded);
