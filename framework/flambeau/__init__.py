@@ -47,6 +47,7 @@ from .devices import devices
 from .dtypes import can_cast, finfo, iinfo, isdtype, result_type
 from .functions import *
 from .graph import record
+from .printing import set_printoptions
 from .random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from .sorting import *
 

@@ -47,6 +47,7 @@ from flambeau.dtypes import isdtype as isdtype
 from flambeau.dtypes import result_type as result_type
 from flambeau.functions import *
 from flambeau.graph import record as record
+from flambeau.printing import set_printoptions as set_printoptions
 from flambeau.random import Generator as Generator
 from flambeau.random import get_rng_state as get_rng_state
 from flambeau.random import initial_seed as initial_seed

@@ -1,12 +1,70 @@
-"""Tensors as text: short, and numbers that read back."""
+"""Tensors as text: short, in columns, and numbers that read back."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 from . import _core
 from ._core import Tensor
 
-_MOST = 1000  # elements printed in full
-_EDGE = 3  # elements at each end otherwise
+
+@dataclass(frozen=True)
+class PrintOptions:
+    """How tensors are printed: see `set_printoptions`."""
+
+    precision: int = 6
+    threshold: float = 1000
+    edgeitems: int = 3
+    linewidth: int = 120
+    sci_mode: bool | None = None
+
+
+_PROFILES = {
+    "default": PrintOptions(),
+    "short": PrintOptions(precision=3, edgeitems=2),
+    "full": PrintOptions(threshold=float("inf")),
+}
+_options = PrintOptions()
+
+
+def get_printoptions() -> PrintOptions:
+    """How tensors are printed now."""
+    return _options
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Change how tensors are printed; what is not given stays.
+
+    precision: significant digits of a float. threshold: tensors of more elements are cut to their edges, `edgeitems` at
+    each end of an axis. linewidth: characters of a line. profile: "default", "short" or "full" to begin from.
+    sci_mode: True writes every float with an exponent, False none, None where that is shorter (the default's choice).
+    Raises: ValueError if a number or the profile makes no sense.
+
+    >>> import flambeau as fl
+    >>> fl.set_printoptions(precision=3, edgeitems=2, threshold=5)
+    >>> fl.tensor([0.123456, 1.0, 2.0, 3.0, 4.0, 5.0])
+    tensor([0.123, 1.0, ..., 4.0, 5.0])
+    >>> fl.set_printoptions(profile="default")
+    """
+    global _options
+    if profile is not None and profile not in _PROFILES:
+        raise ValueError(f"set_printoptions: profile is {profile!r}; there are {', '.join(_PROFILES)}")
+    for name, number, least in (("precision", precision, 1), ("threshold", threshold, 0), ("edgeitems", edgeitems, 1),
+                                ("linewidth", linewidth, 10)):
+        if number is not None and not number >= least:
+            raise ValueError(f"set_printoptions: {name} is {number} and must be at least {least}")
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth,
+             "sci_mode": sci_mode}
+    base = _options if profile is None else _PROFILES[profile]
+    _options = replace(base, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # as named
+
 
 
 def tensor_text(x: Tensor) -> str:
@@ -46,32 +104,65 @@ def _values(x: Tensor) -> str:
         return f"<recorded, no value yet>, shape={x.shape}"
     if x.size == 0 and x.ndim > 1:
         return f"[], shape={x.shape}"
-    with_edges = x.size > _MOST
-    indent = " " * len("tensor(")
-    return _nested(x.detach(), with_edges, indent)
+    parts = _texts(x.detach(), x.size > _options.threshold)
+    if isinstance(parts, str):
+        return parts
+    # Columns help where there are rows; a single row is told by its commas.
+    width = max((len(text) for text in _each(parts) if text != "..."), default=0) if x.ndim > 1 else 0
+    return _laid_out(parts, width, len("tensor(") + 1)
 
 
-def _nested(x: Tensor, with_edges: bool, indent: str) -> str:
+_Texts = list["_Texts"] | str  # of the elements, nested as they are; "..." for those left out
+
+
+def _texts(x: Tensor, with_edges: bool) -> _Texts:
     if x.ndim == 0:
         return _number(x.item())
-    length = x.shape[0]
-    short = with_edges and length > 2 * _EDGE
-    head, tail = (x[:_EDGE], x[-_EDGE:]) if short else (x, x[:0])
-    if x.ndim == 1:
-        parts = [_number(v) for v in head.tolist()]
-        if short:
-            parts += ["...", *(_number(v) for v in tail.tolist())]
-        return f"[{', '.join(parts)}]"
-    parts = [_nested(head[i], with_edges, indent + " ") for i in range(head.shape[0])]
-    if short:
-        parts += ["...", *(_nested(tail[i], with_edges, indent + " ") for i in range(tail.shape[0]))]
-    return f"[{(',' + chr(10) * (x.ndim - 1) + indent + ' ').join(parts)}]"
+    edge = _options.edgeitems
+    if not with_edges or x.shape[0] <= 2 * edge:
+        return [_texts(x[i], with_edges) for i in range(x.shape[0])] if x.ndim > 1 else [_number(v) for v in x.tolist()]
+    head, tail = _texts(x[:edge], with_edges), _texts(x[-edge:], with_edges)
+    return [*head, "...", *tail]
+
+
+def _each(parts: list[_Texts]) -> list[str]:
+    flat: list[str] = []
+    for part in parts:
+        flat += [part] if isinstance(part, str) else _each(part)
+    return flat
+
+
+def _laid_out(parts: list[_Texts], width: int, indent: int) -> str:
+    """The nested texts in brackets, `indent` being the column after the opening one."""
+    if any(isinstance(part, list) for part in parts):
+        depth, inner = 1, next(part for part in parts if isinstance(part, list))
+        while isinstance(inner, list) and inner and isinstance(inner[0], list):
+            depth, inner = depth + 1, inner[0]
+        rows = [part if isinstance(part, str) else _laid_out(part, width, indent + 1) for part in parts]
+        return f"[{(',' + chr(10) * depth + ' ' * indent).join(rows)}]"
+    lines, line = [], ""
+    for part in parts:
+        text = str(part).rjust(0 if part == "..." else width)
+        if line and indent + len(line) + 2 + len(text) > _options.linewidth - 2:
+            lines.append(line + ",")
+            line = text
+        else:
+            line = f"{line}, {text}" if line else text
+    return "[" + ("\n" + " " * indent).join([*lines, line]) + "]"
 
 
 def _number(value: complex | float | int | bool) -> str:
     if isinstance(value, complex):
-        return f"{value.real:.6g}{value.imag:+.6g}j"
+        imaginary = _real(value.imag)
+        return f"{_real(value.real)}{'' if imaginary[0] in '+-' else '+'}{imaginary}j"
     if not isinstance(value, float):
         return str(value)
-    text = f"{value:.6g}"
+    text = _real(value)
     return text if any(c in text for c in ".en") else text + ".0"
+
+
+def _real(value: float) -> str:
+    digits, scientific = _options.precision, _options.sci_mode
+    if scientific is None or value in (float("inf"), -float("inf")) or value != value:
+        return f"{value:.{digits}g}"
+    return f"{value:.{digits - 1}e}" if scientific else f"{value:.{digits}f}"

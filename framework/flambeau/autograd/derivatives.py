@@ -114,8 +114,8 @@ def hessian(
 
     >>> import flambeau as fl
     >>> fl.hessian(lambda x: (x**3).sum())(fl.tensor([1.0, 2.0]))
-    tensor([[6.0, 0.0],
-            [0.0, 12.0]])
+    tensor([[ 6.0,  0.0],
+            [ 0.0, 12.0]])
     """
     first = jacobian(function, argnums, has_aux=has_aux, chunk_size=chunk_size)
     return jacobian(first, argnums, has_aux=has_aux, chunk_size=chunk_size)
