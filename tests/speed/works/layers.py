@@ -33,8 +33,8 @@ def _attention_step(lib: Any) -> Work:
 
 
 ROWS = (
-    Row("max_pool", "max_pool2d 2x2, 16 x 64 x 56 x 56", _max_pool, {"B": 4.0}, means=("channels_last",),
-        peers=("jax",), bytes_moved=16.1e6),
+    Row("max_pool", "max_pool2d 2x2, 16 x 64 x 56 x 56", _max_pool, {"B": 4.0},
+        means=("channels_last", "channels_last+compile"), peers=("jax",), bytes_moved=16.1e6),
     Row("max_pool_step", "max_pool2d 2x2, gradient too", _max_pool_step, {"B": 4.0}, means=("channels_last",),
         peers=("jax",)),
     Row("batch_norm", "batch_norm while training, 16 x 64 x 56 x 56", _batch_norm, {"B": 4.0},
