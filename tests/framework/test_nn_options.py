@@ -86,6 +86,60 @@ def test_output_padding_reaches_below_the_dilation(more: Any, padding: int) -> N
          RANDOM.normal(size=(2, 4, 5, 4)), RANDOM.normal(size=(4, 3, 3, 3)), RANDOM.normal(size=6))
 
 
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize("outside", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize(("image", "grid"), [
+    ((2, 3, 5, 4), (2, 3, 6, 2)), ((1, 2, 3, 4, 5), (1, 2, 3, 2, 3)), ((1, 1, 1, 3), (1, 4, 4, 2))], ids=str)
+def test_images_are_read_at_the_places_of_a_grid(image: Any, grid: Any, mode: Any, outside: Any, align: bool) -> None:
+    if mode == "bicubic" and len(image) == 5:
+        with pytest.raises(ValueError, match="without a depth"):
+            functional.grid_sample(fl.ones(image), fl.zeros(grid), mode)
+        return
+    random = np.random.default_rng(0)
+    x, at = random.normal(size=image), random.uniform(-1.9, 1.9, size=grid)
+    if mode == "nearest":  # no gradient for the places, where PyTorch has zeros
+        same(lambda x: functional.grid_sample(x, fl.tensor(at), mode, outside, align),
+             lambda x: torch().nn.functional.grid_sample(x, torch().tensor(at), mode, outside, align), x)
+        return
+    same(lambda x, at: functional.grid_sample(x, at, mode, outside, align),
+         lambda x, at: torch().nn.functional.grid_sample(x, at, mode, outside, align), x, at)
+
+
+@pytest.mark.filterwarnings("ignore:Since version 1.3.0:UserWarning")
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize(("theta", "size"), [((2, 2, 3), (2, 3, 4, 5)), ((2, 3, 4), (2, 1, 3, 4, 5)),
+                                             ((1, 2, 3), (1, 1, 1, 4))])
+def test_affine_maps_are_grids(theta: Any, size: Any, align: bool) -> None:
+    same(lambda x: functional.affine_grid(x, size, align),
+         lambda x: torch().nn.functional.affine_grid(x, list(size), align), RANDOM.normal(size=theta))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7), (1, 6, 3, 4), (2, 4, 2, 2, 3)])
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_elements_are_relative_to_channels_around_them(shape: Any, size: int) -> None:
+    given = {"alpha": 0.3, "beta": 0.6, "k": 1.5}
+    same_layer(nn.LocalResponseNorm(size, **given), torch().nn.LocalResponseNorm(size, **given),
+               RANDOM.normal(size=shape))
+
+
+def test_channels_are_dealt_out() -> None:
+    same_layer(nn.ChannelShuffle(3), torch().nn.ChannelShuffle(3), RANDOM.normal(size=(2, 6, 3, 4)))
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    (lambda: functional.grid_sample(fl.ones((1, 1, 2, 2)), fl.ones((1, 2, 2, 3))), "the grid"),
+    (lambda: functional.grid_sample(fl.ones((1, 1, 0, 2)), fl.ones((1, 2, 2, 2))), "nothing to read from"),
+    (lambda: functional.grid_sample(fl.ones((1, 1, 2, 2)), fl.ones((1, 2, 2, 2)), "cubic"), "mode is 'cubic'"),
+    (lambda: functional.affine_grid(fl.ones((1, 3, 3)), (1, 1, 2, 2)), r"theta is \(1, 3, 3\)"),
+    (lambda: functional.channel_shuffle(fl.ones((1, 4, 2)), 3), "divisible by groups"),
+    (lambda: functional.local_response_norm(fl.ones((1, 4)), 2), "at least one axis behind"),
+])
+def test_mistakes_are_named(wrong: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        wrong()
+
+
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 def test_transformers_are_told_that_masks_are_causal() -> None:
     module = torch()

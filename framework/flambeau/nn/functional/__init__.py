@@ -45,7 +45,7 @@ from flambeau.nn.functional.ctc import ctc_loss
 from flambeau.nn.functional.distance import cosine_similarity, normalize, pairwise_distance
 from flambeau.nn.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from flambeau.nn.functional.embedding import embedding
-from flambeau.nn.functional.interpolation import interpolate, pixel_shuffle, pixel_unshuffle
+from flambeau.nn.functional.interpolation import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 from flambeau.nn.functional.linear import bilinear, flatten, linear, one_hot
 from flambeau.nn.functional.loss import (
     Reduction,
@@ -71,7 +71,14 @@ from flambeau.nn.functional.loss_pairs import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from flambeau.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from flambeau.nn.functional.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from flambeau.nn.functional.padding import pad
 from flambeau.nn.functional.pooling import (
     adaptive_avg_pool1d,
@@ -87,6 +94,7 @@ from flambeau.nn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from flambeau.nn.functional.sampling import affine_grid, grid_sample
 
 __all__ = [
     "Reduction",
@@ -96,6 +104,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -105,6 +114,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -126,6 +136,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
@@ -141,6 +152,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",

@@ -16,7 +16,7 @@ from flambeau.nn.functional.sizes import many
 Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area", "lanczos"]
 _AXES = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,), "lanczos": (2,)}
 _REACHES = {"bilinear": 1, "bicubic": 2, "lanczos": 3}  # so far from a place elements count, where nothing shrinks
-_CUBIC = -0.75  # the slope at the neighbours, as PyTorch and OpenCV have it
+CUBIC = -0.75  # the slope at the neighbours, as PyTorch and OpenCV have it
 
 
 def interpolate(
@@ -99,6 +99,22 @@ def pixel_unshuffle(input: fl.Tensor, downscale_factor: int) -> fl.Tensor:
     return fl.reshape(turned, (*lead, c * r * r, h // r, w // r))
 
 
+def channel_shuffle(input: fl.Tensor, groups: int) -> fl.Tensor:
+    """The channels (n, c, ...) dealt out: the first of each of `groups` parts, then the second of each, ...
+
+    Source: Zhang and others, arXiv:1707.01083.
+
+    >>> channel_shuffle(fl.tensor([[[1.0], [2.0], [3.0], [4.0]]]), 2)[0, :, 0].tolist()
+    [1.0, 3.0, 2.0, 4.0]
+    """
+    if input.ndim < 3 or groups < 1 or input.shape[1] % groups:
+        raise fl.ShapeError(f"channel_shuffle: input is {tuple(input.shape)}, groups {groups}: (n, channels, ...) with "
+                            "channels divisible by groups is needed")
+    n, c, *rest = input.shape
+    parts = fl.reshape(input, (n, groups, c // groups, *rest))
+    return fl.reshape(fl.moveaxis(parts, 1, 2), (n, c, *rest))
+
+
 def _wanted(
     x: fl.Tensor,
     size: int | Sequence[int] | None,
@@ -172,7 +188,7 @@ def _filtered(x: fl.Tensor, axis: int, to: int, factor: float | None, align: boo
     return fl.moveaxis(fl.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
 
 
-def _cubic(distance: float, slope: float = _CUBIC) -> float:
+def _cubic(distance: float, slope: float = CUBIC) -> float:
     """Keys' kernel. Source: Keys, Cubic convolution interpolation for digital image processing, 1981."""
     d = abs(distance)
     if d <= 1.0:

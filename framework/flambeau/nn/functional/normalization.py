@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.nn.functional.padding import pad
+from flambeau.nn.functional.pooling import avg_pool2d
 
 _layer_norm, _rms_norm, _group_norm, _batch_norm = (
     _core.ops[name] for name in ("layer_norm", "rms_norm", "group_norm", "batch_norm"))
@@ -152,3 +154,21 @@ def _trailing(name: str, x: fl.Tensor, normalized_shape: int | Sequence[int]) ->
     if not shape or tuple(x.shape[-len(shape) :]) != shape:
         raise fl.ShapeError(f"{name}: input is {tuple(x.shape)}; its last axes must be normalized_shape, {shape}")
     return len(shape)
+
+
+def local_response_norm(
+    input: fl.Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> fl.Tensor:
+    """Each element of (n, c, ...) over (k + alpha times the mean square of `size` channels around its own)^beta.
+
+    Channels that are not there count as zeros. Source: Krizhevsky, Sutskever and Hinton, 2012.
+
+    >>> local_response_norm(fl.tensor([[[2.0], [0.0]]]), 2, alpha=1.0, beta=1.0)[0, :, 0].tolist()
+    [0.6666666865348816, 0.0]
+    """
+    if input.ndim < 3 or size < 1:
+        raise fl.ShapeError(f"local_response_norm: input is {tuple(input.shape)}, size {size}: (n, channels, ...) with "
+                            "at least one axis behind and a positive size are needed")
+    rows = fl.reshape(fl.square(input), (input.shape[0], 1, input.shape[1], -1))
+    means = avg_pool2d(pad(rows, (0, 0, size // 2, (size - 1) // 2)), (size, 1), stride=1)
+    return input / fl.pow(fl.reshape(means, input.shape) * alpha + k, beta)
