@@ -166,3 +166,26 @@ def test_diagonals_far_beside_a_matrix_are_empty() -> None:
         assert fl.eye(2, 3, k=far).tolist() == fl.eye(2, 3, k=-far).tolist() == [[0.0] * 3] * 2
         assert fl.tril(x, k=far).tolist() == fl.triu(x, k=-far).tolist() == x.tolist()
         assert fl.tril(x, k=-far).tolist() == fl.triu(x, k=far).tolist() == [[0.0] * 3] * 2
+
+
+# Decision 0307: what stands at the top level beside the standard, each a function of tensors with the standard's keywords.
+BESIDE = {"argwhere", "einsum", "index_put", "kron", "logsumexp", "scatter", "topk"}
+STATE = {
+    *("DTypeError", "DeviceError", "Generator", "Graph", "ShapeError", "Tensor", "detect_anomaly", "devices"),
+    *("enable_grad", "get_num_threads", "get_rng_state", "grad", "inference", "initial_seed", "manual_seed", "no_grad"),
+    *("record", "recording", "set_num_threads", "set_rng_state", "tensor", "value_and_grad", "table_functions"),
+}
+
+
+def test_what_the_standard_lacks_is_in_one_place() -> None:
+    top = {name for name in dir(fl) if not name.startswith("_") and callable(getattr(fl, name))}
+    assert top - set(dir(strict)) - STATE == BESIDE
+    functional = set(fl.nn.functional.__all__)
+    assert top & functional == {"tanh"}  # PyTorch has both, and models write F.tanh
+
+
+@pytest.mark.torch
+def test_what_stands_beside_the_standard_is_no_function_of_networks_in_pytorch() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: make peers")
+    assert not [name for name in BESIDE if hasattr(torch.nn.functional, name)]
+    assert [name for name in BESIDE if not hasattr(torch, name)] == []
