@@ -168,7 +168,7 @@ def test_diagonals_far_beside_a_matrix_are_empty() -> None:
         assert fl.tril(x, k=-far).tolist() == fl.triu(x, k=far).tolist() == [[0.0] * 3] * 2
 
 
-# Decision 0307: what stands at the top level beside the standard, each a function of tensors with the standard's keywords.
+# Decision 0307: what stands at the top level beside the standard.
 BESIDE = {"argwhere", "einsum", "index_put", "kron", "logsumexp", "scatter", "topk"}
 STATE = {
     *("DTypeError", "DeviceError", "Generator", "Graph", "ShapeError", "Tensor", "detect_anomaly", "devices"),
