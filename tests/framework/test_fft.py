@@ -33,6 +33,24 @@ def test_every_size_agrees_with_numpy(n):
     close(fl.fft.irfft(fl.asarray(half), n=n), x.real)
 
 
+@pytest.mark.parametrize("real", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("lines", [1, 3, 21])  # four steps, lanes half full, several vectors of lanes
+@pytest.mark.parametrize("n", [60, 64, 99, 1009, 2310, 16384, 16807])
+def test_long_and_many_lines_agree_with_numpy_along_any_axis(n, lines, real):
+    x = pairs(lines, n)
+    complexes, floats = x.astype(np.result_type(real, np.complex64)), x.real.astype(real)
+    size = np.abs(np.fft.fft(x)).max()
+    bound = size * np.log2(n) * np.finfo(real).eps
+    for name, given_x in (("fft", complexes), ("ifft", complexes), ("rfft", floats), ("irfft", complexes)):
+        expected = getattr(np.fft, name)(given_x.astype(x.dtype if given_x is complexes else np.float64))
+        for ours in (given_x, np.ascontiguousarray(given_x.T).T):
+            close_to = getattr(fl.fft, name)(fl.asarray(ours)).numpy()
+            assert close_to.dtype.itemsize == expected.dtype.itemsize * np.dtype(real).itemsize // 8
+            assert np.abs(close_to - expected).max() <= (bound if name in ("fft", "rfft") else bound / n * 2)
+        turned = getattr(fl.fft, name)(fl.asarray(given_x).T, axis=0).numpy()
+        assert np.abs(turned.T - expected).max() <= (bound if name in ("fft", "rfft") else bound / n * 2)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     size=st.integers(1, 9),

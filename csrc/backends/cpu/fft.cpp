@@ -1,9 +1,12 @@
 // fft.cpp: discrete Fourier transforms along an axis.
 //
-// A size is split into its prime factors (4 before 2) and transformed in as many passes, each of which leaves its result
-// in order (Stockham), so nothing is permuted. A size with a large prime factor becomes a convolution with a chirp,
-// computed by transforms of a power of two (Bluestein). Roots of unity are computed in double and kept with the size.
+// A size is split into factors and transformed in as many passes, each of which leaves its result in order (Stockham), so
+// nothing is permuted. A vector's lanes are as many lines; a single long line is taken apart into the columns and then the
+// rows of a table (Bailey's four steps), which are lines again. A size with a large prime factor becomes a convolution
+// with a chirp, computed by transforms of a power of two (Bluestein). Roots of unity are computed in double and kept
+// with the size.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <complex>
 #include <cstring>
@@ -13,7 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "cpu.h"
+#include "dense.h"
+#include "simd/fft.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -46,8 +50,9 @@ class Plan {
 
   explicit Plan(int64_t n) : n_(n) {
     int64_t rest = n;
-    for (int64_t factor : {4, 2, 3, 5, 7}) {
+    for (int64_t factor : {8, 4, 2, 3, 5, 7}) {
       while (rest % factor == 0) {
+        if (factor == 8 && rest % 16 == 0 && rest % 32 != 0) break;  // 4 by 4 beats 8 by 2
         factors_.push_back(factor);
         rest /= factor;
       }
@@ -69,16 +74,27 @@ class Plan {
   // Elements of memory that `run` needs beside the line.
   int64_t room() const { return convolution_ ? 3 * convolution_->n_ : n_; }
 
+  // Whether `lanes` and the four steps know this size.
+  bool is_split() const { return !convolution_; }
+  C* lanes(const FftLoops& loops, void* x, void* room) const {
+    return static_cast<C*>(loops.run(n_, factors_.data(), int(factors_.size()), roots_.data(), x, room));
+  }
+  const std::vector<int64_t>& factors() const { return factors_; }
+
   // Transforms the line; gives where the result lies (in the line or in the room).
   C* run(C* x, C* room) const {
     if (convolution_) return convolve(x, room);
     C* y = room;
     int64_t n = n_, stride = 1;
-    for (int64_t factor : factors_) {
+    const auto by = [&](int64_t factor) {
       pass(x, y, n, stride, factor);
       std::swap(x, y);
       n /= factor;
       stride *= factor;
+    };
+    for (int64_t factor : factors_) {
+      if (factor == 8) by(4);
+      by(factor == 8 ? 2 : factor);
     }
     return x;
   }
@@ -164,15 +180,15 @@ class Plan {
 };
 
 // The plans of the sizes seen last.
-template <class R>
-std::shared_ptr<const Plan<R>> plan_for(int64_t n) {
+template <class Made>
+std::shared_ptr<const Made> kept_for(int64_t n) {
   static std::mutex lock;
-  static std::map<int64_t, std::shared_ptr<const Plan<R>>> plans;
+  static std::map<int64_t, std::shared_ptr<const Made>> plans;
   constexpr size_t kKept = 32;
   const std::lock_guard guard(lock);
   auto& plan = plans[n];
   if (!plan) {
-    plan = std::make_shared<const Plan<R>>(n);
+    plan = std::make_shared<const Made>(n);
     if (plans.size() > kKept) {
       const auto keep = plan;
       plans.clear();
@@ -182,6 +198,89 @@ std::shared_ptr<const Plan<R>> plan_for(int64_t n) {
   }
   return plan;
 }
+
+// ---- four steps --------------------------------------------------------------------------------------------------
+
+template <class R>
+constexpr Type kTypeOf = sizeof(R) == 4 ? Type::Float32 : Type::Float64;
+
+// One line of n = rows x columns elements, x[j1 columns + j2]: transforms of the columns, times exp(-2 pi i j2 k1 / n),
+// transforms of the rows; element k1 of column transform and k2 of row transform make X[k2 rows + k1].
+template <class R>
+class FourSteps {
+ public:
+  using C = Pair<R>;
+
+  explicit FourSteps(int64_t n) : loops_(*level->fft(kTypeOf<R>)), n_(n), rows_(rows_of(n)), columns_(n / rows_) {
+    by_columns_ = kept_for<Plan<R>>(rows_);
+    by_rows_ = kept_for<Plan<R>>(columns_);
+    const int64_t lanes = loops_.lanes, blocks = divide_up(columns_, lanes);
+    twiddles_.resize(size_t(blocks * rows_ * 2 * lanes));
+    parallel_for(blocks, std::max<int64_t>(1, 1024 / (rows_ * lanes)), [&](int64_t begin, int64_t end) {
+      R* to = twiddles_.data() + begin * rows_ * 2 * lanes;
+      for (int64_t block = begin; block < end; ++block)
+        for (int64_t k = 0; k < rows_; ++k, to += 2 * lanes)
+          for (int64_t l = 0; l < lanes; ++l) {
+            const C w = root<R>((block * lanes + l) % columns_ * k % n_, n_);
+            to[l] = w.re;
+            to[lanes + l] = w.im;
+          }
+    });
+  }
+  // The divisor of n next to its root from below; 1 if there is none that makes lines worth a vector.
+  static int64_t rows_of(int64_t n) {
+    int64_t best = 1;
+    for (int64_t r = 2; r * r <= n; ++r)
+      if (n % r == 0) best = r;
+    return best;
+  }
+  // Elements of memory: for the table between the steps, and for each thread at a time.
+  int64_t table() const { return divide_up(rows_, loops_.lanes) * loops_.lanes * columns_; }
+  int64_t room() const { return 2 * std::max(rows_, columns_) * loops_.lanes; }
+
+  // From and to contiguous lines, which may be the same. `each` runs body(first, last) over pieces of [0, count), `room_of`
+  // gives the memory of the thread.
+  template <class Each, class RoomOf>
+  bool run(const C* x, C* out, C* table, double sign_in, double sign_out, double scale, const Each& each, const RoomOf& room_of) const {
+    std::atomic<bool> fine{true};
+    const int64_t lanes = loops_.lanes, groups = divide_up(rows_, lanes);
+    each(divide_up(columns_, lanes), [&](int64_t begin, int64_t end) {
+      C* room = room_of();
+      if (!room) fine = false;
+      for (int64_t block = begin; room && block < end; ++block) {
+        const int64_t first = block * lanes, width = std::min(lanes, columns_ - first);
+        C* line = room;
+        loops_.split(x + first, columns_, int(width), rows_, line, sign_in);
+        line = by_columns_->lanes(loops_, line, room + rows_ * lanes);
+        loops_.multiply(line, twiddles_.data() + block * rows_ * 2 * lanes, rows_);
+        // Parts of k1 and j2 change places: group by group of k1, element j2 of all of it together.
+        for (int64_t g = 0; g < groups; ++g) {
+          const R* from = reinterpret_cast<const R*>(line + g * lanes * lanes);
+          R* to = reinterpret_cast<R*>(table + (g * columns_ + first) * lanes);
+          const int64_t height = std::min(lanes, rows_ - g * lanes);
+          for (int64_t part = 0; part < 2; ++part)
+            level->transpose(from + part * lanes, 2 * lanes, to + part * lanes, 2 * lanes, height, width, sizeof(R));
+        }
+      }
+    });
+    each(groups, [&](int64_t begin, int64_t end) {
+      C* room = room_of();
+      if (!room) fine = false;
+      for (int64_t g = begin; room && g < end; ++g) {
+        const C* result = by_rows_->lanes(loops_, table + g * columns_ * lanes, room);
+        loops_.merge(result, columns_, out + g * lanes, rows_, int(std::min(lanes, rows_ - g * lanes)), scale,
+                     sign_out);
+      }
+    });
+    return fine;
+  }
+
+ private:
+  const FftLoops& loops_;
+  int64_t n_, rows_, columns_;
+  std::shared_ptr<const Plan<R>> by_columns_, by_rows_;
+  std::vector<R> twiddles_;
+};
 
 enum class Kind { Complex, RealToHalf, HalfToReal };
 struct Transform {
@@ -213,48 +312,206 @@ struct Lines {
 };
 
 template <class R>
-void transform(Kind kind, const fl_call* call) {
+struct Job {
   using C = Pair<R>;
-  const bool back = kind == Kind::HalfToReal;
-  const fl_tensor &x = call->inputs[0], &out = call->outputs[0];
-  const int axis = int(call->attrs[0].value.i);
-  const bool inverse = call->attrs[back ? 2 : 1].value.i != 0;
-  const R scale = R(call->attrs[back ? 3 : 2].value.f);
-  const int64_t given = x.shape[axis], n = back ? call->attrs[1].value.i : given, wanted = out.shape[axis];
-  const auto plan = plan_for<R>(n);
-  const Lines from(x, axis), to(out, axis);
-  const R sign = inverse ? R(-1) : R(1);  // with plus in the exponent: the conjugate's transform, conjugated
-  parallel_for(from.count, std::max<int64_t>(1, kGrain / (8 * n)), [&](int64_t begin, int64_t end) {
-    std::vector<C> line(static_cast<size_t>(n)), room(size_t(plan->room()));
+  Kind kind;
+  const fl_tensor &x, &out;
+  int64_t given, n, wanted;  // elements of a line: of x, of the transform, of the output
+  R scale, sign;             // with plus in the exponent: the conjugate's transform, conjugated
+  Lines from, to;
+
+  Job(Kind kind, const fl_call* call)
+      : kind(kind), x(call->inputs[0]), out(call->outputs[0]), from(x, axis_of(call)), to(out, axis_of(call)) {
+    const int axis = axis_of(call);
+    const bool back = kind == Kind::HalfToReal;
+    given = x.shape[axis];
+    n = back ? call->attrs[1].value.i : given;
+    wanted = out.shape[axis];
+    sign = call->attrs[back ? 2 : 1].value.i != 0 ? R(-1) : R(1);
+    scale = R(call->attrs[back ? 3 : 2].value.f);
+  }
+  static int axis_of(const fl_call* call) { return int(call->attrs[0].value.i); }
+
+  template <class T>
+  const T* source(int64_t line) const {
+    return reinterpret_cast<const T*>(data_of(x)) + from.offset(line);
+  }
+  template <class T>
+  T* target(int64_t line) const {
+    return reinterpret_cast<T*>(data_of(out)) + to.offset(line);
+  }
+  // A line of its own, in the sign of the exponent that plans have.
+  void read(int64_t i, C* line) const {
+    if (kind == Kind::RealToHalf) {
+      const R* at = source<R>(i);
+      for (int64_t j = 0; j < given; ++j) line[j] = {at[j * from.step], 0};
+      return;
+    }
+    const C* at = source<C>(i);
+    for (int64_t j = 0; j < given; ++j) line[j] = {at[j * from.step].re, sign * at[j * from.step].im};
+    for (int64_t j = given; j < n; ++j) line[j] = {line[n - j].re, -line[n - j].im};
+    if (kind == Kind::HalfToReal) line[0].im = 0;
+    if (kind == Kind::HalfToReal && n % 2 == 0) line[n / 2].im = 0;
+  }
+  void write(int64_t i, const C* result) const {
+    if (kind == Kind::HalfToReal) {
+      R* at = target<R>(i);
+      for (int64_t k = 0; k < wanted; ++k) at[k * to.step] = result[k].re * scale;
+    } else {
+      C* at = target<C>(i);
+      for (int64_t k = 0; k < wanted; ++k) at[k * to.step] = {result[k].re * scale, sign * result[k].im * scale};
+    }
+  }
+};
+
+// One line at a time.
+template <class R>
+void line_by_line(const Job<R>& job, const Plan<R>& plan) {
+  parallel_for(job.from.count, std::max<int64_t>(1, kGrain / (8 * job.n)), [&](int64_t begin, int64_t end) {
+    std::vector<Pair<R>> line(static_cast<size_t>(job.n)), room(size_t(plan.room()));
     for (int64_t i = begin; i < end; ++i) {
-      if (kind == Kind::RealToHalf) {
-        const R* source = reinterpret_cast<const R*>(data_of(x)) + from.offset(i);
-        for (int64_t j = 0; j < given; ++j) line[size_t(j)] = {source[j * from.step], 0};
+      job.read(i, line.data());
+      job.write(i, plan.run(line.data(), room.data()));
+    }
+  });
+}
+
+template <class R>
+bool by_four_steps(const Job<R>& job) {
+  using C = Pair<R>;
+  const auto steps = kept_for<FourSteps<R>>(job.n);
+  const bool reads = job.kind == Kind::Complex && job.from.step == 1, writes = job.kind == Kind::Complex && job.to.step == 1;
+  const auto one = [&](int64_t i, C* line, C* table, const auto& each, const auto& room_of) {
+    if (!reads) job.read(i, line);
+    // `read` and `write` turn the imaginary parts round, and `write` scales.
+    const bool ran = steps->run(reads ? job.template source<C>(i) : line, writes ? job.template target<C>(i) : line, table,
+                                reads ? job.sign : R(1), writes ? job.sign : R(1), writes ? job.scale : R(1), each, room_of);
+    if (!writes) job.write(i, line);
+    return ran;
+  };
+  const int64_t table_size = steps->table();
+  if (job.from.count == 1) {
+    C* line = static_cast<C*>(host->scratch(size_t(job.n) * sizeof(C)));
+    C* table = static_cast<C*>(host->scratch(size_t(table_size) * sizeof(C)));
+    if (!line || !table) return false;
+    return one(0, line, table, [&](int64_t count, const auto& body) { parallel_for(count, 1, body); },
+               [&] { return static_cast<C*>(piece_scratch(size_t(steps->room()) * sizeof(C))); });
+  }
+  std::atomic<bool> fine{true};
+  parallel_for(job.from.count, 1, [&](int64_t begin, int64_t end) {
+    C* memory = static_cast<C*>(piece_scratch(size_t(job.n + table_size + steps->room() + 64) * sizeof(C)));
+    if (!memory) fine = false;
+    C* table = memory + divide_up(job.n, 32) * 32;
+    for (int64_t i = begin; memory && i < end; ++i)
+      one(i, memory, table, [](int64_t count, const auto& body) { body(int64_t(0), count); },
+          [&] { return table + table_size; });
+  });
+  return fine;
+}
+
+// As many lines as a vector has lanes at a time.
+template <class R>
+bool by_lanes(const Job<R>& job, const Plan<R>& plan) {
+  using C = Pair<R>;
+  const FftLoops& loops = *level->fft(kTypeOf<R>);
+  const int64_t lanes = loops.lanes, n = job.n, count = job.from.count, size = n * lanes;
+  std::atomic<bool> fine{true};
+  // Distance of neighbouring lines in a block; 0 where it is not the same everywhere.
+  const auto spacing = [&](const Lines& lines, int64_t first, int64_t width) {
+    const int64_t step = width > 1 ? lines.offset(first + 1) - lines.offset(first) : 1;
+    for (int64_t l = 2; l < width; ++l)
+      if (lines.offset(first + l) - lines.offset(first + l - 1) != step) return int64_t(0);
+    return step;
+  };
+  parallel_for(divide_up(count, lanes), std::max<int64_t>(1, kGrain / (8 * size)), [&](int64_t begin, int64_t end) {
+    C* line = static_cast<C*>(piece_scratch(size_t(3 * size) * sizeof(C)));
+    if (!line) fine = false;
+    for (int64_t block = begin; line && block < end; ++block) {
+      C *room = line + size, *table = room + size;
+      const int64_t first = block * lanes, width = std::min(lanes, count - first);
+      const int64_t apart = spacing(job.from, first, width);
+      R* split = reinterpret_cast<R*>(line);
+      if (job.kind == Kind::RealToHalf) {
+        R* reals = reinterpret_cast<R*>(table);
+        std::memset(reals, 0, size_t(size) * sizeof(R));
+        if (apart > 0 && job.from.step == 1) {
+          level->transpose(job.template source<R>(first), apart, reals, lanes, width, n, sizeof(R));
+        } else {
+          for (int64_t l = 0; l < width; ++l)
+            for (int64_t j = 0; j < n; ++j) reals[j * lanes + l] = job.template source<R>(first + l)[j * job.from.step];
+        }
+        for (int64_t j = 0; j < n; ++j) {
+          std::memcpy(split + j * 2 * lanes, reals + j * lanes, size_t(lanes) * sizeof(R));
+          std::memset(split + j * 2 * lanes + lanes, 0, size_t(lanes) * sizeof(R));
+        }
       } else {
-        const C* source = reinterpret_cast<const C*>(data_of(x)) + from.offset(i);
-        for (int64_t j = 0; j < given; ++j) line[size_t(j)] = {source[j * from.step].re, sign * source[j * from.step].im};
-        for (int64_t j = given; j < n; ++j) line[size_t(j)] = {line[size_t(n - j)].re, -line[size_t(n - j)].im};
-        if (back) line[0].im = 0;
-        if (back && n % 2 == 0) line[size_t(n / 2)].im = 0;
+        if (apart == 1) {
+          loops.split(job.template source<C>(first), job.from.step, int(width), job.given, split, job.sign);
+        } else {
+          if (apart > 0 && job.from.step == 1) {
+            level->transpose(job.template source<C>(first), apart, table, lanes, width, job.given, sizeof(C));
+          } else {
+            for (int64_t l = 0; l < width; ++l)
+              for (int64_t j = 0; j < job.given; ++j) table[j * lanes + l] = job.template source<C>(first + l)[j * job.from.step];
+          }
+          loops.split(table, lanes, int(width), job.given, split, job.sign);
+        }
+        for (int64_t j = job.given; j < n; ++j)
+          for (int64_t l = 0; l < lanes; ++l) {
+            split[j * 2 * lanes + l] = split[(n - j) * 2 * lanes + l];
+            split[j * 2 * lanes + lanes + l] = -split[(n - j) * 2 * lanes + lanes + l];
+          }
+        if (job.kind == Kind::HalfToReal) {
+          std::memset(split + lanes, 0, size_t(lanes) * sizeof(R));
+          if (n % 2 == 0) std::memset(split + n * lanes + lanes, 0, size_t(lanes) * sizeof(R));
+        }
       }
-      const C* result = plan->run(line.data(), room.data());
-      if (back) {
-        R* target = reinterpret_cast<R*>(data_of(out)) + to.offset(i);
-        for (int64_t k = 0; k < wanted; ++k) target[k * to.step] = result[k].re * scale;
+      const C* result = plan.lanes(loops, line, room);
+      const int64_t out_apart = spacing(job.to, first, width), step = job.to.step;
+      if (job.kind == Kind::HalfToReal) {
+        const R* reals = reinterpret_cast<const R*>(result);
+        for (int64_t l = 0; l < width; ++l) {
+          R* to = job.template target<R>(first + l);
+          for (int64_t k = 0; k < job.wanted; ++k) to[k * step] = reals[k * 2 * lanes + l] * job.scale;
+        }
+      } else if (out_apart == 1 && job.to.step != 1) {
+        loops.merge(result, job.wanted, job.template target<C>(first), step, int(width), job.scale, job.sign);
       } else {
-        C* target = reinterpret_cast<C*>(data_of(out)) + to.offset(i);
-        for (int64_t k = 0; k < wanted; ++k) target[k * to.step] = {result[k].re * scale, sign * result[k].im * scale};
+        loops.merge(result, job.wanted, table, lanes, int(lanes), job.scale, job.sign);
+        if (out_apart > 0 && step == 1) {
+          level->transpose(table, lanes, job.template target<C>(first), out_apart, job.wanted, width, sizeof(C));
+        } else {
+          for (int64_t l = 0; l < width; ++l) {
+            C* to = job.template target<C>(first + l);
+            for (int64_t k = 0; k < job.wanted; ++k) to[k * step] = table[k * lanes + l];
+          }
+        }
       }
     }
   });
+  return fine;
+}
+
+// Which way depends on the sizes alone.
+template <class R>
+bool transform(Kind kind, const fl_call* call) {
+  const Job<R> job(kind, call);
+  const auto plan = kept_for<Plan<R>>(job.n);
+  constexpr int64_t kShortLine = 64, kLongLine = 16 * 1024;  // elements
+  if (!plan->is_split() || (job.n < kShortLine && job.from.count == 1)) {
+    line_by_line(job, *plan);
+    return true;
+  }
+  const bool few = job.from.count < level->fft(kTypeOf<R>)->lanes / 2;
+  if ((job.n >= kLongLine || (few && job.n >= kShortLine)) && FourSteps<R>::rows_of(job.n) >= 4) return by_four_steps(job);
+  return by_lanes(job, *plan);
 }
 
 fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Transform& op = state_of<Transform>(self);
   if (count_of(call->outputs[0]) == 0) return FL_OK;
-  if (op.real == Type::Float32) transform<float>(op.kind, call);
-  else transform<double>(op.kind, call);
-  return FL_OK;
+  const bool done = op.real == Type::Float32 ? transform<float>(op.kind, call) : transform<double>(op.kind, call);
+  return done ? FL_OK : no_memory("fft");
 }
 
 const Registration kTransforms({"fft", "rfft", "irfft"}, [](const char* name, std::span<const Type> types) -> const fl_kernel* {

@@ -71,6 +71,8 @@ struct ConvolutionLoops;
 struct WinogradLoops;
 struct PoolLoops;
 struct NormLoops;
+// Declared in fft.h.
+struct FftLoops;
 struct AttentionLoops;
 struct LstmLoops;
 
@@ -127,6 +129,7 @@ struct Kernels {
   const PoolLoops* (*pool)(Type type);
   const NormLoops* (*norm)(Type type);
   StepLoop (*adaptive_step)(const char* op, Type type);
+  const FftLoops* (*fft)(Type real);
   const PairGemm* (*pair_gemm)();
   const AttentionLoops* (*attention)(Type type);
   const LstmLoops* (*lstm)(Type type);

@@ -33,6 +33,7 @@ const WinogradLoops* winograd(Type type);
 const PoolLoops* pool(Type type);
 const NormLoops* norm(Type type);
 StepLoop adaptive_step(const char* op, Type type);
+const FftLoops* fft(Type real);
 const PairGemm* pair_gemm();
 const AttentionLoops* attention(Type type);
 const LstmLoops* lstm(Type type);
