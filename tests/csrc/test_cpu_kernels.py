@@ -417,6 +417,11 @@ def test_any_number_of_threads_gives_the_same_bits(cpu):
         ("matmul", [a.astype(np.int32), b.astype(np.int32)], [np.empty((700, 520), np.int32)]),
         ("softmax", [wide], [np.empty_like(wide)], 1),
         ("softmax", [tall], [np.empty_like(tall)], 0),
+        *(("var", [x], [np.empty((x.shape[0], 1), np.float32)], [1], True, 1.0) for x in (wide, tall)),
+        ("var", [big], [np.empty(1, np.float32)], [0], True, 0.0),
+        ("argmax", [big], [np.empty(1, np.int64)], [0], True),
+        ("cumulative_sum", [big], [np.empty_like(big)], 0),
+        ("cumulative_sum", [tall], [np.empty_like(tall)], 1),
         ("normal", [], [np.empty(100_001, np.float32)], [100_001], 7, 0, np.float32),
     ]
     for op, inputs, outputs, *attrs in calls:

@@ -51,6 +51,20 @@ def test_long_and_many_lines_agree_with_numpy_along_any_axis(n, lines, real):
         assert np.abs(turned.T - expected).max() <= (bound if name in ("fft", "rfft") else bound / n * 2)
 
 
+@pytest.mark.parametrize("shape", [(1, 65536), (3, 16384), (40, 1000), (5, 1009)])
+def test_any_number_of_threads_gives_the_same_bits(shape):
+    x = fl.asarray(pairs(*shape).astype(np.complex64))
+    before = fl.get_num_threads()
+    try:
+        results = set()
+        for threads in (1, 2, 3):
+            fl.set_num_threads(threads)
+            results.add(fl.fft.fft(x).numpy().tobytes())
+        assert len(results) == 1
+    finally:
+        fl.set_num_threads(before)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     size=st.integers(1, 9),
