@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> float:
     wanted = fl.arange(options.samples) % CLASSES
     drawn = (sample(net, wanted).reshape(-1, 64) + 1.0) / 2.0
     print(pictures(drawn.numpy()[:10].reshape(-1, 8, 8)))
-    right = fl.mean((fl.argmax(judge(drawn), axis=1) == wanted).to(fl.float32)).item()
+    right = float(fl.mean((fl.argmax(judge(drawn), axis=1) == wanted).to(fl.float32)).item())
     print(f"{options.epochs} epochs in {trained - start:.0f} s, {options.samples} samples in "
           f"{time.monotonic() - trained:.0f} s: the judge, right on {accuracy(judge, data, 'cpu'):.1%} of real digits, "
           f"sees the wanted one in {right:.1%}")

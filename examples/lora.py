@@ -18,7 +18,7 @@ from docstrings import MODULES, Example, docstrings
 from flambeau import nn, optim
 from flambeau.data import DataLoader
 from flambeau.nn import functional
-from minilm import WIDTH, MiniLm, load
+from minilm import WIDTH, Attention, MiniLm, load
 from terminal import progress
 
 
@@ -50,16 +50,18 @@ class Reader(nn.Module):
     def __call__(self, codes: fl.Tensor) -> fl.Tensor:
         return self.head(self.body(codes) * 20.0)  # vectors of length 1 alone would hold every class likely
 
+    def attentions(self) -> list[Attention]:
+        """Those of the transformer's layers, in their order."""
+        return [layer for layer in self.body.modules() if isinstance(layer, Attention)]
+
     def adapt(self, rank: int) -> None:
         """Put Lora beside the queries and values of every layer."""
-        for layer in self.body.encoder["layer"]:
-            attention = layer.attention["self"]
+        for attention in self.attentions():
             attention.query, attention.value = Lora(attention.query, rank), Lora(attention.value, rank)
 
     def merge(self) -> None:
         """Add what was learned to the weights: the layers are those of before again."""
-        for layer in self.body.encoder["layer"]:
-            attention = layer.attention["self"]
+        for attention in self.attentions():
             attention.query, attention.value = attention.query.merged(), attention.value.merged()
 
     def learned(self) -> dict[str, fl.Tensor]:

@@ -28,9 +28,9 @@ class Attention(nn.Module):
 
     def __call__(self, x: fl.Tensor, mask: fl.Tensor) -> fl.Tensor:
         n, length, _ = x.shape
-        heads = [part(x).reshape(n, length, HEADS, WIDTH // HEADS).permute_dims(0, 2, 1, 3)
-                 for part in (self.query, self.key, self.value)]
-        mixed = functional.scaled_dot_product_attention(*heads, attn_mask=mask)
+        query, key, value = (part(x).reshape(n, length, HEADS, WIDTH // HEADS).permute_dims(0, 2, 1, 3)
+                             for part in (self.query, self.key, self.value))
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return mixed.permute_dims(0, 2, 1, 3).reshape(n, length, WIDTH)
 
 
@@ -80,7 +80,7 @@ class MiniLm(nn.Module):
     def __call__(self, codes: fl.Tensor) -> fl.Tensor:
         seen = codes != 0
         x = self.embeddings(codes)
-        for layer in self.encoder["layer"]:
+        for layer in self.encoder["layer"].children():
             x = layer(x, seen[:, None, None, :])
         counted = seen[:, :, None].to(x.dtype)
         return functional.normalize(fl.sum(x * counted, axis=1) / fl.sum(counted, axis=1))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", covariant=True)
 SHADES = np.array(list(" .:-=+*#%@"))
+
+
+class Counted(Protocol[Item]):
+    """What has a length and items: a list, a range, a DataLoader."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Item]: ...
 
 
 class progress(Generic[Item]):
@@ -23,7 +30,7 @@ class progress(Generic[Item]):
     ...     losses.note = f"loss {loss}"
     """
 
-    def __init__(self, items: Collection[Item], label: str = "", every_s: float = 0.1) -> None:
+    def __init__(self, items: Counted[Item], label: str = "", every_s: float = 0.1) -> None:
         self.items, self.label, self.every_s, self.note = items, label, every_s, ""
 
     def __iter__(self) -> Iterator[Item]:
