@@ -362,7 +362,6 @@ void write_chosen(const Choice& choice, const Tensor& from) {
 
 void check_writable(const Tensor& x) {
   require_value(x, "x[...] = value");
-  if (recorder()) raise(ErrorKind::Runtime, "x[...] = value: a recorded function cannot write into a tensor; use fl.where(mask, value, x)");
   if (x.requires_grad() && grad_enabled())
     raise(ErrorKind::Runtime, "x[...] = value: the tensor requires a gradient, which the write would make wrong; use "
           "fl.where(mask, value, x), or write under fl.no_grad()");
@@ -371,6 +370,14 @@ void check_writable(const Tensor& x) {
     if (x.shape()[i] > 1 && x.strides()[i] == 0)
       raise(ErrorKind::Value, "x[...] = value: the elements along axis ", i, " of shape ", x.shape(), " are one and the same in memory (it was "
             "broadcast), so a write to one would change all; write into x.copy()");
+}
+
+// In a recorded function a write into all of a tensor is an op of the graph.
+void record_write(const Tensor& x, const std::vector<Part>& parts, const Tensor& value) {
+  if (!is_basic(parts) || apply_basic(x, parts).get() != x.get())
+    raise(ErrorKind::Runtime, "x[...] = value: a recorded function writes into a whole tensor or not at all; use x[...] = "
+          "fl.where(mask, value, x)");
+  apply(op_named("assign"), {x, ops::broadcast_to(cast(to_device(value, x.device()), x.dtype()), x.shape())});
 }
 
 void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
@@ -443,7 +450,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     Tensor from;
     if (is_tensor(value)) {
       from = tensor_of(value);
-      require_value(from, "x[...] = value");
+      if (!recorder()) require_value(from, "x[...] = value");
     } else if (auto number = scalar_operand("x[...] = value", value, x)) {
       from = *number;
     } else {
@@ -455,7 +462,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     if (is_inexact(from.dtype()) && !is_inexact(x.dtype()))
       raise(ErrorKind::DType, "x[...] = value: the value is ", from.dtype(), " and the tensor ", x.dtype(),
             ", which would lose its fraction; cast it with value.astype(fl.", x.dtype(), ")");
-    write(x, parts, from);
+    if (recorder()) record_write(x, parts, from);
+    else write(x, parts, from);
     return 0;
   });
 }

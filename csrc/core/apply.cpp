@@ -120,7 +120,11 @@ void apply_in_place(const OpRow& row, Device* device, Inputs inputs, Attrs attrs
       raise(ErrorKind::Value, row.name, ": this memory is read-only; write into a copy");
   }
   if (Recorder* recorder = thread_state.recorder) { recorder->record(row, inputs, attrs, outputs); return; }
-  if (!launch(row, device, inputs, attrs, outputs)) launch_on_cpu(row, device, inputs, attrs, outputs);
+  if (!launch(row, device, inputs, attrs, outputs)) {
+    NoGrad off;
+    if (row.decompose) row.decompose(row, inputs, attrs, outputs);
+    else launch_on_cpu(row, device, inputs, attrs, outputs);
+  }
   for (Tensor& out : outputs)
     if (out->storage) out->storage->version.fetch_add(1, std::memory_order_relaxed);
 }

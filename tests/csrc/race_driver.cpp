@@ -13,6 +13,7 @@
 #include "autograd/autograd.h"
 #include "core/allocator.h"
 #include "core/apply.h"
+#include "core/profile.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "graph/graph.h"
@@ -176,6 +177,37 @@ void first_uses() {
   });
 }
 
+// One thread starts and ends profiles and reads what they hold, while others compute, walk and name scopes.
+void profiles() {
+  std::atomic<int> working{kThreads - 1};
+  at_once(kThreads, [&](int number) {
+    if (number > 0) {
+      for (int round = 0; round < 60; ++round) {
+        const uint64_t scope = begin_scope("round");
+        const Tensor x = leaf({32}, 2.0);
+        const Tensor loss = sum(op("exp", {op("multiply", {x, x})}));
+        backward(std::span(&loss, 1), {}, {}, {});
+        end_scope(scope);
+      }
+      --working;
+      return;
+    }
+    size_t seen = 0;
+    do {
+      start_profile(kProfileEvents | kProfileMemory | kProfileShapes);
+      op("exp", {filled({16}, 1.0)});
+      stop_profile([](void* count, const std::vector<ThreadRecords>& threads) {
+        for (const ThreadRecords& thread : threads)
+          for (const ProfileEvent* event : thread.events) {
+            check(event->name && event->end_ns >= event->begin_ns, "an event is half written");
+            *static_cast<size_t*>(count) += std::string(event->name).size();
+          }
+      }, &seen);
+    } while (working > 0);
+    check(seen > 0, "nothing was profiled");
+  });
+}
+
 }  // namespace
 
 int main() {
@@ -183,7 +215,7 @@ int main() {
     const char* name;
     void (*run)();
   } all[] = {{"first uses", first_uses}, {"pool", pool}, {"memory", memory}, {"gradients", gradients},
-             {"shared graphs", shared_graphs}, {"recordings", recordings}};
+             {"shared graphs", shared_graphs}, {"recordings", recordings}, {"profiles", profiles}};
   for (const auto& one : all) {
     one.run();
     std::printf("%s: right\n", one.name);

@@ -556,6 +556,7 @@ NUMPY: dict[str, Oracle] = {
     "normal": _normal,
     "randint": _randint,
     "sgd_step": _sgd,
+    "assign": lambda x, attrs: x[1],
     "adamw_step": _adamw,
     **oracles_networks.NUMPY,
     "dropout": oracles_networks.dropout_oracle(_uniform),

@@ -171,3 +171,65 @@ def test_a_graph_is_differentiated_like_the_function():
     x = fl.tensor([3.0, 4.0], requires_grad=True)
     graph.run(x).backward()
     assert x.grad.tolist() == [6, 8]
+
+
+def test_a_write_into_a_whole_tensor_is_recorded():
+    kept, seen = fl.tensor([1.0, 2.0]), fl.tensor(0)
+
+    def step(x):
+        kept[...] = kept * 0.5 + x
+        seen[...] = seen + 1
+        return kept * 10
+
+    graph = fl.record(step, fl.ones(2))
+    assert (kept.tolist(), seen.item()) == ([1, 2], 0)
+    assert graph.run(fl.ones(2)).tolist() == [15, 20]
+    assert graph.run(fl.zeros(2)).tolist() == [7.5, 10]
+    assert (kept.tolist(), seen.item()) == ([0.75, 1], 2)
+    again = fl.Graph.parse(graph.text, captures=graph.captures)
+    assert again.run(fl.zeros(2)).tolist() == [3.75, 5]
+
+
+def test_a_recorded_write_takes_numbers_and_windows_on_itself():
+    x = fl.reshape(fl.arange(4), (2, 2))
+
+    def turn(y):
+        x[...] = x.T
+        x[...] = x * y
+        return x + 0
+
+    assert fl.record(turn, fl.tensor(2)).run(fl.tensor(2)).tolist() == x.tolist() == [[0, 4], [2, 6]]
+
+    def fill(y):
+        x[...] = 7
+        return y
+
+    fl.record(fill, fl.tensor(2)).run(fl.tensor(2))
+    assert x.tolist() == [[7, 7], [7, 7]]
+
+
+def test_what_a_recorded_function_cannot_write_says_how_to():
+    x = fl.ones((2, 2))
+    for key in (0, x > 0, [1, 0]):
+        with pytest.raises(RuntimeError, match=r"whole tensor|recorded"):
+            fl.record(lambda y, key=key: x.__setitem__(key, y), fl.tensor(2.0))
+    with pytest.raises(RuntimeError, match="recorded"):
+        fl.record(lambda y: y.__setitem__(..., 1.0), fl.ones(2))
+    window = x.T
+    with pytest.raises(ValueError, match="is a view"):
+        fl.record(lambda y: window.__setitem__(..., y), fl.tensor(2.0))
+    assert x.tolist() == [[1, 1], [1, 1]]
+
+
+def test_batch_norm_in_training_is_recorded_with_its_running_statistics():
+    def made():
+        fl.manual_seed(0)
+        return fl.nn.Sequential(fl.nn.Conv2d(1, 2, 3), fl.nn.BatchNorm2d(2))
+
+    recorded, eager = made(), made()
+    x = fl.random.normal((4, 1, 6, 6))
+    graph = fl.record(lambda x: recorded(x), x)
+    for _ in range(3):
+        assert graph.run(x).tolist() == eager(x).tolist()
+    for (name, ours), theirs in zip(recorded.state_dict().items(), eager.state_dict().values(), strict=True):
+        assert ours.tolist() == theirs.tolist(), name
