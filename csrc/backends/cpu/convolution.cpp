@@ -43,7 +43,8 @@ namespace {
 constexpr int64_t kTaskWork = 1 << 20;  // products that make a task of their own
 constexpr int64_t kRoom = 80;           // elements readable behind a copied input
 constexpr int64_t kFewRows = 8;         // fewer output channels than these are computed line by line,
-constexpr int64_t kFewElements = 16;    // and so are sums of at most so many elements
+constexpr int64_t kFewElements = 16;    // and so are sums of at most so many elements,
+constexpr int64_t kLines = 4;           // so many at a time
 
 template <class T>
 constexpr Type type_as() {
@@ -78,7 +79,7 @@ Geometry geometry_of(const fl_call* call, const fl_tensor& x, const fl_tensor& y
 
 template <class T>
 T* copy_padded(const T* x, int64_t planes, const Sizes& size, const Sizes& before,
-               const Padded& padded) {
+               const Padded& padded, const ConvolutionLoops& loops) {
   const double elements = double(planes) * double(padded.size[0]) * double(padded.size[1]) * double(padded.phases) *
                           double(padded.columns);
   if (elements > 0x1p56) return nullptr;  // padding may be any number
@@ -104,6 +105,12 @@ T* copy_padded(const T* x, int64_t planes, const Sizes& size, const Sizes& befor
             continue;
           }
           std::memset(line, 0, size_t(row) * sizeof(T));
+          if (padded.phases == 2) {  // the first element goes to the phase of the zeros before it
+            T* even = line + before[2] % 2 * padded.columns + before[2] / 2;
+            T* odd = line + (before[2] + 1) % 2 * padded.columns + (before[2] + 1) / 2;
+            loops.split(from, last, even, odd);
+            continue;
+          }
           for (int64_t phase = 0; phase < padded.phases; ++phase) {
             T* part = line + phase * padded.columns;
             // The first column of this phase that is not a zero before the row.
@@ -118,8 +125,7 @@ T* copy_padded(const T* x, int64_t planes, const Sizes& size, const Sizes& befor
 
 // ---- one product -------------------------------------------------------------------------------------------
 
-// Each line of the result is a sum of lines of the copy, nothing is packed. Where the lines of a plane follow each other
-// evenly in the copy they are computed as one, with the copy's zeros in between thrown away.
+// Each line of the result is a sum of lines of the copy, nothing is packed. Four at a time: of four rows, or of one.
 template <class T>
 bool multiply_lines(const Correlation& c, const Padded& padded, const ConvolutionLoops& loops, const T* copy, const T* weight,
                     const T* bias, T* out) {
@@ -139,30 +145,43 @@ bool multiply_lines(const Correlation& c, const Padded& padded, const Convolutio
                        (d.kernel * c.kernel[1] + h.kernel) * c.kernel[2] + w.kernel];
           offsets.push_back(channel * padded.plane() + (d.offset * padded.size[1] + h.offset) * padded.row() + w.offset);
         }
-  const int64_t height = c.axes[1].count, width = c.axes[2].count, step = c.axes[2].target_step;
-  const int64_t channels = c.groups * c.channels, plane = product(c.target);
-  const bool plain = step == 1 && c.axes[1].target_step == 1 && c.axes[0].target_step == 1 && positions == plane;
-  const bool whole = step == 1 && c.axes[1].source_step == 1 && padded.phases == 1;
-  const int64_t lines = whole ? c.axes[0].count : c.axes[0].count * height;
-  const int64_t length = whole ? (height - 1) * padded.row() + width : width;
-  const bool direct = step == 1 && (!whole || (plain && padded.row() == width));
-  parallel_for(c.batch * all_rows * lines, std::max<int64_t>(1, kTaskWork / 8 / (depth * length)), [&](int64_t begin, int64_t end) {
-    std::vector<T> detour(direct ? 0 : size_t(length));
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t image = i / (all_rows * lines), row = i / lines % all_rows, line = whole ? i % lines * height : i % lines;
-      const int64_t d = line / height, h = line % height;
-      const T* from = copy + (image * channels + row / c.rows * c.channels) * padded.plane() +
-                      (d * c.axes[0].source_step * padded.size[1] + h * c.axes[1].source_step) * padded.row();
-      T* to = out + (image * all_rows + row) * plane +
-              ((c.axes[0].target_start + d * c.axes[0].target_step) * c.target[1] + c.axes[1].target_start +
-               h * c.axes[1].target_step) * c.target[2] + c.axes[2].target_start;
-      T* computed = direct ? to : detour.data();
-      loops.line(depth, packed + row * depth, from, offsets.data(), bias ? double(bias[row]) : 0.0, computed, length);
-      if (direct) continue;
-      if (!whole)
-        for (int64_t k = 0; k < width; ++k) to[k * step] = computed[k];
-      for (int64_t y = 0; whole && y < height; ++y)
-        std::memcpy(to + y * c.axes[1].target_step * c.target[2], computed + y * padded.row(), size_t(width) * sizeof(T));
+  const Axis &down = c.axes[1], &along = c.axes[2];
+  const int64_t width = along.count, step = along.target_step, plane = product(c.target), from_line = down.source_step * padded.row();
+  const int64_t to_line = step == 1 ? down.target_step * c.target[2] : width;
+  const int64_t units = c.rows / kLines + c.rows % kLines;  // rows that are computed together
+  const int64_t wanted = std::max<int64_t>(1, kTaskWork / 4 / (depth * width));  // lines of a task
+  const int64_t strip = std::min(down.count, divide_up(wanted, kLines) * kLines), strips = divide_up(down.count, strip);
+  const int64_t tasks = c.batch * c.groups * units * c.axes[0].count * strips;
+  parallel_for(tasks, std::max<int64_t>(1, wanted / (kLines * strip)), [&](int64_t begin, int64_t end) {
+    std::vector<T> detour(step == 1 ? 0 : size_t(kLines * strip * width));
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first = task % strips * strip, lines = std::min(strip, down.count - first), d = task / strips % c.axes[0].count;
+      const int64_t unit = task / (strips * c.axes[0].count) % units, image_group = task / (strips * c.axes[0].count * units);
+      const bool many = unit < c.rows / kLines;
+      const int64_t row = many ? unit * kLines : unit - c.rows / kLines + c.rows / kLines * kLines;
+      const int64_t all_row = image_group % c.groups * c.rows + row, quads = many ? lines : lines / kLines;
+      const T* from = copy + image_group * c.channels * padded.plane() +
+                      (d * c.axes[0].source_step * padded.size[1] + first * down.source_step) * padded.row();
+      T* target = out + (image_group * c.rows + row) * plane +
+                  ((c.axes[0].target_start + d * c.axes[0].target_step) * c.target[1] + down.target_start + first * down.target_step) *
+                      c.target[2] + along.target_start;
+      T* to = step == 1 ? target : detour.data();
+      const T* factors = packed + all_row * depth;
+      double offset[kLines];
+      for (int64_t s = 0; s < kLines; ++s) offset[s] = bias ? double(bias[many ? all_row + s : all_row]) : 0.0;
+      if (many) {
+        loops.lines(kLines, depth, factors, depth, from, 0, from_line, offsets.data(), offset, to, step == 1 ? plane : lines * width,
+                    to_line, width, lines);
+      } else {
+        loops.lines(kLines, depth, factors, 0, from, from_line, kLines * from_line, offsets.data(), offset, to, to_line,
+                    kLines * to_line, width, quads);
+        loops.lines(1, depth, factors, 0, from + quads * kLines * from_line, 0, from_line, offsets.data(), offset,
+                    to + quads * kLines * to_line, 0, to_line, width, lines - quads * kLines);
+      }
+      for (int64_t i = 0; step > 1 && i < (many ? kLines : 1) * lines; ++i) {
+        T* line = target + i / lines * plane + i % lines * down.target_step * c.target[2];
+        for (int64_t k = 0; k < width; ++k) line[k * step] = detour[size_t(i * width + k)];
+      }
     }
   });
   return true;
@@ -213,7 +232,7 @@ bool run_forward(const Geometry& g, const ConvolutionLoops& loops, const T* x, c
   const bool few = !by_lines && few_positions(c);
   set_forward_axes(g, padded, by_lines || few, c);
   if (by_lines || few) {
-    const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded);
+    const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded, loops);
     if (!copy) return false;
     return few ? multiply_few(c, padded, loops, copy, weight, bias, out) : multiply_lines(c, padded, loops, copy, weight, bias, out);
   }
@@ -279,7 +298,7 @@ bool run_input_grad(const Geometry& g, const ConvolutionLoops& loops, const T* g
   c.source = padded.size;
   for (size_t axis = 0; axis < 3; ++axis) c.axes[axis].count = divide_up(g.x[axis], g.stride[axis]);
   const bool by_lines = c.rows < kFewRows, few = !by_lines && few_positions(c);
-  const T* copy = by_lines || few ? copy_padded(grad, g.batch * g.out, g.y, before, padded)
+  const T* copy = by_lines || few ? copy_padded(grad, g.batch * g.out, g.y, before, padded, loops)
                                   : copy_last(grad, g.batch, g.out, g.y, before, padded.size, {1, 1, 1});
   if (!copy) return false;
   const T* none = nullptr;
@@ -316,7 +335,7 @@ bool run_weight_grad(const Geometry& g, const ConvolutionLoops& loops, const T* 
   set_forward_axes(g, padded, true, c);
   const bool few = !by_lines && few_positions(c);
   if (!by_lines && !few) return weight_grad_last(g, loops, grad, x, out);
-  const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded);
+  const T* copy = copy_padded(x, g.batch * g.in, g.x, g.before, padded, loops);
   if (!copy) return false;
   if (few) return weight_grad_few(c, padded, loops, copy, grad, out);
   // Few channels: dot products along rows.

@@ -91,69 +91,139 @@ void tile(int m, int vectors, const void* x, const int64_t* offsets, const Run* 
 
 // ---- few channels ----------------------------------------------------------------------------------------
 
-template <class V, int kVectors>
-FL_INLINE void stretch(int64_t k, const typename Of<V>::Element* weight, const typename Of<V>::Element* from,
-                       const int64_t* offsets, V bias, typename Of<V>::Element* to, int64_t n) {
-  V sums[kVectors];
-  for (V& sum : sums) sum = bias;
-  for (int64_t p = 0; p < k; ++p) {
-    const V w = splat<V>(weight[p]);
+// kLines lines of the same shape; kShared: they read the same.
+template <class V, int kLines, int kN, bool kShared>
+FL_INLINE void stretch(int64_t k, const typename Of<V>::Element* weight, int64_t weight_step, const typename Of<V>::Element* from,
+                       int64_t from_step, const int64_t* offsets, const double* bias, typename Of<V>::Element* to,
+                       int64_t to_step, int64_t n) {
+  V sums[kLines][kN];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) sums[j] = fma(w, load<V>(from + offsets[p] + j * kLanes<V>), sums[j]);
+  for (int s = 0; s < kLines; ++s)
+#pragma GCC unroll 4
+    for (int j = 0; j < kN; ++j) sums[s][j] = splat<V>(typename Of<V>::Element(bias[s]));
+  for (int64_t p = 0; p < k; ++p) {
+    const auto* at = from + offsets[p];
+    V x[kN];
+#pragma GCC unroll 4
+    for (int j = 0; j < kN; ++j) x[j] = load<V>(at + j * kLanes<V>);
+#pragma GCC unroll 4
+    for (int s = 0; s < kLines; ++s) {
+      const V w = splat<V>(weight[s * weight_step + p]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kN; ++j)
+        sums[s][j] = fma(w, kShared || s == 0 ? x[j] : load<V>(at + s * from_step + j * kLanes<V>), sums[s][j]);
+    }
   }
 #pragma GCC unroll 4
-  for (int j = 0; j < kVectors; ++j) {
-    const int64_t left = n - j * kLanes<V>;
-    if (left >= kLanes<V>) store<V>(to + j * kLanes<V>, sums[j]);
-    else if (left > 0) store_part<V>(to + j * kLanes<V>, sums[j], int(left));
+  for (int s = 0; s < kLines; ++s)
+#pragma GCC unroll 4
+    for (int j = 0; j < kN; ++j) {
+      auto* place = to + s * to_step + j * kLanes<V>;
+      const int64_t left = n - j * kLanes<V>;
+      if (left >= kLanes<V>) store<V>(place, sums[s][j]);
+      else if (left > 0) store_part<V>(place, sums[s][j], int(left));
+    }
+}
+
+template <class V, int kLines, bool kShared>
+void lines_of(int64_t k, const typename Of<V>::Element* weight, int64_t weight_step, const typename Of<V>::Element* from,
+              int64_t from_step, int64_t from_next, const int64_t* offsets, const double* bias, typename Of<V>::Element* to,
+              int64_t to_step, int64_t to_next, int64_t n, int64_t count) {
+  for (int64_t t = 0; t < count; ++t, from += from_next, to += to_next) {
+    int64_t i = 0;
+    for (int64_t left; (left = n - i) > 2 * kLanes<V>; i += 4 * kLanes<V>)
+      stretch<V, kLines, 4, kShared>(k, weight, weight_step, from + i, from_step, offsets, bias, to + i, to_step, left);
+    for (int64_t left; (left = n - i) > 0; i += 2 * kLanes<V>) {
+      if (left > kLanes<V>) stretch<V, kLines, 2, kShared>(k, weight, weight_step, from + i, from_step, offsets, bias, to + i, to_step, left);
+      else stretch<V, kLines, 1, kShared>(k, weight, weight_step, from + i, from_step, offsets, bias, to + i, to_step, left);
+    }
   }
 }
 
 template <class V>
-void line(int64_t k, const void* weight_bytes, const void* from_bytes, const int64_t* offsets, double bias,
-          void* to_bytes, int64_t n) {
+void lines(int together, int64_t k, const void* weight, int64_t weight_step, const void* from, int64_t from_step,
+           int64_t from_next, const int64_t* offsets, const double* bias, void* to, int64_t to_step, int64_t to_next, int64_t n,
+           int64_t count) {
   using T = typename Of<V>::Element;
-  const T* weight = static_cast<const T*>(weight_bytes);
+  const auto run = together == 1 ? lines_of<V, 1, true> : from_step == 0 ? lines_of<V, 4, true> : lines_of<V, 4, false>;
+  run(k, static_cast<const T*>(weight), weight_step, static_cast<const T*>(from), from_step, from_next, offsets, bias,
+      static_cast<T*>(to), to_step, to_next, n, count);
+}
+
+// Lanes first, first + 2, first + 4, ... of two vectors.
+template <class V, int first>
+FL_INLINE V every_second(V a, V b) {
+  typename Of<V>::Int lanes;
+  for (int l = 0; l < kLanes<V>; ++l) lanes[l] = 2 * l + first;
+  return __builtin_shuffle(a, b, lanes);
+}
+template <class V>
+void split(const void* from_bytes, int64_t n, void* even_bytes, void* odd_bytes) {
+  using T = typename Of<V>::Element;
   const T* from = static_cast<const T*>(from_bytes);
-  T* to = static_cast<T*>(to_bytes);
-  const V start = splat<V>(T(bias));
-  for (int64_t i = 0; i < n; i += 4 * kLanes<V>) {
-    const int64_t left = n - i;
-    if (left > 2 * kLanes<V>) stretch<V, 4>(k, weight, from + i, offsets, start, to + i, left);
-    else if (left > kLanes<V>) stretch<V, 2>(k, weight, from + i, offsets, start, to + i, left);
-    else stretch<V, 1>(k, weight, from + i, offsets, start, to + i, left);
+  T* even = static_cast<T*>(even_bytes);
+  T* odd = static_cast<T*>(odd_bytes);
+  int64_t i = 0;
+  for (; 2 * (i + kLanes<V>) <= n; i += kLanes<V>) {
+    const V a = load<V>(from + 2 * i), b = load<V>(from + 2 * i + kLanes<V>);
+    store<V>(even + i, every_second<V, 0>(a, b));
+    store<V>(odd + i, every_second<V, 1>(a, b));
+  }
+  for (; 2 * i < n; ++i) {
+    even[i] = from[2 * i];
+    if (2 * i + 1 < n) odd[i] = from[2 * i + 1];
   }
 }
 
 // ---- the weight's gradient with few channels ---------------------------------------------------------------
 
+template <class V, int kTaps>
+void dots_of(const typename Of<V>::Element* x, const int64_t* offsets, const Run* runs, int64_t run_count,
+             const typename Of<V>::Element* g, typename Of<V>::Element* c) {
+  V sums[kTaps][2] = {};
+  for (int64_t r = 0; r < run_count; ++r) {
+    const auto* from = x + runs[r].start;
+    const int64_t n = runs[r].length;
+    int64_t i = 0;
+    for (; i + 2 * kLanes<V> <= n; i += 2 * kLanes<V>) {
+      const V first = load<V>(g + i), second = load<V>(g + i + kLanes<V>);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTaps; ++t) {
+        sums[t][0] = fma(load<V>(from + offsets[t] + i), first, sums[t][0]);
+        sums[t][1] = fma(load<V>(from + offsets[t] + i + kLanes<V>), second, sums[t][1]);
+      }
+    }
+    if (i + kLanes<V> <= n) {
+      const V first = load<V>(g + i);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTaps; ++t) sums[t][0] = fma(load<V>(from + offsets[t] + i), first, sums[t][0]);
+      i += kLanes<V>;
+    }
+    if (i < n) {
+      const int left = int(n - i);
+      const V last = load_part<V>(g + i, left);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTaps; ++t) sums[t][1] = fma(load_part<V>(from + offsets[t] + i, left), last, sums[t][1]);
+    }
+    g += n;
+  }
+  for (int t = 0; t < kTaps; ++t) c[t] += sum_of_lanes<V>(sums[t][0] + sums[t][1]);
+}
+
 template <class V>
 void dots(int64_t count, const void* x_bytes, const int64_t* offsets, const Run* runs, int64_t run_count,
           const void* g_bytes, void* c_bytes) {
   using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(x_bytes);
+  const T* g = static_cast<const T*>(g_bytes);
   T* c = static_cast<T*>(c_bytes);
-  for (int64_t t = 0; t < count; ++t) {
-    const T* x = static_cast<const T*>(x_bytes) + offsets[t];
-    const T* g = static_cast<const T*>(g_bytes);
-    V sums[2] = {};
-    for (int64_t r = 0; r < run_count; ++r) {
-      const T* from = x + runs[r].start;
-      const int64_t n = runs[r].length;
-      int64_t i = 0;
-      for (; i + 2 * kLanes<V> <= n; i += 2 * kLanes<V>) {
-        sums[0] = fma(load<V>(from + i), load<V>(g + i), sums[0]);
-        sums[1] = fma(load<V>(from + i + kLanes<V>), load<V>(g + i + kLanes<V>), sums[1]);
-      }
-      for (; i + kLanes<V> <= n; i += kLanes<V>) sums[0] = fma(load<V>(from + i), load<V>(g + i), sums[0]);
-      if (i < n) sums[1] = fma(load_part<V>(from + i, int(n - i)), load_part<V>(g + i, int(n - i)), sums[1]);
-      g += n;
-    }
-    c[t] += sum_of_lanes<V>(sums[0] + sums[1]);
-  }
+  int64_t t = 0;
+  for (; t + 3 <= count; t += 3) dots_of<V, 3>(x, offsets + t, runs, run_count, g, c + t);
+  for (; t < count; ++t) dots_of<V, 1>(x, offsets + t, runs, run_count, g, c + t);
 }
 
 template <class V>
-constexpr ConvolutionLoops kLoops{kLanes<V>, kRows, kVectors, tile<V>, line<V>, dots<V>};
+constexpr ConvolutionLoops kLoops{kLanes<V>, kRows, kVectors, tile<V>, lines<V>, split<V>, dots<V>};
 
 }  // namespace
 

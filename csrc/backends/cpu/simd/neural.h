@@ -21,8 +21,14 @@ struct ConvolutionLoops {
   // goes through the runs, at(k) through the elements of a run, `x_step` apart, and b's rows are `vectors` vectors long.
   void (*tile)(int m, int vectors, const void* x, const int64_t* offsets, const Run* runs, int64_t run_count,
                int64_t x_step, const void* b, void* c, int64_t c_row, bool accumulate, const void* start);
-  // to[i] = bias + sum over k of weight[k] from[i + offsets[k]] for i < n. May read up to four vectors past the end.
-  void (*line)(int64_t k, const void* weight, const void* from, const int64_t* offsets, double bias, void* to, int64_t n);
+  // `count` times `together` (1 or 4) lines of n elements: line s of time t is bias[s] + the sum over k of
+  // weight[s * weight_step + k] from[s * from_step + t * from_next + i + offsets[k]] for i < n, written to
+  // to[s * to_step + t * to_next + i]. May read up to four vectors past the end.
+  void (*lines)(int together, int64_t k, const void* weight, int64_t weight_step, const void* from, int64_t from_step,
+                int64_t from_next, const int64_t* offsets, const double* bias, void* to, int64_t to_step, int64_t to_next,
+                int64_t n, int64_t count);
+  // even[i] = from[2i], odd[i] = from[2i + 1] of n elements.
+  void (*split)(const void* from, int64_t n, void* even, void* odd);
   // c[tap] += sum over the positions of the runs of x[position + offsets[tap]] g[position].
   void (*dots)(int64_t taps, const void* x, const int64_t* offsets, const Run* runs, int64_t run_count, const void* g,
                void* c);
