@@ -88,36 +88,32 @@ T* copy_padded(const T* x, int64_t planes, const Sizes& size, const Sizes& befor
   if (!to) return nullptr;
   const int64_t last = std::min(size[2], padded.size[2] - before[2]);  // columns that are read by someone
   parallel_for(planes, std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, plane)), [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p)
-      for (int64_t d = 0; d < padded.size[0]; ++d)
-        for (int64_t h = 0; h < padded.size[1]; ++h) {
-          T* line = to + p * plane + (d * padded.size[1] + h) * row;
-          const int64_t from_d = d - before[0], from_h = h - before[1];
-          if (from_d < 0 || from_d >= size[0] || from_h < 0 || from_h >= size[1] || last <= 0) {
-            std::memset(line, 0, size_t(row) * sizeof(T));
-            continue;
-          }
-          const T* from = x + ((p * size[0] + from_d) * size[1] + from_h) * size[2];
-          if (padded.phases == 1) {
-            std::memset(line, 0, size_t(before[2]) * sizeof(T));
-            std::memcpy(line + before[2], from, size_t(last) * sizeof(T));
-            std::memset(line + before[2] + last, 0, size_t(row - before[2] - last) * sizeof(T));
-            continue;
-          }
-          std::memset(line, 0, size_t(row) * sizeof(T));
+    for (int64_t p = begin; p < end; ++p) {
+      std::memset(to + p * plane, 0, size_t(plane) * sizeof(T));
+      // Rows of the copy that are rows of x.
+      const int64_t first = std::min(padded.size[1], before[1]), until = std::clamp(size[1] + before[1], first, padded.size[1]);
+      for (int64_t d = before[0]; d < std::min(padded.size[0], size[0] + before[0]) && last > 0; ++d) {
+        const T* from = x + ((p * size[0] + d - before[0]) * size[1] + first - before[1]) * size[2];
+        T* line = to + p * plane + (d * padded.size[1] + first) * row;
+        if (padded.phases == 1) {
+          loops.rows_copy(from, size[2], line + before[2], row, last, until - first);
+          continue;
+        }
+        for (int64_t h = first; h < until; ++h, from += size[2], line += row) {
           if (padded.phases == 2) {  // the first element goes to the phase of the zeros before it
-            T* even = line + before[2] % 2 * padded.columns + before[2] / 2;
-            T* odd = line + (before[2] + 1) % 2 * padded.columns + (before[2] + 1) / 2;
-            loops.split(from, last, even, odd);
+            loops.split(from, last, line + before[2] % 2 * padded.columns + before[2] / 2,
+                        line + (before[2] + 1) % 2 * padded.columns + (before[2] + 1) / 2);
             continue;
           }
           for (int64_t phase = 0; phase < padded.phases; ++phase) {
-            T* part = line + phase * padded.columns;
             // The first column of this phase that is not a zero before the row.
             int64_t i = std::max<int64_t>(0, divide_up(before[2] - phase, padded.phases));
-            for (int64_t w = i * padded.phases + phase - before[2]; w < last; w += padded.phases) part[i++] = from[w];
+            for (int64_t w = i * padded.phases + phase - before[2]; w < last; w += padded.phases)
+              line[phase * padded.columns + i++] = from[w];
           }
         }
+      }
+    }
   });
   std::memset(to + planes * plane, 0, size_t(kRoom) * sizeof(T));
   return to;

@@ -150,6 +150,18 @@ void lines(int together, int64_t k, const void* weight, int64_t weight_step, con
       static_cast<T*>(to), to_step, to_next, n, count);
 }
 
+template <class V>
+void rows_copy(const void* from_bytes, int64_t from_step, void* to_bytes, int64_t to_step, int64_t n, int64_t count) {
+  using T = typename Of<V>::Element;
+  const T* from = static_cast<const T*>(from_bytes);
+  T* to = static_cast<T*>(to_bytes);
+  for (int64_t r = 0; r < count; ++r, from += from_step, to += to_step) {
+    int64_t i = 0;
+    for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(to + i, load<V>(from + i));
+    if (i < n) store_part<V>(to + i, load_part<V>(from + i, int(n - i)), int(n - i));
+  }
+}
+
 // Lanes first, first + 2, first + 4, ... of two vectors.
 template <class V, int first>
 FL_INLINE V every_second(V a, V b) {
@@ -223,7 +235,7 @@ void dots(int64_t count, const void* x_bytes, const int64_t* offsets, const Run*
 }
 
 template <class V>
-constexpr ConvolutionLoops kLoops{kLanes<V>, kRows, kVectors, tile<V>, lines<V>, split<V>, dots<V>};
+constexpr ConvolutionLoops kLoops{kLanes<V>, kRows, kVectors, tile<V>, lines<V>, rows_copy<V>, split<V>, dots<V>};
 
 }  // namespace
 

@@ -27,6 +27,8 @@ struct ConvolutionLoops {
   void (*lines)(int together, int64_t k, const void* weight, int64_t weight_step, const void* from, int64_t from_step,
                 int64_t from_next, const int64_t* offsets, const double* bias, void* to, int64_t to_step, int64_t to_next,
                 int64_t n, int64_t count);
+  // `count` rows of n elements.
+  void (*rows_copy)(const void* from, int64_t from_step, void* to, int64_t to_step, int64_t n, int64_t count);
   // even[i] = from[2i], odd[i] = from[2i + 1] of n elements.
   void (*split)(const void* from, int64_t n, void* even, void* odd);
   // c[tap] += sum over the positions of the runs of x[position + offsets[tap]] g[position].
