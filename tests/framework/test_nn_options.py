@@ -240,3 +240,56 @@ def test_named_holders_are_changed_like_dicts() -> None:
     assert values.get("shift") is values.pop("shift")
     values.clear()
     assert len(values) == 0
+
+
+@pytest.mark.parametrize(("layer", "given", "shape"), [
+    ("Linear", (4, 3), (2, 4)), ("Conv2d", (2, 3, 3), (2, 2, 5, 5)), ("ConvTranspose1d", (2, 3, 3), (2, 2, 5))])
+def test_a_weight_over_its_largest_singular_value_is_pytorchs(layer: str, given: Any, shape: Any) -> None:
+    module = torch()
+    ours = nn.utils.spectral_norm(getattr(nn, layer)(*given)).double()
+    theirs = module.nn.utils.spectral_norm(getattr(module.nn, layer)(*given)).double()
+    x = RANDOM.normal(size=shape)
+
+    def thrice(net: Any, x: Any) -> Any:
+        results = [net(x) for _ in range(2)]
+        net.eval()
+        results.append(net(x))
+        net.train()
+        return results
+
+    same_layer(ours, theirs, x, call=thrice)
+    np.testing.assert_allclose(ours.weight_u.numpy(), theirs.weight_u.numpy())
+
+
+def test_spectral_norm_comes_off() -> None:
+    fl.manual_seed(0)
+    layer = nn.utils.spectral_norm(nn.Linear(4, 3))
+    for _ in range(40):
+        layer(fl.ones((1, 4)))
+    with pytest.raises(RuntimeError, match="has one already"):
+        nn.utils.spectral_norm(layer)
+    before = layer.eval()(fl.ones((1, 4))).tolist()
+    nn.utils.remove_spectral_norm(layer)
+    assert sorted(layer.state_dict()) == ["bias", "weight"]
+    assert layer(fl.ones((1, 4))).tolist() == before
+    assert np.linalg.svd(layer.weight.detach().numpy())[1][0] == pytest.approx(1.0, abs=1e-3)
+    with pytest.raises(ValueError, match="has none"):
+        nn.utils.remove_spectral_norm(layer)
+
+
+def test_batch_norms_of_averaged_weights_are_counted_anew() -> None:
+    from flambeau.optim import swa_utils
+
+    module = torch()
+    ours = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.0)).double()
+    theirs = module.nn.Sequential(module.nn.Linear(3, 4), module.nn.BatchNorm1d(4), module.nn.Dropout(0.0)).double()
+    theirs.load_state_dict({name: module.tensor(value.numpy()) for name, value in ours.state_dict().items()})
+    batches = RANDOM.normal(size=(5, 8, 3))
+    ours[2].eval()
+    swa_utils.update_bn([(fl.tensor(x), fl.zeros(8)) for x in batches], ours)
+    module.optim.swa_utils.update_bn([module.tensor(x) for x in batches], theirs)
+    for name, value in theirs.state_dict().items():
+        np.testing.assert_allclose(ours.state_dict()[name].numpy(), value.numpy(), rtol=1e-12)
+    assert ours[1].momentum == 0.1
+    assert ours[1].training
+    assert not ours[2].training

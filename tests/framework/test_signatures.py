@@ -178,12 +178,11 @@ ABSENT = {
         xavier_uniform""",
     "nn.utils": """
         clip_grad_norm convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format fuse_conv_bn_eval
-        fuse_conv_bn_weights fuse_linear_bn_eval fuse_linear_bn_weights remove_spectral_norm skip_init
-        spectral_norm""",
+        fuse_conv_bn_weights fuse_linear_bn_eval fuse_linear_bn_weights skip_init""",
     "nn.utils.rnn": "PackedSequence_ bind copy_method_params invert_permutation",
     "optim": "ASGD Adadelta Adafactor Adamax NAdam RAdam Rprop SparseAdam swap_in_optimizer_params_and_state",
     "optim.lr_scheduler": "ChainedScheduler CyclicLR MultiplicativeLR",
-    "optim.swa_utils": "LRScheduler SWALR get_ema_multi_avg_fn get_swa_multi_avg_fn update_bn",
+    "optim.swa_utils": "LRScheduler SWALR get_ema_multi_avg_fn get_swa_multi_avg_fn",
     "data": """
         ChainDataset DFIterDataPipe DataChunk DistributedSampler IterDataPipe MapDataPipe StackDataset
         argument_validation default_convert functional_datapipe guaranteed_datapipes_determinism non_deterministic

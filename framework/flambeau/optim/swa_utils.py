@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import flambeau as fl
 from flambeau.nn.module import Module
+from flambeau.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
 Average = Callable[[fl.Tensor, fl.Tensor, int], fl.Tensor]
 
@@ -83,3 +84,36 @@ class AveragedModel(Module):
                 averaged[...] = self.avg_fn(averaged.detach(), current, count) if counts and count else current
         with fl.no_grad():
             self.n_averaged[...] = count + 1
+
+
+@fl.no_grad()
+def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
+    """Count the running statistics of a model's batch norms anew, as plain means over a loader's batches.
+
+    For averaged weights, whose layers never saw their own inputs. Of a batch that is a tuple or a list, the first part
+    is the model's input. Each layer is in the mode it was in afterwards.
+
+    >>> from flambeau import nn
+    >>> net = nn.Sequential(nn.BatchNorm1d(1))
+    >>> update_bn([fl.tensor([[1.0], [3.0]]), fl.tensor([[4.0], [8.0]])], net)
+    >>> net[0].running_mean.tolist()
+    [4.0]
+    """
+    norms = [layer for layer in model.modules() if isinstance(layer, BatchNorm1d | BatchNorm2d | BatchNorm3d)]
+    if not norms:
+        return
+    momenta = [layer.momentum for layer in norms]
+    modes = [(layer, layer.training) for layer in model.modules()]
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None
+    try:
+        model.train()
+        for batch in loader:
+            x = batch[0] if isinstance(batch, tuple | list) else batch
+            model(x if device is None else x.to(device))
+    finally:
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
