@@ -357,8 +357,9 @@ def _naming_layers(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def named(self: Module, *args: Any, **kwargs: Any) -> Any:
         try:
-            if scopes.layers is not None and type(self).__call__ is named:  # a profile runs
-                with scopes.layers.inside(self):
+            names = scopes.layers  # read once: a profile may end in another thread
+            if names is not None and type(self).__call__ is named:
+                with names.inside(self):
                     return call_with_hooks(call, self, args, kwargs)
             if "_hooks" in self.__dict__ and type(self).__call__ is named:  # not in a base's call by super()
                 return call_with_hooks(call, self, args, kwargs)
