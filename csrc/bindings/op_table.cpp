@@ -65,7 +65,7 @@ py::dict to_python(const Sample& sample) {
     d["shape"] = to_python(input.shape);
     d["low"] = input.low;
     d["high"] = input.high;
-    constexpr const char* kKinds[] = {"value", "index", "bool", "definite"};
+    constexpr const char* kKinds[] = {"value", "index", "bool", "definite", "int8"};
     d["kind"] = kKinds[static_cast<size_t>(input.kind)];
     inputs.append(d);
   }

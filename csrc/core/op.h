@@ -97,8 +97,8 @@ struct AttrSpec {
 
 // One case for tests and conformance: inputs by shape and range, attributes in order (after normalize).
 // The dtype under test; int64; bool; of the dtype under test, symmetric matrices in the last two axes whose diagonal
-// is so large that they are positive definite.
-enum class SampleKind : uint8_t { Value, Index, Bool, Definite };
+// is so large that they are positive definite; int8.
+enum class SampleKind : uint8_t { Value, Index, Bool, Definite, Int8 };
 struct SampleInput {
   Dims shape;
   double low = -2.0;   // values are drawn in [low, high)

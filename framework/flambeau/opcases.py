@@ -118,12 +118,12 @@ def arrays(case: Case, seed: int = 0) -> list[Array]:
 def _array(given: SampleInput, case: Case, random: np.random.Generator) -> Array:
     if given.kind == "bool" or (given.kind == "value" and case.dtype == "bool"):
         return random.integers(0, 2, given.shape).astype(bool)
-    if given.kind == "index" or case.dtype in INTEGERS:
+    if given.kind in ("index", "int8") or case.dtype in INTEGERS:
         low, high = int(np.floor(given.low)), int(np.ceil(given.high))
         if given.kind == "value" and case.dtype.startswith("u"):
             low, high = max(low, 0), max(high, 2)  # a sample below 0 has no meaning here
         values = random.integers(low, high, given.shape)
-        return values.astype("int64" if given.kind == "index" else case.dtype)
+        return values.astype({"index": "int64", "int8": "int8"}.get(given.kind, case.dtype))
     if case.dtype in COMPLEX:
         half = replace(case, dtype="float32" if case.dtype == "complex64" else "float64")
         real, imaginary = _array(given, half, random), _array(given, half, random)
@@ -161,7 +161,7 @@ def tensors(case: Case, device: str, seed: int = 0) -> list[fl.Tensor]:
 
 
 def _place(values: Array, given: SampleInput, case: Case, device: str) -> fl.Tensor:
-    dtype = {"index": "int64", "bool": "bool"}.get(given.kind, case.dtype)
+    dtype = {"index": "int64", "bool": "bool", "int8": "int8"}.get(given.kind, case.dtype)
     held = [str(one) for one in _device(device).dtypes]
     if given.kind == "index" and dtype not in held:
         dtype = str(_device(device).index_dtype)

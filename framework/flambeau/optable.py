@@ -32,13 +32,13 @@ class Attribute:
 
 @dataclass(frozen=True)
 class SampleInput:
-    """One input of a sample: values are drawn in [low, high) (an index as int64, a truth value as bool; definite:
-    symmetric matrices with the number of their rows added to the diagonal)."""
+    """One input of a sample: values are drawn in [low, high) (an index as int64, a truth value as bool, int8 as that;
+    definite: symmetric matrices with the number of their rows added to the diagonal)."""
 
     shape: tuple[int, ...]
     low: float
     high: float
-    kind: Literal["value", "index", "bool", "definite"]
+    kind: Literal["value", "index", "bool", "definite", "int8"]
 
 
 @dataclass(frozen=True)

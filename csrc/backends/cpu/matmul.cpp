@@ -525,6 +525,12 @@ const Registration kLinear({"linear"}, resolve_linear);
 
 }  // namespace
 
+fl_status multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, const float* b, const float* bias, float* c,
+                        int64_t c_row) {
+  const auto bytes = [](const float* x) { return reinterpret_cast<const char*>(x); };
+  return multiply({Type::Float32, m, n, k, {bytes(a), k, 1}, {bytes(b), 1, k}, bytes(bias), reinterpret_cast<char*>(c), c_row});
+}
+
 void* openblas_library() { return openblas().library; }
 
 const char* gemm_in_use() {

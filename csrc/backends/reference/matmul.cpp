@@ -55,9 +55,41 @@ fl_status run_matmul(const Loop&, const fl_call& call) {
   return FL_OK;
 }
 
+// linear_int8(x (..., k), weight (n, k), scale (n), bias (n)?)
+fl_status run_linear_int8(const Loop&, const fl_call& call) {
+  const fl_tensor& out = call.outputs[0];
+  const Type type = type_of(out.dtype);
+  const int32_t last = out.ndim - 1;
+  const auto number = [&](const fl_tensor& x, int64_t i) {
+    return load_float(type, data(x) + i * x.strides[0] * static_cast<int64_t>(size_of(type)));
+  };
+  for (Walk walk(out.ndim, out.shape, {&out}); !walk.done(); walk.next()) {
+    View x(call.inputs[0]);
+    for (int32_t axis = 0; axis < last; ++axis) x.fix(axis, walk.index(axis));
+    const fl_tensor& row = *x.get();
+    const fl_tensor& weight = call.inputs[1];
+    const int64_t output = walk.index(last);
+    const char* w = data(weight) + output * weight.strides[0];
+    const char* from = data(row);
+    double sum = 0;
+    for (int64_t k = 0; k < weight.shape[1]; ++k, from += row.strides[last] * static_cast<int64_t>(size_of(type)))
+      sum += load_float(type, from) * static_cast<double>(load_int(Type::kInt8, w + k * weight.strides[1]));
+    const double bias = call.input_count > 3 ? number(call.inputs[3], output) : 0;
+    store_float(type, walk.at(0), sum * number(call.inputs[2], output) + bias);
+  }
+  return FL_OK;
+}
+
 }  // namespace
 
 void add_matmul(Loops& loops) {
+  auto int8_weight = [](const Loop&, const Type* t, int32_t n) {
+    if ((n != 4 && n != 5) || t[1] != Type::kInt8) return false;
+    for (int32_t i = 0; i < n; ++i)
+      if (i != 1 && (t[i] != t[0] || !is_float(t[i]))) return false;
+    return true;
+  };
+  loops.push_back({"linear_int8", int8_weight, run_linear_int8});
   auto numbers = [](const Loop&, const Type* t, int32_t n) {
     return n == 3 && t[0] != Type::kBool && t[0] == t[1] && t[0] == t[2];
   };

@@ -55,6 +55,15 @@ using SmallGemm = void (*)(int64_t m, int64_t n, int64_t k, const void* a, int64
 // y[m] = a (m, k) x for contiguous rows of a and contiguous x: dot products.
 using RowsDot = void (*)(int64_t m, int64_t k, const void* a, int64_t a_row, const void* x, void* y, int64_t y_stride);
 
+// Linear layers whose weight (outputs, inputs) is int8, with a scale for each output; all rows are contiguous.
+struct Int8Loops {
+  // y[row][output] = scale[output] * (x[row] . weight[output]) + bias[output] (or null)
+  void (*dots)(int64_t rows, int64_t outputs, int64_t inputs, const float* x, const int8_t* weight, const float* scale,
+               const float* bias, float* y, int64_t y_row);
+  // to[output] = weight[output] * scale[output]
+  void (*widen)(int64_t outputs, int64_t inputs, const int8_t* weight, const float* scale, float* to);
+};
+
 // Rows of softmax and its kin, n contiguous elements each.
 struct SoftmaxLoops {
   void (*softmax)(const void* x, void* y, int64_t n);
@@ -133,6 +142,7 @@ struct Kernels {
   const PairGemm* (*pair_gemm)();
   const AttentionLoops* (*attention)(Type type);
   const LstmLoops* (*lstm)(Type type);
+  const Int8Loops* int8;
 };
 
 }  // namespace flambeau::cpu

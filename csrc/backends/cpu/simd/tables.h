@@ -37,6 +37,7 @@ const FftLoops* fft(Type real);
 const PairGemm* pair_gemm();
 const AttentionLoops* attention(Type type);
 const LstmLoops* lstm(Type type);
+extern const Int8Loops int8_loops;
 
 }  // namespace flambeau::cpu::FL_LEVEL
 

@@ -125,6 +125,19 @@ FL_INLINE void store_part<F64>(double* p, F64 v, int n) {
 }
 #endif
 
+// As many int8 as there are lanes, as floats.
+FL_INLINE F32 load_bytes(const int8_t* p) {
+#if defined(__AVX512F__)
+  return (F32)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+#elif defined(__AVX2__)
+  return (F32)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+#else
+  float lanes[kLanes<F32>];
+  for (int i = 0; i < kLanes<F32>; ++i) lanes[i] = float(p[i]);
+  return load<F32>(lanes);
+#endif
+}
+
 // a * b + c, in one rounding where the level has it (kFused).
 #if defined(__AVX512F__)
 constexpr bool kFused = true;
