@@ -14,7 +14,7 @@ SampleInput scales(int64_t n) { return {{n}, 0.001, 0.01}; }
 
 [[maybe_unused]] const OpRow& kLinearInt8 = register_op({
     .name = "linear_int8",
-    .summary = "linear with weight int8 (out, in) times scale (out), row by row; the weight and its scale are constants.",
+    .summary = "linear with weight int8 (out, in) times scale (out), row by row.",
     .min_inputs = 3,
     .max_inputs = 4,
     .input_names = {"x", "weight", "scale", "bias"},
@@ -50,6 +50,10 @@ SampleInput scales(int64_t n) { return {{n}, 0.001, 0.01}; }
     .vjp = [](const Backward& b) {
       const Tensor& g = b.grad();
       if (b.needs(0)) b.give(0, matmul(multiply(g, b.input(2)), cast(b.input(1), g.dtype())));
+      if (b.needs(2)) {
+        const Tensor product = matmul(b.input(0), swap_last_two(cast(b.input(1), g.dtype())));
+        b.give(2, sum_to(multiply(g, product), b.input(2).shape()));
+      }
       if (b.needed.size() > 3 && b.needs(3)) b.give(3, sum_to(g, b.input(3).shape()));
     },
     .batching = [](const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> outputs) {
@@ -58,8 +62,8 @@ SampleInput scales(int64_t n) { return {{n}, 0.001, 0.01}; }
       if (only_x) apply(row, inputs, attrs, outputs);
       else batch_one_by_one(row, inputs, batched, attrs, outputs);
     },
-    .differentiable = 0b1001,
-    .saves_inputs = 0b0110,
+    .differentiable = 0b1101,
+    .saves_inputs = 0b0111,
     .ulp = ulps(2, 32, 32),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "as linear, and one product; 16-bit floats are computed in float32",

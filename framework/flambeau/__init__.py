@@ -78,7 +78,7 @@ def __getattr__(name: str) -> Any:
 _LAZY = {
     "vjp": ".autograd", "jvp": ".autograd", "jacobian": ".autograd", "hessian": ".autograd", "vmap": ".autograd",
     "Function": ".autograd", "checkpoint": ".autograd", "gradcheck": ".autograd", "gradgradcheck": ".autograd",
-    "autocast": ".autograd", "amp": ".amp",
+    "autocast": ".autograd", "amp": ".amp", "quantization": ".quantization",
     "nn": ".nn", "linalg": ".linalg", "fft": ".fft",
     "optim": ".optim", "data": ".data", "testing": ".testing", "conformance": ".conformance",
     "profiler": ".profiler", "memory": ".memory",

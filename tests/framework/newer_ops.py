@@ -10,4 +10,5 @@ WITHOUT_KERNELS = {
     *("expm1", "hypot", "isinf", "log10", "log1p", "log2", "logaddexp", "nextafter", "real", "reciprocal", "round"),
     *("signbit", "sin", "sinh", "tan", "trunc", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or"),
     *("bitwise_right_shift", "bitwise_xor", "adam_step", "adagrad_step", "lion_step", "rmsprop_step", "unscale"),
+    "linear_int8",
 }

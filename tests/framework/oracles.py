@@ -530,6 +530,7 @@ NUMPY: dict[str, Oracle] = {
     "argmin": _position(np.argmin),
     "matmul": _elementwise(np.matmul),
     "linear": _elementwise(lambda x, w, b=0.0: x @ w.T + b),
+    "linear_int8": _elementwise(lambda x, w, scale, b=0.0: x @ (w * np.expand_dims(scale, 1)).T + b),
     "reshape": lambda x, attrs: x[0].reshape(attrs[0]),
     "permute_dims": lambda x, attrs: x[0].transpose(attrs[0]),
     "broadcast_to": lambda x, attrs: np.broadcast_to(x[0], attrs[0]),

@@ -12,7 +12,10 @@ from flambeau import nn, opcases, optable
 
 from tests.framework.beside_torch import torch
 
-LOWER = {"matmul", "linear", "convolution", "convolution_input_grad", "convolution_weight_grad"}
+LOWER = {
+    "attention", "attention_grad", "matmul", "linear", "convolution", "convolution_input_grad",
+    "convolution_weight_grad",
+}  # fmt: skip
 # Losses and linear algebra as in PyTorch's list for CPUs; cumulative_prod is `prod`, which that list has.
 FLOAT32 = {
     "cross_entropy", "cumulative_prod", "cholesky", "cofactors", "det", "eig", "eigh", "inv", "qr", "slogdet", "solve",
@@ -25,6 +28,7 @@ FLOAT32 = {
 KEEP = {
     "adaptive_avg_pool", "adaptive_max_indices", "all", "any", "arange", "argmax", "argmin", "argsort", "argtop",
     "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "irfft", "join_indices",
+    "linear_int8",  # its weight is smaller already
     "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "put",
     "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "sum", "take", "take_along_axis", "to_device",
     "topk", "uniform", "var",

@@ -21,7 +21,7 @@ def dtype_for(row: Row) -> str:
 
 def placed(case: Case, value: np.ndarray, i: int) -> fl.Tensor:
     kind = case.sample.inputs[i].kind
-    return fl.tensor(value, dtype={"index": "int64", "bool": "bool"}.get(kind, case.dtype))
+    return fl.tensor(value, dtype={"index": "int64", "bool": "bool", "int8": "int8"}.get(kind, case.dtype))
 
 
 def outputs_of(result: fl.Tensor | tuple[fl.Tensor, ...]) -> list[fl.Tensor]:

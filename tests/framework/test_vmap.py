@@ -34,7 +34,7 @@ def examples(case: Case) -> list[list[fl.Tensor]]:
     """For each input, BATCH tensors."""
     draws = [arrays(case, seed) for seed in range(BATCH)]
     kinds = [given.kind for given in case.sample.inputs]
-    dtypes = [{"index": "int64", "bool": "bool"}.get(kind, case.dtype) for kind in kinds]
+    dtypes = [{"index": "int64", "bool": "bool", "int8": "int8"}.get(kind, case.dtype) for kind in kinds]
     return [[fl.tensor(draw[i], dtype=dtype) for draw in draws] for i, dtype in enumerate(dtypes)]
 
 

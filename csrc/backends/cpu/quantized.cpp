@@ -9,7 +9,7 @@ namespace flambeau::cpu {
 namespace {
 
 // Rows of x up to which nothing is written (measured on Zen 5: see docs/precision.md).
-constexpr int64_t kFewRows = 16;
+constexpr int64_t kFewRows = 32;
 constexpr int64_t kPieceWork = int64_t(1) << 18;   // products that make a piece for a thread
 constexpr int64_t kPanel = int64_t(1) << 18;       // elements of a widened panel, a megabyte
 constexpr int64_t kPanelRows = 256;

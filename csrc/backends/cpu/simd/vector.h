@@ -128,9 +128,10 @@ FL_INLINE void store_part<F64>(double* p, F64 v, int n) {
 // As many int8 as there are lanes, as floats.
 FL_INLINE F32 load_bytes(const int8_t* p) {
 #if defined(__AVX512F__)
-  return (F32)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+  // The masked form: GCC 12 warns inside its own header of the other.
+  return __builtin_convertvector((I32)_mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i*)p)), F32);
 #elif defined(__AVX2__)
-  return (F32)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+  return __builtin_convertvector((I32)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)), F32);
 #else
   float lanes[kLanes<F32>];
   for (int i = 0; i < kLanes<F32>; ++i) lanes[i] = float(p[i]);
