@@ -22,7 +22,7 @@ std::string called_at(const GradNode& node) {
 // Pointers to small numbers; open addressing, for a walk touches each node a few times only.
 class NodeMap {
  public:
-  NodeMap() : slots_(64) {}
+  NodeMap() : slots_(32) {}
   // The number of `node`; `fresh` gives it the next one if it has none.
   int32_t find_or_add(const GradNode* node, int32_t fresh) {
     if (static_cast<size_t>(fresh) * 2 >= slots_.size()) grow();
@@ -66,7 +66,10 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 
 class Walk {
  public:
-  Walk(BackwardOptions options) : options_(options) {}
+  Walk(BackwardOptions options) : options_(options) {
+    visits_.reserve(16);
+    heap_.reserve(16);
+  }
 
   void start(std::span<const Tensor> outputs, std::span<const Tensor> gradients) {
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -370,8 +373,10 @@ class Walk {
     const auto inputs = node.inputs();
     const auto outputs = node.outputs();
 
-    std::vector<Tensor> values(inputs.size() * 2 + outputs.size() * 2);
-    const std::span<Tensor> all(values);
+    const size_t count = inputs.size() * 2 + outputs.size() * 2;
+    Tensor few[8];
+    std::vector<Tensor> many(count > 8 ? count : 0);
+    const std::span<Tensor> all = many.empty() ? std::span<Tensor>(few, count) : std::span<Tensor>(many);
     const auto in = all.first(inputs.size());
     const auto found = all.subspan(inputs.size(), inputs.size());
     const auto out = all.subspan(2 * inputs.size(), outputs.size());

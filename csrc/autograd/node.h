@@ -5,26 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "autograd/autograd.h"
 #include "autograd/checkpoint.h"
 #include "core/op.h"
+#include "core/spin_lock.h"
 
 namespace flambeau {
-
-// Held for some instructions: nothing is destroyed, computed or waited for under it.
-class SpinLock {
- public:
-  void lock() noexcept {
-    while (held_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-  }
-  void unlock() noexcept { held_.store(false, std::memory_order_release); }
-
- private:
-  std::atomic<bool> held_{false};
-};
 
 // What few nodes have.
 struct NodeExtras {

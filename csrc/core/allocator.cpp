@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <mutex>
 
 #include "core/device.h"
 #include "core/error.h"
@@ -88,7 +89,7 @@ uint64_t class_bytes(uint32_t size_class) {
 Block Allocator::allocate(uint32_t size_class) {
   const uint64_t bytes = class_bytes(size_class);
   {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     figures_.used_bytes += bytes;
     figures_.total_bytes += bytes;
     if (figures_.used_bytes > figures_.peak_bytes) figures_.peak_bytes = figures_.used_bytes;
@@ -110,13 +111,13 @@ Block Allocator::allocate(uint32_t size_class) {
   if (status == FL_OUT_OF_MEMORY && trim() > 0) {
     take_failure();
     {
-      std::lock_guard lock(mutex_);
+      const std::lock_guard lock(lock_);
       ++figures_.retries;
     }
     status = backend->allocate(device_.index(), bytes, &memory);
   }
   if (status != FL_OK) {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     figures_.used_bytes -= bytes;
     figures_.total_bytes -= bytes;
     --figures_.blocks;
@@ -138,7 +139,7 @@ void Allocator::release(uint32_t size_class, Block block) {
   const uint64_t bytes = class_bytes(size_class);
   bool full = false;
   {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     if (limit_ == 0) {
       const uint64_t memory = device_.info().memory_bytes;
       limit_ = (memory ? memory : host_memory_bytes()) / 4;
@@ -156,7 +157,7 @@ uint64_t Allocator::trim() {
   std::vector<Block> blocks;
   uint64_t bytes = 0;
   {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     for (auto& kept : free_) {
       blocks.insert(blocks.end(), kept.begin(), kept.end());
       kept.clear();
@@ -173,14 +174,14 @@ uint64_t Allocator::trim() {
 }
 
 void Allocator::reset_peaks() {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   figures_.peak_bytes = figures_.used_bytes;
   figures_.peak_blocks = figures_.blocks;
   figures_.peak_reserved_bytes = figures_.used_bytes + figures_.cached_bytes;
 }
 
 MemoryFigures Allocator::figures() const {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   return figures_;
 }
 

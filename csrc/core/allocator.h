@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
 #include <flambeau/backend.h>
+
+#include "core/spin_lock.h"
 
 namespace flambeau {
 
@@ -53,13 +54,13 @@ class Allocator {
   void reset_peaks();
 
   // Around fork(): a child must not find a lock that a thread of its parent held.
-  void lock() { mutex_.lock(); }
-  void unlock() { mutex_.unlock(); }
+  void lock() { lock_.lock(); }
+  void unlock() { lock_.unlock(); }
 
  private:
   static constexpr uint32_t kClasses = 256;
   Device& device_;
-  mutable std::mutex mutex_;
+  mutable SpinLock lock_;
   std::vector<Block> free_[kClasses];
   MemoryFigures figures_;
   uint64_t limit_ = 0;  // 0: a quarter of the device's memory, settled at first use
