@@ -65,7 +65,7 @@ def test_a_generator_draws_the_digit_that_is_wanted(
 ) -> None:
     right, wide = example("gan").main(["--epochs", "40"])
     assert right > 0.75  # 0.1 by chance
-    assert wide > 0.5
+    assert wide > 0.25  # 0 if all images of a digit were one
     assert capsys.readouterr().out.count("@@") > 50
 
 
