@@ -96,8 +96,13 @@ void unpack_panel(const T* elements, int64_t count, const Panels& panels, int64_
 // Rows of a tile: n cut into nearly equal pieces of at most `rows`. visit(begin, count).
 template <class Visit>
 void for_each_chunk(int64_t n, int64_t rows, const Visit& visit) {
-  const int64_t chunks = divide_up(n, rows);
-  for (int64_t i = 0; i < chunks; ++i) visit(i * n / chunks, (i + 1) * n / chunks - i * n / chunks);
+  if (n == 0) return;
+  const int64_t chunks = divide_up(n, rows), least = n / chunks, larger = n % chunks;
+  for (int64_t i = 0, begin = 0; i < chunks; ++i) {
+    const int64_t count = least + (i < larger ? 1 : 0);
+    visit(begin, count);
+    begin += count;
+  }
 }
 
 // copy is of copy_last. False: no memory.

@@ -37,8 +37,8 @@ struct Spread {
 };
 template <class T>
 Spread spread_of(const NormLoops& loops, const T* x, int64_t n, bool centered, double eps) {
-  const double mean = centered ? double(T(loops.sum(x, n) / double(n))) : 0.0;
-  return {mean, 1 / std::sqrt(loops.squares(x, mean, n) / double(n) + eps)};
+  const double mean = centered ? double(T(loops.sum(x, n, {}) / double(n))) : 0.0;
+  return {mean, 1 / std::sqrt(loops.squares(x, mean, n, {}) / double(n) + eps)};
 }
 
 template <class T>
@@ -105,19 +105,19 @@ bool run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, i
       for (int64_t c = 0; c < channels; ++c) {
         const double weight = o.weight ? double(o.weight[first + c]) : 1.0;
         if (!op.gradient) {
-          loops.affine(x + c * size, o.first + i * n + c * size, size, s.mean, s.scale * weight,
+          loops.affine(x + c * size, o.first + i * n + c * size, size, {}, s.mean, s.scale * weight,
                        o.bias ? double(o.bias[first + c]) : 0.0);
           continue;
         }
         double* totals = sums.data() + 2 * (i * channels + c);
-        loops.products(o.g + i * n + c * size, x + c * size, s.mean, size, totals);
+        loops.products(o.g + i * n + c * size, x + c * size, s.mean, size, {}, totals);
         totals[1] *= s.scale;
         sum += weight * totals[0];
         along += weight * totals[1];
       }
       for (int64_t c = 0; op.gradient && c < channels; ++c) {
         const double weight = o.weight ? double(o.weight[first + c]) : 1.0;
-        loops.combine(o.g + i * n + c * size, x + c * size, o.first + i * n + c * size, size, s.mean, s.scale * weight,
+        loops.combine(o.g + i * n + c * size, x + c * size, o.first + i * n + c * size, size, {}, s.mean, s.scale * weight,
                       -s.scale * s.scale * along / double(n), -s.scale * sum / double(n));
       }
     }
@@ -141,30 +141,23 @@ void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>
   const double count = double(batch * size);
   parallel_for(channels, std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, batch * size)), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
-      const auto at = [&](int64_t image) { return (image * channels + c) * size; };
+      const int64_t at = c * size;
+      const Stretches planes{batch, channels * size};
       const double weight = o.weight ? double(o.weight[c]) : 1.0;
       if (!op.gradient) {
-        double sum = 0, squares = 0;
-        for (int64_t i = 0; i < batch; ++i) sum += loops.sum(o.x + at(i), size);
-        const T mean = T(sum / count);
-        for (int64_t i = 0; i < batch; ++i) squares += loops.squares(o.x + at(i), double(mean), size);
-        const double variance = squares / count, scale = weight / std::sqrt(variance + o.eps);
-        for (int64_t i = 0; i < batch; ++i)
-          loops.affine(o.x + at(i), o.first + at(i), size, double(mean), scale, o.bias ? double(o.bias[c]) : 0.0);
+        const T mean = T(loops.sum(o.x + at, size, planes) / count);
+        const double variance = loops.squares(o.x + at, double(mean), size, planes) / count, scale = weight / std::sqrt(variance + o.eps);
+        loops.affine(o.x + at, o.first + at, size, planes, double(mean), scale, o.bias ? double(o.bias[c]) : 0.0);
         o.second[c] = mean;
         o.third[c] = T(variance);
         continue;
       }
       const double mean = double(o.mean[c]), scale = 1 / std::sqrt(double(o.variance[c]) + o.eps);
-      double sum = 0, along = 0, totals[2];
-      for (int64_t i = 0; i < batch; ++i) {
-        loops.products(o.g + at(i), o.x + at(i), mean, size, totals);
-        sum += totals[0];
-        along += totals[1] * scale;
-      }
-      for (int64_t i = 0; i < batch; ++i)
-        loops.combine(o.g + at(i), o.x + at(i), o.first + at(i), size, mean, weight * scale,
-                      -weight * scale * scale * along / count, -weight * scale * sum / count);
+      double totals[2];
+      loops.products(o.g + at, o.x + at, mean, size, planes, totals);
+      const double sum = totals[0], along = totals[1] * scale;
+      loops.combine(o.g + at, o.x + at, o.first + at, size, planes, mean, weight * scale, -weight * scale * scale * along / count,
+                    -weight * scale * sum / count);
       o.second[c] = T(along);
       o.third[c] = T(sum);
     }

@@ -242,7 +242,7 @@ void adaptive_mean(const Pool& pool, const NormLoops& loops, const T* x, T* y) {
     for (int64_t a = d.start; a < d.stop; ++a) {
       const T* rows = x + (a * pool.x[1] + h.start) * pool.x[2] + w.start;
       if (whole) {
-        sum += loops.sum(rows, length * (h.stop - h.start));
+        sum += loops.sum(rows, length * (h.stop - h.start), {});
         continue;
       }
       for (int64_t b = h.start; b < h.stop; ++b, rows += pool.x[2])

@@ -22,8 +22,8 @@ struct Spread {
 };
 
 Spread spread_of(const NormLoops& loops, const char* x, int64_t n) {
-  const double mean = loops.sum(x, n) / double(n);
-  return {double(n), mean, loops.squares(x, mean, n)};
+  const double mean = loops.sum(x, n, {}) / double(n);
+  return {double(n), mean, loops.squares(x, mean, n, {})};
 }
 
 fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {

@@ -89,18 +89,25 @@ struct PoolLoops {
   void (*square_grad)(const void* x0, const void* x1, const void* g, void* dx0, void* dx1, int64_t n);
 };
 
-// Rows of norms, n contiguous elements each. Sums are taken in blocks, in double.
+// Several stretches of memory, `step` elements from one to the next.
+struct Stretches {
+  int64_t count = 1, step = 0;
+};
+
+// Rows of norms, n contiguous elements each; some loops take several stretches as one row. Sums are taken in blocks, in
+// double.
 struct NormLoops {
-  double (*sum)(const void* x, int64_t n);
-  double (*squares)(const void* x, double shift, int64_t n);  // of x - shift
+  double (*sum)(const void* x, int64_t n, Stretches stretches);
+  double (*squares)(const void* x, double shift, int64_t n, Stretches stretches);  // of x - shift
   // sums[0] = sum of g, sums[1] = sum of g (x - shift)
-  void (*products)(const void* g, const void* x, double shift, int64_t n, double* sums);
+  void (*products)(const void* g, const void* x, double shift, int64_t n, Stretches stretches, double* sums);
   // y = (x - shift) scale + offset
-  void (*affine)(const void* x, void* y, int64_t n, double shift, double scale, double offset);
+  void (*affine)(const void* x, void* y, int64_t n, Stretches stretches, double shift, double scale, double offset);
   // y = (x - shift) scale weight[i] + bias[i]; weight and bias may be null
   void (*weighted)(const void* x, const void* weight, const void* bias, void* y, int64_t n, double shift, double scale);
   // dx = a g + b (x - shift) + c
-  void (*combine)(const void* g, const void* x, void* dx, int64_t n, double shift, double a, double b, double c);
+  void (*combine)(const void* g, const void* x, void* dx, int64_t n, Stretches stretches, double shift, double a, double b,
+                  double c);
   // As products, of g weight[i] (weight may be null); besides, dw[i] += g (x - shift) scale and db[i] += g (null: not).
   void (*row_sums)(const void* g, const void* x, const void* weight, double shift, double scale, int64_t n, double* sums,
                    void* dw, void* db);

@@ -18,45 +18,60 @@ FL_INLINE void put(typename Of<V>::Element* p, V v, int n) {
   if (n == kLanes<V>) store<V>(p, v);
   else store_part<V>(p, v, n);
 }
-// step(i, lanes, accumulators) over a row; kSums sums, four vectors of each side by side, emptied into double now and
-// then.
+// step(i, lanes, accumulators) over stretches of a row; kSums sums, four vectors of each side by side, emptied into double
+// now and then.
 template <class V, int kSums, class Step>
-FL_INLINE void add_up(int64_t n, double* totals, const Step& step) {
-  for (int64_t begin = 0; begin < n; begin += kRowBlock) {
-    const int64_t end = n - begin < kRowBlock ? n : begin + kRowBlock;
-    V sums[4][kSums] = {};
-    int64_t i = begin;
-    for (; i + 4 * kLanes<V> <= end; i += 4 * kLanes<V>)
-#pragma GCC unroll 4
-      for (int u = 0; u < 4; ++u) step(i + u * kLanes<V>, int(kLanes<V>), sums[u]);
-    for (; i < end; i += kLanes<V>) step(i, end - i < kLanes<V> ? int(end - i) : int(kLanes<V>), sums[0]);
-    for (int s = 0; s < kSums; ++s)
+FL_INLINE void add_up(int64_t n, Stretches stretches, double* totals, const Step& step) {
+  V sums[4][kSums] = {};
+  int64_t held = 0;
+  const auto empty = [&]() __attribute__((always_inline)) {
+    for (int s = 0; s < kSums; ++s) {
       totals[s] += double(sum_of_lanes<V>((sums[0][s] + sums[1][s]) + (sums[2][s] + sums[3][s])));
+      sums[0][s] = sums[1][s] = sums[2][s] = sums[3][s] = V{};
+    }
+    held = 0;
+  };
+  for (int64_t p = 0; p < stretches.count; ++p) {
+    const int64_t start = p * stretches.step;
+    for (int64_t begin = 0; begin < n; begin += kRowBlock) {
+      const int64_t length = n - begin < kRowBlock ? n - begin : kRowBlock, end = start + begin + length;
+      int64_t i = start + begin;
+      for (; i + 4 * kLanes<V> <= end; i += 4 * kLanes<V>)
+#pragma GCC unroll 4
+        for (int u = 0; u < 4; ++u) step(i + u * kLanes<V>, int(kLanes<V>), sums[u]);
+      for (; i < end; i += kLanes<V>) step(i, end - i < kLanes<V> ? int(end - i) : int(kLanes<V>), sums[0]);
+      held += length;
+      if (held >= kRowBlock) empty();
+    }
   }
+  if (held > 0) empty();
 }
 template <class V, class Step>
-FL_INLINE void each(int64_t n, const Step& step) {
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) step(i, int(kLanes<V>));
-  if (i < n) step(i, int(n - i));
+FL_INLINE void each(int64_t n, Stretches stretches, const Step& step) {
+  for (int64_t p = 0; p < stretches.count; ++p) {
+    int64_t i = p * stretches.step;
+    const int64_t end = i + n;
+    for (; i + kLanes<V> <= end; i += kLanes<V>) step(i, int(kLanes<V>));
+    if (i < end) step(i, int(end - i));
+  }
 }
 
 template <class V>
-double sum(const void* from, int64_t n) {
+double sum(const void* from, int64_t n, Stretches stretches) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   double total = 0;
-  add_up<V, 1>(n, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) { sums[0] += some<V>(x + i, lanes); });
+  add_up<V, 1>(n, stretches, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) { sums[0] += some<V>(x + i, lanes); });
   return total;
 }
 
 template <class V>
-double squares(const void* from, double shift, int64_t n) {
+double squares(const void* from, double shift, int64_t n, Stretches stretches) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   const V away = splat<V>(T(shift));
   double total = 0;
-  add_up<V, 1>(n, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
+  add_up<V, 1>(n, stretches, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
     const V d = first_lanes<V>(some<V>(x + i, lanes) - away, lanes);
     sums[0] = fma(d, d, sums[0]);
   });
@@ -64,13 +79,13 @@ double squares(const void* from, double shift, int64_t n) {
 }
 
 template <class V>
-void products(const void* g_bytes, const void* x_bytes, double shift, int64_t n, double* totals) {
+void products(const void* g_bytes, const void* x_bytes, double shift, int64_t n, Stretches stretches, double* totals) {
   using T = typename Of<V>::Element;
   const T* g = static_cast<const T*>(g_bytes);
   const T* x = static_cast<const T*>(x_bytes);
   const V away = splat<V>(T(shift));
   totals[0] = totals[1] = 0;
-  add_up<V, 2>(n, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
+  add_up<V, 2>(n, stretches, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
     const V gs = some<V>(g + i, lanes);
     sums[0] += gs;
     sums[1] = fma(gs, first_lanes<V>(some<V>(x + i, lanes) - away, lanes), sums[1]);
@@ -78,12 +93,12 @@ void products(const void* g_bytes, const void* x_bytes, double shift, int64_t n,
 }
 
 template <class V>
-void affine(const void* from, void* to, int64_t n, double shift, double scale, double offset) {
+void affine(const void* from, void* to, int64_t n, Stretches stretches, double shift, double scale, double offset) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale)), more = splat<V>(T(offset));
-  each<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+  each<V>(n, stretches, [&](int64_t i, int lanes) __attribute__((always_inline)) {
     put<V>(y + i, fma(some<V>(x + i, lanes) - away, factor, more), lanes);
   });
 }
@@ -96,7 +111,7 @@ void weighted(const void* from, const void* weight, const void* bias, void* to, 
   const T* b = static_cast<const T*>(bias);
   T* y = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale));
-  each<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+  each<V>(n, Stretches{}, [&](int64_t i, int lanes) __attribute__((always_inline)) {
     V value = (some<V>(x + i, lanes) - away) * factor;
     if (w) value = value * some<V>(w + i, lanes);
     if (b) value = value + some<V>(b + i, lanes);
@@ -105,13 +120,14 @@ void weighted(const void* from, const void* weight, const void* bias, void* to, 
 }
 
 template <class V>
-void combine(const void* g_bytes, const void* x_bytes, void* to, int64_t n, double shift, double a, double b, double c) {
+void combine(const void* g_bytes, const void* x_bytes, void* to, int64_t n, Stretches stretches, double shift, double a,
+             double b, double c) {
   using T = typename Of<V>::Element;
   const T* g = static_cast<const T*>(g_bytes);
   const T* x = static_cast<const T*>(x_bytes);
   T* dx = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), of_g = splat<V>(T(a)), of_x = splat<V>(T(b)), more = splat<V>(T(c));
-  each<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+  each<V>(n, stretches, [&](int64_t i, int lanes) __attribute__((always_inline)) {
     put<V>(dx + i, fma(of_g, some<V>(g + i, lanes), fma(of_x, some<V>(x + i, lanes) - away, more)), lanes);
   });
 }
@@ -127,7 +143,7 @@ void row_sums(const void* g_bytes, const void* x_bytes, const void* weight, doub
   T* db = static_cast<T*>(db_bytes);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale));
   totals[0] = totals[1] = 0;
-  add_up<V, 2>(n, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
+  add_up<V, 2>(n, Stretches{}, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
     const V gs = some<V>(g + i, lanes), d = first_lanes<V>(some<V>(x + i, lanes) - away, lanes);
     const V product = w ? gs * some<V>(w + i, lanes) : gs;
     sums[0] += product;
@@ -146,7 +162,7 @@ void row_grad(const void* g_bytes, const void* x_bytes, const void* weight, void
   const T* w = static_cast<const T*>(weight);
   T* dx = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), of_g = splat<V>(T(a)), of_x = splat<V>(T(b)), more = splat<V>(T(c));
-  each<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+  each<V>(n, Stretches{}, [&](int64_t i, int lanes) __attribute__((always_inline)) {
     const V gs = some<V>(g + i, lanes), product = w ? gs * some<V>(w + i, lanes) : gs;
     put<V>(dx + i, fma(of_g, product, fma(of_x, some<V>(x + i, lanes) - away, more)), lanes);
   });
