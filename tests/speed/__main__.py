@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table(report))
     _print_machine(report)
     _write(report, options)
-    return 1 if any(row["verdict"] == "not met" for row in report["rows"]) else 0
+    return 1 if any(row["verdict"] == "not met" or OURS in row["notes"] for row in report["rows"]) else 0
 
 
 def _measure_works(report: dict[str, Any], threads: int, options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-HEAD = ("work", "threads", "ours", "E", "B", "X", "numpy", "jax", "of the limit", "verdict")
+HEAD = ("work", "threads", "ours", "E", "B", "X", "numpy", "jax", "of the limit", "busy", "verdict")
 
 
 def table(report: dict[str, Any]) -> str:
@@ -48,6 +48,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         shown(ours["median"], row["unit"]) if ours else "",
         *beside,
         "" if share is None else f"{share:.0%}",
+        "" if row["contention"] is None else f"{row['contention']['value']:.2f}",
         " ".join([row["verdict"] or "", _bounds(row), *_notes(row)]).strip(),
     )
 

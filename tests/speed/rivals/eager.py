@@ -17,6 +17,7 @@ class Eager:
     functional: Any
     optim: Any
     Module: Any
+    autocast: Callable[[str], AbstractContextManager[Any]]
 
     def compiled(self, function: Any) -> Any:
         """The function or network as it is called; PyTorch may compile it."""
@@ -25,9 +26,6 @@ class Eager:
     def laid_out(self, tensor_or_network: Any) -> Any:
         """In the memory format that is tried."""
         return tensor_or_network
-
-    def autocast(self, dtype: str) -> AbstractContextManager[Any]:
-        raise NotImplementedError(f"no autocast to {dtype}")
 
     def optimizer(self, name: str, parameters: Any, **options: Any) -> Any:
         return getattr(self.optim, name)(parameters, **options)
@@ -49,16 +47,13 @@ class Eager:
         return step
 
     def training(
-        self, net: Any, loss_of: Callable[[Any, Any], Any], x: Any, y: Any, optimizer: str, **options: Any
+        self, net: Any, loss_of: Any, x: Any, y: Any, optimizer: str, *, autocast: str | None = None, **options: float
     ) -> Work:
-        """One step of training: gradients set to zero, forward, backward, optimizer. `autocast` names a dtype."""
-        cast = options.pop("autocast", None)
+        """One step of training: gradients set to zero, forward (in `autocast`'s dtype), backward, optimizer."""
         net = self.laid_out(net)
         steps = self.optimizer(optimizer, net.parameters(), **options)
         net = self.compiled(net)
-        context = partial(self.autocast, cast) if cast else nullcontext
-        with context():
-            pass  # says now if there is none
+        context = partial(self.autocast, autocast) if autocast else nullcontext
 
         def step() -> None:
             steps.zero_grad()
