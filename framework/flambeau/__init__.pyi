@@ -65,6 +65,7 @@ from flambeau.autograd import gradcheck as gradcheck
 from flambeau.autograd import gradgradcheck as gradgradcheck
 from flambeau.autograd import autocast as autocast
 from flambeau import amp as amp
+from flambeau import quantization as quantization
 from flambeau import nn as nn
 from flambeau import linalg as linalg
 from flambeau import fft as fft

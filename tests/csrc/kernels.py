@@ -170,7 +170,7 @@ class Device:
         attributes = (_Attr * max(1, len(attrs)))(*[_attr(x, keep) for x in attrs])
         call = _Call(ctypes.sizeof(_Call), len(inputs), len(outputs), len(attrs), ins, outs, attributes)
         arrays = [*inputs[:1], *outputs[:1]] if repeated else [*inputs, *outputs]
-        if repeated and op.endswith("_step"):
+        if repeated and (op.endswith("_step") or op == "unscale"):  # they write in place
             arrays = inputs[:1]
         dtypes = (_Dtype * max(1, len(arrays)))(*[_Dtype(*DTYPES[x.dtype], 1) for x in arrays])
         if times:
