@@ -128,11 +128,20 @@ class Worker:
         return answer
 
 
+# Ends by itself when the bench was killed.
+_BUSY = """
+import os
+bench = os.getppid()
+while os.getppid() == bench:
+    sum(range(1_000_000))
+"""
+
+
 class BusyProcess:
     """A process that computes without end while a `with` block runs, and sleeps else."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        self._process = subprocess.Popen([sys.executable, "-c", _BUSY])
         self._process.send_signal(signal.SIGSTOP)
 
     def __enter__(self) -> None:
