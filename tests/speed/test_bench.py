@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.speed import workers
+from tests.speed import portal_rows, workers
 from tests.speed.__main__ import main
 from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
@@ -312,3 +312,21 @@ def test_rivals_compute_what_ours_computes(rival, name):
 def _first(result: Any) -> Any:
     """Of an op that gives several tensors, the first."""
     return np.asarray(result[0] if isinstance(result, tuple) else result)
+
+
+# ---- the portal ----
+
+
+def test_the_portals_benches_become_rows_and_what_failed_says_why(monkeypatch):
+    results = {
+        "bench_index": ({"kinds": {"project page": {"pairs": [[300.0, 100.0]] * 3}}}, ""),
+        "bench_ingest": (None, "no repository"),
+    }
+    monkeypatch.setattr(portal_rows, "_run", lambda module, rounds: results[module])
+    index, ingest = (row_of(measured) for (measured,) in (portal_rows.index_rows(3), portal_rows.ingest_rows(3)))
+    assert comparison_of(index, "pypiserver")["ratio"]["value"] == 3.0
+    assert ingest["notes"] == {OURS: "no repository"}
+    report = report_of(index, ingest)
+    jsonschema.validate(json.loads(json.dumps(report)), json.loads(SCHEMA.read_text()))
+    assert "pypiserver 100.0 requests/s: 3.00" in table(report)
+    assert "not run: no repository" in table(report)
