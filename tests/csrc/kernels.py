@@ -60,6 +60,7 @@ class _Call(ctypes.Structure):
 
 DTYPES: dict[np.dtype[Any], tuple[int, int]] = {
     np.dtype(bool): (6, 8),
+    np.dtype(np.int8): (0, 8),
     np.dtype(np.int32): (0, 32),
     np.dtype(np.int64): (0, 64),
     np.dtype(np.float16): (2, 16),

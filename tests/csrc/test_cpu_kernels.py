@@ -320,6 +320,36 @@ def test_products_of_any_size_and_layout_agree_with_the_reference(cpu, reference
     cpu.threads(1)
 
 
+def test_int8_weights_give_the_product_of_what_they_stand_for(cpu):
+    """Up to 32 rows they are widened in registers, beyond in panels; the same bits for any number of threads."""
+    random = np.random.default_rng(3)
+    for rows, outputs, inputs in ((1, 9, 70), (7, 37, 16), (32, 600, 33), (33, 5, 65), (40, 300, 130)):
+        x, bias = (random.normal(size=shape).astype("float32") for shape in ((rows, inputs), (outputs,)))
+        weight = random.integers(-127, 128, (outputs, inputs)).astype("int8")
+        scale = random.uniform(0.001, 0.01, outputs).astype("float32")
+        found = []
+        for threads in (1, 2, 3, 8):
+            cpu.threads(threads)
+            found.append(cpu.run("linear_int8", [x, weight, scale, bias], [np.empty((rows, outputs), "float32")])[0])
+        cpu.threads(1)
+        assert len({one.tobytes() for one in found}) == 1
+        expected = x.astype("float64") @ (weight * scale[:, None].astype("float64")).T + bias
+        assert_within(found[0], expected.astype("float32"), ulp=16, at=float(np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: np.dtype(d).name)
+def test_unscaling_finds_what_is_not_finite(cpu, dtype):
+    for bad, size in itertools.product((None, np.inf, -np.inf, np.nan), (1, 31, 1000)):
+        gradients = [np.ones((3, 5), dtype).T, np.full(size, 3, dtype)]
+        if bad is not None:
+            gradients[1][size // 2] = bad
+        inputs = [*gradients, np.zeros((), dtype)]
+        expected = [x * dtype(0.5) for x in gradients]
+        cpu.run("unscale", inputs, inputs, 0.5, repeated=True)
+        assert inputs[2] == (bad is not None)
+        assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(inputs, expected, strict=False))
+
+
 @pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: np.dtype(d).name)
 def test_softmax_and_cross_entropy_agree_with_the_reference(cpu, reference, dtype):
     many = 64 if dtype is np.float64 else 4
