@@ -188,6 +188,46 @@ double degrees_of_freedom(const Tensor& x, Attrs attrs) {
     .samples = reduce_samples(true, {0.0}),
 });
 
+[[maybe_unused]] const OpRow& kLength = register_op({
+    .name = "length",
+    .summary = "The root of the sum of squares, without overflow on the way; its gradient at 0 is 0.",
+    .attrs = {kAxes, kKeepdims},
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_dtype(row, inputs[0], kFloats, "a length needs real floats: cast it, for example to float32");
+      out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
+    },
+    .normalize = normalize,
+    .arrange = arrange,
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      const Tensor& x = inputs[0];
+      const Dims& axes = attrs[0].ints();
+      if (x.count() == 0) {
+        out[0] = sum(abs(x), axes, attrs[1].as_bool());
+        return;
+      }
+      // Measured by the largest element, if there is one that measures.
+      Tensor top = max(abs(x), axes, true);
+      Tensor measures = logical_and(less(constant(0, top), top), apply(op_named("isfinite"), {top}));
+      Tensor scale = where(measures, top, constant(1, top));
+      Tensor result = multiply(apply(op_named("sqrt"), {sum(square(divide(x, scale)), axes, true)}), scale);
+      out[0] = attrs[1].as_bool() ? result : reshape(result, output_shape(inputs, attrs));
+    },
+    .vjp = [](const Backward& b) {
+      const Tensor& y = b.output();
+      Tensor safe = where(equal(y, constant(0, y)), constant(1, y), y);
+      b.give(0, multiply(b.input(0), spread(divide(b.grad(), safe), b.input(0), b.attrs)));
+    },
+    .batching = batch_axes,
+    .saves_inputs = 1,
+    .saves_outputs = 1,
+    .ulp = ulps(4, 16, 16, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "squares are summed in float64 and rounded once",
+    .samples = reduce_samples(true),
+});
+
 void infer_extreme(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out, DType dtype) {
   const Tensor& x = inputs[0];
   require_dtype(row, x, kNumbers, "only numbers have an order: use any() or all(), or cast it to int32");

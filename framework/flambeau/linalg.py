@@ -338,12 +338,14 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tenso
 
 def _length(x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     """The root of the sum of squared sizes, scaled by the largest so that no square overflows or vanishes."""
+    if not x.dtype.is_complex:
+        return _core.apply("length", [x], [(axis,) if isinstance(axis, int) else axis, keepdims])
     if x.size == 0:
         return _op["sum"](abs(x), axis, keepdims)
     top = _op["max"](abs(x.detach()), axis, True)
     scale = _op["where"](_op["logical_and"](top > 0, _op["isfinite"](top)), top, 1.0)
     scaled = x / scale
-    square = _op["sum"](_op["square"](abs(scaled) if x.dtype.is_complex else scaled), axis, True)
+    square = _op["sum"](_op["square"](abs(scaled)), axis, True)
     # A vector of zeros has no direction: its gradient is zero, not NaN.
     length = _op["where"](square > 0, _op["sqrt"](_op["where"](square > 0, square, 1.0)), square) * scale
     if keepdims:

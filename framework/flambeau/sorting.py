@@ -33,8 +33,9 @@ def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
     places = _places(x)
     found: list[Tensor] = []
     for size in reversed(x.shape[1:]):
-        found.append(places % size)
-        places = places // size
+        rows = places // size
+        found.append(places - rows * size)
+        places = rows
     return (places, *reversed(found))
 
 

@@ -522,6 +522,7 @@ NUMPY: dict[str, Oracle] = {
     "sum": _sum,
     "mean": _mean,
     "var": _var,
+    "length": lambda x, attrs: np.sqrt(np.sum(np.square(x[0]), axis=attrs[0], keepdims=attrs[1])),
     "max": _reduce(np.max),
     "min": _reduce(np.min),
     "any": _reduce(np.any),
@@ -663,6 +664,8 @@ TORCH: dict[str, str | TorchOracle] = {
     "sum": _torch_sum,
     "mean": _torch_over("mean"),
     "var": _torch_var,
+    "length": lambda x, axes, keepdims: (
+        _torch().linalg.vector_norm(x, dim=axes, keepdim=keepdims) if axes else x.abs()),
     "max": _torch_over("amax"),
     "min": _torch_over("amin"),
     "argmax": _torch_position("argmax"),

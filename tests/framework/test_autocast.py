@@ -28,7 +28,7 @@ FLOAT32 = {
 KEEP = {
     "adaptive_avg_pool", "adaptive_max_indices", "all", "any", "arange", "argmax", "argmin", "argsort", "argtop",
     "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "irfft", "join_indices",
-    "linear_int8",  # its weight is smaller already
+    "length", "linear_int8",  # the latter's weight is smaller already
     "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "put",
     "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "sum", "take", "take_along_axis", "to_device",
     "topk", "uniform", "var",

@@ -1,7 +1,8 @@
-// variance.cpp: the variance of rows. Each row is read twice while it is in the cache, for the mean and for the squared
+// variance.cpp: the variance and the length of rows. Each row is read twice while it is in the cache, for the mean and for the squared
 // distances; a long row is cut into pieces of a fixed size that are put together in order.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "dense.h"
 #include "simd/neural.h"
@@ -26,8 +27,30 @@ Spread spread_of(const NormLoops& loops, const char* x, int64_t n) {
   return {double(n), mean, loops.squares(x, mean, n, {})};
 }
 
+// The root of the squares, unless they left the range of T on the way: then of floats the squares are taken in double,
+// and doubles are measured by the largest of them.
+template <class T>
+double length_of(const T* x, int64_t n, double squares) {
+  constexpr double kLeast = sizeof(T) == 4 ? 1e-24 : 1e-280, kMost = sizeof(T) == 4 ? 1e36 : 1e300;
+  if ((squares > kLeast && squares < kMost) || squares != squares) return std::sqrt(squares);
+  double top = 1, sum = 0;
+  if (sizeof(T) == 8) {
+    top = 0;
+    for (int64_t i = 0; i < n; ++i) top = std::max(top, std::fabs(double(x[i])));
+    if (top == 0 || std::isinf(top)) return top;
+  }
+  for (int64_t i = 0; i < n; ++i) sum += double(x[i]) / top * (double(x[i]) / top);
+  return top * std::sqrt(sum);
+}
+
+struct Measure {
+  Type type;
+  bool length;
+};
+
 fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
-  const Type type = state_of<Type>(self), computed = compute_type(type);
+  const Measure& op = state_of<Measure>(self);
+  const Type type = op.type, computed = compute_type(type);
   const fl_tensor &x = call->inputs[0], &out = call->outputs[0];
   const fl_attr& axes = call->attrs[0];
   const int64_t rows = count_of(out), total = count_of(x);
@@ -46,31 +69,38 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   moved.shape = shape;
   moved.strides = strides;
   const int64_t n = total / rows, element = size_of(computed);
-  const double divisor = double(n) - call->attrs[2].value.f;
+  const double divisor = op.length ? 0 : double(n) - call->attrs[2].value.f;
   const char* data = total ? dense(moved, type) : "";
   const int64_t pieces = n > 2 * kPiece ? divide_up(n, kPiece) : 1, piece = pieces > 1 ? kPiece : std::max<int64_t>(1, n);
   Spread* parts = static_cast<Spread*>(host->scratch(size_t(rows * pieces) * sizeof(Spread)));
-  if (!result.data() || !data || !parts) return no_memory("var");
+  if (!result.data() || !data || !parts) return no_memory(op.length ? "length" : "var");
   const NormLoops& loops = *level->norm(computed);
   parallel_for(rows * pieces, std::max<int64_t>(1, kPiece / piece), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t from = i % pieces * piece;
-      parts[i] = n ? spread_of(loops, data + (i / pieces * n + from) * element, std::min(piece, n - from)) : Spread();
+      const char* at = data + (i / pieces * n + from) * element;
+      const int64_t some = std::min(piece, n - from);
+      if (n == 0) parts[i] = Spread();
+      else parts[i] = op.length ? Spread{double(some), 0, loops.squares(at, 0, some)} : spread_of(loops, at, some);
     }
   });
   for (int64_t row = 0; row < rows; ++row) {
     Spread all = parts[row * pieces];
     for (int64_t i = 1; i < pieces; ++i) all = all.with(parts[row * pieces + i]);
-    const double variance = divisor > 0 ? all.squares / divisor : double(NAN);
-    if (computed == Type::Float64) result.as<double>()[row] = variance;
-    else result.as<float>()[row] = float(variance);
+    double value = divisor > 0 ? all.squares / divisor : double(NAN);
+    if (op.length)
+      value = computed == Type::Float64 ? length_of(reinterpret_cast<const double*>(data) + row * n, n, all.squares)
+                                        : length_of(reinterpret_cast<const float*>(data) + row * n, n, all.squares);
+    if (computed == Type::Float64) result.as<double>()[row] = value;
+    else result.as<float>()[row] = float(value);
   }
   result.store();
   return FL_OK;
 }
 
-const Registration kVariance({"var"}, [](const char*, std::span<const Type> types) -> const fl_kernel* {
-  return types.size() == 2 && all_one_float(types) ? keep_kernel(run, types[0]) : nullptr;
+const Registration kMeasures({"var", "length"}, [](const char* name, std::span<const Type> types) -> const fl_kernel* {
+  if (types.size() != 2 || !all_one_float(types)) return nullptr;
+  return keep_kernel(run, Measure{types[0], std::strcmp(name, "length") == 0});
 });
 
 }  // namespace

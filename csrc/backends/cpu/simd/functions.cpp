@@ -6,21 +6,17 @@
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
+// As many floats as a vector has doubles.
 using HalfF32 = VectorOf<float, kVectorBytes / 2>::type;
 
-struct Wide {  // a float vector as two of double
-  F64 low, high;
-};
-FL_INLINE Wide widened(F32 x) {
-  HalfF32 halves[2];
-  memcpy(halves, &x, sizeof x);
-  return {__builtin_convertvector(halves[0], F64), __builtin_convertvector(halves[1], F64)};
+FL_INLINE F64 widened(const float* x) {
+  HalfF32 half;
+  memcpy(&half, x, sizeof half);
+  return __builtin_convertvector(half, F64);
 }
-FL_INLINE F32 narrowed(F64 low, F64 high) {
-  const HalfF32 halves[2] = {__builtin_convertvector(low, HalfF32), __builtin_convertvector(high, HalfF32)};
-  F32 x;
-  memcpy(&x, halves, sizeof x);
-  return x;
+FL_INLINE void put_narrowed(float* y, F64 v) {
+  const HalfF32 half = __builtin_convertvector(v, HalfF32);
+  memcpy(y, &half, sizeof half);
 }
 
 // Functions with a period: beyond kCircleLimit one value at a time.
@@ -39,18 +35,10 @@ FL_INLINE F64 of_one(F64 x) {
 template <class Function>
 struct One {
   static FL_INLINE F64 of(F64 x) { return of_one<Function, true>(x); }
-  static FL_INLINE F32 of(F32 x) {
-    const Wide w = widened(x);
-    return narrowed(of_one<Function, false>(w.low), of_one<Function, false>(w.high));
-  }
 };
 template <class Function>
 struct Two {
   static FL_INLINE F64 of(F64 a, F64 b) { return Function::template at<true>(a, b); }
-  static FL_INLINE F32 of(F32 a, F32 b) {
-    const Wide v = widened(a), w = widened(b);
-    return narrowed(Function::template at<false>(v.low, w.low), Function::template at<false>(v.high, w.high));
-  }
 };
 struct Erf {
   template <class V>
@@ -146,32 +134,74 @@ void binary(const void* const* inputs, void* output, int64_t n) {
   if (left) store_part<V>(y + i, Op::of(load_part<V>(a + i, left), load_part<V>(b + i, left)), left);
 }
 
+// Floats, through double; the last part goes through the same arithmetic.
+template <class Function>
+void unary_of_floats(const void* const* inputs, void* output, int64_t n) {
+  constexpr int64_t k = kLanes<F64>;
+  const float* x = static_cast<const float*>(inputs[0]);
+  float* y = static_cast<float*>(output);
+  int64_t i = 0;
+  for (; i + k <= n; i += k) put_narrowed(y + i, of_one<Function, false>(widened(x + i)));
+  if (i == n) return;
+  float part[k] = {};
+  for (int64_t j = i; j < n; ++j) part[j - i] = x[j];
+  put_narrowed(part, of_one<Function, false>(widened(part)));
+  for (int64_t j = i; j < n; ++j) y[j] = part[j - i];
+}
+template <class Function>
+void binary_of_floats(const void* const* inputs, void* output, int64_t n) {
+  constexpr int64_t k = kLanes<F64>;
+  const float* a = static_cast<const float*>(inputs[0]);
+  const float* b = static_cast<const float*>(inputs[1]);
+  float* y = static_cast<float*>(output);
+  int64_t i = 0;
+  for (; i + k <= n; i += k) put_narrowed(y + i, Function::template at<false>(widened(a + i), widened(b + i)));
+  if (i == n) return;
+  float left[k] = {}, right[k] = {};
+  for (int64_t j = i; j < n; ++j) {
+    left[j - i] = a[j];
+    right[j - i] = b[j];
+  }
+  put_narrowed(left, Function::template at<false>(widened(left), widened(right)));
+  for (int64_t j = i; j < n; ++j) y[j] = left[j - i];
+}
+template <class Function, class V>
+constexpr Loop of_one_value() {
+  if constexpr (sizeof(typename Of<V>::Element) == 4) return unary_of_floats<Function>;
+  else return unary<One<Function>, V>;
+}
+template <class Function, class V>
+constexpr Loop of_two_values() {
+  if constexpr (sizeof(typename Of<V>::Element) == 4) return binary_of_floats<Function>;
+  else return binary<Two<Function>, V>;
+}
+
 bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
 
 template <class V>
 Loop function(const char* op) {
-  if (same(op, "sin")) return unary<One<Sin>, V>;
-  if (same(op, "cos")) return unary<One<Cos>, V>;
-  if (same(op, "tan")) return unary<One<Tan>, V>;
-  if (same(op, "asin")) return unary<One<Asin>, V>;
-  if (same(op, "acos")) return unary<One<Acos>, V>;
-  if (same(op, "atan")) return unary<One<Atan>, V>;
-  if (same(op, "sinh")) return unary<One<Sinh>, V>;
-  if (same(op, "cosh")) return unary<One<Cosh>, V>;
-  if (same(op, "asinh")) return unary<One<Asinh>, V>;
-  if (same(op, "acosh")) return unary<One<Acosh>, V>;
-  if (same(op, "atanh")) return unary<One<Atanh>, V>;
-  if (same(op, "expm1")) return unary<One<Expm1>, V>;
-  if (same(op, "log1p")) return unary<One<Log1p>, V>;
-  if (same(op, "log2")) return unary<One<Log2>, V>;
-  if (same(op, "log10")) return unary<One<Log10>, V>;
+  if (same(op, "sin")) return of_one_value<Sin, V>();
+  if (same(op, "cos")) return of_one_value<Cos, V>();
+  if (same(op, "tan")) return of_one_value<Tan, V>();
+  if (same(op, "asin")) return of_one_value<Asin, V>();
+  if (same(op, "acos")) return of_one_value<Acos, V>();
+  if (same(op, "atan")) return of_one_value<Atan, V>();
+  if (same(op, "sinh")) return of_one_value<Sinh, V>();
+  if (same(op, "cosh")) return of_one_value<Cosh, V>();
+  if (same(op, "asinh")) return of_one_value<Asinh, V>();
+  if (same(op, "acosh")) return of_one_value<Acosh, V>();
+  if (same(op, "atanh")) return of_one_value<Atanh, V>();
+  if (same(op, "expm1")) return of_one_value<Expm1, V>();
+  if (same(op, "log1p")) return of_one_value<Log1p, V>();
+  if (same(op, "log2")) return of_one_value<Log2, V>();
+  if (same(op, "log10")) return of_one_value<Log10, V>();
   if (same(op, "erf")) return unary<Erf, V>;
-  if (same(op, "atan2")) return binary<Two<Atan2>, V>;
-  if (same(op, "hypot")) return binary<Two<Hypot>, V>;
-  if (same(op, "logaddexp")) return binary<Two<LogAddExp>, V>;
+  if (same(op, "atan2")) return of_two_values<Atan2, V>();
+  if (same(op, "hypot")) return of_two_values<Hypot, V>();
+  if (same(op, "logaddexp")) return of_two_values<LogAddExp, V>();
   if constexpr (kFused || sizeof(typename Of<V>::Element) == 4) {
-    if (same(op, "floor_divide")) return binary<Two<FloorDivide>, V>;
-    if (same(op, "remainder")) return binary<Two<Remainder>, V>;
+    if (same(op, "floor_divide")) return of_two_values<FloorDivide, V>();
+    if (same(op, "remainder")) return of_two_values<Remainder, V>();
   }
   return nullptr;
 }

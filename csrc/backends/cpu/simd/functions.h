@@ -163,8 +163,16 @@ FL_INLINE Binary split_exponent(F64 x) {
   const F64 m = (F64)((bits & splat<I64>(0x000fffffffffffff)) + splat<I64>(0x3fe6a09e667f3bcd));
   return {m - number(1), __builtin_convertvector(e, F64), e};
 }
-// log(1 + f) = f + rest
+// log(1 + f) = f + rest; for floats, 2^-31 of it, without a division.
+template <bool exact>
 FL_INLINE F64 log_rest(F64 f) {
+  if constexpr (!exact) {
+    constexpr double kRest[] = {0.05555999928562453,  -0.09729233709652081, 0.09805048285298117, -0.09931348142963349,
+                                0.11048158859448917,  -0.12499934679581902, 0.14287890810367312, -0.16666719779178718,
+                                0.1999997365332095,   -0.24999999498116335, 0.3333333338498206};
+    const F64 z = f * f;
+    return z * fma(polynomial(f, kRest), f, number(-0.5));
+  }
   constexpr double kLog[] = {1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
                              2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01,
                              6.666666666666735130e-01};
@@ -184,7 +192,7 @@ struct Log1p {
     const TwoParts<F64> u = two_sum(number(1), x);
     const Binary b = split_exponent(u.high);
     const F64 low = u.low * (F64)((splat<I64>(1023) - b.whole) << 52);
-    const F64 tail = log_rest(b.f) + fma(low * b.f, b.f - number(1), low);  // low / (1 + f)
+    const F64 tail = log_rest<exact>(b.f) + fma(low * b.f, b.f - number(1), low);  // low / (1 + f)
     const F64 y = fma(b.exponent, number(6.93147180369123816490e-01),
                       b.f + fma(b.exponent, number(1.90821492927058770002e-10), tail));
     return x == F64{} ? x : log_or_special(x, number(-1), y);
@@ -196,7 +204,7 @@ FL_INLINE F64 log_to_base(F64 x, double whole_high, double whole_low, double hig
   const I64 denormal = x < number(2.2250738585072014e-308);
   Binary b = split_exponent(denormal ? x * number(18014398509481984.0) : x);
   b.exponent = denormal ? b.exponent - number(54) : b.exponent;
-  const F64 rest = log_rest(b.f), sum = b.f + rest, lost = (b.f - sum) + rest;
+  const F64 rest = log_rest<exact>(b.f), sum = b.f + rest, lost = (b.f - sum) + rest;
   const F64 part = sum * number(high);
   const F64 whole = b.exponent * number(whole_high), y = whole + part;
   if constexpr (!exact) return log_or_special(x, F64{}, y + b.exponent * number(whole_low));
@@ -244,8 +252,9 @@ struct Atanh {
   template <bool exact>
   static FL_INLINE F64 at(F64 x) {
     const F64 t = absolute(x), twice = t + t;
-    const F64 near = twice + twice * t / (number(1) - t), far = twice / (number(1) - t);
-    const F64 y = number(0.5) * Log1p::at<exact>(t < number(0.5) ? near : far);
+    F64 ratio = twice / (number(1) - t);
+    if constexpr (exact) ratio = t < number(0.5) ? twice + twice * t / (number(1) - t) : ratio;
+    const F64 y = number(0.5) * Log1p::at<exact>(ratio);
     const F64 inside = t == number(1) ? number(kInfinite) : y;
     return t <= number(1) ? with_sign_of(inside, x) : not_a_number();
   }

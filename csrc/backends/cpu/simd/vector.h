@@ -230,25 +230,28 @@ FL_INLINE typename Of<V>::Int lane_numbers() {
 template <class V>
 FL_INLINE V first_lanes(V v, int n) {
   using Int = typename Of<V>::Int;
+  if (n == kLanes<V>) return v;
   return (V)((Int)v & (lane_numbers<V>() < splat<Int>(n)));
 }
 
 // Sum of the lanes in a fixed order: halves are added until one is left.
+template <int distance, class V, class Join>
+FL_INLINE V join_lanes(V v, const Join& join) {
+  if constexpr (distance == 0) {
+    return v;
+  } else {
+    typename Of<V>::Int apart;
+    for (int i = 0; i < kLanes<V>; ++i) apart[i] = (i + distance) % kLanes<V>;
+    return join_lanes<distance / 2>(join(v, V(__builtin_shuffle(v, apart))), join);
+  }
+}
 template <class V>
 FL_INLINE typename Of<V>::Element sum_of_lanes(V v) {
-  typename Of<V>::Element lanes[kLanes<V>];
-  store<V>(lanes, v);
-  for (int half = kLanes<V> / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] + lanes[i + half];
-  return lanes[0];
+  return join_lanes<kLanes<V> / 2>(v, [](V a, V b) __attribute__((always_inline)) { return V(a + b); })[0];
 }
 template <class V>
 FL_INLINE typename Of<V>::Element max_of_lanes(V v) {
-  typename Of<V>::Element lanes[kLanes<V>];
-  store<V>(lanes, v);
-  auto best = lanes[0];
-  for (int i = 1; i < kLanes<V>; ++i) best = best < lanes[i] ? lanes[i] : best;
-  return best;
+  return join_lanes<kLanes<V> / 2>(v, [](V a, V b) __attribute__((always_inline)) { return V(a < b ? b : a); })[0];
 }
 
 }  // namespace flambeau::cpu::FL_LEVEL
