@@ -81,7 +81,7 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
       const char* at = data + (i / pieces * n + from) * element;
       const int64_t some = std::min(piece, n - from);
       if (n == 0) parts[i] = Spread();
-      else parts[i] = op.length ? Spread{double(some), 0, loops.squares(at, 0, some)} : spread_of(loops, at, some);
+      else parts[i] = op.length ? Spread{double(some), 0, loops.squares(at, 0, some, {})} : spread_of(loops, at, some);
     }
   });
   for (int64_t row = 0; row < rows; ++row) {
