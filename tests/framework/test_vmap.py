@@ -45,7 +45,7 @@ def outputs(case: Case, inputs: list[fl.Tensor]) -> list[fl.Tensor]:
 
 @pytest.mark.parametrize("row", MAPPED, ids=lambda row: row.name)
 def test_every_op_is_mapped(row: Row) -> None:
-    dtype = "float64" if "float64" in dtypes_of(row) else dtypes_of(row)[0]
+    dtype = next((wide for wide in ("float64", "complex128") if wide in dtypes_of(row)), dtypes_of(row)[0])
     for case in small(row, dtype, 60):
         each = examples(case)
         for batched in product([False, True], repeat=len(each)):
