@@ -55,6 +55,13 @@ def test_a_layer_computes_with_the_weight_that_it_shows(dtype: fl.Tensor, rows: 
     np.testing.assert_allclose(found.tolist(), expected.tolist(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [3, 50])
+def test_a_layer_without_inputs_gives_its_bias(rows: int) -> None:
+    layer = nn.Linear(0, 2)
+    layer.bias = nn.Parameter(fl.tensor([1.5, -2.0]))
+    assert Int8Linear.from_float(layer)(fl.zeros((rows, 0))).tolist() == [[1.5, -2.0]] * rows
+
+
 def test_a_whole_model_in_bfloat16_stays_in_it() -> None:
     layer = Int8Linear.from_float(nn.Linear(20, 9)).to(fl.bfloat16)
     assert layer.weight.dtype == fl.int8

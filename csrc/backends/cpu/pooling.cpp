@@ -1,6 +1,6 @@
 // pooling.cpp: maxima and means of windows, plane by plane. Regular windows are combined by whole rows first (down the
 // window), then along the row laid out by the stride's phases, so that both steps run on vectors; their gradients go the
-// same way back. Adaptive windows and indices visit each window.
+// same way back. Adaptive windows, indices and windows that are mostly padding visit each window.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -36,10 +36,20 @@ struct Pool {
   bool adaptive, count_padding = true;
   int64_t in() const { return x[0] * x[1] * x[2]; }
   int64_t out() const { return y[0] * y[1] * y[2]; }
-  int64_t divided_by(const Window& d, const Window& h, const Window& w) const {
-    if (divisor) return divisor;
-    if (count_padding) return d.count * h.count * w.count;
-    return (d.stop - d.start) * (h.stop - h.start) * (w.stop - w.start);
+  // A double: windows may count far more zeros around x than an integer holds.
+  double divided_by(const Window& d, const Window& h, const Window& w) const {
+    if (divisor) return double(divisor);
+    if (count_padding) return double(d.count) * double(h.count) * double(w.count);
+    return double(d.stop - d.start) * double(h.stop - h.start) * double(w.stop - w.start);
+  }
+  // Whether tables as long as a window are in proportion to x, and the number of each element of it fits an int32.
+  bool is_compact() const {
+    double elements = 1;
+    for (size_t axis = 0; axis < 3; ++axis) {
+      if (padding[axis] > x[axis]) return false;  // otherwise a window is at most three times as long as x
+      elements *= double(kernel[axis]);
+    }
+    return elements < double(std::numeric_limits<int32_t>::max());
   }
 };
 
@@ -62,7 +72,7 @@ Pool pool_of(const State& op, const fl_call* call, const fl_tensor& x, const fl_
     pool.kernel[at] = call->attrs[first].value.ints[axis];
     pool.stride[at] = call->attrs[first + 1].value.ints[axis];
     pool.padding[at] = call->attrs[first + 2].value.ints[axis];
-    if (maximum) pool.dilation[at] = call->attrs[first + 3].value.ints[axis];
+    if (maximum && pool.kernel[at] > 1) pool.dilation[at] = call->attrs[first + 3].value.ints[axis];
   }
   for (size_t axis = 0; axis < 3; ++axis)
     for (int64_t i = 0; i < pool.y[axis]; ++i) {
@@ -72,11 +82,12 @@ Pool pool_of(const State& op, const fl_call* call, const fl_tensor& x, const fl_
         pool.windows[axis].push_back({start, stop, 1, stop - start});
         continue;
       }
+      __extension__ typedef __int128 Wide;  // kernel and padding may be any numbers
       int64_t start = i * pool.stride[axis] - pool.padding[axis];
-      const int64_t end = start + (pool.kernel[axis] - 1) * gap + 1;
-      const int64_t count = std::min(end, n + pool.padding[axis]) - start;
+      const Wide end = Wide(start) + Wide(pool.kernel[axis] - 1) * gap + 1;
+      const auto count = int64_t(std::min(end, Wide(n) + pool.padding[axis]) - start);
       if (start < 0) start += divide_up(-start, gap) * gap;
-      pool.windows[axis].push_back({start, std::min(end, n), gap, count});
+      pool.windows[axis].push_back({start, int64_t(std::min(end, Wide(n))), gap, count});
     }
   return pool;
 }
@@ -182,6 +193,27 @@ class Regular {
   std::vector<Index> firsts_;
 };
 
+// Windows that are mostly padding: only their elements inside x are visited.
+template <class T>
+void visit_means(const Pool& pool, const T* x, T* y) {
+  for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
+    double sum = 0;
+    for (int64_t a = d.start; a < d.stop; ++a)
+      for (int64_t b = h.start; b < h.stop; ++b) {
+        const T* row = x + (a * pool.x[1] + b) * pool.x[2];
+        for (int64_t c = w.start; c < w.stop; ++c) sum += double(row[c]);
+      }
+    y[i] = T(sum / pool.divided_by(d, h, w));
+  });
+}
+template <class T>
+void visit_largest(const Pool& pool, const T* x, T* y) {
+  for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
+    const bool empty = d.start >= d.stop || h.start >= h.stop || w.start >= w.stop;
+    y[i] = empty ? -std::numeric_limits<T>::infinity() : x[largest_place(pool, x, d, h, w)];
+  });
+}
+
 // Whether some window lies between the elements of x, as a dilated one may: its gradient still goes somewhere.
 bool misses_all(const Pool& pool) {
   for (const std::vector<Window>& axis : pool.windows)
@@ -221,10 +253,10 @@ void square_grad(const Pool& pool, const PoolLoops& loops, const T* g, const T* 
 }
 
 template <class T>
-void adaptive_mean_grad(const Pool& pool, const T* g, T* dx) {
+void visit_mean_grad(const Pool& pool, const T* g, T* dx) {
   std::fill(dx, dx + pool.in(), T(0));
   for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
-    const T share = g[i] / T(pool.divided_by(d, h, w));
+    const T share = T(double(g[i]) / pool.divided_by(d, h, w));
     for (int64_t a = d.start; a < d.stop; ++a)
       for (int64_t b = h.start; b < h.stop; ++b) {
         T* row = dx + (a * pool.x[1] + b) * pool.x[2];
@@ -248,7 +280,7 @@ void adaptive_mean(const Pool& pool, const NormLoops& loops, const T* x, T* y) {
       for (int64_t b = h.start; b < h.stop; ++b, rows += pool.x[2])
         for (int64_t c = 0; c < length; ++c) sum += double(rows[c]);
     }
-    y[i] = T(sum / double(pool.divided_by(d, h, w)));
+    y[i] = T(sum / pool.divided_by(d, h, w));
   });
 }
 
@@ -265,10 +297,10 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   const int64_t in = pool.in(), size = pool.out();
   T* to = result.as<T>();
   std::unique_ptr<Regular<T>> regular;
-  if (op.kind == Kind::Max || op.kind == Kind::Avg || op.kind == Kind::AvgGrad || op.kind == Kind::MaxGrad)
+  if (pool.is_compact() && (op.kind == Kind::Max || op.kind == Kind::Avg || op.kind == Kind::AvgGrad || op.kind == Kind::MaxGrad))
     regular = std::make_unique<Regular<T>>(pool);
   const bool squares = (op.kind == Kind::Max || op.kind == Kind::MaxGrad) && is_of_squares(pool);
-  const bool missing = op.kind == Kind::MaxGrad && misses_all(pool);
+  const bool visited = op.kind == Kind::MaxGrad && (!regular || misses_all(pool));
   bool fine = true;
   parallel_for(pool.planes, std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size)), [&](int64_t begin, int64_t end) {
     void* memory = nullptr;
@@ -285,17 +317,24 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
       switch (op.kind) {
         case Kind::Max:
           if (squares) square(pool, loops, a + p * in, to + p * size);
+          else if (!regular) visit_largest(pool, a + p * in, to + p * size);
           else loops.largest(regular->plane, a + p * in, to + p * size, memory);
           break;
-        case Kind::Avg: loops.mean(regular->plane, a + p * in, to + p * size, memory); break;
+        case Kind::Avg:
+          if (!regular) visit_means(pool, a + p * in, to + p * size);
+          else loops.mean(regular->plane, a + p * in, to + p * size, memory);
+          break;
         case Kind::MaxGrad:
-          if (missing) place_by_place_grad(pool, a + p * size, b + p * in, to + p * in);
+          if (visited) place_by_place_grad(pool, a + p * size, b + p * in, to + p * in);
           else if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in);
           else loops.largest_grad(regular->plane, a + p * size, b + p * in, to + p * in, memory);
           break;
-        case Kind::AvgGrad: loops.mean_grad(regular->plane, a + p * size, to + p * in, memory); break;
+        case Kind::AvgGrad:
+          if (!regular) visit_mean_grad(pool, a + p * size, to + p * in);
+          else loops.mean_grad(regular->plane, a + p * size, to + p * in, memory);
+          break;
         case Kind::AdaptiveAvg: adaptive_mean(pool, *level->norm(computed), a + p * in, to + p * size); break;
-        case Kind::AdaptiveAvgGrad: adaptive_mean_grad(pool, a + p * size, to + p * in); break;
+        case Kind::AdaptiveAvgGrad: visit_mean_grad(pool, a + p * size, to + p * in); break;
         default: {
           int64_t* places = result.as<int64_t>() + p * size;
           for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {

@@ -66,7 +66,9 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Result result(out, stored);
   const Layer p{count_of(out) / weight.shape[0], weight.shape[0], weight.shape[1], values(0), bytes_of(weight), values(2),
                 call->input_count == 4 ? values(3) : nullptr, result.as<float>()};
-  if (!p.x || !p.weight || !p.scale || (call->input_count == 4 && !p.bias) || !p.y) return no_memory("linear_int8");
+  // Without inputs x and the weight have no memory, nor need they any.
+  const bool read = p.x && p.weight;
+  if ((p.inputs && !read) || !p.scale || (call->input_count == 4 && !p.bias) || !p.y) return no_memory("linear_int8");
   if (p.rows <= kFewRows || p.inputs == 0) multiply_few(p);
   else if (const fl_status status = multiply_panels(p)) return status;
   result.store();

@@ -35,7 +35,7 @@ struct Windows {
       kernel[at] = attr_ints(call, first).begin[axis];
       stride[at] = attr_ints(call, first + 1).begin[axis];
       padding[at] = attr_ints(call, first + 2).begin[axis];
-      if (maximum) dilation[at] = attr_ints(call, first + 3).begin[axis];
+      if (maximum && kernel[at] > 1) dilation[at] = attr_ints(call, first + 3).begin[axis];
     }
     if (maximum) return;
     count_padding = attr_bool(call, first + 4);
@@ -47,11 +47,12 @@ struct Windows {
       int64_t start = position * n / positions, stop = ((position + 1) * n + positions - 1) / positions;
       return {start, stop, 1, stop - start};
     }
+    __extension__ typedef __int128 Wide;  // kernel and padding may be any numbers
     int64_t start = position * stride[axis] - padding[axis];
-    int64_t end = start + (kernel[axis] - 1) * dilation[axis] + 1;
-    int64_t count = std::min(end, n + padding[axis]) - start;
-    while (start < 0) start += dilation[axis];
-    return {start, std::min(end, n), dilation[axis], count};
+    Wide end = Wide(start) + Wide(kernel[axis] - 1) * dilation[axis] + 1;
+    int64_t count = static_cast<int64_t>(std::min(end, Wide(n) + padding[axis]) - start);
+    if (start < 0) start += (-start + dilation[axis] - 1) / dilation[axis] * dilation[axis];
+    return {start, static_cast<int64_t>(std::min(end, Wide(n))), dilation[axis], count};
   }
 };
 
@@ -76,7 +77,7 @@ fl_status run_pool(const Loop& loop, const fl_call& call) {
       double best = -INFINITY, sum = 0;
       int64_t place = 0, inside = 0;
       for (int axis = 0; axis < 3; ++axis) place = place * xs.size[axis] + std::min(w[axis].start, xs.size[axis] - 1);
-      int64_t all = w[0].count * w[1].count * w[2].count;
+      double all = double(w[0].count) * double(w[1].count) * double(w[2].count);
       auto each = [&](auto&& visit) {
         for (int64_t d = w[0].start; d < w[0].stop; d += w[0].step)
           for (int64_t h = w[1].start; h < w[1].stop; h += w[1].step)
@@ -92,7 +93,7 @@ fl_status run_pool(const Loop& loop, const fl_call& call) {
           place = i;
         }
       });
-      double divisor = static_cast<double>(windows.divisor ? windows.divisor : windows.count_padding ? all : inside);
+      double divisor = windows.divisor ? double(windows.divisor) : windows.count_padding ? all : double(inside);
       if (maximum && gradient) {
         result[static_cast<size_t>(plane * xs.count() + place)] += g[yi];
       } else if (gradient) {
