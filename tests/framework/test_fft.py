@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import flambeau as fl
 import numpy as np
 import pytest
@@ -141,3 +145,25 @@ def test_what_cannot_be_transformed_is_refused():
         fl.fft.fft(fl.ones(3), axis=2)
     with pytest.raises(ValueError, match="s has 1 sizes and axes has 2"):
         fl.fft.fftn(fl.ones((3, 3)), s=(2,), axes=(0, 1))
+
+
+MANY_LENGTHS = """
+import flambeau as fl
+def held():
+    with open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * 4096
+fl.fft.fft(fl.ones(8, dtype=fl.complex128))
+before = held()
+for more in range(14):
+    fl.fft.fft(fl.ones(2**18 + more, dtype=fl.complex128))
+fl.memory.empty_cache()
+print((held() - before) >> 20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_the_roots_of_many_lengths_do_not_pile_up():
+    # Half a gigabyte of roots in all, of which at most 64 MB are kept; the rest is what malloc has not given back.
+    run = subprocess.run([sys.executable, "-c", MANY_LENGTHS], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 260

@@ -71,15 +71,22 @@ class Plan {
     for (int64_t j = 0; j < n; ++j) roots_[size_t(j)] = root<R>(j, n);
   }
 
+  // Whether passes transform this size: it has no large prime factor.
+  static bool splits(int64_t n) {
+    for (int64_t factor = 2; factor <= kLargestFactor; ++factor)
+      while (n % factor == 0) n /= factor;
+    return n == 1;
+  }
+  int64_t bytes() const {
+    return int64_t(sizeof(*this) + (roots_.size() + chirp_.size() + spectrum_.size()) * sizeof(C)) +
+           (convolution_ ? convolution_->bytes() : 0);
+  }
   // Elements of memory that `run` needs beside the line.
   int64_t room() const { return convolution_ ? 3 * convolution_->n_ : n_; }
 
-  // Whether `lanes` and the four steps know this size.
-  bool is_split() const { return !convolution_; }
   C* lanes(const FftLoops& loops, void* x, void* room) const {
     return static_cast<C*>(loops.run(n_, factors_.data(), int(factors_.size()), roots_.data(), x, room));
   }
-  const std::vector<int64_t>& factors() const { return factors_; }
 
   // Transforms the line; gives where the result lies (in the line or in the room).
   C* run(C* x, C* room) const {
@@ -179,24 +186,57 @@ class Plan {
   std::vector<C> chirp_, spectrum_;
 };
 
-// The plans of the sizes seen last.
-template <class Made>
-std::shared_ptr<const Made> kept_for(int64_t n) {
-  static std::mutex lock;
-  static std::map<int64_t, std::shared_ptr<const Made>> plans;
-  constexpr size_t kKept = 32;
-  const std::lock_guard guard(lock);
-  auto& plan = plans[n];
-  if (!plan) {
-    plan = std::make_shared<const Made>(n);
-    if (plans.size() > kKept) {
-      const auto keep = plan;
-      plans.clear();
-      plans[n] = keep;
-      return keep;
+// The plans used last, of all kinds and sizes together. Roots are as large as the line: they are weighed, not counted.
+class Kept {
+ public:
+  using Key = std::pair<const void*, int64_t>;  // which kind, of which size
+  std::shared_ptr<const void> find(const Key& key) {
+    const std::lock_guard guard(lock_);
+    const auto at = plans_.find(key);
+    if (at == plans_.end()) return nullptr;
+    at->second.used = ++clock_;
+    return at->second.plan;
+  }
+  void keep(const Key& key, const std::shared_ptr<const void>& plan, int64_t bytes) {
+    if (bytes > kBytes) return;
+    const std::lock_guard guard(lock_);
+    if (!plans_.try_emplace(key, Entry{plan, bytes, ++clock_}).second) return;  // another thread made it meanwhile
+    for (bytes_ += bytes; bytes_ > kBytes || plans_.size() > kCount;) {
+      const auto oldest = std::min_element(plans_.begin(), plans_.end(),
+                                           [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
+      bytes_ -= oldest->second.bytes;
+      plans_.erase(oldest);
     }
   }
-  return plan;
+
+ private:
+  static constexpr int64_t kBytes = int64_t(64) << 20;
+  static constexpr size_t kCount = 128;
+  struct Entry {
+    std::shared_ptr<const void> plan;
+    int64_t bytes;
+    uint64_t used;
+  };
+  std::mutex lock_;
+  std::map<Key, Entry> plans_;
+  int64_t bytes_ = 0;
+  uint64_t clock_ = 0;
+};
+
+Kept& all_kept() {
+  static Kept kept;
+  return kept;
+}
+
+template <class Made>
+std::shared_ptr<const Made> kept_for(int64_t n) {
+  Kept& kept = all_kept();
+  static const char kind = 0;  // its address tells kinds apart
+  const Kept::Key key{&kind, n};
+  if (auto found = std::static_pointer_cast<const Made>(kept.find(key))) return found;
+  auto made = std::make_shared<const Made>(n);
+  kept.keep(key, made, made->bytes());
+  return made;
 }
 
 // ---- four steps --------------------------------------------------------------------------------------------------
@@ -234,6 +274,7 @@ class FourSteps {
       if (n % r == 0) best = r;
     return best;
   }
+  int64_t bytes() const { return int64_t(sizeof(*this) + twiddles_.size() * sizeof(R)) + by_columns_->bytes() + by_rows_->bytes(); }
   // Elements of memory: for the table between the steps, and for each thread at a time.
   int64_t table() const { return divide_up(rows_, loops_.lanes) * loops_.lanes * columns_; }
   int64_t room() const { return 2 * std::max(rows_, columns_) * loops_.lanes; }
@@ -496,15 +537,14 @@ bool by_lanes(const Job<R>& job, const Plan<R>& plan) {
 template <class R>
 bool transform(Kind kind, const fl_call* call) {
   const Job<R> job(kind, call);
-  const auto plan = kept_for<Plan<R>>(job.n);
   constexpr int64_t kShortLine = 64, kLongLine = 16 * 1024;  // elements
-  if (!plan->is_split() || (job.n < kShortLine && job.from.count == 1)) {
-    line_by_line(job, *plan);
-    return true;
-  }
+  const bool alone = !Plan<R>::splits(job.n) || (job.n < kShortLine && job.from.count == 1);
   const bool few = job.from.count < level->fft(kTypeOf<R>)->lanes / 2;
-  if ((job.n >= kLongLine || (few && job.n >= kShortLine)) && FourSteps<R>::rows_of(job.n) >= 4) return by_four_steps(job);
-  return by_lanes(job, *plan);
+  if (!alone && (job.n >= kLongLine || (few && job.n >= kShortLine)) && FourSteps<R>::rows_of(job.n) >= 4) return by_four_steps(job);
+  const auto plan = kept_for<Plan<R>>(job.n);  // roots of all of the line, which the four steps do without
+  if (!alone) return by_lanes(job, *plan);
+  line_by_line(job, *plan);
+  return true;
 }
 
 fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
