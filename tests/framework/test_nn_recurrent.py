@@ -37,6 +37,20 @@ def test_layers_and_their_gradients_are_pytorchs(kind: str, form: str) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_batch_of_no_sequences_gives_none_and_gradients_of_zero(kind: str, form: str) -> None:
+    options = FORMS[form]
+    ours, theirs = getattr(nn, kind)(4, 5, **options), getattr(torch().nn, kind)(4, 5, **options)
+    batch_first = options.get("batch_first", False)
+    shape = (0, 6, 4) if batch_first else (6, 0, 4)
+    output, _ = ours(fl.zeros(shape))
+    assert output.shape == (*shape[:2], 10 if options.get("bidirectional") else 5)
+    same_layer(ours, theirs, np.zeros(shape))
+
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize(("kind", "options"), [("LSTM", {"proj_size": 2, "bidirectional": True}),
                                                ("RNN", {"nonlinearity": "relu"})])
 def test_projections_and_relu_are_pytorchs(kind: str, options: dict[str, Any]) -> None:

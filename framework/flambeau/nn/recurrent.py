@@ -95,7 +95,7 @@ class _Recurrent(Module):
             steps = fl.expand_dims(input, axis=1) if alone else input
             steps = fl.permute_dims(steps, (1, 0, 2)) if batch_first else steps
             counts = [steps.shape[1]] * steps.shape[0]
-            data = fl.reshape(steps, (-1, self.input_size))
+            data = fl.reshape(steps, (sum(counts), self.input_size))
         if not counts:
             raise fl.ShapeError(f"{type(self).__name__}: the input is {tuple(data.shape)} and has no time steps")
         states = self._begin(input, hx, counts[0], data, alone)
@@ -105,7 +105,7 @@ class _Recurrent(Module):
             if input.unsorted_indices is not None:
                 final = tuple(fl.take(x, input.unsorted_indices, axis=1) for x in final)
             return PackedSequence(output, *input[1:]), final
-        output = fl.reshape(output, (len(counts), counts[0], -1))
+        output = fl.reshape(output, (len(counts), counts[0], output.shape[1]))
         if alone:
             return fl.squeeze(output, axis=1), tuple(fl.squeeze(x, axis=1) for x in final)
         return fl.permute_dims(output, (1, 0, 2)) if batch_first else output, final
@@ -267,10 +267,11 @@ class LSTM(_Recurrent):
         bias = None if bias is None else bias + getattr(self, f"bias_hh_{name}")
         product = functional.linear(data, getattr(self, f"weight_ih_{name}"), bias)
         backwards = name.endswith("_reverse")
-        y, c, _ = _lstm(fl.reshape(product, (steps, -1, 4 * self.hidden_size)), getattr(self, f"weight_hh_{name}"),
+        n = states[0].shape[0]
+        y, c, _ = _lstm(fl.reshape(product, (steps, n, 4 * self.hidden_size)), getattr(self, f"weight_hh_{name}"),
                         *states, backwards)
         last = 0 if backwards else -1
-        return fl.reshape(y, (-1, self.hidden_size)), (y[last], c[last])
+        return fl.reshape(y, (steps * n, self.hidden_size)), (y[last], c[last])
 
     def __call__(
         self, input: fl.Tensor | PackedSequence, hx: tuple[fl.Tensor, fl.Tensor] | None = None
