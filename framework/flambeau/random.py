@@ -98,9 +98,26 @@ class Generator:
         dtype: DType | None = None,
         device: object = None,
     ) -> Tensor:
-        """Numbers spread evenly over [low, high)."""
-        x = self._draw("uniform", shape, [], dtype or _core.float32, device)
-        return x if (low, high) == (0.0, 1.0) else x * (high - low) + low
+        """Numbers spread evenly over [low, high), both rounded to the dtype: none is `high`, unless the two are one.
+
+        float16 and bfloat16 are drawn as float32 and rounded; what would round to `high` is the number before it.
+
+        >>> x = Generator().manual_seed(0).uniform(10_000, dtype="bfloat16")
+        >>> x.max().item()
+        0.99609375
+        """
+        dtype = _core.dtype(dtype or _core.float32)
+        half = dtype.name in ("float16", "bfloat16")
+        real = _core.float32 if dtype.is_complex else dtype
+        x = self._draw("uniform", shape, [], _core.float32 if half else real, device)
+        if half or (low, high) != (0.0, 1.0):
+            first, end = (_core.asarray(bound, dtype=real, device=x.device) for bound in (low, high))
+            if half:
+                low, high = first.item(), end.item()
+            x = (x * (high - low) + low).astype(real)
+            if low <= high:  # the product and the sum are rounded too
+                x = _core.ops["minimum"](x, _core.ops["nextafter"](end, first))
+        return x if real == dtype else x.astype(dtype)
 
     def normal(
         self,
@@ -118,8 +135,18 @@ class Generator:
     def randint(
         self, low: int, high: int, shape: Shape = (), *, dtype: DType | None = None, device: object = None
     ) -> Tensor:
-        """Whole numbers spread evenly over [low, high)."""
-        return self._draw("randint", shape, [low, high], dtype or _core.int64, device)
+        """Whole numbers spread evenly over [low, high).
+
+        Raises: ValueError if low is not below high, or the dtype does not hold them.
+        """
+        dtype = _core.dtype(dtype or _core.int64)
+        if dtype.is_integer and dtype.name not in ("int32", "int64"):  # these are drawn as they are, and checked there
+            signed, bits = not dtype.name.startswith("u"), 8 * dtype.itemsize
+            least, largest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+            if low < high and not (least <= low and high - 1 <= largest):
+                raise ValueError(f"randint: {low} to {high - 1} do not fit into {dtype.name}, which holds {least} to "
+                                 f"{largest}: ask for int64")
+        return self._draw("randint", shape, [low, high], dtype, device)
 
     def permutation(self, n: int, *, device: object = None) -> Tensor:
         """0 to n - 1 in random order."""
