@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import flambeau as fl
 import numpy as np
@@ -95,6 +95,30 @@ def test_a_loss_that_is_nan_skips_the_step_and_the_scale_falls() -> None:
     assert scaler.get_scale() < 64
 
 
+def test_a_loss_that_is_infinite_whatever_the_scale_ends_in_an_error_that_says_so() -> None:
+    w = nn.Parameter(fl.ones(2))
+    optimizer, scaler = optim.SGD([w], lr=1.0), GradScaler()
+
+    def step(factor: float) -> None:
+        optimizer.zero_grad()
+        scaler.scale((w * factor).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    for _ in range(142):
+        step(math.inf)
+    with pytest.raises(RuntimeError, match=r"infinite or NaN in 143 steps in a row.*fl\.detect_anomaly"):
+        step(math.inf)
+    assert scaler.get_scale() == 2.0**-126
+    with pytest.raises(RuntimeError, match="144 steps"):
+        step(math.nan)
+    scaler.scale((w * 1.0).sum()).backward()
+    scaler.update(1024.0)
+    step(0.25)
+    assert (scaler.get_scale(), w.tolist()) == (1024.0, [0.75, 0.75])
+
+
+
 def _ready() -> tuple[optim.SGD, GradScaler, nn.Parameter]:
     w = nn.Parameter(fl.ones(2))
     scaler = _scaler()
@@ -139,8 +163,9 @@ def test_parameters_in_float16_are_refused() -> None:
         _scaler().unscale_(optim.SGD([w], lr=0.1))
 
 
-@pytest.mark.parametrize("wrong", [{"init_scale": 0.0}, {"init_scale": math.inf}, {"growth_factor": 1.0},
-                                   {"backoff_factor": 1.0}, {"growth_interval": 0}])
+@pytest.mark.parametrize("wrong", [{"init_scale": 0.0}, {"init_scale": math.inf}, {"init_scale": 1e-40},
+                                   {"init_scale": 1e39}, {"growth_factor": 1.0}, {"backoff_factor": 1.0},
+                                   {"growth_interval": 0}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
         _scaler(**wrong)
@@ -156,6 +181,18 @@ def test_lists_are_scaled_one_by_one() -> None:
     first, (second,) = _scaler().scale((fl.ones(1), [fl.ones(1, dtype=fl.bfloat16)]))
     assert (first.tolist(), second.tolist(), second.dtype) == ([64.0], [64.0], fl.bfloat16)
     assert GradScaler().scale(fl.tensor(0.25, dtype=fl.float16)).item() == 16384.0
+
+
+class _Losses(NamedTuple):
+    first: fl.Tensor
+    others: list[fl.Tensor]
+
+
+def test_named_tuples_stay_what_they_are_and_other_iterables_are_gone_through() -> None:
+    losses = _scaler().scale(_Losses(fl.ones(1), [fl.ones(1), fl.zeros(1)]))
+    assert isinstance(losses, _Losses)
+    assert (losses.first.tolist(), [x.tolist() for x in losses.others]) == ([64.0], [[64.0], [0.0]])
+    assert [x.tolist() for x in _scaler().scale(fl.full((1,), float(i)) for i in range(3))] == [[0.0], [64.0], [128.0]]
 
 
 def test_a_scaler_that_is_switched_off_does_nothing() -> None:

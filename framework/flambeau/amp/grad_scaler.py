@@ -14,6 +14,7 @@ from flambeau.optim import Optimizer
 from flambeau.optim.optimizer import buckets
 
 _unscale = _core.ops["unscale"]
+_SMALLEST = 2.0**-126  # float32's smallest normal number, whose inverse is finite
 
 
 @dataclass
@@ -30,11 +31,12 @@ class GradScaler:
 
     The scale falls by `backoff_factor` after such a step and grows by `growth_factor` after `growth_interval` good ones
     in a row. float16 needs this; bfloat16 has the range of float32 and does not. A loss that is NaN whatever the scale
-    makes every step be skipped and the scale fall towards 0: look at get_scale(), and search with
-    fl.detect_anomaly(). Source: Micikevicius and others, arXiv:1710.03740; names and rules are PyTorch's.
+    makes every step be skipped and the scale fall: look at get_scale(), and search with fl.detect_anomaly(). Below
+    1.2e-38, float32's smallest normal number, it cannot fall: update() then raises, where PyTorch goes on with a scale
+    of 0 that never grows again. Source: Micikevicius and others, arXiv:1710.03740; names and rules are PyTorch's.
 
-    Raises: ValueError for a scale that is not finite and positive, a growth factor of at most 1, a backoff factor that
-    is not between 0 and 1, an interval below 1.
+    Raises: ValueError for a scale that is not finite or below 1.2e-38, a growth factor of at most 1, a backoff factor
+    that is not between 0 and 1, an interval below 1.
 
     >>> w = fl.tensor([1.0], requires_grad=True)
     >>> optimizer, scaler = fl.optim.SGD([w], lr=0.5), GradScaler(init_scale=1024.0)
@@ -59,13 +61,14 @@ class GradScaler:
         self._enabled = enabled
         self._optimizers: dict[int, tuple[Optimizer, _Progress]] = {}  # held, so that numbers stay theirs
         self._tracker = 0
+        self._skipped = 0  # updates in a row that found a gradient that is not finite
         self._scale = _positive("init_scale", init_scale)
         self.set_growth_factor(growth_factor)
         self.set_backoff_factor(backoff_factor)
         self.set_growth_interval(growth_interval)
 
     def scale(self, outputs: Any) -> Any:
-        """A tensor, or lists and tuples of them, times the scale.
+        """A tensor, or lists and tuples of them (named ones too), times the scale; an iterator for other iterables.
 
         Raises: TypeError for anything else.
         """
@@ -77,7 +80,10 @@ class GradScaler:
             return outputs * self._scale
         if isinstance(outputs, Mapping | str) or not isinstance(outputs, Iterable):
             raise TypeError(f"scale: {type(outputs).__name__} is neither a tensor nor a list of tensors")
-        return type(outputs)(map(self.scale, outputs))  # type: ignore[call-arg]  # a list or a tuple
+        scaled = map(self.scale, outputs)
+        if isinstance(outputs, tuple) and hasattr(outputs, "_make"):
+            return outputs._make(scaled)
+        return type(outputs)(scaled) if isinstance(outputs, list | tuple) else scaled
 
     def unscale_(self, optimizer: Optimizer) -> None:
         """Divide this optimizer's gradients by the scale, in place, for clipping them before step().
@@ -117,18 +123,27 @@ class GradScaler:
     def update(self, new_scale: float | fl.Tensor | None = None) -> None:
         """Settle the next scale: by what the steps since the last call found, or to `new_scale`.
 
-        Raises: RuntimeError if there was none.
+        Raises: RuntimeError if there was none, and if the scale would have to fall below 1.2e-38.
         """
         if not self._enabled:
             return
         if new_scale is not None:
             self._scale = _positive("update: new_scale", float(new_scale))
+            self._skipped = 0
         elif not any(progress.unscaled for _, progress in self._optimizers.values()):
             raise RuntimeError("update: no gradients were looked at since the last one; call step(optimizer) before")
         elif any(progress.found for _, progress in self._optimizers.values()):
-            self._scale = _single(self._scale * self._backoff_factor)
+            self._skipped += 1
             self._tracker = 0
+            fallen = _single(self._scale * self._backoff_factor)
+            if fallen < _SMALLEST:
+                self._optimizers.clear()
+                raise RuntimeError(f"update: gradients were infinite or NaN in {self._skipped} steps in a row, and the "
+                                   f"scale, {self._scale:.3g}, cannot fall further: the loss is so whatever the scale; "
+                                   "find where with fl.detect_anomaly(), and go on with update(new_scale)")
+            self._scale = fallen
         else:
+            self._skipped = 0
             self._tracker += 1
             if self._tracker == self._growth_interval:
                 grown = _single(self._scale * self._growth_factor)
@@ -224,8 +239,8 @@ class GradScaler:
 
 
 def _positive(name: str, value: float) -> float:
-    if not 0.0 < value < math.inf:
-        raise ValueError(f"GradScaler: {name} is {value}; it is finite and above 0")
+    if not _SMALLEST <= _single(value) < math.inf:
+        raise ValueError(f"GradScaler: {name} is {value}; it is finite in float32 and at least 1.2e-38")
     return _single(value)
 
 
