@@ -111,6 +111,27 @@ def test_activations_and_their_gradients_are_pytorchs(name: str) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "threshold"])
+def test_activations_keep_nan_as_pytorchs_do(name: str) -> None:
+    options = {"threshold": 0.5, "value": -2.0} if name == "threshold" else {}
+    x = np.array([np.nan, 2.0, -2.0, np.inf, -np.nan, *[0.1] * 35])
+    expected = getattr(torch().nn.functional, name)(torch().tensor(x), **options).numpy()
+    assert np.isnan(expected[[0, 4]]).all()
+    np.testing.assert_allclose(getattr(functional, name)(fl.tensor(x), **options).numpy(), expected,
+                               rtol=ROUGH.get(name, 1e-10))
+
+
+@pytest.mark.parametrize("call", [functional.softshrink, functional.hardshrink, functional.hardtanh,
+                                  lambda x: functional.threshold(x, 0.5, -2.0)])
+def test_the_gradient_of_nan_goes_through(call: Callable[[fl.Tensor], fl.Tensor]) -> None:
+    # As PyTorch's for three numbers; its vectors give 0 for some of these.
+    x = fl.tensor([np.nan, 0.9, 0.1], requires_grad=True)
+    call(x)[0].backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")  # PyTorch's advice about kl_div
 @pytest.mark.parametrize("name", CALLS)
 def test_functions_and_their_gradients_are_pytorchs(name: str) -> None:

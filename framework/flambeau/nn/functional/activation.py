@@ -154,7 +154,8 @@ def softshrink(input: fl.Tensor, lambd: float = 0.5) -> fl.Tensor:
     """The input, nearer to 0 by lambd, and 0 within it."""
     if lambd < 0:
         raise ValueError(f"softshrink: lambd is {lambd} and cannot be negative")
-    return fl.where(input > lambd, input - lambd, fl.where(input < -lambd, input + lambd, 0.0))
+    nearer = fl.where(input < 0, input + lambd, input - lambd)
+    return fl.where(fl.abs(input) <= lambd, 0.0, nearer)  # NaN stays NaN
 
 
 def tanhshrink(input: fl.Tensor) -> fl.Tensor:
@@ -163,8 +164,8 @@ def tanhshrink(input: fl.Tensor) -> fl.Tensor:
 
 
 def threshold(input: fl.Tensor, threshold: float, value: float) -> fl.Tensor:
-    """The input where it is above the threshold, and `value` elsewhere."""
-    return fl.where(input > threshold, input, value)
+    """The input where it is above the threshold, and `value` elsewhere; NaN stays NaN."""
+    return fl.where(input <= threshold, value, input)
 
 
 def glu(input: fl.Tensor, dim: int = -1) -> fl.Tensor:
