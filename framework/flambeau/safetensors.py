@@ -129,7 +129,10 @@ class safe_open:  # the name that the format's own library gives it
         return dict(self._metadata)
 
     def get_tensor(self, name: str) -> fl.Tensor:
-        """One tensor, in memory of its own. Raises: KeyError with the names that are near."""
+        """One tensor, in memory of its own.
+
+        Raises: KeyError with the names that are near; ValueError if the file is closed.
+        """
         entry = self._entry(name)
         return self._read(entry, entry.begin, entry.shape)
 
@@ -147,6 +150,8 @@ class safe_open:  # the name that the format's own library gives it
         return self._entries[name]
 
     def _read(self, entry: _Entry, begin: int, shape: tuple[int, ...]) -> fl.Tensor:
+        if self._file.closed:
+            raise ValueError(f"{entry.name}: {os.fspath(self._path)!r} is closed; read while it is open, inside `with`")
         try:
             tensor = _core.tensor_from_file(self._file.fileno(), self._start + begin, entry.dtype, shape)
         except ValueError as error:
@@ -197,7 +202,7 @@ class Slice:
         else:
             raise IndexError(f"{entry.name}: index {first} is out of range for {len(rows)} rows")
         if not taken:
-            return fl.zeros((0, *entry.shape[1:]), dtype=_core.dtype(entry.dtype))[inner]
+            return self._file._read(entry, entry.begin, (0, *entry.shape[1:]))[inner]
         low, high = min(taken), max(taken)
         row = (entry.end - entry.begin) // entry.shape[0]
         block = self._file._read(entry, entry.begin + low * row, (high - low + 1, *entry.shape[1:]))

@@ -133,7 +133,7 @@ def test_one_tensor_of_many_is_read_by_name(tmp_path: Path) -> None:
         assert file.get_slice("bfloat16").get_dtype() == "BF16"
         with pytest.raises(KeyError, match=r"'float23' is not in .*; it has 16 tensors, near: float32"):
             file.get_tensor("float23")
-    with pytest.raises(ValueError, match="closed file"):
+    with pytest.raises(ValueError, match="is closed"):
         file.get_tensor("int64")
 
 
@@ -260,3 +260,25 @@ def test_a_damaged_file_gives_tensors_or_a_value_error(tmp_path: Path, data: st.
 def test_a_missing_file_is_an_os_error() -> None:
     with pytest.raises(FileNotFoundError):
         fl.load("/nowhere/at/all.safetensors")
+
+
+@pytest.mark.parametrize("index", [slice(0, 0), slice(3, 1), (slice(0, 0), 1), slice(0, 2), 1])
+def test_parts_and_empty_parts_come_to_the_device_that_was_asked_for(tmp_path: Path, index: object) -> None:
+    path = tmp_path / "x.safetensors"
+    x = fl.arange(12).reshape((4, 3))
+    fl.save({"x": x}, path)
+    with safetensors.safe_open(path, device="reference") as file:
+        part = file.get_slice("x")[index]
+    assert (str(part.device), part.dtype) == ("reference", x.dtype)
+    assert (part.shape, part.tolist()) == (x[index].shape, x[index].tolist())
+
+
+def test_a_closed_file_says_that_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    fl.save({"x": fl.ones((2, 2))}, path)
+    with safetensors.safe_open(path) as file:
+        part = file.get_slice("x")
+    for read in (lambda: file.get_tensor("x"), lambda: part[0], lambda: part[0:0], lambda: part[[0]]):
+        with pytest.raises(ValueError, match=r"x\.safetensors' is closed"):
+            read()
+    assert (file.keys(), part.get_shape()) == (["x"], [2, 2])
