@@ -160,7 +160,7 @@ void vjp(const Backward& b) {
   const DType wide = sum_dtype(query.dtype());
   Tensor g = b.grad(0).defined() ? b.grad(0) : constant(0, y);
   if (!b.grad(0).defined()) g = broadcast_to(g, y.shape());
-  Tensor delta = sum(cast(multiply(g, y), wide), {last}, false);
+  Tensor delta = sum(multiply(cast(g, wide), cast(y, wide)), {last}, false);
   if (b.grad(1).defined()) delta = add(delta, negative(b.grad(1)));
   std::vector<Tensor> inputs{query, b.input(1), b.input(2), b.output(1), delta, g};
   if (mask_of(b.inputs, 3)) inputs.push_back(b.input(3));

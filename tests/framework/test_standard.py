@@ -173,7 +173,8 @@ BESIDE = {"argwhere", "einsum", "index_put", "kron", "logsumexp", "scatter", "to
 STATE = {
     *("DTypeError", "DeviceError", "Generator", "Graph", "ShapeError", "Tensor", "detect_anomaly", "devices"),
     *("enable_grad", "get_num_threads", "get_rng_state", "grad", "inference", "initial_seed", "manual_seed", "no_grad"),
-    *("record", "recording", "set_num_threads", "set_rng_state", "tensor", "value_and_grad", "table_functions"),
+    *("record", "recording", "set_num_threads", "set_printoptions", "set_rng_state", "tensor", "value_and_grad"),
+    "table_functions",
 }
 
 

@@ -142,7 +142,7 @@ static int64_t remainder_i(int64_t x, int64_t y) {
 }
 
 static double floor_divide_r(double x, double y) {
-  if (y == 0) return x / y;
+  if (y == 0 || isinf(x) || isinf(y)) return x / y;
   double rest = fmod(x, y), quotient = (x - rest) / y;
   if (rest != 0 && (rest < 0) != (y < 0)) quotient -= 1;
   if (quotient == 0) return copysign(0.0, x / y);

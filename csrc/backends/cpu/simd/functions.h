@@ -191,7 +191,8 @@ struct Log1p {
   static FL_INLINE F64 at(F64 x) {
     const TwoParts<F64> u = two_sum(number(1), x);
     const Binary b = split_exponent(u.high);
-    const F64 low = u.low * (F64)((splat<I64>(1023) - b.whole) << 52);
+    // times 2^-whole, in two factors: whole may be 1024
+    const F64 low = u.low * number(0.5) * (F64)((splat<I64>(1024) - b.whole) << 52);
     const F64 tail = log_rest<exact>(b.f) + fma(low * b.f, b.f - number(1), low);  // low / (1 + f)
     const F64 y = fma(b.exponent, number(6.93147180369123816490e-01),
                       b.f + fma(b.exponent, number(1.90821492927058770002e-10), tail));
