@@ -155,6 +155,28 @@ const OpRow& kMaxIndices = register_op({
     }(),
 });
 
+// Whether some window's elements all lie beside x, as a dilated one's may: its maximum is -inf and none of x's.
+bool misses_x(const Dims& x, const Dims& y, Attrs attrs) {
+  for (size_t axis = 0; axis + 2 < x.size(); ++axis) {
+    const int64_t kernel = attrs[0].ints()[axis], gap = attrs[3].ints()[axis];
+    for (int64_t i = 0; i < y[axis + 2]; ++i) {
+      const int64_t start = i * attrs[1].ints()[axis] - attrs[2].ints()[axis];
+      const int64_t steps = start < 0 ? (-start - 1) / gap + 1 : 0;  // over the zeros before x
+      if (steps >= kernel || start + steps * gap >= x[axis + 2]) return true;
+    }
+  }
+  return false;
+}
+Tensor max_pool(const Tensor& x, Attrs attrs);
+// `values`, one for each window over x, with zeros where a window has no element of x.
+Tensor only_met(const Tensor& values, const Tensor& x, Attrs attrs) {
+  if (!misses_x(x.shape(), values.shape(), attrs)) return values;
+  Dims plane = x.shape();
+  plane[0] = plane[1] = 1;
+  const Tensor met = max_pool(full(plane, 1, values.dtype(), values.device()), attrs);
+  return where(greater_equal(met, scalar(0.0, met.dtype(), met.device())), values, scalar(0.0, values.dtype(), values.device()));
+}
+
 const OpRow& kMaxPoolGrad = register_op({
     .name = "max_pool_grad",
     .summary = "The gradient of max_pool: each element of g at the place in x that its window took.",
@@ -174,13 +196,13 @@ const OpRow& kMaxPoolGrad = register_op({
       const Tensor& x = inputs[1];
       Tensor places = flattened(apply(kMaxIndices, Inputs(&x, 1), attrs));
       int64_t size = flattened(x).size(2);
-      out[0] = reshape(take_along_axis_grad(flattened(inputs[0]), places, 2, size), x.shape());
+      out[0] = reshape(take_along_axis_grad(flattened(only_met(inputs[0], x, attrs)), places, 2, size), x.shape());
     },
     .vjp = [](const Backward& b) {
       if (!b.needs(0)) return;  // in x it is constant almost everywhere
       const Tensor& x = b.input(1);
       Tensor places = apply(kMaxIndices, Inputs(&x, 1), b.attrs);
-      b.give(0, reshape(take_along_axis(flattened(b.grad()), flattened(places), 2), places.shape()));
+      b.give(0, only_met(reshape(take_along_axis(flattened(b.grad()), flattened(places), 2), places.shape()), x, b.attrs));
     },
     .batching = batch_pool,
     .saves_inputs = 0b10,
@@ -202,7 +224,7 @@ const OpRow& kMaxPoolGrad = register_op({
     }(),
 });
 
-[[maybe_unused]] const OpRow& kMaxPool = register_op({
+const OpRow& kMaxPool = register_op({
     .name = "max_pool",
     .summary = "The largest element of each window of `kernel` elements `dilation` apart, a window every `stride`; NaN "
                "wins. ceil_mode keeps a last window that reaches over the end.",
@@ -225,6 +247,8 @@ const OpRow& kMaxPoolGrad = register_op({
       return samples;
     }(),
 });
+
+Tensor max_pool(const Tensor& x, Attrs attrs) { return apply(kMaxPool, Inputs(&x, 1), attrs); }
 
 // ---- mean ----
 

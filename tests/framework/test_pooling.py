@@ -66,3 +66,27 @@ def test_the_gradient_of_a_maximum_goes_to_the_first_of_equals_and_the_last_nan(
             run("cpu", work, x, np.ones(1)), run("reference", work, x, np.ones(1)), strict=True
         ):
             np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_a_window_without_an_element_of_x_gives_no_gradient(device: str) -> None:
+    def beside(x: Any) -> Any:  # planes -1 and 2 of two
+        return functional.max_pool3d(x, (2, 3, 1), 2, (1, 0, 0), (3, 2, 1), ceil_mode=True)
+
+    def along(x: Any) -> Any:  # elements -1 and 2, then 1 and 4
+        return functional.max_pool1d(x, 2, 2, 1, 3)
+
+    for work, shape, missing in ((beside, (2, 1, 2, 5, 6), True), (along, (1, 2, 2), True), (along, (1, 1, 4), False)):
+        x = fl.asarray(np.arange(1.0, 1 + np.prod(shape)).reshape(shape)).to(device).requires_grad_()
+        y = work(x)
+        missed = np.isinf(y.detach().to("cpu").numpy())
+        assert missed.any() == missing
+        y.sum().backward()
+        assert x.grad is not None
+        assert float(x.grad.sum()) == (~missed).sum()
+
+        def given(v: Any, work: Any = work, x: Any = x) -> Any:
+            return fl.grad(lambda at: (work(at) * v).sum())(x.detach()).sum()
+
+        v = fl.ones(y.shape, dtype=x.dtype).to(device)
+        np.testing.assert_array_equal(fl.grad(given)(v).to("cpu").numpy(), (~missed).astype(float))

@@ -27,6 +27,7 @@ struct State {
 // many there would be with the zeros around x.
 struct Window {
   int64_t start, stop, step, count;
+  bool empty() const { return start >= stop; }
 };
 
 struct Pool {
@@ -209,23 +210,22 @@ void visit_means(const Pool& pool, const T* x, T* y) {
 template <class T>
 void visit_largest(const Pool& pool, const T* x, T* y) {
   for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
-    const bool empty = d.start >= d.stop || h.start >= h.stop || w.start >= w.stop;
-    y[i] = empty ? -std::numeric_limits<T>::infinity() : x[largest_place(pool, x, d, h, w)];
+    y[i] = d.empty() || h.empty() || w.empty() ? -std::numeric_limits<T>::infinity() : x[largest_place(pool, x, d, h, w)];
   });
 }
 
-// Whether some window lies between the elements of x, as a dilated one may: its gradient still goes somewhere.
+// Whether some window lies between the elements of x, as a dilated one may: its gradient goes nowhere.
 bool misses_all(const Pool& pool) {
   for (const std::vector<Window>& axis : pool.windows)
     for (const Window& window : axis)
-      if (window.start >= window.stop) return true;
+      if (window.empty()) return true;
   return false;
 }
 template <class T>
 void place_by_place_grad(const Pool& pool, const T* g, const T* x, T* dx) {
   std::fill(dx, dx + pool.in(), T(0));
   for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
-    dx[largest_place(pool, x, d, h, w)] += g[i];
+    if (!d.empty() && !h.empty() && !w.empty()) dx[largest_place(pool, x, d, h, w)] += g[i];
   });
 }
 

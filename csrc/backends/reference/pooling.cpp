@@ -95,7 +95,7 @@ fl_status run_pool(const Loop& loop, const fl_call& call) {
       });
       double divisor = windows.divisor ? double(windows.divisor) : windows.count_padding ? all : double(inside);
       if (maximum && gradient) {
-        result[static_cast<size_t>(plane * xs.count() + place)] += g[yi];
+        if (inside) result[static_cast<size_t>(plane * xs.count() + place)] += g[yi];
       } else if (gradient) {
         each([&](int64_t i) { result[static_cast<size_t>(plane * xs.count() + i)] += g[yi] / divisor; });
       } else if (kind == Kind::Max) {
