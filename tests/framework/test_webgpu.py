@@ -33,8 +33,9 @@ def test_it_conforms() -> None:
 
 @needs_device
 @pytest.mark.slow
-def test_the_digits_are_learned_on_it() -> None:
+def test_the_digits_are_learned_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))  # where it finds what stands beside it
     example = runpy.run_path(str(ROOT / "examples" / "digits_mlp.py"))
     data = example["digits"]()
     net = example["train"](data, seed=0, epochs=6, device=DEVICE)

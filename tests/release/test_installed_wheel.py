@@ -93,8 +93,9 @@ def test_conformance_of_an_op_writes_a_report(tmp_path: Path) -> None:
     assert written["flambeau"]["version"] == fl.__version__
 
 
-def test_the_digits_are_learned() -> None:
+def test_the_digits_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))  # where it finds what stands beside it
     example = runpy.run_path(str(ROOT / "examples" / "digits_mlp.py"))
     data = example["digits"]()
     net = example["train"](data, seed=0, epochs=15, device="cpu")
