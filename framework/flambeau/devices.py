@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from . import _core
 from ._core import Device
@@ -74,6 +73,7 @@ def _point_to_wgpu() -> None:
     if os.environ.get("FLAMBEAU_WGPU_LIBRARY"):
         return
     from importlib.util import find_spec
+    from pathlib import Path
 
     found = find_spec("wgpu")
     for folder in found.submodule_search_locations or [] if found else []:

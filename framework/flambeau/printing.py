@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from . import _core
 from ._core import Tensor
 
 
-@dataclass(frozen=True)
-class PrintOptions:
+class PrintOptions(NamedTuple):  # a dataclass would cost a fifth of the package's import
     """How tensors are printed: see `set_printoptions`."""
 
     precision: int = 6
@@ -63,7 +62,7 @@ def set_printoptions(
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth,
              "sci_mode": sci_mode}
     base = _options if profile is None else _PROFILES[profile]
-    _options = replace(base, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # as named
+    _options = base._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # as named
 
 
 
