@@ -30,21 +30,22 @@ def row_of(measured: Measured) -> dict[str, Any]:
 
 
 def mean_of(mean: Mean, rows: Sequence[Measured], group: str, threads: int) -> dict[str, Any]:
-    """The geometric mean of rows against E, B and X, of those rows where both ran."""
+    """The geometric mean of rows against E, B and X, of those rows where both ran; judged where all ran."""
     comparisons = []
     for to in ("E", "B", "X"):
         pairs = [(row.samples[row.ours], row.samples[rival]) for row, rival in _against(rows, to)]
         found = geometric_mean(pairs) if pairs else None
-        comparisons.append(_judged(to, None, mean.targets.get(to), found))
+        comparisons.append(_judged(to, None, mean.targets.get(to), found, all_ran=_all_ran(rows, to)))
     return _summary(mean, group, threads, comparisons)
 
 
 def lowest_of(mean: Mean, rows: Sequence[Measured], group: str, threads: int) -> dict[str, Any]:
-    """The lowest ratio of all rows against those that the targets name; the notes name the row."""
+    """The lowest ratio of all rows against those that the targets name, judged where all ran; notes name the row."""
     comparisons, notes = [], {}
     for to, target in mean.targets.items():
         found = {row.title: ratio(row.samples[row.ours], row.samples[rival]) for row, rival in _against(rows, to)}
-        comparisons.append(_judged(to, None, target, lowest(list(found.values())) if found else None))
+        worst = lowest(list(found.values())) if found else None
+        comparisons.append(_judged(to, None, target, worst, all_ran=_all_ran(rows, to)))
         if found:
             notes[to] = min(found, key=lambda title: found[title].value)
     return _summary(mean, group, threads, comparisons) | {"notes": notes}
@@ -74,14 +75,11 @@ def best_of(measured: Measured, comparison: Comparison) -> str | None:
 
 
 def _compared(measured: Measured, comparison: Comparison) -> dict[str, Any]:
-    """No verdict where one of the rivals did not run: the best might have been that one."""
-    rival = best_of(measured, comparison)
-    if rival is None or measured.ours not in measured.samples:
-        return _judged(comparison.to, rival, comparison.target, None)
-    samples = measured.samples
-    found = ratio(samples[measured.ours], samples[rival], more_is_better=measured.better == "more")
-    judged = _judged(comparison.to, rival, comparison.target, found)
-    return judged if all(name in samples for name in comparison.rivals) else judged | {"verdict": None}
+    """No verdict where one of the rivals did not run."""
+    rival, samples, found = best_of(measured, comparison), measured.samples, None
+    if rival is not None and measured.ours in samples:
+        found = ratio(samples[measured.ours], samples[rival], more_is_better=measured.better == "more")
+    return _judged(comparison.to, rival, comparison.target, found, all_ran=_ran(measured, comparison))
 
 
 def _against(rows: Sequence[Measured], to: str) -> list[tuple[Measured, str]]:
@@ -90,8 +88,17 @@ def _against(rows: Sequence[Measured], to: str) -> list[tuple[Measured, str]]:
     return [(row, rival) for row, rival in found if rival is not None and row.ours in row.samples]
 
 
-def _judged(to: str, rival: str | None, target: float | None, found: Ratio | None) -> dict[str, Any]:
-    judged = None if found is None or target is None else against_target(found, target)
+def _all_ran(rows: Sequence[Measured], to: str) -> bool:
+    return all(_ran(row, comparison) for row in rows for comparison in row.comparisons if comparison.to == to)
+
+
+def _ran(measured: Measured, comparison: Comparison) -> bool:
+    """Whether ours and every rival meant ran: the one that is missing might have been the best."""
+    return all(name in measured.samples for name in (measured.ours, *comparison.rivals))
+
+
+def _judged(to: str, rival: str | None, target: float | None, found: Ratio | None, *, all_ran: bool) -> dict[str, Any]:
+    judged = None if found is None or target is None or not all_ran else against_target(found, target)
     return {"to": to, "rival": rival, "target": target, "ratio": _data(found), "verdict": judged}
 
 

@@ -167,7 +167,19 @@ def test_the_mean_of_the_suite_leaves_out_what_did_not_run():
     found = mean_of(SUITE_MEAN, rows, "suite", 1)
     assert comparison_of(found, "E")["ratio"]["value"] == pytest.approx(math.sqrt(4.0 * 2.0))
     assert comparison_of(found, "X")["ratio"]["value"] == pytest.approx(math.sqrt(1.2 * 0.6))
-    assert found["verdict"] == "not met"
+    assert found["verdict"] is None
+    assert mean_of(SUITE_MEAN, rows[:2], "suite", 1)["verdict"] == "not met"
+
+
+@pytest.mark.parametrize(("sum_up", "of"), [(mean_of, SUITE_MEAN), (lowest_of, SUITE_LOWEST)])
+def test_a_best_that_one_row_did_not_try_leaves_what_sums_them_up_undecided(sum_up, of):
+    rows = [measured([0.1] * 3), measured([0.1] * 3, rivals={LAST: None})]
+    assert sum_up(of, rows[:1], "suite", 1)["verdict"] == "met"
+    found = sum_up(of, rows, "suite", 1)
+    assert comparison_of(found, "B")["ratio"]["value"] > 10
+    assert comparison_of(found, "B")["verdict"] is None
+    assert comparison_of(found, "X")["verdict"] == "met"
+    assert found["verdict"] == "not decided"
 
 
 def test_the_lowest_row_is_named_and_judged_by_the_floor():
