@@ -30,7 +30,7 @@ def layers(library: Any) -> tuple[Any, Any]:
     """The library's nn, and a base of modules: `forward` is what a call computes, in both."""
     nn = library.nn
 
-    class Base(nn.Module):  # type: ignore[misc,name-defined]  # the library is an argument
+    class Base(nn.Module):  # type: ignore[misc,name-defined]  # of whichever library is given
         if library.__name__ != "torch":
             def __call__(self, *inputs: Any) -> Any:
                 return self.forward(*inputs)
@@ -55,7 +55,7 @@ def cnn(library: Any, width: int) -> Any:
 def lstm(library: Any, width: int) -> Any:
     nn, base = layers(library)
 
-    class Lstm(base):  # type: ignore[misc,valid-type]
+    class Lstm(base):  # type: ignore[misc,valid-type]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
             self.symbols = nn.Embedding(SYMBOLS, width)
@@ -72,7 +72,7 @@ def gpt(library: Any, width: int) -> Any:
     nn, base = layers(library)
     permute = getattr(library, "permute_dims", None) or library.permute
 
-    class Block(base):  # type: ignore[misc,valid-type]
+    class Block(base):  # type: ignore[misc,valid-type]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
             self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -87,7 +87,7 @@ def gpt(library: Any, width: int) -> Any:
             x = x + self.project(permute(mixed, (0, 2, 1, 3)).reshape(n, length, width))
             return x + self.feed(self.norm2(x))
 
-    class Gpt(base):  # type: ignore[misc,valid-type]
+    class Gpt(base):  # type: ignore[misc,valid-type]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
             self.symbols, self.places = nn.Embedding(SYMBOLS, width), nn.Embedding(LENGTH, width)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import flambeau as fl
 import numpy as np
@@ -65,7 +67,7 @@ def test_every_row_computes_as_if_its_inputs_had_been_cast_by_its_policy(given: 
         cast = [x.astype(wanted) if wanted is not None and x.dtype.is_float else x for x in inputs]
         try:
             expected = opcases.run(case, cast)
-        except (fl.DTypeError, NotImplementedError):
+        except fl.DTypeError:
             continue  # linear algebra of float32 alone
         with fl.autocast(dtype=dtype):
             found = opcases.run(case, inputs)
@@ -233,16 +235,16 @@ def test_a_checkpoint_is_computed_again_in_the_mode_of_the_first_time(inside: bo
     def block(x: fl.Tensor) -> fl.Tensor:
         return nn.functional.gelu(nn.functional.linear(nn.functional.linear(x, w), w))
 
-    def gradient(run: object) -> list[list[float]]:
+    def gradient(run: Callable[[fl.Tensor], fl.Tensor]) -> list[list[float]]:
         w.grad = None
         with fl.autocast():
             nn.functional.linear(x, w)  # a kept cast from before the region is of no use in it
-            loss = run(x).sum()  # type: ignore[operator]
+            loss = run(x).sum()
             if inside:
                 loss.backward()
         if not inside:
             loss.backward()
-        return w.grad.tolist()  # type: ignore[no-any-return, union-attr]
+        return w.grad.tolist()
 
     plain, again = gradient(block), gradient(lambda x: fl.checkpoint(block, x))
     np.testing.assert_allclose(again, plain, rtol=0.02, atol=0.02)  # without kept casts gradients are summed in float32
@@ -251,7 +253,10 @@ def test_a_checkpoint_is_computed_again_in_the_mode_of_the_first_time(inside: bo
 def test_transforms_see_the_casts() -> None:
     w, xs = fl.random.normal((3, 4)), fl.random.normal((5, 4))
     f = fl.autocast()(lambda x: nn.functional.linear(x, w))
-    written = lambda x: nn.functional.linear(x.astype(fl.bfloat16), w.astype(fl.bfloat16))  # noqa: E731
+
+    def written(x: fl.Tensor) -> fl.Tensor:
+        return nn.functional.linear(x.astype(fl.bfloat16), w.astype(fl.bfloat16))
+
     assert fl.vmap(f)(xs).tolist() == fl.vmap(written)(xs).tolist()
     ours, theirs = fl.jvp(f, (xs,), (xs,)), fl.jvp(written, (xs,), (xs,))
     assert [x.tolist() for x in ours] == [x.tolist() for x in theirs]
@@ -284,12 +289,12 @@ def test_a_whole_step_is_recorded_as_it_runs() -> None:
 def test_a_function_with_a_derivative_of_its_own_is_lowered_inside() -> None:
     class Product(fl.Function):
         @staticmethod
-        def forward(ctx, x, w):  # type: ignore[no-untyped-def]
+        def forward(ctx: Any, x: fl.Tensor, w: fl.Tensor) -> fl.Tensor:
             ctx.save_for_backward(x, w)
             return x @ w
 
         @staticmethod
-        def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        def backward(ctx: Any, gradient: fl.Tensor) -> tuple[fl.Tensor, fl.Tensor]:
             x, w = ctx.saved_tensors
             return gradient @ w.T, x.T @ gradient
 

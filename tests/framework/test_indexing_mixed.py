@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import flambeau as fl
 import numpy as np
 import pytest
@@ -185,23 +183,3 @@ def test_a_masked_write_takes_one_value_or_one_for_each():
     assert x.tolist() == [[1.0, 10.0], [20.0, 4.0]]
     with pytest.raises(fl.ShapeError, match=r"a value of shape \(3,\) does not fit the \(4,\)"):
         x[x > 0] = fl.zeros(3)
-
-
-def free_bytes() -> int:
-    pages = os.sysconf("SC_AVPHYS_PAGES")
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(free_bytes() < 6 << 30, reason="a tensor of more than 2^31 elements needs 6 GB of free memory")
-def test_more_than_two_to_the_31_elements_are_counted_in_int64():
-    size = 2**31 + 10
-    x = fl.zeros(size, dtype=fl.bool)
-    x[size - 1] = True
-    x[[2**31 + 2, -3]] = True
-    assert x[-1].item()
-    assert x[2**31 - 2 :: 2].tolist() == [False, False, True, False, False, False]
-    assert fl.nonzero(x)[0].tolist() == [2**31 + 2, size - 3, size - 1]
-    assert fl.take(x, fl.tensor([size - 1, 0])).tolist() == [True, False]
-    assert x.reshape(2, -1)[1, 2**30 + 4].item()
-    assert fl.count_nonzero(x[2**31 :]).item() == 3

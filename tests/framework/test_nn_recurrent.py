@@ -49,7 +49,6 @@ def test_a_batch_of_no_sequences_gives_none_and_gradients_of_zero(kind: str, for
     same_layer(ours, theirs, np.zeros(shape))
 
 
-
 @pytest.mark.torch
 @pytest.mark.parametrize(("kind", "options"), [("LSTM", {"proj_size": 2, "bidirectional": True}),
                                                ("RNN", {"nonlinearity": "relu"})])

@@ -187,7 +187,7 @@ def test_what_cannot_be_replaced_is_refused() -> None:
     with pytest.raises(TypeError, match=r"use Int8Linear\.from_float\(layer\)"):
         quantize_(nn.Linear(2, 2))
     with pytest.raises(TypeError, match=r"there is Int8WeightOnlyConfig\(\)"):
-        quantize_(_net(), "int8")  # type: ignore[arg-type]
+        quantize_(_net(), "int8")  # type: ignore[arg-type]  # the mistake under test
 
 
 def test_a_saved_state_is_a_quarter_and_loads_into_a_model_quantized_in_the_same_way(tmp_path: Path) -> None:

@@ -57,8 +57,7 @@ def fuzz(target: str, corpora: list[Path], options: list[str]) -> int:
     watched = ["flambeau.safetensors", "flambeau.pickled", "flambeau.npz", "pickletools", "json.decoder",
                "zipfile", "numpy.lib._format_impl", "numpy.lib._npyio_impl"]
     with atheris.instrument_imports(include=watched):
-        import flambeau.npz
-        import flambeau.pickled  # noqa: F401
+        from flambeau import npz, pickled  # noqa: F401 - loaded here to be watched
 
         from tests.fuzz.targets import TARGETS
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

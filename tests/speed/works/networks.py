@@ -29,7 +29,7 @@ def _resnet_step(lib: Any) -> Work:
         return lib.networks.resnet_step(lib)
     nn = lib.nn
 
-    class Block(lib.Module):  # type: ignore[misc]
+    class Block(lib.Module):  # type: ignore[misc]  # of whichever library is given
         def __init__(self, channels: int, out: int, stride: int) -> None:
             super().__init__()
             self.conv1 = nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False)
@@ -60,7 +60,7 @@ def _gpt_step(lib: Any, autocast: str | None = None) -> Work:
         return lib.networks.gpt_step(lib)
     nn, attention = lib.nn, lib.functional.scaled_dot_product_attention
 
-    class Block(lib.Module):  # type: ignore[misc]
+    class Block(lib.Module):  # type: ignore[misc]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
             self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
@@ -74,7 +74,7 @@ def _gpt_step(lib: Any, autocast: str | None = None) -> Work:
             x = x + self.project(mixed.reshape(BATCH, LENGTH, WIDTH))
             return x + self.feed(self.norm2(x))
 
-    class Gpt(lib.Module):  # type: ignore[misc]
+    class Gpt(lib.Module):  # type: ignore[misc]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
             self.symbols, self.places = nn.Embedding(SYMBOLS, WIDTH), nn.Embedding(LENGTH, WIDTH)
@@ -96,7 +96,7 @@ def _lstm_step(lib: Any) -> Work:
         return lib.networks.lstm_step(lib)
     nn = lib.nn
 
-    class Classifier(lib.Module):  # type: ignore[misc]
+    class Classifier(lib.Module):  # type: ignore[misc]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
             self.lstm, self.head = nn.LSTM(128, 256), nn.Linear(256, 10)
