@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -71,16 +72,24 @@ class Scratch {
 
 thread_local Scratch my_scratch;
 
-// One parallel_for. Shared by count: a worker that was put to sleep by the system before it took a piece holds
-// nothing up, for the caller waits for pieces and not for threads.
+// A run of neighbouring pieces, taken from the front.
+struct alignas(64) Share {
+  std::atomic<int64_t> next;
+  int64_t end;
+};
+
+// One parallel_for. Every thread begins with a share of its own, the same one in the next job, so that what one op wrote is
+// read by the next from the caches of the same processor. Shared by count: a worker that was put to sleep by the system
+// before it took a piece holds nothing up, for the caller waits for pieces and not for threads.
 struct Job : RefCounted<Job> {
   static void destroy(Job* job) { delete job; }
-  int64_t n, grain, pieces;
+  int64_t n, grain, pieces, share_count;
   void (*body)(void*, int64_t, int64_t);
   void* context;
-  std::atomic<int64_t> next{0};
   std::atomic<int64_t> done{0};
   std::atomic<bool> failed{false};
+  static constexpr int64_t kShares = 8;  // threads beyond so many begin together
+  Share shares[kShares];
   std::exception_ptr failure;  // of the first piece that threw (no memory); the caller throws it when all are done
 
   void run_piece(int64_t piece) {
@@ -92,10 +101,20 @@ struct Job : RefCounted<Job> {
     }
     my_scratch.rewind(before);
   }
-  // Takes pieces until there are none.
-  void work() {
+  void share_out(int64_t threads) {
+    share_count = std::min({threads, pieces, kShares});
+    for (int64_t i = 0; i < share_count; ++i) {
+      shares[i].next.store(pieces * i / share_count, std::memory_order_relaxed);
+      shares[i].end = pieces * (i + 1) / share_count;
+    }
+  }
+  // Takes the pieces of the thread's own share, then those that others have left.
+  void work(int64_t thread) {
     int64_t ran = 0;
-    for (int64_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces; ++ran) run_piece(piece);
+    for (int64_t i = 0; i < share_count; ++i) {
+      Share& share = shares[(thread + i) % share_count];
+      for (int64_t piece; (piece = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end; ++ran) run_piece(piece);
+    }
     if (ran && done.fetch_add(ran, std::memory_order_acq_rel) + ran == pieces) done.notify_all();
   }
 };
@@ -119,6 +138,7 @@ class Pool {
   void run(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
     auto job = Ref<Job>::adopt(new Job());
     job->n = n, job->grain = grain, job->pieces = (n + grain - 1) / grain, job->body = body, job->context = context;
+    job->share_out(threads());
     const auto helpers = static_cast<int32_t>(std::min<int64_t>(threads() - 1, job->pieces - 1));
     {
       std::lock_guard lock(mutex_);
@@ -128,7 +148,7 @@ class Pool {
       waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
       if (asleep_ > 0) helpers == 1 ? wake_.notify_one() : wake_.notify_all();
     }
-    job->work();
+    job->work(0);
     {
       std::lock_guard lock(mutex_);
       std::erase(jobs_, job);  // helpers that have not woken need not
@@ -146,7 +166,7 @@ class Pool {
   bool start_worker() {
     try {
       workers_.reserve(workers_.size() + 1);
-      std::thread thread([this] { worker(); });
+      std::thread thread([this, number = static_cast<int64_t>(workers_.size()) + 1] { worker(number); });
       workers_.push_back(thread.native_handle());
       thread.detach();
     } catch (const std::system_error&) {
@@ -168,7 +188,7 @@ class Pool {
     for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof others, &others);
   }
 
-  void worker() {
+  void worker(int64_t number) {
     thread_state.in_parallel = true;
     for (;;) {
       // A step of training is many short ops: look for the next one for some 20 us before sleeping.
@@ -185,7 +205,7 @@ class Pool {
         jobs_.pop_front();
         waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
       }
-      job->work();
+      job->work(number);
     }
   }
 
