@@ -45,12 +45,7 @@ struct Stack {
     return data != nullptr || count_of(x) == 0;
   }
   const T* matrix(int64_t index) const {
-    const T* at = data;
-    for (int d = ndim - 3; d >= 0; --d) {
-      at += index % shape[d] * strides[d];
-      index /= shape[d];
-    }
-    return at;
+    return data + offset_of(index, ndim - 2, shape, strides);
   }
 };
 
@@ -72,14 +67,7 @@ struct Mask {
       strides[d] = own < 0 || mask.shape[own] == 1 ? 0 : mask.strides[own];
     }
   }
-  int64_t matrix(int64_t index) const {
-    int64_t at = 0;
-    for (int d = ndim - 3; d >= 0; --d) {
-      at += index % shape[d] * strides[d];
-      index /= shape[d];
-    }
-    return at;
-  }
+  int64_t matrix(int64_t index) const { return offset_of(index, ndim - 2, shape, strides); }
   // On scores[keys][...] of `queries` queries.
   template <class T>
   void apply(int64_t at, int64_t query, int64_t queries, int64_t key, int64_t keys, T* scores, int64_t row) const {
@@ -192,11 +180,10 @@ bool attend_block(const Problem<T>& p, int64_t matrix, int64_t first, T* y, T* l
 
 // ---- gradient ------------------------------------------------------------------------------------------------
 
-// The results of a gradient, contiguous; dq has one part for each piece of the keys.
+// The results of a gradient and what it takes from forward, contiguous.
 template <class T>
 struct Gradients {
   T *dq, *dk, *dv;
-  int64_t dq_piece;
   const T *lse, *delta;
 };
 
@@ -324,7 +311,7 @@ fl_status run_as(const State& state, const fl_call* call) {
   const int64_t piece_keys = divide_up(divide_up(p.size, pieces), kKeys) * kKeys;
   T* partial = pieces == 1 ? dq.as<T>() : static_cast<T*>(host->scratch(size_t(pieces * n) * sizeof(T)));
   if (!partial) return no_memory("attention_grad");
-  const Gradients<T> out{dq.as<T>(), dk.as<T>(), dv.as<T>(), n, reinterpret_cast<const T*>(lse), reinterpret_cast<const T*>(delta)};
+  const Gradients<T> out{dq.as<T>(), dk.as<T>(), dv.as<T>(), reinterpret_cast<const T*>(lse), reinterpret_cast<const T*>(delta)};
   parallel_for(owners * pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t piece = i % pieces, first = std::min(p.size, piece * piece_keys);
@@ -351,7 +338,7 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   return compute_type(state.stored) == Type::Float64 ? run_as<double>(state, call) : run_as<float>(state, call);
 }
 
-// One or two queries leave most lanes empty: products of vectors are faster then.
+// Fewer queries leave most lanes empty: products of vectors are faster then.
 int32_t claims(const fl_kernel*, const fl_call* call) { return call->inputs[0].shape[call->inputs[0].ndim - 2] >= 4; }
 
 // attention(query, key, value, mask?) -> y, lse; attention_grad(query, key, value, lse, delta, g, mask?) -> three.

@@ -39,6 +39,32 @@ inline bool all_one_float(std::span<const Type> types) {
   return !types.empty();
 }
 
+// The offset of the index-th position in these dimensions, in elements.
+inline int64_t offset_of(int64_t index, int ndim, const int64_t* shape, const int64_t* strides) {
+  int64_t at = 0;
+  for (int d = ndim - 1; d >= 0; --d) {
+    at += index % shape[d] * strides[d];
+    index /= shape[d];
+  }
+  return at;
+}
+
+// Lines along an axis: how many, and where each begins.
+struct AxisLines {
+  int64_t count = 1, size, step;  // step in elements
+  int ndim = 0;
+  int64_t shape[kMaxDims], strides[kMaxDims];
+  AxisLines(const fl_tensor& x, int axis) : size(x.shape[axis]), step(x.strides[axis]) {
+    for (int d = 0; d < x.ndim; ++d) {
+      if (d == axis) continue;
+      shape[ndim] = x.shape[d];
+      strides[ndim++] = x.strides[d];
+      count *= x.shape[d];
+    }
+  }
+  int64_t offset(int64_t line) const { return offset_of(line, ndim, shape, strides); }
+};
+
 inline fl_status no_memory(const char* op) { return fail(FL_OUT_OF_MEMORY, "%s: no memory for its operands", op); }
 
 }  // namespace flambeau::cpu

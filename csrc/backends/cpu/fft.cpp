@@ -329,29 +329,6 @@ struct Transform {
   Type real;
 };
 
-// Offsets of lines: every axis but one.
-struct Lines {
-  int64_t count = 1, step;
-  int ndim = 0;
-  int64_t shape[kMaxDims], strides[kMaxDims];
-  Lines(const fl_tensor& x, int axis) : step(x.strides[axis]) {
-    for (int d = 0; d < x.ndim; ++d) {
-      if (d == axis) continue;
-      shape[ndim] = x.shape[d];
-      strides[ndim++] = x.strides[d];
-      count *= x.shape[d];
-    }
-  }
-  int64_t offset(int64_t line) const {
-    int64_t at = 0;
-    for (int d = ndim - 1; d >= 0; --d) {
-      at += line % shape[d] * strides[d];
-      line /= shape[d];
-    }
-    return at;
-  }
-};
-
 template <class R>
 struct Job {
   using C = Pair<R>;
@@ -359,7 +336,7 @@ struct Job {
   const fl_tensor &x, &out;
   int64_t given, n, wanted;  // elements of a line: of x, of the transform, of the output
   R scale, sign;             // with plus in the exponent: the conjugate's transform, conjugated
-  Lines from, to;
+  AxisLines from, to;
 
   Job(Kind kind, const fl_call* call)
       : kind(kind), x(call->inputs[0]), out(call->outputs[0]), from(x, axis_of(call)), to(out, axis_of(call)) {
@@ -458,7 +435,7 @@ bool by_lanes(const Job<R>& job, const Plan<R>& plan) {
   const int64_t lanes = loops.lanes, n = job.n, count = job.from.count, size = n * lanes;
   std::atomic<bool> fine{true};
   // Distance of neighbouring lines in a block; 0 where it is not the same everywhere.
-  const auto spacing = [&](const Lines& lines, int64_t first, int64_t width) {
+  const auto spacing = [&](const AxisLines& lines, int64_t first, int64_t width) {
     const int64_t step = width > 1 ? lines.offset(first + 1) - lines.offset(first) : 1;
     for (int64_t l = 2; l < width; ++l)
       if (lines.offset(first + l) - lines.offset(first + l - 1) != step) return int64_t(0);

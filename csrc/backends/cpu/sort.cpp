@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "cpu.h"
+#include "dense.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -90,32 +90,9 @@ Item* sort_by_digits(Item* items, Item* other, int64_t n, const KeyOf& key_of) {
   return items;
 }
 
-// Lines of a tensor along an axis, one number each.
-struct Lines {
-  int64_t count = 1, size, step;  // step in elements
-  int ndim = 0;
-  int64_t shape[kMaxDims], strides[kMaxDims];
-  Lines(const fl_tensor& x, int axis) : size(x.shape[axis]), step(x.strides[axis]) {
-    for (int d = 0; d < x.ndim; ++d) {
-      if (d == axis) continue;
-      shape[ndim] = x.shape[d];
-      strides[ndim++] = x.strides[d];
-      count *= x.shape[d];
-    }
-  }
-  int64_t offset(int64_t line) const {
-    int64_t at = 0;
-    for (int d = ndim - 1; d >= 0; --d) {
-      at += line % shape[d] * strides[d];
-      line /= shape[d];
-    }
-    return at;
-  }
-};
-
 // One thread's lines at a time: each body gets a line's first byte in x and in the output.
 template <class Body>
-void for_lines(const Lines& from, const fl_tensor& x, const Lines& to, const fl_tensor& out, int64_t element,
+void for_lines(const AxisLines& from, const fl_tensor& x, const AxisLines& to, const fl_tensor& out, int64_t element,
                int64_t out_element, const Body& body) {
   parallel_for(from.count, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, from.size)), [&](int64_t begin, int64_t end) {
     auto work = body();
@@ -137,7 +114,7 @@ int axis_of(const fl_call* call, int attr, int ndim) {
 
 template <class U>
 void sort_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending) {
-  const Lines from(x, axis), to(out, axis);
+  const AxisLines from(x, axis), to(out, axis);
   const Keys<U> keys(type, descending, true);
   for_lines(from, x, to, out, sizeof(U), sizeof(U), [&] {
     return [&, line = std::vector<U>(size_t(from.size)), room = std::vector<U>()](const char* x_line, char* out_line) mutable {
@@ -187,7 +164,7 @@ struct Place {
 // The `wanted` smallest keys of a line in order; equal ones in the order of the line.
 template <class U, class Index>
 void place_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending, int64_t wanted) {
-  const Lines from(x, axis), to(out, axis);
+  const AxisLines from(x, axis), to(out, axis);
   const Keys<U> keys(type, descending, false);
   const bool few = wanted <= from.size / 16;
   for_lines(from, x, to, out, sizeof(U), sizeof(int64_t), [&] {

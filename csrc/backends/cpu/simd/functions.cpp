@@ -1,6 +1,7 @@
 // simd/functions.cpp: the loops over functions.h. Compiled once per level.
 #include "functions.h"
 #include "kernels.h"
+#include "loops.h"
 #include "tables.h"
 
 namespace flambeau::cpu::FL_LEVEL {
@@ -113,27 +114,6 @@ struct Remainder {
 
 // ---- loops ---------------------------------------------------------------------------------------------
 
-template <class Op, class V>
-void unary(const void* const* inputs, void* output, int64_t n) {
-  using T = typename Of<V>::Element;
-  const T* x = static_cast<const T*>(inputs[0]);
-  T* y = static_cast<T*>(output);
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(y + i, Op::of(load<V>(x + i)));
-  if (i < n) store_part<V>(y + i, Op::of(load_part<V>(x + i, int(n - i))), int(n - i));
-}
-template <class Op, class V>
-void binary(const void* const* inputs, void* output, int64_t n) {
-  using T = typename Of<V>::Element;
-  const T* a = static_cast<const T*>(inputs[0]);
-  const T* b = static_cast<const T*>(inputs[1]);
-  T* y = static_cast<T*>(output);
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(y + i, Op::of(load<V>(a + i), load<V>(b + i)));
-  const int left = int(n - i);
-  if (left) store_part<V>(y + i, Op::of(load_part<V>(a + i, left), load_part<V>(b + i, left)), left);
-}
-
 // Floats, through double; the last part goes through the same arithmetic.
 template <class Function>
 void unary_of_floats(const void* const* inputs, void* output, int64_t n) {
@@ -168,12 +148,12 @@ void binary_of_floats(const void* const* inputs, void* output, int64_t n) {
 template <class Function, class V>
 constexpr Loop of_one_value() {
   if constexpr (sizeof(typename Of<V>::Element) == 4) return unary_of_floats<Function>;
-  else return unary<One<Function>, V>;
+  else return unary_vector<One<Function>, V>;
 }
 template <class Function, class V>
 constexpr Loop of_two_values() {
   if constexpr (sizeof(typename Of<V>::Element) == 4) return binary_of_floats<Function>;
-  else return binary<Two<Function>, V>;
+  else return binary_vector<Two<Function>, V>;
 }
 
 bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
@@ -195,7 +175,7 @@ Loop function(const char* op) {
   if (same(op, "log1p")) return of_one_value<Log1p, V>();
   if (same(op, "log2")) return of_one_value<Log2, V>();
   if (same(op, "log10")) return of_one_value<Log10, V>();
-  if (same(op, "erf")) return unary<Erf, V>;
+  if (same(op, "erf")) return unary_vector<Erf, V>;
   if (same(op, "atan2")) return of_two_values<Atan2, V>();
   if (same(op, "hypot")) return of_two_values<Hypot, V>();
   if (same(op, "logaddexp")) return of_two_values<LogAddExp, V>();
