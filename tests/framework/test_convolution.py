@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flambeau as fl
@@ -146,3 +147,11 @@ def test_whole_numbers_are_exact() -> None:
     x, weight, g = (np.round(3 * a) for a in given_for(case, np.float32))
     for actual, expected in zip(run("cpu", case, x, weight, g), run("reference", case, x, weight, g), strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+def test_rows_without_pixels_need_no_memory() -> None:
+    """On a thread of its own, which has no scratch from a call before."""
+    x, weight = fl.zeros((1, 32, 3, 0)), fl.ones((32, 32, 1, 1))
+    with ThreadPoolExecutor(1) as thread:
+        y = thread.submit(functional.conv2d, x, weight, stride=2, padding=1).result()
+    np.testing.assert_array_equal(y.numpy(), np.zeros((1, 32, 3, 1), np.float32))

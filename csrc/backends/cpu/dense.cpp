@@ -1,5 +1,6 @@
 #include "dense.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -49,11 +50,11 @@ void* piece_scratch(size_t bytes) {
   };
   thread_local std::unique_ptr<void, Free> memory;
   thread_local size_t held = 0;
-  if (bytes > held) {
+  if (!memory || bytes > held) {
     memory.reset();
     held = 0;
     void* more = nullptr;
-    if (posix_memalign(&more, 64, bytes) != 0) return nullptr;
+    if (posix_memalign(&more, 64, std::max<size_t>(1, bytes)) != 0) return nullptr;
     memory.reset(more);
     held = bytes;
   }
