@@ -1,5 +1,5 @@
-// blocks.h: products of small blocks that stay in the caches, nothing packed: what attention and recurrent layers are
-// made of.
+// blocks.h: the tile of all products, and products of small blocks that stay in the caches, nothing packed: what attention
+// and recurrent layers are made of.
 #ifndef FLAMBEAU_CPU_SIMD_BLOCKS_H
 #define FLAMBEAU_CPU_SIMD_BLOCKS_H
 
@@ -7,6 +7,7 @@
 
 namespace flambeau::cpu::FL_LEVEL {
 
+// As many sums as the registers hold beside a row of b and one broadcast.
 #if defined(__AVX512F__)
 constexpr int kBlockRows = 12, kHalfRows = 8;
 #elif defined(__AVX2__)
@@ -17,6 +18,23 @@ constexpr int kBlockRows = 8, kHalfRows = 4;
 constexpr int kBlockRows = 4, kHalfRows = 2;
 #endif
 constexpr int kBlockVectors = 2;
+
+// sums += a (kM, k) b (k, kN vectors); steps between rows and columns of a, and rows of b.
+template <class V, int kM, int kN>
+FL_INLINE void add_products(int64_t k, const typename Of<V>::Element* a, int64_t a_row, int64_t a_column,
+                            const typename Of<V>::Element* b, int64_t b_row, V (&sums)[kM][kN]) {
+  for (int64_t p = 0; p < k; ++p, a += a_column, b += b_row) {
+    V row[kN];
+#pragma GCC unroll 4
+    for (int v = 0; v < kN; ++v) row[v] = load<V>(b + v * kLanes<V>);
+#pragma GCC unroll 16
+    for (int r = 0; r < kM; ++r) {
+      const V x = splat<V>(a[r * a_row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kN; ++v) sums[r][v] = fma(x, row[v], sums[r][v]);
+    }
+  }
+}
 
 template <class V>
 struct Block {
@@ -35,21 +53,7 @@ template <class V, int kM, int kN>
 FL_INLINE void block_tile(const Block<V>& o, int64_t i, int64_t j) {
   using T = typename Of<V>::Element;
   V sums[kM][kN] = {};
-  const T* a = o.a + i * o.a_row;
-  const T* b = o.b + j;
-  for (int64_t p = 0; p < o.k; ++p) {
-    V row[kN];
-#pragma GCC unroll 4
-    for (int v = 0; v < kN; ++v) row[v] = load<V>(b + v * kLanes<V>);
-#pragma GCC unroll 16
-    for (int r = 0; r < kM; ++r) {
-      const V x = splat<V>(a[r * o.a_row]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kN; ++v) sums[r][v] = fma(x, row[v], sums[r][v]);
-    }
-    a += o.a_column;
-    b += o.b_row;
-  }
+  add_products<V, kM, kN>(o.k, o.a + i * o.a_row, o.a_row, o.a_column, o.b + j, o.b_row, sums);
 #pragma GCC unroll 16
   for (int r = 0; r < kM; ++r)
 #pragma GCC unroll 4

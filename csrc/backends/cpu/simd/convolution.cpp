@@ -162,13 +162,6 @@ void rows_copy(const void* from_bytes, int64_t from_step, void* to_bytes, int64_
   }
 }
 
-// Lanes first, first + 2, first + 4, ... of two vectors.
-template <class V, int first>
-FL_INLINE V every_second(V a, V b) {
-  typename Of<V>::Int lanes;
-  for (int l = 0; l < kLanes<V>; ++l) lanes[l] = 2 * l + first;
-  return __builtin_shuffle(a, b, lanes);
-}
 template <class V>
 void split(const void* from_bytes, int64_t n, void* even_bytes, void* odd_bytes) {
   using T = typename Of<V>::Element;

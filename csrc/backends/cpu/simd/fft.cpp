@@ -148,32 +148,12 @@ void* run(int64_t n, const int64_t* factors, int count, const void* root_pairs, 
   return x;
 }
 
-// Of two vectors of pairs the first parts, and the second ones; and the pairs of two vectors of parts.
-template <class V>
-struct Shuffles {
-  using Int = typename Of<V>::Int;
-  Int first, second, low, high;
-};
-template <class V>
-FL_INLINE Shuffles<V> shuffles() {
-  Shuffles<V> s;
-  constexpr int n = kLanes<V>;
-  for (int i = 0; i < n; ++i) {
-    s.first[i] = 2 * i;
-    s.second[i] = 2 * i + 1;
-    s.low[i] = i / 2 + (i % 2) * n;
-    s.high[i] = n / 2 + i / 2 + (i % 2) * n;
-  }
-  return s;
-}
-
 template <class V>
 void split(const void* from, int64_t stride, int columns, int64_t n, void* to, double sign) {
   using T = ElementOf<V>;
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
   const V signs = splat<V>(T(sign));
-  const Shuffles<V> s = shuffles<V>();
   for (int64_t j = 0; j < n; ++j, x += 2 * stride, y += 2 * kLanes<V>) {
     T some[2 * kLanes<V>] = {};
     const T* row = x;
@@ -182,7 +162,7 @@ void split(const void* from, int64_t stride, int columns, int64_t n, void* to, d
       row = some;
     }
     const V a = load<V>(row), b = load<V>(row + kLanes<V>);
-    put<V>(y, {__builtin_shuffle(a, b, s.first), signs * __builtin_shuffle(a, b, s.second)});
+    put<V>(y, {every_second<V, 0>(a, b), signs * every_second<V, 1>(a, b)});
   }
 }
 template <class V>
@@ -191,14 +171,13 @@ void merge(const void* from, int64_t n, void* to, int64_t stride, int columns, d
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
   const V scales = splat<V>(T(scale)), signs = splat<V>(T(scale * sign));
-  const Shuffles<V> s = shuffles<V>();
   for (int64_t j = 0; j < n; ++j, x += 2 * kLanes<V>, y += 2 * stride) {
     const Complex<V> z = get<V>(x);
     const V re = scales * z.re, im = signs * z.im;
     T some[2 * kLanes<V>];
     T* row = columns < kLanes<V> ? some : y;
-    store<V>(row, __builtin_shuffle(re, im, s.low));
-    store<V>(row + kLanes<V>, __builtin_shuffle(re, im, s.high));
+    store<V>(row, woven<V, 0>(re, im));
+    store<V>(row + kLanes<V>, woven<V, 1>(re, im));
     if (columns < kLanes<V>)
       for (int i = 0; i < 2 * columns; ++i) y[i] = some[i];
   }

@@ -1,4 +1,5 @@
 // simd/matmul.cpp: the tiles of matrix products. Compiled once per level.
+#include "blocks.h"
 #include "kernels.h"
 #include "tables.h"
 #include "vector.h"
@@ -6,15 +7,11 @@
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
-// Tile sizes: as many accumulators as the registers hold beside the row of b and one broadcast.
-#if defined(__AVX512F__)
-constexpr int kRows = 12, kVectors = 2;
-#elif defined(__AVX2__)
-constexpr int kRows = 6, kVectors = 2;
-#elif defined(__aarch64__)
-constexpr int kRows = 8, kVectors = 3;
+constexpr int kRows = kBlockRows;
+#if defined(__aarch64__)
+constexpr int kVectors = 3;
 #else
-constexpr int kRows = 4, kVectors = 2;
+constexpr int kVectors = 2;
 #endif
 
 // ---- packed --------------------------------------------------------------------------------------------
@@ -27,19 +24,7 @@ void packed_tile(int64_t k, const void* a_bytes, const void* b_bytes, void* c_by
   const T* b = static_cast<const T*>(b_bytes);
   T* c = static_cast<T*>(c_bytes);
   V sums[kRows][kVectors] = {};
-  for (int64_t p = 0; p < k; ++p) {
-    V row[kVectors];
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) row[j] = load<V>(b + j * kLanes<V>);
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const V x = splat<V>(a[i]);
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
-    }
-    a += kRows;
-    b += kVectors * kLanes<V>;
-  }
+  add_products<V, kRows, kVectors>(k, a, 1, kRows, b, kVectors * kLanes<V>, sums);
   if (m == kRows && n == kVectors * kLanes<V>) {
     for (int i = 0; i < kRows; ++i)
       for (int j = 0; j < kVectors; ++j) {
@@ -79,21 +64,7 @@ template <class V, int kM, int kN>
 FL_INLINE void small_tile(const Operands<typename Of<V>::Element>& o, int64_t i, int64_t j) {
   using T = typename Of<V>::Element;
   V sums[kM][kN] = {};
-  const T* a = o.a + i * o.a_row;
-  const T* b = o.b + j;
-  for (int64_t p = 0; p < o.k; ++p) {
-    V row[kN];
-#pragma GCC unroll 8
-    for (int v = 0; v < kN; ++v) row[v] = load<V>(b + v * kLanes<V>);
-#pragma GCC unroll 16
-    for (int r = 0; r < kM; ++r) {
-      const V x = splat<V>(a[r * o.a_row]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kN; ++v) sums[r][v] = fma(x, row[v], sums[r][v]);
-    }
-    a += o.a_column;
-    b += o.b_row;
-  }
+  add_products<V, kM, kN>(o.k, o.a + i * o.a_row, o.a_row, o.a_column, o.b + j, o.b_row, sums);
 #pragma GCC unroll 16
   for (int r = 0; r < kM; ++r)
 #pragma GCC unroll 8

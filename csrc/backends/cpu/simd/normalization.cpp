@@ -9,15 +9,6 @@ namespace {
 
 constexpr int64_t kRowBlock = 1024;
 
-template <class V>
-FL_INLINE V some(const typename Of<V>::Element* p, int n) {
-  return n == kLanes<V> ? load<V>(p) : load_part<V>(p, n);
-}
-template <class V>
-FL_INLINE void put(typename Of<V>::Element* p, V v, int n) {
-  if (n == kLanes<V>) store<V>(p, v);
-  else store_part<V>(p, v, n);
-}
 // step(i, lanes, accumulators) over stretches of a row; kSums sums, four vectors of each side by side, emptied into double
 // now and then.
 template <class V, int kSums, class Step>
@@ -49,10 +40,8 @@ FL_INLINE void add_up(int64_t n, Stretches stretches, double* totals, const Step
 template <class V, class Step>
 FL_INLINE void each(int64_t n, Stretches stretches, const Step& step) {
   for (int64_t p = 0; p < stretches.count; ++p) {
-    int64_t i = p * stretches.step;
-    const int64_t end = i + n;
-    for (; i + kLanes<V> <= end; i += kLanes<V>) step(i, int(kLanes<V>));
-    if (i < end) step(i, int(end - i));
+    const int64_t start = p * stretches.step;
+    each_vector<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) { step(start + i, lanes); });
   }
 }
 
@@ -61,7 +50,7 @@ double sum(const void* from, int64_t n, Stretches stretches) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   double total = 0;
-  add_up<V, 1>(n, stretches, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) { sums[0] += some<V>(x + i, lanes); });
+  add_up<V, 1>(n, stretches, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) { sums[0] += load_some<V>(x + i, lanes); });
   return total;
 }
 
@@ -72,7 +61,7 @@ double squares(const void* from, double shift, int64_t n, Stretches stretches) {
   const V away = splat<V>(T(shift));
   double total = 0;
   add_up<V, 1>(n, stretches, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
-    const V d = first_lanes<V>(some<V>(x + i, lanes) - away, lanes);
+    const V d = first_lanes<V>(load_some<V>(x + i, lanes) - away, lanes);
     sums[0] = fma(d, d, sums[0]);
   });
   return total;
@@ -86,9 +75,9 @@ void products(const void* g_bytes, const void* x_bytes, double shift, int64_t n,
   const V away = splat<V>(T(shift));
   totals[0] = totals[1] = 0;
   add_up<V, 2>(n, stretches, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
-    const V gs = some<V>(g + i, lanes);
+    const V gs = load_some<V>(g + i, lanes);
     sums[0] += gs;
-    sums[1] = fma(gs, first_lanes<V>(some<V>(x + i, lanes) - away, lanes), sums[1]);
+    sums[1] = fma(gs, first_lanes<V>(load_some<V>(x + i, lanes) - away, lanes), sums[1]);
   });
 }
 
@@ -99,7 +88,7 @@ void affine(const void* from, void* to, int64_t n, Stretches stretches, double s
   T* y = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale)), more = splat<V>(T(offset));
   each<V>(n, stretches, [&](int64_t i, int lanes) __attribute__((always_inline)) {
-    put<V>(y + i, fma(some<V>(x + i, lanes) - away, factor, more), lanes);
+    store_some<V>(y + i, fma(load_some<V>(x + i, lanes) - away, factor, more), lanes);
   });
 }
 
@@ -111,11 +100,11 @@ void weighted(const void* from, const void* weight, const void* bias, void* to, 
   const T* b = static_cast<const T*>(bias);
   T* y = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale));
-  each<V>(n, Stretches{}, [&](int64_t i, int lanes) __attribute__((always_inline)) {
-    V value = (some<V>(x + i, lanes) - away) * factor;
-    if (w) value = value * some<V>(w + i, lanes);
-    if (b) value = value + some<V>(b + i, lanes);
-    put<V>(y + i, value, lanes);
+  each_vector<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+    V value = (load_some<V>(x + i, lanes) - away) * factor;
+    if (w) value = value * load_some<V>(w + i, lanes);
+    if (b) value = value + load_some<V>(b + i, lanes);
+    store_some<V>(y + i, value, lanes);
   });
 }
 
@@ -128,7 +117,7 @@ void combine(const void* g_bytes, const void* x_bytes, void* to, int64_t n, Stre
   T* dx = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), of_g = splat<V>(T(a)), of_x = splat<V>(T(b)), more = splat<V>(T(c));
   each<V>(n, stretches, [&](int64_t i, int lanes) __attribute__((always_inline)) {
-    put<V>(dx + i, fma(of_g, some<V>(g + i, lanes), fma(of_x, some<V>(x + i, lanes) - away, more)), lanes);
+    store_some<V>(dx + i, fma(of_g, load_some<V>(g + i, lanes), fma(of_x, load_some<V>(x + i, lanes) - away, more)), lanes);
   });
 }
 
@@ -144,12 +133,12 @@ void row_sums(const void* g_bytes, const void* x_bytes, const void* weight, doub
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale));
   totals[0] = totals[1] = 0;
   add_up<V, 2>(n, Stretches{}, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
-    const V gs = some<V>(g + i, lanes), d = first_lanes<V>(some<V>(x + i, lanes) - away, lanes);
-    const V product = w ? gs * some<V>(w + i, lanes) : gs;
+    const V gs = load_some<V>(g + i, lanes), d = first_lanes<V>(load_some<V>(x + i, lanes) - away, lanes);
+    const V product = w ? gs * load_some<V>(w + i, lanes) : gs;
     sums[0] += product;
     sums[1] = fma(product, d, sums[1]);
-    if (dw) put<V>(dw + i, fma(gs, d * factor, some<V>(dw + i, lanes)), lanes);
-    if (db) put<V>(db + i, some<V>(db + i, lanes) + gs, lanes);
+    if (dw) store_some<V>(dw + i, fma(gs, d * factor, load_some<V>(dw + i, lanes)), lanes);
+    if (db) store_some<V>(db + i, load_some<V>(db + i, lanes) + gs, lanes);
   });
 }
 
@@ -162,9 +151,9 @@ void row_grad(const void* g_bytes, const void* x_bytes, const void* weight, void
   const T* w = static_cast<const T*>(weight);
   T* dx = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), of_g = splat<V>(T(a)), of_x = splat<V>(T(b)), more = splat<V>(T(c));
-  each<V>(n, Stretches{}, [&](int64_t i, int lanes) __attribute__((always_inline)) {
-    const V gs = some<V>(g + i, lanes), product = w ? gs * some<V>(w + i, lanes) : gs;
-    put<V>(dx + i, fma(of_g, product, fma(of_x, some<V>(x + i, lanes) - away, more)), lanes);
+  each_vector<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+    const V gs = load_some<V>(g + i, lanes), product = w ? gs * load_some<V>(w + i, lanes) : gs;
+    store_some<V>(dx + i, fma(of_g, product, fma(of_x, load_some<V>(x + i, lanes) - away, more)), lanes);
   });
 }
 

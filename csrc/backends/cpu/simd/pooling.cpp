@@ -17,34 +17,6 @@ template <class V>
 FL_INLINE V larger(V best, V later) {
   return takes_over<V>(later, best) ? later : best;
 }
-// The first n lanes, n from none to all.
-template <class V>
-FL_INLINE V some(const typename Of<V>::Element* p, int64_t n) {
-  return n >= kLanes<V> ? load<V>(p) : n > 0 ? load_part<V>(p, int(n)) : V{};
-}
-template <class V>
-FL_INLINE void put(typename Of<V>::Element* p, V v, int64_t n) {
-  if (n >= kLanes<V>) store<V>(p, v);
-  else if (n > 0) store_part<V>(p, v, int(n));
-}
-
-// Lanes 0, 2, 4, ... (first = 0) or 1, 3, 5, ... of two vectors.
-template <class V, int first>
-FL_INLINE V every_second(V a, V b) {
-  using Int = typename Of<V>::Int;
-  Int lanes;
-  for (int l = 0; l < kLanes<V>; ++l) lanes[l] = 2 * l + first;
-  return __builtin_shuffle(a, b, lanes);
-}
-// a0 b0 a1 b1 ...: the first half (half = 0) or the second.
-template <class V, int half>
-FL_INLINE V woven(V a, V b) {
-  using Int = typename Of<V>::Int;
-  Int lanes;
-  constexpr int n = kLanes<V>;
-  for (int l = 0; l < n; ++l) lanes[l] = half * (n / 2) + l / 2 + (l % 2) * n;
-  return __builtin_shuffle(a, b, lanes);
-}
 
 // ---- rows by the phases of a stride --------------------------------------------------------------------------
 
@@ -58,14 +30,14 @@ template <class V>
 FL_INLINE void split(const PoolPlane& p, const typename Of<V>::Element* from, typename Of<V>::Element* to) {
   const int64_t n = p.in_width;
   if (p.stride == 1) {
-    for (int64_t i = 0; i < n; i += kLanes<V>) put<V>(to + p.padding + i, some<V>(from + i, n - i), n - i);
+    for (int64_t i = 0; i < n; i += kLanes<V>) store_some<V>(to + p.padding + i, load_some<V>(from + i, n - i), n - i);
   } else if (p.stride == 2) {
     auto* even = to + place_of(p, 0);
     auto* odd = to + place_of(p, 1);
     for (int64_t i = 0; 2 * i < n; i += kLanes<V>) {
-      const V a = some<V>(from + 2 * i, n - 2 * i), b = some<V>(from + 2 * i + kLanes<V>, n - 2 * i - kLanes<V>);
-      put<V>(even + i, every_second<V, 0>(a, b), (n + 1) / 2 - i);
-      put<V>(odd + i, every_second<V, 1>(a, b), n / 2 - i);
+      const V a = load_some<V>(from + 2 * i, n - 2 * i), b = load_some<V>(from + 2 * i + kLanes<V>, n - 2 * i - kLanes<V>);
+      store_some<V>(even + i, every_second<V, 0>(a, b), (n + 1) / 2 - i);
+      store_some<V>(odd + i, every_second<V, 1>(a, b), n / 2 - i);
     }
   } else {
     for (int64_t i = 0; i < n; ++i) to[place_of(p, i)] = from[i];
@@ -76,14 +48,14 @@ template <class V>
 FL_INLINE void weave(const PoolPlane& p, const typename Of<V>::Element* from, typename Of<V>::Element* to) {
   const int64_t n = p.in_width;
   if (p.stride == 1) {
-    for (int64_t i = 0; i < n; i += kLanes<V>) put<V>(to + i, some<V>(from + p.padding + i, n - i), n - i);
+    for (int64_t i = 0; i < n; i += kLanes<V>) store_some<V>(to + i, load_some<V>(from + p.padding + i, n - i), n - i);
   } else if (p.stride == 2) {
     const auto* even = from + place_of(p, 0);
     const auto* odd = from + place_of(p, 1);
     for (int64_t i = 0; 2 * i < n; i += kLanes<V>) {
       const V a = load<V>(even + i), b = load<V>(odd + i);  // there is room behind a row
-      put<V>(to + 2 * i, woven<V, 0>(a, b), n - 2 * i);
-      put<V>(to + 2 * i + kLanes<V>, woven<V, 1>(a, b), n - 2 * i - kLanes<V>);
+      store_some<V>(to + 2 * i, woven<V, 0>(a, b), n - 2 * i);
+      store_some<V>(to + 2 * i + kLanes<V>, woven<V, 1>(a, b), n - 2 * i - kLanes<V>);
     }
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[place_of(p, i)];
@@ -105,16 +77,16 @@ FL_INLINE void pool(const PoolPlane& p, const typename Of<V>::Element* x, typena
     const PoolSource *first = p.sources + p.starts[r], *last = p.sources + p.starts[r + 1];
     for (int64_t i = 0; i < n; i += kLanes<V>) {
       V value = splat<V>(empty);
-      if (first < last) value = some<V>(x + first->row * n + i, n - i);
+      if (first < last) value = load_some<V>(x + first->row * n + i, n - i);
       for (const PoolSource* source = first + 1; source < last; ++source)
-        value = combine(value, some<V>(x + source->row * n + i, n - i));
-      put<V>(row + i, value, n - i);
+        value = combine(value, load_some<V>(x + source->row * n + i, n - i));
+      store_some<V>(row + i, value, n - i);
     }
     split<V>(p, row, line);
     for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
       V value = load<V>(line + i);
       for (int64_t k = 1; k < p.kernel; ++k) value = combine(value, load<V>(line + p.phases[k] * p.columns + p.shifts[k] + i));
-      put<V>(y + i, finish(value, r, i), p.out_width - i);
+      store_some<V>(y + i, finish(value, r, i), p.out_width - i);
     }
   }
 }
@@ -208,7 +180,7 @@ void largest_grad(const PoolPlane& p, const void* g_bytes, const void* x_bytes, 
           place = taken ? splat<Int>(Index(source->tap * p.kernel + k)) : place;
         }
       const int64_t at = r * out_row + p.lead() + i, n = p.out_width - i;
-      put<V>(shares + at, some<V>(g + i, n), n);
+      store_some<V>(shares + at, load_some<V>(g + i, n), n);
       store<Int>(places + at, place);
     }
   }
@@ -230,7 +202,7 @@ void mean_grad(const PoolPlane& p, const void* g_bytes, void* dx_bytes, void* me
   for (int64_t r = 0; r < p.out_rows; ++r, g += p.out_width)
     for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
       const int64_t n = p.out_width - i;
-      put<V>(shares + r * out_row + p.lead() + i, some<V>(g + i, n) / divisors<V>(p, r, i), n);
+      store_some<V>(shares + r * out_row + p.lead() + i, load_some<V>(g + i, n) / divisors<V>(p, r, i), n);
     }
   gather<V>(p, line, static_cast<T*>(dx_bytes), [&](V sum, int64_t at, int64_t) __attribute__((always_inline)) {
     return sum + load<V>(shares + at);
@@ -247,9 +219,9 @@ void square(const void* x0_bytes, const void* x1_bytes, void* y_bytes, int64_t n
   T* y = static_cast<T*>(y_bytes);
   for (int64_t i = 0; i < n; i += kLanes<V>) {
     const int64_t left = 2 * (n - i), more = left - kLanes<V>;
-    const V a = larger<V>(some<V>(x0 + 2 * i, left), some<V>(x1 + 2 * i, left));
-    const V b = larger<V>(some<V>(x0 + 2 * i + kLanes<V>, more), some<V>(x1 + 2 * i + kLanes<V>, more));
-    put<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), n - i);
+    const V a = larger<V>(load_some<V>(x0 + 2 * i, left), load_some<V>(x1 + 2 * i, left));
+    const V b = larger<V>(load_some<V>(x0 + 2 * i + kLanes<V>, more), load_some<V>(x1 + 2 * i + kLanes<V>, more));
+    store_some<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), n - i);
   }
 }
 
@@ -259,7 +231,7 @@ FL_INLINE void square_grad_vector(const typename Of<V>::Element* x0, const typen
                                   typename Of<V>::Element* dx0, typename Of<V>::Element* dx1, int64_t n) {
   using Int = typename Of<V>::Int;
   constexpr int kHalf = kLanes<V>;
-  const V a = some<V>(x0, n), b = some<V>(x0 + kHalf, n - kHalf), c = some<V>(x1, n), d = some<V>(x1 + kHalf, n - kHalf);
+  const V a = load_some<V>(x0, n), b = load_some<V>(x0 + kHalf, n - kHalf), c = load_some<V>(x1, n), d = load_some<V>(x1 + kHalf, n - kHalf);
   const V second = every_second<V, 1>(a, b), third = every_second<V, 0>(c, d), fourth = every_second<V, 1>(c, d);
   V best = every_second<V, 0>(a, b);
   const Int by_second = takes_over<V>(second, best);
@@ -272,10 +244,10 @@ FL_INLINE void square_grad_vector(const typename Of<V>::Element* x0, const typen
   const V g3 = by_third & ~by_fourth ? g : zero;
   const V g2 = by_second & ~by_third & ~by_fourth ? g : zero;
   const V g1 = by_second | by_third | by_fourth ? zero : g;
-  put<V>(dx0, woven<V, 0>(g1, g2), n);
-  put<V>(dx0 + kHalf, woven<V, 1>(g1, g2), n - kHalf);
-  put<V>(dx1, woven<V, 0>(g3, g4), n);
-  put<V>(dx1 + kHalf, woven<V, 1>(g3, g4), n - kHalf);
+  store_some<V>(dx0, woven<V, 0>(g1, g2), n);
+  store_some<V>(dx0 + kHalf, woven<V, 1>(g1, g2), n - kHalf);
+  store_some<V>(dx1, woven<V, 0>(g3, g4), n);
+  store_some<V>(dx1 + kHalf, woven<V, 1>(g3, g4), n - kHalf);
 }
 
 template <class V>

@@ -10,16 +10,6 @@ namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
 template <class V>
-FL_INLINE V load_some(const typename Of<V>::Element* p, int64_t left) {
-  return left >= kLanes<V> ? load<V>(p) : load_part<V>(p, int(left));
-}
-template <class V>
-FL_INLINE void store_some(typename Of<V>::Element* p, V v, int64_t left) {
-  if (left >= kLanes<V>) store<V>(p, v);
-  else store_part<V>(p, v, int(left));
-}
-
-template <class V>
 void cell(const LstmCell& cell, int64_t n) {
   using T = typename Of<V>::Element;
   const auto at = [](const void* p) { return static_cast<const T*>(p); };

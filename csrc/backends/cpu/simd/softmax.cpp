@@ -29,15 +29,6 @@ FL_INLINE double sum_of(int64_t n, const Term& of) {
   return total;
 }
 template <class V>
-FL_INLINE V load_some(const typename Of<V>::Element* p, int n) {
-  return n == kLanes<V> ? load<V>(p) : load_part<V>(p, n);
-}
-template <class V>
-FL_INLINE void store_some(typename Of<V>::Element* p, V v, int n) {
-  if (n == kLanes<V>) store<V>(p, v);
-  else store_part<V>(p, v, n);
-}
-template <class V>
 typename Of<V>::Element largest(const typename Of<V>::Element* x, int64_t n) {
   typename Of<V>::Element best = x[0];
   int64_t i = 0;
@@ -51,13 +42,6 @@ typename Of<V>::Element largest(const typename Of<V>::Element* x, int64_t n) {
   }
   for (; i < n; ++i) best = best < x[i] ? x[i] : best;
   return best;
-}
-
-template <class V, class Step>
-FL_INLINE void each(int64_t n, const Step& step) {
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) step(i, int(kLanes<V>));
-  if (i < n) step(i, int(n - i));
 }
 
 // y = exp(x - top), summed. A NaN makes the sum, and so the whole row, NaN.
@@ -80,7 +64,7 @@ void softmax_row(const void* from, void* to, int64_t n) {
   T* y = static_cast<T*>(to);
   const T sum = T(exponentials<V>(x, y, n, largest<V>(x, n)));
   const V total = splat<V>(sum), share = splat<V>(T(1) / sum);
-  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+  each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     const V e = load_some<V>(y + i, count);
     if constexpr (kFused) {  // a division, but in three operations that pass each other
       const V quotient = e * share;
@@ -97,7 +81,7 @@ void log_softmax_row(const void* from, void* to, int64_t n) {
   T* y = static_cast<T*>(to);
   const T top = largest<V>(x, n);
   const V shift = splat<V>(top), total = splat<V>(T(log(exponentials<V>(x, nullptr, n, top))));
-  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+  each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     store_some<V>(y + i, (load_some<V>(x + i, count) - shift) - total, count);
   });
 }
@@ -109,7 +93,7 @@ void softmax_grad_row(const void* g_from, const void* y_from, void* to, int64_t 
   const V total = splat<V>(T(sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     return load_some<V>(g + i, count) * load_some<V>(y + i, count);
   })));
-  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+  each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     store_some<V>(dx + i, load_some<V>(y + i, count) * (load_some<V>(g + i, count) - total), count);
   });
 }
@@ -120,7 +104,7 @@ void log_softmax_grad_row(const void* g_from, const void* y_from, void* to, int6
   T* dx = static_cast<T*>(to);
   const V total = splat<V>(T(sum_of<V>(
       n, [&](int64_t i, int count) __attribute__((always_inline)) { return load_some<V>(g + i, count); })));
-  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+  each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     store_some<V>(dx + i, fma(-exp_of(load_some<V>(y + i, count)), total, load_some<V>(g + i, count)), count);
   });
 }
@@ -130,7 +114,7 @@ void cross_entropy_grad_row(const void* y_from, void* to, int64_t n, double scal
   const T* y = static_cast<const T*>(y_from);
   T* dx = static_cast<T*>(to);
   const V factor = splat<V>(T(scale)), share = splat<V>(T(smoothing / double(n)));
-  each<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+  each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     store_some<V>(dx + i, (exp_of(load_some<V>(y + i, count)) - share) * factor, count);
   });
 }

@@ -125,6 +125,24 @@ FL_INLINE void store_part<F64>(double* p, F64 v, int n) {
 }
 #endif
 
+// The first n lanes, n from none to all and beyond; the others are zero.
+template <class V>
+FL_INLINE V load_some(const typename Of<V>::Element* p, int64_t n) {
+  return n >= kLanes<V> ? load<V>(p) : n > 0 ? load_part<V>(p, int(n)) : V{};
+}
+template <class V>
+FL_INLINE void store_some(typename Of<V>::Element* p, V v, int64_t n) {
+  if (n >= kLanes<V>) store<V>(p, v);
+  else if (n > 0) store_part<V>(p, v, int(n));
+}
+// step(first element, lanes) over n elements, a vector at a time.
+template <class V, class Step>
+FL_INLINE void each_vector(int64_t n, const Step& step) {
+  int64_t i = 0;
+  for (; i + kLanes<V> <= n; i += kLanes<V>) step(i, int(kLanes<V>));
+  if (i < n) step(i, int(n - i));
+}
+
 // As many int8 as there are lanes, as floats.
 FL_INLINE F32 load_bytes(const int8_t* p) {
 #if defined(__AVX512F__)
@@ -232,6 +250,22 @@ FL_INLINE V first_lanes(V v, int n) {
   using Int = typename Of<V>::Int;
   if (n == kLanes<V>) return v;
   return (V)((Int)v & (lane_numbers<V>() < splat<Int>(n)));
+}
+
+// Lanes 0, 2, 4, ... (first = 0) or 1, 3, 5, ... of two vectors.
+template <class V, int first>
+FL_INLINE V every_second(V a, V b) {
+  typename Of<V>::Int lanes;
+  for (int l = 0; l < kLanes<V>; ++l) lanes[l] = 2 * l + first;
+  return __builtin_shuffle(a, b, lanes);
+}
+// And back: a0 b0 a1 b1 ..., the first half (half = 0) or the second.
+template <class V, int half>
+FL_INLINE V woven(V a, V b) {
+  typename Of<V>::Int lanes;
+  constexpr int n = kLanes<V>;
+  for (int l = 0; l < n; ++l) lanes[l] = half * (n / 2) + l / 2 + (l % 2) * n;
+  return __builtin_shuffle(a, b, lanes);
 }
 
 // Sum of the lanes in a fixed order: halves are added until one is left.

@@ -8,22 +8,6 @@
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
-template <class V>
-FL_INLINE V some(const typename Of<V>::Element* p, int n) {
-  return n == kLanes<V> ? load<V>(p) : load_part<V>(p, n);
-}
-template <class V>
-FL_INLINE void put(typename Of<V>::Element* p, V v, int n) {
-  if (n == kLanes<V>) store<V>(p, v);
-  else store_part<V>(p, v, n);
-}
-// step(first channel, lanes) over the channels.
-template <class V, class Step>
-FL_INLINE void each(int64_t channels, const Step& step) {
-  int64_t c = 0;
-  for (; c + kLanes<V> <= channels; c += kLanes<V>) step(c, int(kLanes<V>));
-  if (c < channels) step(c, int(channels - c));
-}
 // Whether every lane that was added up as 0 * y is 0.
 template <class V>
 FL_INLINE bool all_finite(V check) {
@@ -36,42 +20,79 @@ FL_INLINE bool all_finite(V check) {
 
 // ---- one line of each transform --------------------------------------------------------------------------------
 
-template <class V>
-FL_INLINE void input_line(V a, V b, V c, V d, V* to) {
-  to[0] = a - c;
-  to[1] = b + c;
-  to[2] = c - b;
-  to[3] = b - d;
-}
-template <class V>
-FL_INLINE void output_line(V a, V b, V c, V d, V* to) {
-  to[0] = a + b + c;
-  to[1] = b - c - d;
-}
-template <class V>
-FL_INLINE void output_grad_line(V a, V b, V* to) {
-  to[0] = a;
-  to[1] = a + b;
-  to[2] = a - b;
-  to[3] = -b;
-}
-template <class V>
-FL_INLINE void weight_line(V a, V b, V c, V* to) {
-  const V half = splat<V>(0.5), ends = half * (a + c), middle = half * b;
-  to[0] = a;
-  to[1] = ends + middle;
-  to[2] = ends - middle;
-  to[3] = c;
-}
-template <class V>
-FL_INLINE void weight_grad_line(V a, V b, V c, V d, V* to) {
-  const V half = splat<V>(0.5), ends = half * (b + c);
-  to[0] = a + ends;
-  to[1] = half * (b - c);
-  to[2] = ends + d;
-}
+struct Input {
+  static constexpr int kFrom = 4, kTo = 4;
+  template <class V>
+  FL_INLINE static void line(const V* x, V* to) {
+    to[0] = x[0] - x[2];
+    to[1] = x[1] + x[2];
+    to[2] = x[2] - x[1];
+    to[3] = x[1] - x[3];
+  }
+};
+struct Output {
+  static constexpr int kFrom = 4, kTo = 2;
+  template <class V>
+  FL_INLINE static void line(const V* x, V* to) {
+    to[0] = x[0] + x[1] + x[2];
+    to[1] = x[1] - x[2] - x[3];
+  }
+};
+struct OutputGrad {
+  static constexpr int kFrom = 2, kTo = 4;
+  template <class V>
+  FL_INLINE static void line(const V* x, V* to) {
+    to[0] = x[0];
+    to[1] = x[0] + x[1];
+    to[2] = x[0] - x[1];
+    to[3] = -x[1];
+  }
+};
+struct Weight {
+  static constexpr int kFrom = 3, kTo = 4;
+  template <class V>
+  FL_INLINE static void line(const V* x, V* to) {
+    const V half = splat<V>(0.5), ends = half * (x[0] + x[2]), middle = half * x[1];
+    to[0] = x[0];
+    to[1] = ends + middle;
+    to[2] = ends - middle;
+    to[3] = x[2];
+  }
+};
+struct WeightGrad {
+  static constexpr int kFrom = 4, kTo = 3;
+  template <class V>
+  FL_INLINE static void line(const V* x, V* to) {
+    const V half = splat<V>(0.5), ends = half * (x[1] + x[2]);
+    to[0] = x[0] + ends;
+    to[1] = half * (x[1] - x[2]);
+    to[2] = ends + x[3];
+  }
+};
 
 // ---- squares -----------------------------------------------------------------------------------------------
+
+// The columns of a square that read(row, column) gives, then the rows of what they became, to write(row, column, value).
+template <class V, class Transform, class Read, class Write>
+FL_INLINE void both_ways(const Read& read, const Write& write) {
+  constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;
+  V down[kFrom][kTo], from[kFrom], to[kTo];
+#pragma GCC unroll 4
+  for (int w = 0; w < kFrom; ++w) {
+#pragma GCC unroll 4
+    for (int h = 0; h < kFrom; ++h) from[h] = read(h, w);
+    Transform::line(from, down[w]);
+  }
+#pragma GCC unroll 4
+  for (int h = 0; h < kTo; ++h) {
+#pragma GCC unroll 4
+    for (int w = 0; w < kFrom; ++w) from[w] = down[w][h];
+    Transform::line(from, to);
+#pragma GCC unroll 4
+    for (int w = 0; w < kTo; ++w) write(h, w, to[w]);
+  }
+}
+#define FL_STEP __attribute__((always_inline))
 
 template <class V>
 void input(const void* from, int64_t pixel, int64_t row, int64_t tiles, int64_t channels, void* to_bytes, int64_t tile,
@@ -80,42 +101,20 @@ void input(const void* from, int64_t pixel, int64_t row, int64_t tiles, int64_t 
   const T* x = static_cast<const T*>(from);
   T* to = static_cast<T*>(to_bytes);
   for (int64_t t = 0; t < tiles; ++t, x += 2 * pixel, to += tile)
-    each<V>(channels, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-      V down[4][4];  // [column][row]
-#pragma GCC unroll 4
-      for (int w = 0; w < 4; ++w) {
-        const T* at = x + c + w * pixel;
-        input_line<V>(some<V>(at, lanes), some<V>(at + row, lanes), some<V>(at + 2 * row, lanes),
-                      some<V>(at + 3 * row, lanes), down[w]);
-      }
-#pragma GCC unroll 4
-      for (int h = 0; h < 4; ++h) {
-        V line[4];
-        input_line<V>(down[0][h], down[1][h], down[2][h], down[3][h], line);
-#pragma GCC unroll 4
-        for (int w = 0; w < 4; ++w) put<V>(to + c + (4 * h + w) * plane, line[w], lanes);
-      }
+    each_vector<V>(channels, [&](int64_t c, int lanes) FL_STEP {
+      both_ways<V, Input>([&](int h, int w) FL_STEP { return load_some<V>(x + c + h * row + w * pixel, lanes); },
+                          [&](int h, int w, V v) FL_STEP { store_some<V>(to + c + (4 * h + w) * plane, v, lanes); });
     });
 }
 
 template <class V>
 void weight(const void* from, int64_t from_plane, int64_t n, void* to_bytes, int64_t plane) {
   using T = typename Of<V>::Element;
-  const T* w = static_cast<const T*>(from);
+  const T* x = static_cast<const T*>(from);
   T* to = static_cast<T*>(to_bytes);
-  each<V>(n, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-    V down[3][4];
-#pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j)
-      weight_line<V>(some<V>(w + c + j * from_plane, lanes), some<V>(w + c + (j + 3) * from_plane, lanes),
-                     some<V>(w + c + (j + 6) * from_plane, lanes), down[j]);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      V line[4];
-      weight_line<V>(down[0][i], down[1][i], down[2][i], line);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) put<V>(to + c + (4 * i + j) * plane, line[j], lanes);
-    }
+  each_vector<V>(n, [&](int64_t c, int lanes) FL_STEP {
+    both_ways<V, Weight>([&](int h, int w) FL_STEP { return load_some<V>(x + c + (3 * h + w) * from_plane, lanes); },
+                         [&](int h, int w, V v) FL_STEP { store_some<V>(to + c + (4 * h + w) * plane, v, lanes); });
   });
 }
 
@@ -128,26 +127,14 @@ bool output(const void* from, int64_t tile, int64_t plane, int64_t tiles, int64_
   T* to = static_cast<T*>(to_bytes);
   V check{};
   for (int64_t t = 0; t < tiles; ++t, m += tile, to += 2 * pixel)
-    each<V>(channels, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-      V down[4][2];
-#pragma GCC unroll 4
-      for (int w = 0; w < 4; ++w) {
-        const T* at = m + c + w * plane;
-        output_line<V>(some<V>(at, lanes), some<V>(at + 4 * plane, lanes), some<V>(at + 8 * plane, lanes),
-                       some<V>(at + 12 * plane, lanes), down[w]);
-      }
-      const V more = bias ? some<V>(bias + c, lanes) : V{};
-#pragma GCC unroll 2
-      for (int h = 0; h < 2; ++h) {
-        V line[2];
-        output_line<V>(down[0][h], down[1][h], down[2][h], down[3][h], line);
-#pragma GCC unroll 2
-        for (int w = 0; w < 2; ++w) {
-          const V y = line[w] + more;
-          check = fma(y, V{}, check);
-          put<V>(to + c + h * row + w * pixel, y, lanes);
-        }
-      }
+    each_vector<V>(channels, [&](int64_t c, int lanes) FL_STEP {
+      const V more = bias ? load_some<V>(bias + c, lanes) : V{};
+      both_ways<V, Output>([&](int h, int w) FL_STEP { return load_some<V>(m + c + (4 * h + w) * plane, lanes); },
+                           [&](int h, int w, V v) FL_STEP {
+        const V y = v + more;
+        check = fma(y, V{}, check);
+        store_some<V>(to + c + h * row + w * pixel, y, lanes);
+      });
     });
   return all_finite<V>(check);
 }
@@ -159,18 +146,9 @@ void output_grad(const void* from, int64_t pixel, int64_t row, int64_t tiles, in
   const T* g = static_cast<const T*>(from);
   T* to = static_cast<T*>(to_bytes);
   for (int64_t t = 0; t < tiles; ++t, g += 2 * pixel, to += tile)
-    each<V>(channels, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-      V down[2][4];
-#pragma GCC unroll 2
-      for (int w = 0; w < 2; ++w)
-        output_grad_line<V>(some<V>(g + c + w * pixel, lanes), some<V>(g + c + w * pixel + row, lanes), down[w]);
-#pragma GCC unroll 4
-      for (int h = 0; h < 4; ++h) {
-        V line[4];
-        output_grad_line<V>(down[0][h], down[1][h], line);
-#pragma GCC unroll 4
-        for (int w = 0; w < 4; ++w) put<V>(to + c + (4 * h + w) * plane, line[w], lanes);
-      }
+    each_vector<V>(channels, [&](int64_t c, int lanes) FL_STEP {
+      both_ways<V, OutputGrad>([&](int h, int w) FL_STEP { return load_some<V>(g + c + h * row + w * pixel, lanes); },
+                               [&](int h, int w, V v) FL_STEP { store_some<V>(to + c + (4 * h + w) * plane, v, lanes); });
     });
 }
 
@@ -180,27 +158,16 @@ bool weight_grad(const void* from, int64_t plane, int64_t n, void* to_bytes, int
   const T* m = static_cast<const T*>(from);
   T* to = static_cast<T*>(to_bytes);
   V check{};
-  each<V>(n, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-    V down[4][3];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const T* at = m + c + j * plane;
-      weight_grad_line<V>(some<V>(at, lanes), some<V>(at + 4 * plane, lanes), some<V>(at + 8 * plane, lanes),
-                          some<V>(at + 12 * plane, lanes), down[j]);
-    }
-#pragma GCC unroll 3
-    for (int i = 0; i < 3; ++i) {
-      V line[3];
-      weight_grad_line<V>(down[0][i], down[1][i], down[2][i], down[3][i], line);
-#pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) {
-        check = fma(line[j], V{}, check);
-        put<V>(to + c + (3 * i + j) * to_plane, line[j], lanes);
-      }
-    }
+  each_vector<V>(n, [&](int64_t c, int lanes) FL_STEP {
+    both_ways<V, WeightGrad>([&](int h, int w) FL_STEP { return load_some<V>(m + c + (4 * h + w) * plane, lanes); },
+                             [&](int h, int w, V v) FL_STEP {
+      check = fma(v, V{}, check);
+      store_some<V>(to + c + (3 * h + w) * to_plane, v, lanes);
+    });
   });
   return all_finite<V>(check);
 }
+#undef FL_STEP
 
 template <class V>
 constexpr WinogradLoops kLoops{input<V>, weight<V>, output<V>, output_grad<V>, weight_grad<V>};
