@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 
 from .. import _core
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class _Mode:
+class _Mode(ABC):
     """A context and a decorator that sets something of this thread and puts it back."""
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
@@ -20,11 +21,13 @@ class _Mode:
         if function is not None:
             raise TypeError(f"{type(self).__name__} is called first: write @fl.{type(self).__name__}()")
 
+    @abstractmethod
     def _enter(self) -> object:
-        raise NotImplementedError(f"{type(self).__name__} defines no _enter")
+        """Set it; what it was before."""
 
+    @abstractmethod
     def _leave(self, before: Any) -> None:
-        raise NotImplementedError(f"{type(self).__name__} defines no _leave")
+        """Put back what it was before."""
 
     def __enter__(self) -> None:
         self._before.append(self._enter())

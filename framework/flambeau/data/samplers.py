@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
 
@@ -11,11 +12,12 @@ from flambeau.random import Generator
 Index = TypeVar("Index", covariant=True)
 
 
-class Sampler(Generic[Index]):
+class Sampler(ABC, Generic[Index]):
     """The base of samplers, for types alone: whatever gives numbers in its `__iter__` orders a DataLoader."""
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Index]:
-        raise NotImplementedError(f"{type(self).__name__} defines no __iter__: give the numbers of examples in order")
+        """The numbers of examples in their order, or lists of them."""
 
 
 class SequentialSampler(Sampler[int]):

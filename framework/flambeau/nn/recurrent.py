@@ -74,9 +74,9 @@ class _Recurrent(Module):
     def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
-    def _whole(self, data: fl.Tensor, steps: int, states: States, name: str) -> tuple[fl.Tensor, States]:
-        """All steps of sequences of one length at once, where there is an op for it."""
-        raise NotImplementedError(f"{type(self).__name__} goes step by step")
+    def _whole(self, data: fl.Tensor, steps: int, states: States, name: str) -> tuple[fl.Tensor, States] | None:
+        """All steps of sequences of one length at once; None where there is no op for it."""
+        return None
 
     def _suffixes(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
@@ -131,8 +131,10 @@ class _Recurrent(Module):
         """One layer in one direction: data (sum of counts, features) -> outputs, and each sequence's last state."""
         weight, bias = getattr(self, f"weight_hh_{name}"), getattr(self, f"bias_hh_{name}", None)
         projection = getattr(self, f"weight_hr_{name}", None)
-        if projection is None and counts[0] == counts[-1] and type(self)._whole is not _Recurrent._whole:
-            return self._whole(data, len(counts), states, name)
+        if projection is None and counts[0] == counts[-1]:
+            whole = self._whole(data, len(counts), states, name)
+            if whole is not None:
+                return whole
         product = functional.linear(data, getattr(self, f"weight_ih_{name}"), getattr(self, f"bias_ih_{name}", None))
         inputs = split(product, counts)
         backwards = name.endswith("_reverse")
