@@ -88,6 +88,7 @@ def load_pt(path: str | os.PathLike[str]) -> Any:
                                  "are not read: load it in PyTorch and save it again, or as safetensors")
             with zipfile.ZipFile(file) as archive:
                 return _Reader(name, archive, os.fstat(file.fileno()).st_size).read()
+        # NotImplementedError: what zipfile raises for versions and encryption that it does not know.
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RecursionError) as error:
             raise ValueError(f"load_pt: {name} is damaged: {error}") from error
 

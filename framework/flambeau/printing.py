@@ -43,7 +43,8 @@ def set_printoptions(
 
     precision: significant digits of a float. threshold: tensors of more elements are cut to their edges, `edgeitems` at
     each end of an axis. linewidth: characters of a line. profile: "default", "short" or "full" to begin from.
-    sci_mode: True writes every float with an exponent, False none, None where that is shorter (the default's choice).
+    sci_mode: True writes every float with an exponent, False none (precision is then the digits after the point); by
+    default each float has one where that is shorter.
     Raises: ValueError if a number or the profile makes no sense.
 
     >>> import flambeau as fl
@@ -59,11 +60,14 @@ def set_printoptions(
                                 ("linewidth", linewidth, 10)):
         if number is not None and not number >= least:
             raise ValueError(f"set_printoptions: {name} is {number} and must be at least {least}")
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth,
-             "sci_mode": sci_mode}
     base = _options if profile is None else _PROFILES[profile]
-    _options = base._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # as named
-
+    _options = PrintOptions(
+        base.precision if precision is None else precision,
+        base.threshold if threshold is None else threshold,
+        base.edgeitems if edgeitems is None else edgeitems,
+        base.linewidth if linewidth is None else linewidth,
+        base.sci_mode if sci_mode is None else sci_mode,
+    )
 
 
 def tensor_text(x: Tensor) -> str:

@@ -44,7 +44,22 @@ def quantize_weight(weight: fl.Tensor) -> tuple[fl.Tensor, fl.Tensor]:
         return steps.astype(fl.int8), scale
 
 
-class Int8Linear(nn.Module):
+class _Int8(nn.Module):
+    """A layer whose weight is int8 (rows, columns) with a float32 scale for each row."""
+
+    weight: fl.Tensor
+    scale: fl.Tensor
+
+    def _hold(self, rows: int, columns: int) -> None:
+        self.register_buffer("weight", fl.zeros((rows, columns), dtype=fl.int8))
+        self.register_buffer("scale", fl.ones(rows))
+
+    def dequantize(self) -> fl.Tensor:
+        """The weight that it computes with, in the scale's dtype."""
+        return self.weight.astype(self.scale.dtype) * fl.expand_dims(self.scale, axis=1)
+
+
+class Int8Linear(_Int8):
     """A Linear whose weight is int8 (out, in) with a float32 scale for each output: buffers, which are not learned.
 
     Gradients flow to what goes in, and to the bias, so that layers before it and beside it (LoRA) can learn. Its result
@@ -55,28 +70,19 @@ class Int8Linear(nn.Module):
     (['bias', 'scale', 'weight'], flambeau.int8)
     """
 
-    weight: fl.Tensor
-    scale: fl.Tensor
-
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.in_features = in_features
         self.out_features = out_features
-        self.register_buffer("weight", fl.zeros((out_features, in_features), dtype=fl.int8))
-        self.register_buffer("scale", fl.ones(out_features))
+        self._hold(out_features, in_features)
         self.bias = nn.Parameter(fl.zeros(out_features)) if bias else None
 
     @classmethod
     def from_float(cls, layer: nn.Linear) -> Self:
         """The layer with its weight rounded; the bias is the same parameter."""
         made = cls(layer.in_features, layer.out_features, bias=False)
-        made.register_buffer("weight", None)
         made.weight, made.scale = quantize_weight(layer.weight)
         made.bias, made.training = layer.bias, layer.training
         return made
-
-    def dequantize(self) -> fl.Tensor:
-        """The weight that it computes with, in the scale's dtype."""
-        return self.weight.astype(self.scale.dtype) * fl.expand_dims(self.scale, axis=1)
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         if x.dtype == self.scale.dtype:
@@ -89,21 +95,17 @@ class Int8Linear(nn.Module):
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
 
 
-class Int8Embedding(nn.Module):
+class Int8Embedding(_Int8):
     """An Embedding whose rows are int8, each with a float32 scale: buffers, which are not learned.
 
     >>> Int8Embedding.from_float(nn.Embedding(10, 3))(fl.tensor([1, 9])).shape
     (2, 3)
     """
 
-    weight: fl.Tensor
-    scale: fl.Tensor
-
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.register_buffer("weight", fl.zeros((num_embeddings, embedding_dim), dtype=fl.int8))
-        self.register_buffer("scale", fl.ones(num_embeddings))
+        self._hold(num_embeddings, embedding_dim)
 
     @classmethod
     def from_float(cls, layer: nn.Embedding) -> Self:
@@ -112,10 +114,6 @@ class Int8Embedding(nn.Module):
         made.weight, made.scale = quantize_weight(layer.weight)
         made.training = layer.training
         return made
-
-    def dequantize(self) -> fl.Tensor:
-        """The table that it reads from, in the scale's dtype."""
-        return self.weight.astype(self.scale.dtype) * fl.expand_dims(self.scale, axis=1)
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         rows = nn.functional.embedding(x, self.weight)
@@ -207,15 +205,15 @@ def compare(original: nn.Module, quantized: nn.Module, *args: Any, **kwargs: Any
     >>> [error.name for error in compare(net, quantize_(other), fl.random.normal((16, 64))) if error.output_db > 35]
     ['0', '2']
     """
-    int8 = {name: layer for name, layer in quantized.named_modules() if isinstance(layer, Int8Linear | Int8Embedding)}
-    before = dict(original.named_modules())
-    strange = [name for name in int8 if not isinstance(before.get(name), nn.Linear | nn.Embedding)]
+    int8 = {name: layer for name, layer in quantized.named_modules() if isinstance(layer, _Int8)}
+    before = {name: layer for name, layer in original.named_modules() if isinstance(layer, nn.Linear | nn.Embedding)}
+    strange = [name for name in int8 if name not in before]
     if strange:
         raise ValueError(f"compare: {', '.join(strange)} is no Linear and no Embedding in the original; pass the model "
                          "that was quantized, as it was before")
     signals = _outputs(original, {name: before[name] for name in int8}, args, kwargs)
     changed = _outputs(quantized, int8, args, kwargs)
-    return [LayerError(name, sqnr(before[name].weight, layer.dequantize()),  # type: ignore[attr-defined]  # checked above
+    return [LayerError(name, sqnr(before[name].weight, layer.dequantize()),
                        sqnr(signals[name], changed[name]) if name in signals else math.nan)
             for name, layer in int8.items()]
 

@@ -79,7 +79,7 @@ def _numpy(self: Tensor) -> object:
 def _array(self: Tensor, dtype: object = None, copy: bool | None = None) -> object:
     """What numpy.asarray(x) asks for."""
     array = _numpy(self)
-    return array.astype(dtype) if dtype is not None else array.copy() if copy else array  # type: ignore[attr-defined]
+    return array.astype(dtype) if dtype is not None else array.copy() if copy else array  # type: ignore[attr-defined]  # NumPy's
 
 
 def _dlpack(
