@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .tensor_methods import table_functions
 
-globals().update(table_functions())
-__all__ = list(table_functions())
+_functions = table_functions()
+globals().update(_functions)
+__all__ = list(_functions)

@@ -90,8 +90,8 @@ def summary(device: DeviceLike = None) -> str:
     f, name = memory_stats(device), str(_core.device(device))
     rows = [
         (f"Memory of {name}", "now", "peak", "total"),
-        ("in tensors", *(_text(f[f"allocated_bytes.all.{k}"]) for k in ("current", "peak", "allocated"))),
-        ("in tensors and kept", _text(f["reserved_bytes.all.current"]), _text(f["reserved_bytes.all.peak"]), ""),
+        ("in tensors", *(bytes_text(f[f"allocated_bytes.all.{k}"]) for k in ("current", "peak", "allocated"))),
+        ("in tensors and kept", *(bytes_text(f[f"reserved_bytes.all.{k}"]) for k in ("current", "peak")), ""),
         ("blocks of tensors", *(f"{f[f'allocation.all.{k}']:,}" for k in ("current", "peak", "allocated"))),
         ("blocks from the system", "", "", f"{f['num_device_alloc']:,}"),
         ("blocks given back", "", "", f"{f['num_device_free']:,}"),
@@ -100,8 +100,9 @@ def summary(device: DeviceLike = None) -> str:
     return "\n".join(f"{title:<24}{now:>12}{peak:>12}{total:>12}".rstrip() for title, now, peak, total in rows)
 
 
-def _text(count: int) -> str:
+def bytes_text(count: int) -> str:
+    """A number of bytes with its unit: 512 B, 3.91 KB, -1.20 MB (of 1024)."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "KB")):
-        if count >= 1024**power:
+        if abs(count) >= 1024**power:
             return f"{count / 1024**power:.2f} {unit}"
     return f"{count} B"

@@ -10,6 +10,7 @@ from typing import Any
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.autograd import trees
 from flambeau.optim import Optimizer
 from flambeau.optim.optimizer import buckets
 
@@ -81,9 +82,7 @@ class GradScaler:
         if isinstance(outputs, Mapping | str) or not isinstance(outputs, Iterable):
             raise TypeError(f"scale: {type(outputs).__name__} is neither a tensor nor a list of tensors")
         scaled = map(self.scale, outputs)
-        if isinstance(outputs, tuple) and hasattr(outputs, "_make"):
-            return outputs._make(scaled)
-        return type(outputs)(scaled) if isinstance(outputs, list | tuple) else scaled
+        return trees.like(outputs, list(scaled)) if isinstance(outputs, list | tuple) else scaled
 
     def unscale_(self, optimizer: Optimizer) -> None:
         """Divide this optimizer's gradients by the scale, in place, for clipping them before step().

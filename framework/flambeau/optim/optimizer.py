@@ -36,12 +36,12 @@ class Optimizer:
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Let these parameters be learned too, with options of their own."""
-        group = param_group
-        unknown = sorted(set(group) - set(self.defaults) - SCHEDULED - {"params"})
+        unknown = sorted(set(param_group) - set(self.defaults) - SCHEDULED - {"params"})
         if unknown:
             raise ValueError(f"{type(self).__name__}: {', '.join(unknown)} is no option; there are "
                              f"{', '.join(self.defaults)}")
-        params = [group["params"]] if isinstance(group["params"], fl.Tensor) else list(group["params"])
+        given = param_group["params"]
+        params = [given] if isinstance(given, fl.Tensor) else list(given)
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for number, parameter in enumerate(params):
             if not isinstance(parameter, fl.Tensor):
@@ -51,7 +51,7 @@ class Optimizer:
             if id(parameter) in known:
                 raise ValueError(f"{type(self).__name__}: parameter {number} is there twice")
             known.add(id(parameter))
-        options = {**self.defaults, **group, "params": params}
+        options = {**self.defaults, **param_group, "params": params}
         self._check(options)
         self.param_groups.append(options)
 

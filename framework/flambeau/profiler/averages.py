@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+from flambeau.memory import bytes_text
 from flambeau.profiler.events import Event, Record
 
 _SORTS = (
@@ -148,14 +149,6 @@ def duration_text(microseconds: float) -> str:
         if abs(microseconds) < limit:
             return f"{microseconds / limit * 1e3:.3f}{unit}"
     return f"{microseconds / 1e6:.3f}s"
-
-
-def bytes_text(count: int) -> str:
-    """A number of bytes with its unit: 512 B, 3.91 KB, -1.20 MB (of 1024)."""
-    for power, unit in ((3, "GB"), (2, "MB"), (1, "KB")):
-        if abs(count) >= 1024**power:
-            return f"{count / 1024**power:.2f} {unit}"
-    return f"{count} B"
 
 
 def _laid_out(head: list[str], lines: list[list[str]], left: set[int]) -> str:
