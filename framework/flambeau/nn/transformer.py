@@ -200,11 +200,11 @@ class Transformer(Module):
         bias: bool = True,
     ) -> None:
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
-        self.encoder = custom_encoder or TransformerEncoder(
+        self.encoder = custom_encoder if custom_encoder is not None else TransformerEncoder(
             TransformerEncoderLayer(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
                                     norm_first, bias),
             num_encoder_layers, LayerNorm(d_model, layer_norm_eps, bias=bias))
-        self.decoder = custom_decoder or TransformerDecoder(
+        self.decoder = custom_decoder if custom_decoder is not None else TransformerDecoder(
             TransformerDecoderLayer(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
                                     norm_first, bias),
             num_decoder_layers, LayerNorm(d_model, layer_norm_eps, bias=bias))
