@@ -150,16 +150,17 @@ class Generator:
 
     def permutation(self, n: int, *, device: object = None) -> Tensor:
         """0 to n - 1 in random order."""
-        keys = self.uniform(n, dtype=_core.float64).tolist()
-        return _core.asarray(sorted(range(n), key=keys.__getitem__), dtype=_core.int64, device=device)
+        order = _core.ops["argsort"](self.uniform(n, dtype=_core.float64, device="cpu"))
+        return _core.to_device(order, device or self.device)
 
     def _draw(self, op: str, shape: Shape, between: list[int], dtype: DType, device: object) -> Tensor:
         if _core.recording():
             raise RuntimeError(f"{op}: a recorded function would draw the same numbers in every run; pass them in")
         shape = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
         dtype = _core.dtype(dtype)
-        whole = _core.int64 if dtype.is_integer else _core.float32
-        drawn = dtype if dtype.name in ("float32", "float64", "int32", "int64") else whole
+        drawn = dtype  # if it is of the wrong kind, the op says so
+        if dtype.is_integer == (op == "randint") and dtype.name not in ("float32", "float64", "int32", "int64"):
+            drawn = _core.int64 if dtype.is_integer else _core.float32
         levels = _core.vmap_levels()
         if any(policy == 0 for _, policy in levels):
             raise RuntimeError(f"{op}: inside vmap, say vmap(..., randomness='different') to draw for each example, or "

@@ -132,8 +132,15 @@ def test_threads_that_draw_from_one_generator_get_different_numbers():
 def test_a_generators_device_is_where_its_numbers_are_put():
     assert fl.Generator("reference").uniform(3).device.name == "reference"
     assert fl.Generator("reference").manual_seed(1).uniform(3).tolist() == seeded(1).uniform(3).tolist()
+    assert fl.Generator("reference").permutation(3).device.name == "reference"
     assert fl.Generator().device.name == "cpu"
     assert fl.Generator("reference").uniform(3, device="cpu").device.name == "cpu"
+
+
+@pytest.mark.parametrize("dtype", [fl.bool, fl.float16], ids=str)
+def test_whole_numbers_are_refused_in_the_dtype_that_was_asked_for(dtype):
+    with pytest.raises(fl.DTypeError, match=f"randint: dtype is {dtype}"):
+        fl.random.randint(0, 2, dtype=dtype)
 
 
 def test_dropout_and_checkpoints_draw_the_same_again():
