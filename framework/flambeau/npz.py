@@ -45,9 +45,10 @@ def load_npz(path: str | os.PathLike[str]) -> dict[str, fl.Tensor]:
 
     with open(path, "rb") as file:
         try:
+            if not zipfile.is_zipfile(file):  # else numpy.load takes it for a pickle and advises to read it
+                raise ValueError("it is no archive of arrays (a single one, .npy, numpy.load reads), or is cut off")
+            file.seek(0)
             with numpy.load(file, allow_pickle=False) as archive:
-                if not hasattr(archive, "files"):
-                    raise ValueError("it is a single array; numpy.load reads it")
                 return {name: fl.tensor(archive[name]) for name in archive.files}
         except Exception as error:  # a header that Python cannot parse, a member that is encrypted: it can be any
             raise ValueError(f"load_npz: {os.fspath(path)} is not read: {error}") from error

@@ -56,10 +56,11 @@ def set_printoptions(
     global _options
     if profile is not None and profile not in _PROFILES:
         raise ValueError(f"set_printoptions: profile is {profile!r}; there are {', '.join(_PROFILES)}")
-    for name, number, least in (("precision", precision, 1), ("threshold", threshold, 0), ("edgeitems", edgeitems, 1),
-                                ("linewidth", linewidth, 10)):
-        if number is not None and not number >= least:
-            raise ValueError(f"set_printoptions: {name} is {number} and must be at least {least}")
+    for name, number, least in (("precision", precision, 1), ("edgeitems", edgeitems, 1), ("linewidth", linewidth, 10)):
+        if number is not None and not (isinstance(number, int) and number >= least):
+            raise ValueError(f"set_printoptions: {name} is {number!r} and must be a whole number of at least {least}")
+    if threshold is not None and not threshold >= 0:
+        raise ValueError(f"set_printoptions: threshold is {threshold} and must be at least 0")
     base = _options if profile is None else _PROFILES[profile]
     _options = PrintOptions(
         base.precision if precision is None else precision,

@@ -232,6 +232,7 @@ def test_a_random_choice_is_a_choice_with_the_gradient_of_probabilities() -> Non
 
 @pytest.mark.parametrize(("wrong", "message"), [
     (lambda: functional.mse_loss(fl.zeros((3, 1)), fl.zeros(3)), r"input is \(3, 1\), target is \(3,\)"),
+    (lambda: functional.l1_loss(fl.zeros(3), fl.zeros(3), weight=fl.ones(2)), r"input is \(3,\), weight is \(2,\)"),
     (lambda: functional.nll_loss(fl.zeros((2, 3)), fl.tensor([0, -1])), "out of range"),
     (lambda: functional.nll_loss(fl.zeros((2, 3)), fl.tensor([0, 3])), "out of range"),
     (lambda: functional.nll_loss(fl.zeros((2, 3)), fl.tensor([0, 1, 2])), r"must be \(2,\)"),

@@ -161,6 +161,8 @@ def test_transformers_are_told_that_masks_are_causal() -> None:
 def test_a_transformer_takes_another_encoder() -> None:
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12), 3, enable_nested_tensor=False)
     assert nn.Transformer(8, 2, 1, 1, 12, custom_encoder=encoder).encoder is encoder
+    nothing = nn.Sequential()  # false, as every empty container
+    assert nn.Transformer(8, 2, 1, 1, 12, custom_encoder=nothing, custom_decoder=nothing).decoder is nothing
 
 
 @pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")

@@ -44,6 +44,9 @@ def test_what_is_no_archive_of_arrays_is_a_value_error(tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(ValueError, match="load_npz: "):
             fl.load_npz(path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="it is no archive of arrays"):  # not NumPy's advice to allow pickles
+        fl.load_npz(path)
     with pytest.raises(FileNotFoundError):
         fl.load_npz(tmp_path / "none.npz")
 

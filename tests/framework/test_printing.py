@@ -72,7 +72,8 @@ def test_the_full_profile_leaves_nothing_out_and_the_default_comes_back():
     assert "..." in repr(fl.zeros(3000))
 
 
-@pytest.mark.parametrize("options", [{"precision": 0}, {"edgeitems": 0}, {"linewidth": 3}, {"profile": "huge"}])
+@pytest.mark.parametrize("options", [{"precision": 0}, {"precision": 2.5}, {"edgeitems": 0}, {"linewidth": 3},
+                                     {"profile": "huge"}])
 def test_options_that_make_no_sense_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=f"set_printoptions: {name} is"):

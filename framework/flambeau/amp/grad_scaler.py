@@ -222,7 +222,7 @@ class GradScaler:
                              "the parameters in float32 and compute in fl.autocast(dtype=fl.float16)")
         lists = buckets(parameters, lambda parameter: None)
         if not lists:
-            raise RuntimeError("step: no parameter of this optimizer has a gradient; call backward() before")
+            raise RuntimeError("GradScaler: no parameter of this optimizer has a gradient; call backward() before")
         inverse = _single(1.0 / self._scale)
         found = []
         with fl.no_grad():

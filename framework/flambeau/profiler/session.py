@@ -59,7 +59,7 @@ class profile:
     """Write down what runs, in every thread: ops, walks backward, layers, and what `record_function` names.
 
     record_shapes: shapes and dtypes of each op's inputs. profile_memory: what each op allocates and frees, and the
-    curve of what tensors hold. with_stack: the line of the program that called each op (some microseconds an op).
+    curve of what tensors hold. with_stack: the line of the program that called each op (the dearest of the three).
     schedule: which steps are kept, see `schedule`; call `step()` at the end of each. on_trace_ready: called with the
     profile whenever a record is finished.
 

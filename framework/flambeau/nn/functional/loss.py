@@ -165,7 +165,7 @@ def huber_loss(
     away = fl.abs(input - target)
     losses = fl.where(away < delta, fl.square(away) * 0.5, (away - 0.5 * delta) * delta)
     if weight is not None:
-        same_shape("huber_loss", input, weight)
+        same_shape("huber_loss", input, weight, "weight")
         losses = losses * weight
     return reduced("huber_loss", losses, reduction)
 
@@ -211,16 +211,16 @@ def reduced(function: str, losses: fl.Tensor, reduction: str) -> fl.Tensor:
 def _weighted(function: str, losses: fl.Tensor, weight: fl.Tensor | None, reduction: str) -> fl.Tensor:
     if weight is None:
         return reduced(function, losses, reduction)
-    same_shape(function, losses, weight)
+    same_shape(function, losses, weight, "weight")
     if reduction == "mean":
         return fl.sum(losses * weight) / fl.sum(weight)
     return reduced(function, losses * weight, reduction)
 
 
-def same_shape(function: str, input: fl.Tensor, target: fl.Tensor) -> None:
+def same_shape(function: str, input: fl.Tensor, target: fl.Tensor, name: str = "target") -> None:
     """Raise ShapeError unless both have one shape: broadcasting would compare everything with everything."""
     if input.shape != target.shape:
-        raise fl.ShapeError(f"{function}: input is {tuple(input.shape)}, target is {tuple(target.shape)}: they must be "
+        raise fl.ShapeError(f"{function}: input is {tuple(input.shape)}, {name} is {tuple(target.shape)}: they must be "
                             "equal; reshape one, or broadcast it yourself")
 
 
