@@ -118,7 +118,6 @@ def test_a_loss_that_is_infinite_whatever_the_scale_ends_in_an_error_that_says_s
     assert (scaler.get_scale(), w.tolist()) == (1024.0, [0.75, 0.75])
 
 
-
 def _ready() -> tuple[optim.SGD, GradScaler, nn.Parameter]:
     w = nn.Parameter(fl.ones(2))
     scaler = _scaler()

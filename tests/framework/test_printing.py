@@ -60,8 +60,7 @@ def test_complex_numbers_and_nan_keep_both_parts():
 )
 def test_options_change_what_is_printed(options, text):
     fl.set_printoptions(**options)
-    shown = repr(fl.tensor([0.1234567, 100.0, 0.001234])).replace("1e+02.0", "1e+02")
-    assert shown == text
+    assert repr(fl.tensor([0.1234567, 100.0, 0.001234])) == text
 
 
 def test_the_full_profile_leaves_nothing_out_and_the_default_comes_back():
