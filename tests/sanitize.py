@@ -22,7 +22,7 @@ QUICK = "not slow and not torch and not release"
 def build() -> None:
     """Build the module with both sanitizers into its own folder, next to the package's Python files."""
     place = BUILD / "place"
-    _compile(BUILD, "all", *_module_in(place), "-DFLAMBEAU_SANITIZE=address,undefined")
+    _compile(BUILD, ["all"], *_module_in(place), "-DFLAMBEAU_SANITIZE=address,undefined")
 
 
 def races() -> int:
@@ -31,11 +31,11 @@ def races() -> int:
     A race, or a wrong number, is not 0.
     """
     place = RACES / "place"
-    _compile(RACES, "all", *_module_in(place), "-DFLAMBEAU_OPENBLAS=OFF", "-DFLAMBEAU_SANITIZE=thread")
-    _compile(RACES, "race_driver")
+    options = *_module_in(place), "-DFLAMBEAU_OPENBLAS=OFF", "-DFLAMBEAU_SANITIZE=thread"
+    _compile(RACES, ["all", "race_driver"], *options)
     reports = RACES / "report"
-    options = f"halt_on_error=1:exitcode=66:log_path={reports}:suppressions={ROOT / 'tests' / 'tsan.supp'}"
-    environment = {**os.environ, "TSAN_OPTIONS": options}
+    ending = f"halt_on_error=1:exitcode=66:log_path={reports}:suppressions={ROOT / 'tests' / 'tsan.supp'}"
+    environment = {**os.environ, "TSAN_OPTIONS": ending}
     for old in RACES.glob("report.*"):
         old.unlink()
     driver = subprocess.run([RACES / "tests" / "csrc" / "race_driver"], env=environment, check=False).returncode
@@ -56,7 +56,7 @@ def _module_in(place: Path) -> tuple[str, ...]:
     return "-DFLAMBEAU_IN_PLACE=ON", f"-DFLAMBEAU_PLACE={package}"
 
 
-def _compile(folder: Path, target: str, *options: str) -> None:
+def _compile(folder: Path, targets: list[str], *options: str) -> None:
     tools = Path(sys.executable).parent
     subprocess.run(
         [
@@ -65,7 +65,7 @@ def _compile(folder: Path, target: str, *options: str) -> None:
         ],
         check=True,
     )  # fmt: skip
-    subprocess.run([tools / "cmake", "--build", folder, "--target", target], check=True)
+    subprocess.run([tools / "cmake", "--build", folder, "--target", *targets], check=True)
 
 
 def run(arguments: list[str]) -> int:
