@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <utility>
 
 #include "core/device.h"
 #include "core/error.h"
@@ -117,15 +118,18 @@ Block Allocator::allocate(uint32_t size_class) {
     status = backend->allocate(device_.index(), bytes, &memory);
   }
   if (status != FL_OK) {
-    const std::lock_guard lock(lock_);
-    figures_.used_bytes -= bytes;
-    figures_.total_bytes -= bytes;
-    --figures_.blocks;
-    ++figures_.failures;
+    uint64_t used = 0;
+    {
+      const std::lock_guard lock(lock_);
+      used = figures_.used_bytes -= bytes;
+      figures_.total_bytes -= bytes;
+      --figures_.blocks;
+      ++figures_.failures;
+    }
     if (status != FL_OUT_OF_MEMORY) raise_status(status, device_, "allocating memory");
     take_failure();
-    raise(ErrorKind::Memory, device_.name(), ": no memory for ", bytes, " bytes more; tensors hold ",
-          figures_.used_bytes, " bytes now; free some (del x) or work in smaller batches");
+    raise(ErrorKind::Memory, device_.name(), ": no memory for ", bytes, " bytes more; tensors hold ", used,
+          " bytes now; free some (del x) or work in smaller batches");
   }
   Block block{memory, nullptr};
   if (device_.host_memory()) {
@@ -154,22 +158,22 @@ void Allocator::release(uint32_t size_class, Block block) {
 }
 
 uint64_t Allocator::trim() {
-  std::vector<Block> blocks;
-  uint64_t bytes = 0;
+  std::vector<Block> taken[kClasses];  // swapped: a trim that no memory is left for asks for none
+  uint64_t bytes = 0, count = 0;
   {
     const std::lock_guard lock(lock_);
-    for (auto& kept : free_) {
-      blocks.insert(blocks.end(), kept.begin(), kept.end());
-      kept.clear();
+    for (uint32_t i = 0; i < kClasses; ++i) {
+      taken[i].swap(free_[i]);
+      count += taken[i].size();
     }
-    bytes = figures_.cached_bytes;
-    figures_.cached_bytes = 0;
-    figures_.returned_blocks += blocks.size();
+    bytes = std::exchange(figures_.cached_bytes, 0);
+    figures_.returned_blocks += count;
   }
   // Work that was launched may still use what its tensors gave back. What it reports comes at the user's next
   // synchronize: a trim may run where nothing can be raised.
-  if (device_.runs_ahead() && !blocks.empty()) device_.backend()->stream_synchronize(device_.index(), nullptr);
-  for (const Block& block : blocks) device_.backend()->release(device_.index(), block.memory);
+  if (device_.runs_ahead() && count > 0) device_.backend()->stream_synchronize(device_.index(), nullptr);
+  for (const auto& blocks : taken)
+    for (const Block& block : blocks) device_.backend()->release(device_.index(), block.memory);
   return bytes;
 }
 
