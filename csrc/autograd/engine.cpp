@@ -149,6 +149,7 @@ class Walk {
  private:
   static void begin_event(Profiled& event, const GradNode& node) {
     if (node.is_leaf()) event.begin(EventKind::Accumulate, "accumulate gradient", node.sequence);
+    else if (node.kind == GradNode::Kind::Op) event.begin(EventKind::Backward, static_cast<const OpNode&>(node).row->name, node.sequence);
     else event.begin(EventKind::Backward, lasting_name(name_of(node)), node.sequence);
   }
 
@@ -468,7 +469,6 @@ class Walk {
   uint64_t lowest_ = 0;
 };
 
-// Whether ops of the backward pass go on the tape.
 }  // namespace
 
 void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, std::span<const Tensor> inputs,

@@ -20,6 +20,7 @@ namespace {
 
 std::string (*line_finder)() = nullptr;
 std::atomic<uint64_t> session{0};  // which profile this is
+std::atomic<uint64_t> next_token{1};  // of all threads: a scope that is ended in another one is none of that one's
 
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -80,7 +81,6 @@ struct ProfileLog {
   int64_t thread = 0;
   std::atomic<uint64_t> session{0};  // whose events these are
   OpenEvent* top = nullptr;
-  uint64_t next_token = 1;
   std::vector<std::unique_ptr<OpenEvent>> scopes;
   Published<ProfileEvent> events;
   Published<MemoryEvent> memory;
@@ -91,6 +91,7 @@ namespace {
 struct Registry {
   std::mutex mutex;  // starts, stops, new threads
   std::vector<std::shared_ptr<ProfileLog>> logs;
+  bool read = false;  // the logs are being looked at, without the lock
   std::mutex names_mutex;
   std::unordered_set<std::string> names;
 };
@@ -103,6 +104,7 @@ Registry& registry() {
         [] { registry().names_mutex.unlock(); registry().mutex.unlock(); },
         [] {
           profile_mode.store(0);
+          registry().read = false;
           registry().names_mutex.unlock();
           registry().mutex.unlock();
         });
@@ -117,22 +119,25 @@ struct Holder {
   std::shared_ptr<ProfileLog> log;
   ~Holder() { thread_ends = true; }
 };
+thread_local Holder holder;
+
+int64_t thread_number() { return syscall(SYS_gettid); }  // another one after a fork
 
 // This thread's log, made ready for the present profile; null while the thread ends.
 ProfileLog* own_log() {
   if (thread_ends) return nullptr;
-  static thread_local Holder holder;
   const uint64_t present = session.load(std::memory_order_acquire);
   ProfileLog* log = holder.log.get();
   if (log && log->session.load(std::memory_order_relaxed) == present) return log;
   if (log) {
     log->events.clear();
     log->memory.clear();
+    log->thread = thread_number();
     log->session.store(present, std::memory_order_release);
     return log;
   }
   holder.log = std::make_shared<ProfileLog>();
-  holder.log->thread = static_cast<int64_t>(syscall(SYS_gettid));
+  holder.log->thread = thread_number();
   holder.log->session.store(present, std::memory_order_release);
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
@@ -223,7 +228,7 @@ uint64_t begin_scope(std::string_view name) {
   if (!log) return 0;
   log->scopes.push_back(std::make_unique<OpenEvent>());
   OpenEvent& event = *log->scopes.back();
-  event.token = log->next_token++;
+  event.token = next_token.fetch_add(1, std::memory_order_relaxed);
   open(event, log, EventKind::Scope, lasting_name(name), 0);
   return event.token;
 }
@@ -248,21 +253,45 @@ void install_profile_line_finder(std::string (*finder)()) { line_finder = finder
 
 void start_profile(uint8_t mode) {
   const std::lock_guard lock(registry().mutex);
-  if (profiling())
+  if (profiling() || registry().read)
     raise(ErrorKind::Runtime, "profile: another profile is running in this process; end it first, or name parts of it with "
           "fl.profiler.record_function(...)");
   session.fetch_add(1, std::memory_order_release);
   profile_mode.store(static_cast<uint8_t>(mode | kProfileEvents), std::memory_order_release);
 }
 
-void stop_profile(void (*look)(void* context, const std::vector<ThreadRecords>& threads), void* context) {
+namespace {
+
+// The end of a profile. What looks at the logs is Python's, which may let other threads run, one that starts a profile
+// among them: it runs without the lock, and no profile starts meanwhile.
+struct Reading {
+  Reading() {
+    const std::lock_guard lock(all.mutex);
+    if (!profiling()) raise(ErrorKind::Runtime, "profile: none is running");
+    logs = all.logs;
+    all.read = true;
+    profile_mode.store(0, std::memory_order_release);
+  }
+  ~Reading() {
+    logs.clear();
+    const std::lock_guard lock(all.mutex);
+    all.read = false;
+    std::erase_if(all.logs, [](const auto& log) { return log.use_count() == 1; });  // of threads that have ended
+    if (thread_ends || !holder.log) return;
+    holder.log->events.clear();
+    holder.log->memory.clear();
+  }
   Registry& all = registry();
-  const std::lock_guard lock(all.mutex);
-  if (!profiling()) raise(ErrorKind::Runtime, "profile: none is running");
-  profile_mode.store(0, std::memory_order_release);
+  std::vector<std::shared_ptr<ProfileLog>> logs;
+};
+
+}  // namespace
+
+void stop_profile(void (*look)(void* context, const std::vector<ThreadRecords>& threads), void* context) {
+  const Reading reading;
   const uint64_t present = session.load();
   std::vector<ThreadRecords> threads;
-  for (const auto& log : all.logs) {
+  for (const auto& log : reading.logs) {
     if (log->session.load(std::memory_order_acquire) != present) continue;
     ThreadRecords& records = threads.emplace_back();
     records.thread = log->thread;
@@ -270,12 +299,6 @@ void stop_profile(void (*look)(void* context, const std::vector<ThreadRecords>& 
     log->memory.each([&](const MemoryEvent& event) { records.memory.push_back(event); });
   }
   look(context, threads);
-  std::erase_if(all.logs, [](const auto& log) { return log.use_count() == 1; });  // of threads that have ended
-  for (const auto& log : all.logs)
-    if (log->thread == static_cast<int64_t>(syscall(SYS_gettid))) {
-      log->events.clear();
-      log->memory.clear();
-    }
 }
 
 }  // namespace flambeau
