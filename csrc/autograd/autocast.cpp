@@ -1,5 +1,6 @@
 #include "autograd/autocast.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -20,11 +21,26 @@ struct State {
   bool cached = true;
   int depth = 0;
   std::unordered_map<const TensorImpl*, Kept> casts;
+  size_t room = 8;  // so many casts, then those of leaves that are gone make way
 };
 
 State& state() {
   static thread_local State mine;
   return mine;
+}
+
+// A gradient taken by fl.grad has leaves of its own: in a long mode they would pile up.
+void let_go_of_gone_leaves(State& mine) {
+  std::vector<Kept> gone;  // destroyed when the map is whole again: a tensor's end may run code of its user's
+  for (auto entry = mine.casts.begin(); entry != mine.casts.end();) {
+    if (entry->second.original->use_count() > 1) {
+      ++entry;
+      continue;
+    }
+    gone.push_back(std::move(entry->second));
+    entry = mine.casts.erase(entry);
+  }
+  mine.room = std::max<size_t>(8, 2 * mine.casts.size());
 }
 
 // A weight is used many times while a mode lasts, and its casts would differ in nothing: leaves are cast once. Not while
@@ -42,6 +58,7 @@ Tensor cast_once(const Tensor& x, DType dtype) {
     if (kept.version == x.version() && kept.cast.dtype() == dtype && kept.cast.requires_grad() == grad_enabled()) return kept.cast;
   }
   Kept kept{x, x.version(), cast(x, dtype)};
+  if (mine.casts.size() >= mine.room) let_go_of_gone_leaves(mine);
   return (mine.casts[x.get()] = std::move(kept)).cast;
 }
 

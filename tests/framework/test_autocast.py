@@ -207,6 +207,16 @@ def test_a_weight_is_cast_once_until_the_outermost_context_is_left() -> None:
         assert a.grad_fn.inputs[1] != b.grad_fn.inputs[1]
 
 
+def test_casts_do_not_pile_up_where_gradients_are_taken_again_and_again_in_one_context() -> None:
+    weight, x = fl.ones((64, 64)), fl.ones((2, 64))
+    held = []
+    with fl.autocast():
+        for _ in range(100):
+            fl.grad(lambda w: (x @ w).sum())(weight)
+            held.append(fl.memory.memory_allocated())
+    assert max(held[50:]) <= max(held[:50])
+
+
 def test_a_weight_that_took_a_step_is_cast_anew() -> None:
     w, x = _weight(), fl.ones((1, 4))
     with fl.autocast():
