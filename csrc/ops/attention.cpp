@@ -158,8 +158,7 @@ void vjp(const Backward& b) {
   const Tensor &query = b.input(0), &y = b.output(0);
   const int64_t last = query.ndim() - 1;
   const DType wide = sum_dtype(query.dtype());
-  Tensor g = b.grad(0).defined() ? b.grad(0) : constant(0, y);
-  if (!b.grad(0).defined()) g = broadcast_to(g, y.shape());
+  const Tensor g = b.grad(0).defined() ? b.grad(0) : broadcast_to(constant(0, y), y.shape());
   Tensor delta = sum(multiply(cast(g, wide), cast(y, wide)), {last}, false);
   if (b.grad(1).defined()) delta = add(delta, negative(b.grad(1)));
   std::vector<Tensor> inputs{query, b.input(1), b.input(2), b.output(1), delta, g};
@@ -171,22 +170,13 @@ void vjp(const Backward& b) {
 
 // One more leading axis is one more batch dimension; without heads there is none for the heads yet.
 void batch(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> outputs) {
-  const size_t masked = row.output_count == 3 ? 6 : 3, query = 0;
-  if (inputs.size() > masked && batched[masked]) return batch_one_by_one(row, inputs, batched, attrs, outputs);
-  const int64_t ndim = inputs[query].ndim() - (batched[query] ? 1 : 0);
-  if (ndim > 2) {
-    std::vector<Tensor> all(inputs.begin(), inputs.end());
-    for (size_t i = 0; i < std::min(masked, inputs.size()); ++i) {
-      if (batched[i]) continue;
-      Dims wide = inputs[i].shape();
-      int64_t size = 0;
-      for (size_t j = 0; j < inputs.size() && size == 0; ++j) size = batched[j] ? inputs[j].size(0) : 0;
-      wide.insert(0, size);
-      all[i] = broadcast_to(expand_dims(inputs[i], {0}), wide);
-    }
-    return apply(row, all, attrs, outputs);
-  }
-  batch_one_by_one(row, inputs, batched, attrs, outputs);
+  const size_t mask = row.output_count == 3 ? 6 : 3;
+  const bool masked = inputs.size() > mask;
+  if ((masked && batched[mask]) || inputs[0].ndim() - (batched[0] ? 1 : 0) < 3)
+    return batch_one_by_one(row, inputs, batched, attrs, outputs);
+  std::vector<Tensor> all = all_batched(inputs.first(mask), batched.first(mask));
+  if (masked) all.push_back(inputs[mask]);  // it broadcasts from its last axis
+  apply(row, all, attrs, outputs);
 }
 
 struct Case {

@@ -23,15 +23,6 @@ Dims with_front(int64_t first, const Dims& rest) {
   return result;
 }
 
-std::vector<Tensor> all_batched(Inputs inputs, std::span<const bool> batched) {
-  int64_t size = batch_size(inputs, batched);
-  std::vector<Tensor> result(inputs.begin(), inputs.end());
-  for (size_t i = 0; i < result.size(); ++i) {
-    if (!batched[i]) result[i] = broadcast_to(expand_dims(result[i], {0}), with_front(size, result[i].shape()));
-  }
-  return result;
-}
-
 std::vector<Attr> copied(Attrs attrs) { return {attrs.begin(), attrs.end()}; }
 
 // Gives x, whose first axis is the batch, `ndim` axes after it by inserting some of length 1.
@@ -42,6 +33,15 @@ Tensor padded(const Tensor& x, int64_t ndim) {
 }
 
 }  // namespace
+
+std::vector<Tensor> all_batched(Inputs inputs, std::span<const bool> batched) {
+  int64_t size = batch_size(inputs, batched);
+  std::vector<Tensor> result(inputs.begin(), inputs.end());
+  for (size_t i = 0; i < result.size(); ++i) {
+    if (!batched[i]) result[i] = broadcast_to(expand_dims(result[i], {0}), with_front(size, result[i].shape()));
+  }
+  return result;
+}
 
 void batch_leading(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
                    std::span<Tensor> outputs) {

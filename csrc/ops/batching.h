@@ -2,10 +2,14 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "core/op.h"
 
 namespace flambeau::ops {
+
+// The inputs, those without the leading axis repeated along it.
+std::vector<Tensor> all_batched(Inputs inputs, std::span<const bool> batched);
 
 // Every input gets the leading axis (those without are repeated), and ...
 // ... nothing else changes: one more leading axis is one more batch dimension (factorizations, joined indices).

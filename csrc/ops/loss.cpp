@@ -70,17 +70,8 @@ Tensor count_kept(const Targets& targets, DType dtype) { return sum(cast(targets
 
 // Several losses at once are one of all their rows, taken apart again.
 struct Rows {
-  Rows(Inputs inputs, std::span<const bool> batched, size_t logits) {
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (batched[i]) size = inputs[i].size(0);
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      Dims shape = inputs[i].shape();
-      if (!batched[i]) shape.insert(0, size);
-      all.push_back(batched[i] ? inputs[i] : broadcast_to(expand_dims(inputs[i], {0}), shape));
-    }
-    examples = all[logits].size(1);
-    classes = all[logits].size(2);
-  }
+  Rows(Inputs inputs, std::span<const bool> batched, size_t logits)
+      : all(all_batched(inputs, batched)), size(all[logits].size(0)), examples(all[logits].size(1)), classes(all[logits].size(2)) {}
   Tensor flat(size_t i) const {
     const Dims rows = {size * examples};
     return reshape(all[i], all[i].ndim() == 3 ? Dims{size * examples, classes} : rows);
@@ -92,9 +83,7 @@ struct Rows {
   }
 
   std::vector<Tensor> all;
-  int64_t size = 0;
-  int64_t examples = 0;
-  int64_t classes = 0;
+  int64_t size, examples, classes;
 };
 
 void batch_loss(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> out) {
