@@ -170,16 +170,19 @@ Failure for_each(int64_t count, int64_t work, const Body& body) {
 
 using Wide = long long;
 
+// solve(a, b); inv(a), which is solve(a, 1).
 template <class T>
 fl_status solve(const fl_call* call) {
   const Lapack<T>& with = *lapack<T>();
-  const Batch a(call->inputs[0], 2), b(call->inputs[1], 2), out(call->outputs[0], 2);
+  const bool inverts = call->input_count == 1;
+  const Batch a(call->inputs[0], 2), b(call->inputs[inverts ? 0 : 1], 2), out(call->outputs[0], 2);
   const Int n = Int(a.rows()), columns = Int(b.columns()), ld = std::max(n, 1);
   const Failure failure = for_each(out.count, int64_t(n) * n * n, [&](int64_t number) {
     std::vector<T> factors(size_t(n) * size_t(n)), x(size_t(n) * size_t(columns));
     std::vector<Int> pivots(static_cast<size_t>(n));
     a.load(number, factors.data());
-    b.load(number, x.data());
+    if (!inverts) b.load(number, x.data());
+    else for (size_t i = 0; i < x.size(); i += size_t(n) + 1) x[i] = T(1);
     Int info = 0;
     with.getrf(&n, &n, factors.data(), &ld, pivots.data(), &info);
     if (info == 0) with.getrs("N", &n, &columns, factors.data(), &ld, pivots.data(), x.data(), &ld, &info, 1);
@@ -187,8 +190,8 @@ fl_status solve(const fl_call* call) {
     return info;
   });
   if (failure.number < 0) return FL_OK;
-  return fail(FL_BAD_VALUE, "solve: matrix %lld of the batch is singular: it has no inverse; linalg.pinv has a least-squares solution",
-              Wide(failure.number));
+  return fail(FL_BAD_VALUE, "%s: matrix %lld of the batch is singular: it has no inverse; linalg.pinv has a least-squares solution",
+              inverts ? "inv" : "solve", Wide(failure.number));
 }
 
 // What a factorization by elimination says about the determinant.
@@ -531,7 +534,7 @@ bool is_there() {
 
 template <class T>
 const fl_kernel* kernel_for(const char* name) {
-  const Factoring all[] = {{"solve", solve<T>, is_there<T>}, {"det", det<T, false>, is_there<T>},
+  const Factoring all[] = {{"solve", solve<T>, is_there<T>}, {"inv", solve<T>, is_there<T>}, {"det", det<T, false>, is_there<T>},
                            {"slogdet", det<T, true>, is_there<T>}, {"cofactors", cofactors<T>, is_there<T>},
                            {"cholesky", cholesky<T>, is_there<T>}, {"qr", qr<T>, is_there<T>},
                            {"eigh", eigh<T>, is_there<T>}, {"svd", svd<T>, is_there<T>}, {"eig", eig<T>, is_there<T>}};
@@ -540,7 +543,7 @@ const fl_kernel* kernel_for(const char* name) {
   return nullptr;
 }
 
-const Registration kFactorings({"solve", "det", "slogdet", "cofactors", "cholesky", "qr", "eigh", "svd", "eig"},
+const Registration kFactorings({"solve", "inv", "det", "slogdet", "cofactors", "cholesky", "qr", "eigh", "svd", "eig"},
                                [](const char* name, std::span<const Type> types) -> const fl_kernel* {
                                  for (Type type : types)
                                    if (real_of(type) != real_of(types[0])) return nullptr;

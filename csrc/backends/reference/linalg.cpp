@@ -46,11 +46,11 @@ int eliminate(Matrix& a, std::vector<int64_t>& rows) {
   return singular ? 0 : sign;
 }
 
-// solve(a, b).
+// solve(a, b); inv(a), which is solve(a, 1).
 fl_status run_solve(const Loop& loop, const fl_call& call) {
-  Batch a(call.inputs[0], 2), b(call.inputs[1], 2), out(call.outputs[0], 2);
+  Batch a(call.inputs[0], 2), out(call.outputs[0], 2);
   for (int64_t number = 0; number < out.count(); ++number) {
-    Matrix factors = a.load(number), given = b.load(number);
+    Matrix factors = a.load(number), given = call.input_count > 1 ? Batch(call.inputs[1], 2).load(number) : identity(factors.rows);
     std::vector<int64_t> rows;
     if (eliminate(factors, rows) == 0) {
       return refuse(FL_BAD_VALUE, "%s: matrix %lld of the batch is singular: it has no inverse; linalg.pinv has a least-squares solution",
@@ -187,6 +187,7 @@ void add_linalg(Loops& loops) {
     return is_wide(t[0]) && std::all_of(t, t + n, [&](Type type) { return type == t[0] || type == real_of(t[0]); });
   };
   loops.push_back({"solve", wide, run_solve});
+  loops.push_back({"inv", wide, run_solve});
   loops.push_back({"det", wide, run_det});
   loops.push_back({"slogdet", wide, run_det});
   loops.push_back({"cofactors", wide, run_cofactors});
