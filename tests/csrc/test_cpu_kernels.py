@@ -156,7 +156,7 @@ UNARY_ULP = {
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: np.dtype(d).name)
-def test_functions_of_one_value_stay_within_two_units_of_the_exact_one(cpu, reference, dtype):
+def test_functions_of_one_value_stay_within_their_bounds(cpu, reference, dtype):
     x = values_of_all_sizes(dtype)
     with np.errstate(over="ignore"):
         turns = np.concatenate([np.arange(1, 200) * np.pi / 2, [1e5, 999999.9, 1e6 + 1, 1e22, 3e38, 1e300, 1.7e308]])
@@ -173,8 +173,8 @@ def test_gelu_keeps_its_digits_in_the_tail(cpu, approximate):
     x = np.concatenate([np.linspace(-13, 8, 4001), [-np.inf, np.inf, np.nan, 0.0, -200.0, 1e30]]).astype(np.float32)
     # The reference in double at float32's inputs is the exact value here.
     exact = Device("reference").run("gelu", [x.astype(np.float64)], [np.empty(x.shape)], approximate)[0]
-    for actual, bound in ((cpu.run("gelu", [x], [np.empty_like(x)], approximate)[0], 3),):
-        assert_within(actual, exact.astype(np.float32), ulp=bound)
+    actual = cpu.run("gelu", [x], [np.empty_like(x)], approximate)[0]
+    assert_within(actual, exact.astype(np.float32), ulp=3)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: np.dtype(d).name)
