@@ -427,84 +427,95 @@ bool by_four_steps(const Job<R>& job) {
   return fine;
 }
 
+// Lines of a job side by side in the lanes of a vector, `width` of them from `first` on.
+template <class R>
+struct Block {
+  using C = Pair<R>;
+  const Job<R>& job;
+  const FftLoops& loops;
+  int64_t first, width;
+
+  // Distance of neighbouring lines; 0 where it is not the same everywhere.
+  int64_t spacing(const AxisLines& lines) const {
+    const int64_t step = width > 1 ? lines.offset(first + 1) - lines.offset(first) : 1;
+    for (int64_t l = 2; l < width; ++l)
+      if (lines.offset(first + l) - lines.offset(first + l - 1) != step) return 0;
+    return step;
+  }
+  // The given elements of all lines as to[element][lane].
+  template <class T>
+  void turn_in(T* to) const {
+    const int64_t apart = spacing(job.from), step = job.from.step, lanes = loops.lanes;
+    if (apart > 0 && step == 1)
+      return level->transpose(job.template source<T>(first), apart, to, lanes, width, job.given, sizeof(T));
+    for (int64_t l = 0; l < width; ++l)
+      for (int64_t j = 0; j < job.given; ++j) to[j * lanes + l] = job.template source<T>(first + l)[j * step];
+  }
+  void read(C* line, C* table) const {
+    const int64_t lanes = loops.lanes, n = job.n;
+    R* split = reinterpret_cast<R*>(line);
+    if (job.kind == Kind::RealToHalf) {
+      R* reals = reinterpret_cast<R*>(table);
+      std::memset(reals, 0, size_t(n * lanes) * sizeof(R));
+      turn_in(reals);
+      for (int64_t j = 0; j < n; ++j) {
+        std::memcpy(split + j * 2 * lanes, reals + j * lanes, size_t(lanes) * sizeof(R));
+        std::memset(split + j * 2 * lanes + lanes, 0, size_t(lanes) * sizeof(R));
+      }
+      return;
+    }
+    if (spacing(job.from) == 1) {
+      loops.split(job.template source<C>(first), job.from.step, int(width), job.given, split, job.sign);
+    } else {
+      turn_in(table);
+      loops.split(table, lanes, int(width), job.given, split, job.sign);
+    }
+    for (int64_t j = job.given; j < n; ++j)
+      for (int64_t l = 0; l < lanes; ++l) {
+        split[j * 2 * lanes + l] = split[(n - j) * 2 * lanes + l];
+        split[j * 2 * lanes + lanes + l] = -split[(n - j) * 2 * lanes + lanes + l];
+      }
+    if (job.kind == Kind::Complex) return;
+    std::memset(split + lanes, 0, size_t(lanes) * sizeof(R));
+    if (n % 2 == 0) std::memset(split + n * lanes + lanes, 0, size_t(lanes) * sizeof(R));
+  }
+  void write(const C* result, C* table) const {
+    const int64_t lanes = loops.lanes, wanted = job.wanted, apart = spacing(job.to), step = job.to.step;
+    if (job.kind == Kind::HalfToReal) {
+      const R* reals = reinterpret_cast<const R*>(result);
+      for (int64_t l = 0; l < width; ++l) {
+        R* to = job.template target<R>(first + l);
+        for (int64_t k = 0; k < wanted; ++k) to[k * step] = reals[k * 2 * lanes + l] * job.scale;
+      }
+      return;
+    }
+    if (apart == 1 && step != 1)
+      return loops.merge(result, wanted, job.template target<C>(first), step, int(width), job.scale, job.sign);
+    loops.merge(result, wanted, table, lanes, int(lanes), job.scale, job.sign);
+    if (apart > 0 && step == 1)
+      return level->transpose(table, lanes, job.template target<C>(first), apart, wanted, width, sizeof(C));
+    for (int64_t l = 0; l < width; ++l) {
+      C* to = job.template target<C>(first + l);
+      for (int64_t k = 0; k < wanted; ++k) to[k * step] = table[k * lanes + l];
+    }
+  }
+};
+
 // As many lines as a vector has lanes at a time.
 template <class R>
 bool by_lanes(const Job<R>& job, const Plan<R>& plan) {
   using C = Pair<R>;
   const FftLoops& loops = *level->fft(kTypeOf<R>);
-  const int64_t lanes = loops.lanes, n = job.n, count = job.from.count, size = n * lanes;
+  const int64_t lanes = loops.lanes, count = job.from.count, size = job.n * lanes;
   std::atomic<bool> fine{true};
-  // Distance of neighbouring lines in a block; 0 where it is not the same everywhere.
-  const auto spacing = [&](const AxisLines& lines, int64_t first, int64_t width) {
-    const int64_t step = width > 1 ? lines.offset(first + 1) - lines.offset(first) : 1;
-    for (int64_t l = 2; l < width; ++l)
-      if (lines.offset(first + l) - lines.offset(first + l - 1) != step) return int64_t(0);
-    return step;
-  };
   parallel_for(divide_up(count, lanes), std::max<int64_t>(1, kGrain / (8 * size)), [&](int64_t begin, int64_t end) {
     C* line = static_cast<C*>(piece_scratch(size_t(3 * size) * sizeof(C)));
     if (!line) fine = false;
-    for (int64_t block = begin; line && block < end; ++block) {
+    for (int64_t i = begin; line && i < end; ++i) {
       C *room = line + size, *table = room + size;
-      const int64_t first = block * lanes, width = std::min(lanes, count - first);
-      const int64_t apart = spacing(job.from, first, width);
-      R* split = reinterpret_cast<R*>(line);
-      if (job.kind == Kind::RealToHalf) {
-        R* reals = reinterpret_cast<R*>(table);
-        std::memset(reals, 0, size_t(size) * sizeof(R));
-        if (apart > 0 && job.from.step == 1) {
-          level->transpose(job.template source<R>(first), apart, reals, lanes, width, n, sizeof(R));
-        } else {
-          for (int64_t l = 0; l < width; ++l)
-            for (int64_t j = 0; j < n; ++j) reals[j * lanes + l] = job.template source<R>(first + l)[j * job.from.step];
-        }
-        for (int64_t j = 0; j < n; ++j) {
-          std::memcpy(split + j * 2 * lanes, reals + j * lanes, size_t(lanes) * sizeof(R));
-          std::memset(split + j * 2 * lanes + lanes, 0, size_t(lanes) * sizeof(R));
-        }
-      } else {
-        if (apart == 1) {
-          loops.split(job.template source<C>(first), job.from.step, int(width), job.given, split, job.sign);
-        } else {
-          if (apart > 0 && job.from.step == 1) {
-            level->transpose(job.template source<C>(first), apart, table, lanes, width, job.given, sizeof(C));
-          } else {
-            for (int64_t l = 0; l < width; ++l)
-              for (int64_t j = 0; j < job.given; ++j) table[j * lanes + l] = job.template source<C>(first + l)[j * job.from.step];
-          }
-          loops.split(table, lanes, int(width), job.given, split, job.sign);
-        }
-        for (int64_t j = job.given; j < n; ++j)
-          for (int64_t l = 0; l < lanes; ++l) {
-            split[j * 2 * lanes + l] = split[(n - j) * 2 * lanes + l];
-            split[j * 2 * lanes + lanes + l] = -split[(n - j) * 2 * lanes + lanes + l];
-          }
-        if (job.kind == Kind::HalfToReal) {
-          std::memset(split + lanes, 0, size_t(lanes) * sizeof(R));
-          if (n % 2 == 0) std::memset(split + n * lanes + lanes, 0, size_t(lanes) * sizeof(R));
-        }
-      }
-      const C* result = plan.lanes(loops, line, room);
-      const int64_t out_apart = spacing(job.to, first, width), step = job.to.step;
-      if (job.kind == Kind::HalfToReal) {
-        const R* reals = reinterpret_cast<const R*>(result);
-        for (int64_t l = 0; l < width; ++l) {
-          R* to = job.template target<R>(first + l);
-          for (int64_t k = 0; k < job.wanted; ++k) to[k * step] = reals[k * 2 * lanes + l] * job.scale;
-        }
-      } else if (out_apart == 1 && job.to.step != 1) {
-        loops.merge(result, job.wanted, job.template target<C>(first), step, int(width), job.scale, job.sign);
-      } else {
-        loops.merge(result, job.wanted, table, lanes, int(lanes), job.scale, job.sign);
-        if (out_apart > 0 && step == 1) {
-          level->transpose(table, lanes, job.template target<C>(first), out_apart, job.wanted, width, sizeof(C));
-        } else {
-          for (int64_t l = 0; l < width; ++l) {
-            C* to = job.template target<C>(first + l);
-            for (int64_t k = 0; k < job.wanted; ++k) to[k * step] = table[k * lanes + l];
-          }
-        }
-      }
+      const Block<R> block{job, loops, i * lanes, std::min(lanes, count - i * lanes)};
+      block.read(line, table);
+      block.write(plan.lanes(loops, line, room), table);
     }
   });
   return fine;
