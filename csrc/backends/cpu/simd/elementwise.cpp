@@ -168,18 +168,9 @@ FL_BINARY(Divide, a / b)
 FL_BINARY(Maximum, ((a > b) | (a != a) ? a : b))
 FL_BINARY(Minimum, ((a < b) | (a != a) ? a : b))
 
-// Python's pair for finite numbers: a == floor_divide * b + remainder, the remainder has the divisor's sign.
+// Python's pair for integers: a == floor_divide * b + remainder, the remainder has the divisor's sign. That of floats is in
+// functions.cpp.
 struct FloorDivide {
-  static FL_INLINE float of(float a, float b) { return float(of(double(a), double(b))); }
-  static FL_INLINE double of(double a, double b) {
-    if (b == 0 || __builtin_isinf(a) || __builtin_isinf(b)) return a / b;  // 0 and infinities as in the standard
-    const double remainder = fmod(a, b);
-    double quotient = (a - remainder) / b;
-    if (remainder != 0 && ((b < 0) != (remainder < 0))) quotient -= 1;
-    if (quotient == 0) return __builtin_copysign(0.0, a / b);
-    const double whole = __builtin_floor(quotient);
-    return quotient - whole > 0.5 ? whole + 1 : whole;
-  }
   template <class T>
   static FL_INLINE T of(T a, T b) {
     if (b == 0) return 0;
@@ -189,26 +180,11 @@ struct FloorDivide {
   }
 };
 struct Remainder {
-  static FL_INLINE float of(float a, float b) { return float_of(a, b); }
-  static FL_INLINE double of(double a, double b) { return float_of(a, b); }
   template <class T>
   static FL_INLINE T of(T a, T b) {
     if (b == 0 || b == -1) return 0;
     const T remainder = a % b;
     return remainder != 0 && ((remainder < 0) != (b < 0)) ? remainder + b : remainder;
-  }
-
- private:
-  template <class T>
-  static T float_of(T a, T b) {
-    T remainder;
-    if constexpr (sizeof(T) == 4) remainder = fmodf(a, b);
-    else remainder = fmod(a, b);
-    if (remainder == T(0)) {
-      if constexpr (sizeof(T) == 4) return __builtin_copysignf(T(0), b);
-      else return __builtin_copysign(T(0), b);
-    }
-    return (remainder < T(0)) != (b < T(0)) ? remainder + b : remainder;
   }
 };
 struct Pow {
@@ -484,8 +460,6 @@ Loop arithmetic(const char* op) {
   if (same(op, "add")) return binary<Add, T>;
   if (same(op, "subtract")) return binary<Subtract, T>;
   if (same(op, "multiply")) return binary<Multiply, T>;
-  if (same(op, "floor_divide")) return binary<FloorDivide, T>;
-  if (same(op, "remainder")) return binary<Remainder, T>;
   if (same(op, "maximum")) return binary<Maximum, T>;
   if (same(op, "minimum")) return binary<Minimum, T>;
   if (same(op, "relu_grad")) return binary<ReluGrad, T>;
@@ -527,6 +501,8 @@ template <class T>
 Loop integer(const char* op) {
   if (same(op, "negative")) return unary<Negative, T>;
   if (same(op, "isfinite")) return unary<IsFiniteInteger, T, uint8_t>;
+  if (same(op, "floor_divide")) return binary<FloorDivide, T>;
+  if (same(op, "remainder")) return binary<Remainder, T>;
   if (same(op, "pow")) return binary<Pow, T>;
   if (same(op, "isinf")) return unary<IsNan, T, uint8_t>;  // never
   constexpr const char* kUnchanged[] = {"ceil", "trunc", "round", "conj", "real"};

@@ -145,6 +145,12 @@ void binary_of_floats(const void* const* inputs, void* output, int64_t n) {
   put_narrowed(left, Function::template at<false>(widened(left), widened(right)));
   for (int64_t j = i; j < n; ++j) y[j] = left[j - i];
 }
+template <double (*function)(double, double)>
+void doubles_alone(const void* const* inputs, void* output, int64_t n) {
+  const double* a = static_cast<const double*>(inputs[0]);
+  const double* b = static_cast<const double*>(inputs[1]);
+  for (int64_t i = 0; i < n; ++i) static_cast<double*>(output)[i] = function(a[i], b[i]);
+}
 template <class Function, class V>
 constexpr Loop of_one_value() {
   if constexpr (sizeof(typename Of<V>::Element) == 4) return unary_of_floats<Function>;
@@ -179,10 +185,10 @@ Loop function(const char* op) {
   if (same(op, "atan2")) return of_two_values<Atan2, V>();
   if (same(op, "hypot")) return of_two_values<Hypot, V>();
   if (same(op, "logaddexp")) return of_two_values<LogAddExp, V>();
-  if constexpr (kFused || sizeof(typename Of<V>::Element) == 4) {
-    if (same(op, "floor_divide")) return of_two_values<FloorDivide, V>();
-    if (same(op, "remainder")) return of_two_values<Remainder, V>();
-  }
+  // Doubles whose products are rounded twice have no remainder that is exact.
+  constexpr bool alone = !kFused && sizeof(typename Of<V>::Element) == 8;
+  if (same(op, "floor_divide")) return alone ? doubles_alone<floor_divide> : of_two_values<FloorDivide, V>();
+  if (same(op, "remainder")) return alone ? doubles_alone<remainder_of> : of_two_values<Remainder, V>();
   return nullptr;
 }
 
