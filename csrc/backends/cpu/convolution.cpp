@@ -11,33 +11,6 @@
 
 namespace flambeau::cpu {
 
-Correlation forward_product(const Geometry& g) {
-  Correlation c;
-  c.target = g.y;
-  c.batch = g.batch;
-  c.groups = g.groups;
-  c.rows = g.out_group();
-  c.channels = g.in_group();
-  c.kernel = g.kernel;
-  c.channel_step = product(g.kernel);
-  c.row_step = c.channels * c.channel_step;
-  c.group_step = c.rows * c.row_step;
-  return c;
-}
-Correlation input_grad_product(const Geometry& g) {
-  Correlation c;
-  c.target = g.x;
-  c.batch = g.batch;
-  c.groups = g.groups;
-  c.rows = g.in_group();
-  c.channels = g.out_group();
-  c.kernel = g.kernel;
-  c.row_step = product(g.kernel);
-  c.channel_step = c.rows * c.row_step;
-  c.group_step = c.channels * c.channel_step;
-  return c;
-}
-
 namespace {
 
 constexpr int64_t kTaskWork = 1 << 20;  // products that make a task of their own
@@ -181,6 +154,30 @@ bool multiply_lines(const Correlation& c, const Padded& padded, const Convolutio
     }
   });
   return true;
+}
+
+// Sizes, strides of the weight and nothing of the axes. Rows are output channels; of the gradient for the input they are
+// input channels, and the kernel is not turned yet.
+Correlation forward_product(const Geometry& g) {
+  const int64_t kernel = product(g.kernel), row = g.in_group() * kernel;
+  Correlation c;
+  c.target = g.y;
+  c.batch = g.batch;
+  c.groups = g.groups;
+  c.rows = g.out_group();
+  c.channels = g.in_group();
+  c.kernel = g.kernel;
+  c.row_step = row;
+  c.channel_step = kernel;
+  c.group_step = c.rows * row;
+  return c;
+}
+Correlation input_grad_product(const Geometry& g) {
+  Correlation c = forward_product(g);
+  c.target = g.x;
+  std::swap(c.rows, c.channels);
+  std::swap(c.row_step, c.channel_step);
+  return c;
 }
 
 // ---- forward -------------------------------------------------------------------------------------------------

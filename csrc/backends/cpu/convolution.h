@@ -66,10 +66,6 @@ inline void cut_runs(const std::vector<Run>& runs, int64_t begin, int64_t end, s
   }
 }
 
-// Sizes, strides of the weight and nothing of the axes.
-Correlation forward_product(const Geometry& g);     // rows are output channels
-Correlation input_grad_product(const Geometry& g);  // rows are input channels, the kernel is not turned yet
-
 // Images with channels last and zeros around: pixel (d, h, w) of `size` is pixel (d, h, w) * every - before of x.
 // Null: no memory.
 template <class T>

@@ -87,13 +87,9 @@ bool multiply_few(const Correlation& c, const Padded& padded, const ConvolutionL
   for (int64_t r = 0; r < loops.rows; ++r) offsets.push_back(r * c.row_step);
 
   const int64_t together = kChunks * loops.rows, ranges = divide_up(c.rows, together), plane = product(c.target);
-  bool fine = true;
-  parallel_for(c.groups * panels.count() * ranges, 1, [&](int64_t begin, int64_t end) {
-    T* sums = static_cast<T*>(piece_scratch(size_t(together * panels.width) * sizeof(T)));
-    if (!sums) {
-      __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-      return;
-    }
+  const size_t bytes = size_t(together * panels.width) * sizeof(T);
+  return parallel_with_scratch(c.groups * panels.count() * ranges, 1, bytes, [&](void* scratch, int64_t begin, int64_t end) {
+    T* sums = static_cast<T*>(scratch);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t group = task / (panels.count() * ranges), panel = task / ranges % panels.count(), wide = panels.wide(panel);
       const int64_t first = task % ranges * together, rows = std::min(together, c.rows - first);
@@ -112,7 +108,6 @@ bool multiply_few(const Correlation& c, const Padded& padded, const ConvolutionL
       }
     }
   });
-  return fine;
 }
 
 template <class T>
@@ -125,14 +120,9 @@ bool weight_grad_few(const Correlation& c, const Padded& padded, const Convoluti
   for (int64_t image = 0; image < c.batch; ++image) runs.push_back({image * c.groups * c.rows * plane, plane});
   std::vector<int64_t> offsets;
   for (int64_t r = 0; r < loops.rows; ++r) offsets.push_back(r * plane);
-  bool fine = true;
-  parallel_for(c.groups * panels.count(), 2, [&](int64_t begin, int64_t end) {
-    T* memory = static_cast<T*>(piece_scratch(size_t((n + loops.rows) * panels.width) * sizeof(T)));
-    if (!memory) {
-      __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-      return;
-    }
-    T* edge = memory + n * panels.width;
+  const size_t bytes = size_t((n + loops.rows) * panels.width) * sizeof(T);
+  return parallel_with_scratch(c.groups * panels.count(), 2, bytes, [&](void* scratch, int64_t begin, int64_t end) {
+    T *memory = static_cast<T*>(scratch), *edge = memory + n * panels.width;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t group = i / panels.count(), panel = i % panels.count(), wide = panels.wide(panel), used = panels.used(panel);
       const T* from = copy + group * c.channels * padded.plane();
@@ -150,7 +140,6 @@ bool weight_grad_few(const Correlation& c, const Padded& padded, const Convoluti
       });
     }
   });
-  return fine;
 }
 
 #define FL_INSTANCES(T)                                                                                                   \

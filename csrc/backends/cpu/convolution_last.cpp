@@ -69,15 +69,10 @@ class Product {
     together = std::min(together, all);
     const int64_t across = divide_up(panels_.count(), wide), down = divide_up(all, together);
     const int64_t work = std::min(c_.rows, wide * panels_.width) * together * depth_;
-    bool fine = true;
-    parallel_for(c_.groups * across * down, std::max<int64_t>(1, kTaskWork / work), [&](int64_t begin, int64_t end) {
-      const int64_t row = std::min(panels_.padded(), wide * panels_.width);
-      const size_t sums = size_t(together * row) * sizeof(T);
-      char* memory = static_cast<char*>(piece_scratch(2 * sums + size_t(together) * sizeof(int64_t)));
-      if (!memory) {
-        __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-        return;
-      }
+    const size_t sums = size_t(together * std::min(panels_.padded(), wide * panels_.width)) * sizeof(T);
+    const size_t bytes = 2 * sums + size_t(together) * sizeof(int64_t);
+    return parallel_with_scratch(c_.groups * across * down, std::max<int64_t>(1, kTaskWork / work), bytes, [&](void* scratch, int64_t begin, int64_t end) {
+      char* memory = static_cast<char*>(scratch);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i % down * together, panel = i / down % across * wide;
         multiply({i / (down * across), panel, std::min(panels_.count(), panel + wide), first, std::min(all, first + together)},
@@ -85,7 +80,6 @@ class Product {
                  reinterpret_cast<int64_t*>(memory + 2 * sums));
       }
     });
-    return fine;
   }
 
  private:
@@ -183,13 +177,10 @@ T* copy_last(const T* x, int64_t batch, int64_t channels, const Sizes& x_size, c
   const int64_t plane = product(x_size), row = size[2] * channels;
   const int64_t first = std::min(size[2], divide_up(before[2], every[2]));
   const int64_t last = std::clamp(divide_up(x_size[2] + before[2], every[2]), first, size[2]);
-  bool fine = true;
-  parallel_for(batch * size[0] * size[1], std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, row)), [&](int64_t begin, int64_t end) {
-    T* turned = every[2] == 1 ? nullptr : static_cast<T*>(piece_scratch(size_t(x_size[2] * channels) * sizeof(T)));
-    if (every[2] != 1 && !turned) {
-      __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-      return;
-    }
+  const size_t bytes = every[2] == 1 ? 0 : size_t(x_size[2] * channels) * sizeof(T);
+  const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, row));
+  const bool fine = parallel_with_scratch(batch * size[0] * size[1], grain, bytes, [&](void* scratch, int64_t begin, int64_t end) {
+    T* turned = static_cast<T*>(scratch);
     for (int64_t line = begin; line < end; ++line) {
       T* to = copy + line * row;
       const int64_t image = line / (size[0] * size[1]);
@@ -220,13 +211,10 @@ T* pack_weight(const Correlation& c, const std::vector<int64_t>& taps, const Pan
   T* packed = static_cast<T*>(host->scratch(size_t(c.groups * panels.padded() * depth + 1) * sizeof(T)));
   if (!packed) return nullptr;
   const int64_t tasks = c.groups * panels.count() * pieces;
-  bool fine = true;
-  parallel_for(tasks, std::max<int64_t>(1, 16 * kBlock / (kTogether * kernel * panels.width)), [&](int64_t begin, int64_t end) {
-    T* turned = static_cast<T*>(piece_scratch(size_t(kTogether * kernel * panels.width) * sizeof(T)));
-    if (!turned) {
-      __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-      return;
-    }
+  const int64_t elements = kTogether * kernel * panels.width;
+  const bool fine = parallel_with_scratch(tasks, std::max<int64_t>(1, 16 * kBlock / elements), size_t(elements) * sizeof(T),
+                                          [&](void* scratch, int64_t begin, int64_t end) {
+    T* turned = static_cast<T*>(scratch);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t group = i / (panels.count() * pieces), panel = i / pieces % panels.count();
       const int64_t first = i % pieces * kTogether, last = std::min(c.channels, first + kTogether);

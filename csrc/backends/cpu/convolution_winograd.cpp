@@ -155,13 +155,9 @@ Outcome multiply_winograd(const Correlation& c, const ConvolutionLoops& loops, c
   while (tasks() < kTasks && together > 2 * tile) together = divide_up(together, 2 * tile) * tile;
   together = divide_up(all, divide_up(all, together));
   const int64_t across = divide_up(panels.count(), wide), down = divide_up(all, together);
-  bool finite = true, fine = true;
-  parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
-    T* memory = static_cast<T*>(piece_scratch(product.memory(together)));
-    if (!memory) {
-      __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-      return;
-    }
+  bool finite = true;
+  const bool fine = parallel_with_scratch(across * down, 1, product.memory(together), [&](void* scratch, int64_t begin, int64_t end) {
+    T* memory = static_cast<T*>(scratch);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % down * together, panel = i / down * wide;
       if (!product.run(first, std::min(all, first + together), panel, std::min(panels.count(), panel + wide), together, memory))
@@ -223,15 +219,10 @@ Outcome weight_grad_winograd(const Geometry& g, const ConvolutionLoops& loops, c
   }
   constexpr int64_t kTogether = 16;  // channels
   const int64_t pieces = divide_up(channels, kTogether);
-  bool finite = true, fine = true;
-  parallel_for(panels.count() * pieces, 4, [&](int64_t begin, int64_t end) {
-    const int64_t elements = kTogether * kKernel * panels.width;
-    T* memory = static_cast<T*>(piece_scratch(2 * size_t(elements) * sizeof(T)));
-    if (!memory) {
-      __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-      return;
-    }
-    T* turned = memory + elements;
+  const int64_t elements = kTogether * kKernel * panels.width;
+  bool finite = true;
+  const bool fine = parallel_with_scratch(panels.count() * pieces, 4, 2 * size_t(elements) * sizeof(T), [&](void* scratch, int64_t begin, int64_t end) {
+    T *memory = static_cast<T*>(scratch), *turned = memory + elements;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t panel = i / pieces, first = i % pieces * kTogether, n = std::min(kTogether, channels - first), wide = panels.wide(panel);
       if (!winograd.weight_grad(sums + panel * panels.width * channels + first * wide, sums_plane, n * wide, memory, n * wide))

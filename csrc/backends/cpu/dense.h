@@ -32,6 +32,18 @@ class Result {
 // Scratch of this thread that lasts until the next call of this function: for pieces of parallel work. Null: no memory.
 void* piece_scratch(size_t bytes);
 
+// parallel_for whose pieces have scratch of so many bytes each: body(memory, begin, end). False: no memory.
+template <class Body>
+bool parallel_with_scratch(int64_t n, int64_t grain, size_t bytes, const Body& body) {
+  bool fine = true;
+  parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+    void* memory = piece_scratch(bytes);
+    if (memory) body(memory, begin, end);
+    else __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
+  });
+  return fine;
+}
+
 // Whether these are all one floating type.
 inline bool all_one_float(std::span<const Type> types) {
   for (const Type type : types)

@@ -92,7 +92,7 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
 
 // Groups of channels of one image: `channels` stretches of `size` elements, normalized together.
 template <class T>
-bool run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t groups,
+void run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t groups,
                 int64_t channels, int64_t size) {
   const int64_t n = channels * size, all = groups * channels;
   std::vector<double> sums(op.gradient ? size_t(2 * batch * all) : 0);  // of g, and of g times the normalized x
@@ -131,7 +131,6 @@ bool run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, i
     o.second[c] = T(dw);
     o.third[c] = T(db);
   }
-  return true;
 }
 
 // Channels of a batch whose planes are long enough for vectors along them.
@@ -166,7 +165,7 @@ void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>
 
 // Short planes: whole rows (channels, size) at a time, each channel's numbers beside each other in double.
 template <class T>
-bool run_batch_rows(const State& op, const Operands<T>& o, int64_t batch, int64_t channels, int64_t size) {
+void run_batch_rows(const State& op, const Operands<T>& o, int64_t batch, int64_t channels, int64_t size) {
   const int64_t row = channels * size;
   const double count = double(batch * size);
   std::vector<double> mean(size_t(channels), 0.0), other(size_t(channels), 0.0), sum(size_t(channels), 0.0);
@@ -215,7 +214,6 @@ bool run_batch_rows(const State& op, const Operands<T>& o, int64_t batch, int64_
       o.first[k] = T((double(o.x[k]) - mean[c]) * sum[c] + (o.bias ? double(o.bias[c]) : 0.0));
     });
   });
-  return true;
 }
 
 // ---- the rows of the table -----------------------------------------------------------------------------------
@@ -258,9 +256,9 @@ fl_status run_as(const State& op, const fl_call* call) {
   } else {
     const int64_t batch = x.shape[0], channels = x.shape[1], size = batch * channels > 0 ? all / (batch * channels) : 0;
     const int64_t groups = op.kind == Kind::Group ? call->attrs[0].value.i : 1;
-    if (op.kind == Kind::Group) fine = run_groups(loops, op, o, batch, groups, channels / groups, size);
+    if (op.kind == Kind::Group) run_groups(loops, op, o, batch, groups, channels / groups, size);
     else if (size >= 16) run_batch_planes(loops, op, o, batch, channels, size);
-    else fine = run_batch_rows(op, o, batch, channels, size);
+    else run_batch_rows(op, o, batch, channels, size);
   }
   if (!fine) return no_memory(op.name);
   first.store();

@@ -222,7 +222,7 @@ bool misses_all(const Pool& pool) {
   return false;
 }
 template <class T>
-void place_by_place_grad(const Pool& pool, const T* g, const T* x, T* dx) {
+void visit_largest_grad(const Pool& pool, const T* g, const T* x, T* dx) {
   std::fill(dx, dx + pool.in(), T(0));
   for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
     if (!d.empty() && !h.empty() && !w.empty()) dx[largest_place(pool, x, d, h, w)] += g[i];
@@ -232,8 +232,8 @@ void place_by_place_grad(const Pool& pool, const T* g, const T* x, T* dx) {
 // Whether the windows are squares of 2 by 2 that touch.
 bool is_of_squares(const Pool& pool) {
   return pool.kernel[1] == 2 && pool.kernel[2] == 2 && pool.stride[1] == 2 && pool.stride[2] == 2 &&
-                       pool.padding[1] == 0 && pool.padding[2] == 0 && pool.dilation[1] == 1 && pool.dilation[2] == 1 &&
-                       pool.x[0] == 1 && pool.kernel[0] == 1 && pool.y[1] * 2 <= pool.x[1] && pool.y[2] * 2 <= pool.x[2];
+         pool.padding[1] == 0 && pool.padding[2] == 0 && pool.dilation[1] == 1 && pool.dilation[2] == 1 &&
+         pool.x[0] == 1 && pool.kernel[0] == 1 && pool.y[1] * 2 <= pool.x[1] && pool.y[2] * 2 <= pool.x[2];
 }
 template <class T>
 void square(const Pool& pool, const PoolLoops& loops, const T* x, T* y) {
@@ -296,23 +296,15 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   if (!a || (call->input_count > 1 && !b) || !result.data()) return no_memory(op.name);
   const int64_t in = pool.in(), size = pool.out();
   T* to = result.as<T>();
+  const bool maximum = op.kind == Kind::Max || op.kind == Kind::MaxGrad, mean = op.kind == Kind::Avg || op.kind == Kind::AvgGrad;
+  const bool squares = maximum && is_of_squares(pool);
   std::unique_ptr<Regular<T>> regular;
-  if (pool.is_compact() && (op.kind == Kind::Max || op.kind == Kind::Avg || op.kind == Kind::AvgGrad || op.kind == Kind::MaxGrad))
+  if ((maximum || mean) && !squares && pool.is_compact() && !(op.kind == Kind::MaxGrad && misses_all(pool)))
     regular = std::make_unique<Regular<T>>(pool);
-  const bool squares = (op.kind == Kind::Max || op.kind == Kind::MaxGrad) && is_of_squares(pool);
-  const bool visited = op.kind == Kind::MaxGrad && (!regular || misses_all(pool));
-  bool fine = true;
-  parallel_for(pool.planes, std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size)), [&](int64_t begin, int64_t end) {
-    void* memory = nullptr;
-    if (regular && !squares) {
-      const bool forward = op.kind == Kind::Max || op.kind == Kind::Avg;
-      const int64_t elements = forward ? regular->line_elements() : regular->grad_elements();
-      memory = piece_scratch(size_t(elements) * sizeof(T));
-      if (!memory) {
-        __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
-        return;
-      }
-    }
+  const bool forward = op.kind == Kind::Max || op.kind == Kind::Avg;
+  const int64_t elements = !regular ? 0 : forward ? regular->line_elements() : regular->grad_elements();
+  const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size));
+  const bool fine = parallel_with_scratch(pool.planes, grain, size_t(elements) * sizeof(T), [&](void* memory, int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       switch (op.kind) {
         case Kind::Max:
@@ -325,8 +317,8 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
           else loops.mean(regular->plane, a + p * in, to + p * size, memory);
           break;
         case Kind::MaxGrad:
-          if (visited) place_by_place_grad(pool, a + p * size, b + p * in, to + p * in);
-          else if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in);
+          if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in);
+          else if (!regular) visit_largest_grad(pool, a + p * size, b + p * in, to + p * in);
           else loops.largest_grad(regular->plane, a + p * size, b + p * in, to + p * in, memory);
           break;
         case Kind::AvgGrad:
