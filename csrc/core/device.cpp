@@ -260,12 +260,14 @@ Device* cpu() {
     std::lock_guard lock(all.mutex);
     open_built_in("cpu");
     Device* found = find_device("cpu");
+    const auto refused = all.missing.find("cpu");
+    if (refused != all.missing.end()) raise(ErrorKind::Device, refused->second);
     if (!found) {
       // A build without SIMD kernels still runs, on the plain loops.
       open_built_in("reference");
       found = find_device("reference");
     }
-    if (!found) raise(ErrorKind::Device, "this flambeau was built without its cpu backend: ", all.missing["cpu"]);
+    if (!found) raise(ErrorKind::Device, "this flambeau was built without a backend for the cpu");
     return found;
   }();
   return device;

@@ -1,6 +1,9 @@
 """Mistakes are answered with a sentence: what came, what was needed, what to do; never with a crash."""
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 
 import flambeau as fl
@@ -87,6 +90,13 @@ def test_errors_are_of_the_classes_that_python_knows():
 def test_a_library_that_is_no_backend_is_refused():
     with pytest.raises(fl.DeviceError, match="fl_backend_entry"):
         fl.devices.load(_core.__file__)
+
+
+def test_a_level_that_is_not_there_is_refused_and_not_replaced_by_plain_loops():
+    code = "import flambeau as fl\ntry: fl.ones(3)\nexcept fl.DeviceError as error: print(error)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "FLAMBEAU_CPU_LEVEL": "v9"})
+    assert done.stdout.startswith("cpu: FLAMBEAU_CPU_LEVEL is v9; this processor and build have ")
 
 
 def test_an_error_in_another_thread_is_told_there():
