@@ -189,6 +189,11 @@ def test_integers_are_left_alone() -> None:
         assert (x @ x).dtype == fl.int32
 
 
+def test_what_pytorch_gives_by_position_is_told_apart() -> None:
+    with pytest.raises(TypeError, match=r"keywords alone, not 'cpu', .*fl\.autocast\(dtype=fl\.bfloat16\)"):
+        fl.autocast("cpu", dtype=fl.bfloat16)  # type: ignore[arg-type]  # the mistake under test
+
+
 @pytest.mark.parametrize("dtype", [fl.float32, fl.float64, fl.int8, "float32"], ids=str)
 def test_a_dtype_that_is_no_half_precision_is_refused(dtype: fl.DType) -> None:
     with pytest.raises(fl.DTypeError, match=r"it is fl\.bfloat16 or fl\.float16"):

@@ -29,6 +29,10 @@ class _Mode(ABC):
     def _leave(self, before: Any) -> None:
         """Put back what it was before."""
 
+    def _another(self) -> _Mode:
+        """One that sets the same, for a call that may come from another thread."""
+        return type(self)()
+
     def __enter__(self) -> None:
         self._before.append(self._enter())
 
@@ -38,7 +42,7 @@ class _Mode(ABC):
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
+            with self._another():
                 return function(*args, **kwargs)
 
         return inside

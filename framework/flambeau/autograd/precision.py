@@ -10,7 +10,7 @@ from .modes import _Mode
 TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, Never, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -39,9 +39,12 @@ class autocast(_Mode):
     """
 
     def __init__(
-        self, *, dtype: _core.DTypeLike = _core.bfloat16, enabled: bool = True, cache_enabled: bool = True
+        self, *given: Never, dtype: _core.DTypeLike = _core.bfloat16, enabled: bool = True, cache_enabled: bool = True
     ) -> None:
         super().__init__()
+        if given:
+            raise TypeError(f"autocast: it takes keywords alone, not {given[0]!r}, and is for every device: write "
+                            "fl.autocast(dtype=fl.bfloat16), or as a decorator @fl.autocast()")
         if _core.dtype(dtype) not in (_core.bfloat16, _core.float16):
             raise _core.DTypeError(f"autocast: dtype is {_core.dtype(dtype)}; it is fl.bfloat16 or fl.float16")
         self._mode = bool(enabled), _core.dtype(dtype), bool(cache_enabled)
@@ -52,15 +55,9 @@ class autocast(_Mode):
     def _leave(self, before: tuple[bool, _core.DType, bool]) -> None:
         _core.leave_autocast(*before)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _another(self) -> autocast:
         enabled, dtype, cached = self._mode
-
-        @functools.wraps(function)
-        def inside(*args: Any, **kwargs: Any) -> Any:
-            with autocast(dtype=dtype, enabled=enabled, cache_enabled=cached):
-                return function(*args, **kwargs)
-
-        return inside
+        return autocast(dtype=dtype, enabled=enabled, cache_enabled=cached)
 
 
 def in_float32(function: Callable[P, R]) -> Callable[P, R]:
