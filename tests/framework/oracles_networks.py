@@ -1,4 +1,4 @@
-"""What NumPy and PyTorch say of convolutions, pools, norms, embedding and dropout: see oracles.py."""
+"""What NumPy says of convolutions, pools, norms, embedding and dropout: see oracles.py."""
 
 from __future__ import annotations
 
@@ -347,74 +347,4 @@ NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "lstm_grad": _lstm_grad,
     "attention": _attention,
     "attention_grad": _attention_grad,
-}
-
-
-# ---- PyTorch ----
-
-
-def _functional() -> Any:
-    from torch.nn import functional
-
-    return functional
-
-
-def _split(given: tuple[Any, ...], attrs: int, inputs: int) -> tuple[list[Any], tuple[Any, ...]]:
-    """Tensors (those left out are None), then attributes."""
-    tensors = list(given[:-attrs])
-    return tensors + [None] * (inputs - len(tensors)), given[-attrs:]
-
-
-def _torch_convolution(*given: Any) -> Any:
-    (x, weight, bias), (stride, padding, dilation, groups) = _split(given, 4, 3)
-    axes = len(stride)
-    around = [n for axis in reversed(range(axes)) for n in (padding[axis], padding[axes + axis])]
-    function = getattr(_functional(), f"conv{axes}d")
-    return function(_functional().pad(x, around), weight, bias, stride, 0, dilation, groups)
-
-
-def _torch_max_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, dilation: Attrs, ceil_mode: bool) -> Any:
-    function = getattr(_functional(), f"max_pool{len(kernel)}d")
-    return function(x, kernel, stride, padding, dilation, ceil_mode)
-
-
-def _torch_avg_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, ceil_mode: bool, counts: bool,
-                    divisor: int) -> Any:
-    function = getattr(_functional(), f"avg_pool{len(kernel)}d")
-    if len(kernel) == 1:
-        return function(x, kernel, stride, padding, ceil_mode, counts)
-    if len(kernel) == 3 and x.element_size() == 2:  # PyTorch has no such kernel
-        return function(x.float(), kernel, stride, padding, ceil_mode, counts, divisor or None).to(x.dtype)
-    return function(x, kernel, stride, padding, ceil_mode, counts, divisor or None)
-
-
-def _torch_adaptive(x: Any, size: Attrs) -> Any:
-    return getattr(_functional(), f"adaptive_avg_pool{len(size)}d")(x, size)
-
-
-def _torch_layer_norm(*given: Any) -> Any:
-    (x, weight, bias), (trailing, eps) = _split(given, 2, 3)
-    return _functional().layer_norm(x, x.shape[x.ndim - trailing :], weight, bias, eps)
-
-
-def _torch_rms_norm(*given: Any) -> Any:
-    (x, weight), (trailing, eps) = _split(given, 2, 2)
-    return _functional().rms_norm(x, x.shape[x.ndim - trailing :], weight, eps)
-
-
-def _torch_group_norm(*given: Any) -> Any:
-    (x, weight, bias), (groups, eps) = _split(given, 2, 3)
-    return _functional().group_norm(x, groups, weight, bias, eps)
-
-
-TORCH: dict[str, Callable[..., Any]] = {
-    "convolution": _torch_convolution,
-    "max_pool": _torch_max_pool,
-    "avg_pool": _torch_avg_pool,
-    "adaptive_avg_pool": _torch_adaptive,
-    "layer_norm": _torch_layer_norm,
-    "rms_norm": _torch_rms_norm,
-    "group_norm": _torch_group_norm,
-    "embedding": lambda weight, indices, padding: _functional().embedding(
-        indices, weight, None if padding < 0 else padding),
 }

@@ -11,11 +11,11 @@ from flambeau.opcases import Case, arrays, cases, dtypes_of, run, tensors, value
 from flambeau.optable import Row, rows
 from flambeau.testing import assert_close, gradcheck, gradgradcheck
 
-from tests.framework import oracles
+from tests.framework import oracles_torch
 
 DIFFERENTIABLE = [row for row in rows() if row.differentiable]
 # PyTorch has no derivative of floor_divide; ours is 0 almost everywhere.
-WITH_PYTORCH = [row for row in DIFFERENTIABLE if row.name in oracles.TORCH and row.name != "floor_divide"]
+WITH_PYTORCH = [row for row in DIFFERENTIABLE if row.name in oracles_torch.TORCH and row.name != "floor_divide"]
 
 
 def small(row: Row, layouts: tuple[str, ...] = ("plain",)) -> list[Case]:
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_pytorch(row: Row, dtype: str) -> None:
         live = [x.detach() if i.kind == "value" else x for x, (_, i) in zip(here, given, strict=True)]
         for x, (_, i) in zip(live, given, strict=True):
             x.requires_grad = i.kind == "value"
-        expected = oracles.torch_result(row.name, there, case.sample.attrs)[0]
+        expected = oracles_torch.torch_result(row.name, there, case.sample.attrs)[0]
         out = run(case, live)[0]
         if not expected.requires_grad or expected.numel() == 0:
             continue
