@@ -181,9 +181,10 @@ def _filtered(x: fl.Tensor, axis: int, to: int, factor: float | None, align: boo
     for i in range(to):
         center = step * (i + 0.5)
         first, last = (int(center + sign * _REACHES[mode] * wide + 0.5) for sign in (-1, 1))
-        weights = [_FILTERS[mode]((j - center + 0.5) / wide) if max(first, 0) <= j < last else 0.0 for j in range(n)]
+        first, last = max(first, 0), min(last, n)
+        weights = [_FILTERS[mode]((j - center + 0.5) / wide) for j in range(first, last)]
         total = sum(weights)
-        rows.append([weight / total for weight in weights])
+        rows.append([0.0] * first + [weight / total for weight in weights] + [0.0] * (n - last))
     matrix = fl.tensor(rows, dtype=x.dtype, device=x.device)
     return fl.moveaxis(fl.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
 
