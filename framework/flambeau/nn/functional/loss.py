@@ -59,7 +59,7 @@ def nll_loss(
     check_reduction("nll_loss", reduction)
     rows, classes = _rows_of("nll_loss", input, target)
     kept, index = _readable(classes, rows.shape[1], ignore_index)
-    losses = -fl.squeeze(fl.take_along_axis(rows, fl.expand_dims(index, axis=1), axis=1), axis=1)
+    losses = -fl.squeeze(at_classes("nll_loss", rows, index, classes), axis=1)
     weights = kept.to(rows.dtype)
     if weight is not None:
         weights = weights * fl.take(_class_weights("nll_loss", weight, rows), index)
@@ -243,6 +243,16 @@ def _readable(classes: fl.Tensor, count: int, ignore_index: int) -> tuple[fl.Ten
     """Which targets count, and indices: 0 for the others, and negative ones past the end, so that reading raises."""
     kept = classes != ignore_index
     return kept, fl.where(kept, fl.where(classes < 0, count, classes), 0)
+
+
+def at_classes(function: str, rows: fl.Tensor, index: fl.Tensor, classes: fl.Tensor) -> fl.Tensor:
+    """Each row's element (n, 1) at its index, which is past the end where the target is no class: IndexError."""
+    try:
+        return fl.take_along_axis(rows, fl.expand_dims(index, axis=1), axis=1)
+    except IndexError:
+        count = rows.shape[1]
+        wrong = "a target" if _core.vmap_depth() else f"target {classes[index >= count][0].item()}"
+        raise IndexError(f"{function}: {wrong} is out of range: classes go from 0 to {count - 1}") from None
 
 
 def _class_weights(function: str, weight: fl.Tensor, rows: fl.Tensor) -> fl.Tensor:

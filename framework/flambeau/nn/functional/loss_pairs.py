@@ -9,7 +9,7 @@ import flambeau as fl
 from flambeau.autograd.precision import in_float32
 from flambeau.nn.functional.activation import logsigmoid
 from flambeau.nn.functional.distance import pairwise_distance
-from flambeau.nn.functional.loss import Reduction, reduced, same_shape
+from flambeau.nn.functional.loss import Reduction, at_classes, reduced, same_shape
 
 
 @in_float32
@@ -79,8 +79,9 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: p is {p}; it is 1 or 2")
     rows, classes = (input, target) if input.ndim > 1 else (fl.expand_dims(input, axis=0), fl.reshape(target, (1,)))
-    index = fl.expand_dims(fl.where(classes < 0, rows.shape[1], classes), axis=1)
-    within = fl.maximum(margin - fl.take_along_axis(rows, index, axis=1) + rows, 0.0)
+    index = fl.where(classes < 0, rows.shape[1], classes)
+    within = fl.maximum(margin - at_classes("multi_margin_loss", rows, index, classes) + rows, 0.0)
+    index = fl.expand_dims(index, axis=1)
     losses = within if p == 1 else fl.square(within)
     if weight is not None:
         losses = losses * fl.take(weight, index)
