@@ -240,6 +240,27 @@ def test_a_loaders_threads_show_where_batches_come_from():
     assert {event.thread for event in named(prof, "DataLoader.next")} == {threading.get_native_id()}
 
 
+def test_a_scope_that_another_thread_ends_leaves_that_ones_own_open():
+    tokens = []
+
+    def begins():
+        tokens.append(_core.begin_scope("here"))
+
+    def ends():
+        with record_function("there"):
+            _core.end_scope(tokens[0])
+            fl.exp(fl.ones(2))
+
+    with profile() as prof:
+        for body in (begins, ends):
+            thread = threading.Thread(target=body)
+            thread.start()
+            thread.join()
+    (event,) = named(prof, "exp")
+    assert event.parent is not None
+    assert event.parent.name == "there"
+
+
 def test_two_profiles_at_once_are_refused_and_the_first_goes_on():
     with profile() as prof:
         with pytest.raises(RuntimeError, match="another profile is running in this process"), profile():
@@ -374,7 +395,7 @@ def test_a_child_process_starts_without_its_parents_profile():
             try:
                 with profile() as own:
                     fl.exp(fl.ones(3))
-                os._exit(0 if "exp" in rows(own) else 1)
+                os._exit(0 if [e.thread for e in named(own, "exp")] == [threading.get_native_id()] else 1)
             finally:
                 os._exit(2)
         _, status = os.waitpid(pid, 0)

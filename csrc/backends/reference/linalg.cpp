@@ -183,16 +183,13 @@ fl_status run_qr(const Loop&, const fl_call& call) {
 }  // namespace
 
 void add_linalg(Loops& loops) {
-  const auto wide = [](const Loop&, const Type* t, int32_t n) {
-    return is_wide(t[0]) && std::all_of(t, t + n, [&](Type type) { return type == t[0] || type == real_of(t[0]); });
-  };
-  loops.push_back({"solve", wide, run_solve});
-  loops.push_back({"inv", wide, run_solve});
-  loops.push_back({"det", wide, run_det});
-  loops.push_back({"slogdet", wide, run_det});
-  loops.push_back({"cofactors", wide, run_cofactors});
-  loops.push_back({"cholesky", wide, run_cholesky});
-  loops.push_back({"qr", wide, run_qr});
+  loops.push_back({"solve", all_wide, run_solve});
+  loops.push_back({"inv", all_wide, run_solve});
+  loops.push_back({"det", all_wide, run_det});
+  loops.push_back({"slogdet", all_wide, run_det});
+  loops.push_back({"cofactors", all_wide, run_cofactors});
+  loops.push_back({"cholesky", all_wide, run_cholesky});
+  loops.push_back({"qr", all_wide, run_qr});
 }
 
 }  // namespace flambeau::reference

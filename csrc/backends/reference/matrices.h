@@ -42,6 +42,11 @@ inline bool is_wide(Type type) {
   return type == Type::kFloat32 || type == Type::kFloat64 || is_complex(type);
 }
 
+// Whether a call's tensors are of one such type, or of its real numbers.
+inline bool all_wide(const Loop&, const Type* t, int32_t n) {
+  return is_wide(t[0]) && std::all_of(t, t + n, [&](Type type) { return type == t[0] || type == real_of(t[0]); });
+}
+
 // How many of the last axes belong to one matrix (2), vector (1) or number (0); the others are batch dimensions.
 struct Batch {
   Batch(const fl_tensor& tensor, int32_t own) : tensor(tensor), own(own) {}

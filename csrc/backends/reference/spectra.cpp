@@ -326,14 +326,11 @@ fl_status run_eig(const Loop& loop, const fl_call& call) {
 }  // namespace
 
 void add_spectra(Loops& loops) {
-  const auto wide = [](const Loop&, const Type* t, int32_t n) {
-    return is_wide(t[0]) && std::all_of(t, t + n, [&](Type type) { return type == t[0] || type == real_of(t[0]); });
-  };
   const auto to_complex = [](const Loop&, const Type* t, int32_t n) {
     return is_wide(t[0]) && std::all_of(t + 1, t + n, [&](Type type) { return is_complex(type) && real_of(type) == real_of(t[0]); });
   };
-  loops.push_back({"eigh", wide, run_eigh});
-  loops.push_back({"svd", wide, run_svd});
+  loops.push_back({"eigh", all_wide, run_eigh});
+  loops.push_back({"svd", all_wide, run_svd});
   loops.push_back({"eig", to_complex, run_eig});
 }
 
