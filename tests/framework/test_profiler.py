@@ -390,6 +390,7 @@ def test_anomaly_mode_and_vmap_count_each_op_once():
 
 def test_a_child_process_starts_without_its_parents_profile():
     with profile():
+        fl.exp(fl.ones(3))
         pid = os.fork()
         if pid == 0:
             try:
