@@ -125,6 +125,8 @@ int32_t processors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+constexpr int kLooks = 500;  // some 20 us before a thread sleeps
+
 class Pool {
  public:
   int32_t threads() {
@@ -154,6 +156,8 @@ class Pool {
       std::erase(jobs_, job);  // helpers that have not woken need not
       waiting_jobs_.store(static_cast<int64_t>(jobs_.size()), std::memory_order_relaxed);
     }
+    // The others are in their last pieces, and shorter there than this thread would take to sleep and be woken.
+    for (int i = 0; i < kLooks && job->done.load(std::memory_order_acquire) < job->pieces; ++i) pause();
     for (int64_t done; (done = job->done.load(std::memory_order_acquire)) < job->pieces;) job->done.wait(done);
     if (job->failed.load(std::memory_order_relaxed)) std::rethrow_exception(job->failure);
   }
@@ -191,8 +195,8 @@ class Pool {
   void worker(int64_t number) {
     thread_state.in_parallel = true;
     for (;;) {
-      // A step of training is many short ops: look for the next one for some 20 us before sleeping.
-      for (int i = 0; i < 500 && waiting_jobs_.load(std::memory_order_relaxed) == 0; ++i) pause();
+      // A step of training is many short ops: look for the next one before sleeping.
+      for (int i = 0; i < kLooks && waiting_jobs_.load(std::memory_order_relaxed) == 0; ++i) pause();
       Ref<Job> job;
       {
         std::unique_lock lock(mutex_);

@@ -4,6 +4,7 @@
 // keys and values are read where they lie. Work is cut by sizes alone.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "dense.h"
@@ -343,7 +344,7 @@ int32_t claims(const fl_kernel*, const fl_call* call) { return call->inputs[0].s
 
 // attention(query, key, value, mask?) -> y, lse; attention_grad(query, key, value, lse, delta, g, mask?) -> three.
 const fl_kernel* resolve(const char* op, std::span<const Type> types) {
-  const bool gradient = op[9] != '\0';
+  const bool gradient = std::strcmp(op, "attention_grad") == 0;
   const size_t outputs = gradient ? 3 : 2, fixed = gradient ? 6 : 3;
   if (types.size() != fixed + outputs && types.size() != fixed + outputs + 1) return nullptr;
   const Type stored = types[0], computed = compute_type(stored);
