@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.speed import portal_rows, workers
@@ -112,6 +112,7 @@ def test_a_bound_is_met_by_the_upper_end_of_the_interval(samples, says):
 
 
 @given(st.lists(st.floats(0.1, 10.0), min_size=1, max_size=5))
+@settings(max_examples=20)  # each resamples 2,000 times
 def test_the_mean_of_exact_ratios_is_their_geometric_mean(ratios):
     found = geometric_mean([([1.0], [value]) for value in ratios])
     assert math.isclose(found.value, math.prod(ratios) ** (1 / len(ratios)), rel_tol=1e-9)
