@@ -3,6 +3,7 @@ of threads."""
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import platform
 import shutil
@@ -34,21 +35,29 @@ SHAPES = ((), (0,), (1,), (7,), (33,), (3, 5), (17, 40), (0, 4), (5, 3, 130), (1
 
 @pytest.fixture(scope="session")
 def harness() -> Path:
-    """The kernels without the core; built if a compiler is there and it has not been."""
+    """The kernels without the core; built if a compiler is there and it has not been, by one process at a time."""
+    folder = ROOT / "build" / "harness"
     if library_path() is None:
         if not shutil.which("cmake") or not shutil.which("g++"):
             pytest.skip("the kernel harness is not built, and cmake or g++ is missing to build it")
-        folder = ROOT / "build" / "harness"
-        for command in (
-            ["cmake", "-S", str(ROOT), "-B", str(folder), "-DFLAMBEAU_OPENBLAS=OFF"],
-            ["cmake", "--build", str(folder), "--target", "kernel_harness", "-j", "2"],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                pytest.fail(f"the kernel harness could not be built: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".turn").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if library_path() is None:
+                _build(folder)
     path = library_path()
     assert path is not None
     return path
+
+
+def _build(folder: Path) -> None:
+    for command in (
+        ["cmake", "-S", str(ROOT), "-B", str(folder), "-DFLAMBEAU_OPENBLAS=OFF"],
+        ["cmake", "--build", str(folder), "--target", "kernel_harness", "-j", "2"],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.fail(f"the kernel harness could not be built: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 @pytest.fixture(scope="session")
