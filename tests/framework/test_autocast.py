@@ -16,7 +16,7 @@ from tests.framework.beside_torch import torch
 
 LOWER = {
     "attention", "attention_grad", "matmul", "linear", "convolution", "convolution_input_grad",
-    "convolution_weight_grad", "lstm", "lstm_grad",
+    "convolution_weight_grad", "lstm", "lstm_grad", "gru", "gru_grad", "rnn", "rnn_grad",
 }  # fmt: skip
 # Losses and linear algebra as in PyTorch's list for CPUs; cumulative_prod is `prod`, which that list has.
 FLOAT32 = {

@@ -1,7 +1,9 @@
-// recurrent.cpp: a long short-term memory through time. Weights are packed once; each step is a product and the cells of
-// its units, cut into blocks of units by their number alone. A step waits for the one before.
+// recurrent.cpp: recurrent layers through time (long short-term memories, gated units, Elman networks). Weights are packed
+// once; each step is a product and the cells of its units, cut into blocks of units by their number alone. A step waits
+// for the one before. Sequences may have different lengths: the rows of a step stand together, the longest sequence first.
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "dense.h"
 #include "simd/neural.h"
@@ -13,145 +15,237 @@ constexpr int64_t kPieceWork = int64_t(1) << 21;
 constexpr int64_t kDepth = 256;  // rows of a panel that stay in the first-level cache
 
 struct State {
+  const char* name;
   Type stored;
+  CellKind kind;  // Tanh for both of Elman's, which an attribute tells apart
   bool gradient;
 };
 
-template <class T>
-struct Sequence {
-  const LstmLoops& loops;
-  int64_t steps, n, units;  // n sequences
+// When which sequences are there.
+struct Time {
+  const int64_t* counts;
+  int64_t steps, n, rows = 0;
   bool backwards;
-  int64_t at(int64_t step) const { return backwards ? steps - 1 - step : step; }
-  int64_t blocks() const { return divide_up(units, loops.columns); }
-  int64_t width(int64_t block) const { return std::min<int64_t>(loops.columns, units - block * loops.columns); }
-  // Runs body(block) for all blocks of units.
-  template <class Body>
-  void for_blocks(const Body& body) const {
-    const int64_t work = std::max<int64_t>(1, n * units * 4 * loops.columns);
-    parallel_for(blocks(), std::max<int64_t>(1, kPieceWork / work), [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block) body(block);
+  std::vector<int64_t> offsets;
+  explicit Time(const fl_call* call)
+      : counts(call->attrs[0].value.ints), steps(call->attrs[0].count), n(counts[0]), backwards(call->attrs[1].value.i != 0) {
+    for (int64_t t = 0; t < steps; rows += counts[t++]) offsets.push_back(rows);
+  }
+  int64_t at(int64_t place) const { return backwards ? steps - 1 - place : place; }
+  int64_t first(int64_t place) const { return offsets[size_t(at(place))]; }
+  // Sequences at this place of the order of computation; none before the first place and after the last.
+  int64_t count(int64_t place) const { return place < 0 || place >= steps ? 0 : counts[at(place)]; }
+};
+
+// A weight's panels for products with it, block after block of columns.
+template <class T>
+struct Panels {
+  const RecurrentLoops* loops;
+  int64_t units, depth, gates;  // columns of the result, and how often; rows of a panel
+  T* data;
+
+  int64_t blocks() const { return divide_up(units, loops->columns); }
+  int64_t width(int64_t block) const { return std::min<int64_t>(loops->columns, units - block * loops->columns); }
+  bool reserve() { return (data = static_cast<T*>(host->scratch(size_t(blocks() * gates * depth * loops->columns) * sizeof(T)))); }
+  const T* panel(int64_t block, int64_t gate) const { return data + (block * gates + gate) * depth * loops->columns; }
+
+  // Of weight (gates units, depth), for products with its transpose.
+  void pack_transposed(const T* weight) {
+    const int64_t columns = loops->columns, panel = depth * columns;
+    parallel_for(blocks(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block)
+        for (int64_t gate = 0; gate < gates; ++gate) {
+          T* to = data + (block * gates + gate) * panel;
+          if (width(block) < columns) std::fill(to, to + panel, T(0));
+          level->transpose(weight + (gate * units + block * columns) * depth, depth, to, columns, width(block), depth, sizeof(T));
+        }
     });
+  }
+  // Of weight (depth, units).
+  void pack(const T* weight) {
+    const int64_t columns = loops->columns;
+    parallel_for(blocks(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block)
+        for (int64_t k = 0; k < depth; ++k) {
+          T* to = data + (block * depth + k) * columns;
+          std::copy_n(weight + k * units + block * columns, width(block), to);
+          std::fill(to + width(block), to + columns, T(0));
+        }
+    });
+  }
+  // to (n, columns) = a (n, depth) times one panel.
+  void product(int64_t n, const T* a, int64_t block, int64_t gate, T* to) const {
+    const T* b = panel(block, gate);
+    for (int64_t k = 0; k < depth; k += kDepth)
+      loops->product(n, loops->columns, std::min(kDepth, depth - k), a + k, depth, 1, b + k * loops->columns, loops->columns, to,
+                     loops->columns, k > 0);
+  }
+  // Runs body(block, scratch of so many elements) for all blocks. False: no memory.
+  template <class Body>
+  bool for_blocks(int64_t n, int64_t elements, const Body& body) const {
+    const int64_t work = std::max<int64_t>(1, n * depth * gates * loops->columns);
+    return parallel_with_scratch(blocks(), std::max<int64_t>(1, kPieceWork / work), size_t(elements) * sizeof(T),
+                                 [&](void* memory, int64_t begin, int64_t end) {
+                                   for (int64_t block = begin; block < end; ++block) body(block, static_cast<T*>(memory));
+                                 });
   }
 };
 
-// panels[block][gate][k][columns] of weight (4 units, units)
+// All outputs of a call.
 template <class T>
-void pack_forward(const Sequence<T>& s, const T* weight, T* panels) {
-  const int64_t columns = s.loops.columns, panel = s.units * columns;
-  parallel_for(s.blocks(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block)
-      for (int64_t gate = 0; gate < 4; ++gate) {
-        T* to = panels + (block * 4 + gate) * panel;
-        if (s.width(block) < columns) std::fill(to, to + panel, T(0));
-        level->transpose(weight + (gate * s.units + block * columns) * s.units, s.units, to, columns, s.width(block), s.units,
-                         sizeof(T));
-      }
-  });
-}
-// panels[block][gate and unit][columns] of the same
-template <class T>
-void pack_backward(const Sequence<T>& s, const T* weight, T* panels) {
-  const int64_t columns = s.loops.columns;
-  parallel_for(s.blocks(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block)
-      for (int64_t k = 0; k < 4 * s.units; ++k) {
-        T* to = panels + (block * 4 * s.units + k) * columns;
-        std::copy_n(weight + k * s.units + block * columns, s.width(block), to);
-        std::fill(to + s.width(block), to + columns, T(0));
-      }
-  });
-}
-
-template <class T>
-fl_status forward(const Sequence<T>& s, Type stored, const fl_call* call) {
-  const fl_tensor* in = call->inputs;
-  const T* x = reinterpret_cast<const T*>(dense(in[0], stored));
-  const T* weight = reinterpret_cast<const T*>(dense(in[1], stored));
-  const T* h0 = reinterpret_cast<const T*>(dense(in[2], stored));
-  const T* c0 = reinterpret_cast<const T*>(dense(in[3], stored));
-  Result y(call->outputs[0], stored), c(call->outputs[1], stored), gates(call->outputs[2], stored);
-  const int64_t columns = s.loops.columns, panel = s.units * columns, each = s.n * s.units;
-  T* panels = static_cast<T*>(host->scratch(size_t(s.blocks() * 4 * panel) * sizeof(T)));
-  if (!x || !weight || !h0 || !c0 || !y.data() || !c.data() || !gates.data() || !panels) return no_memory("lstm");
-  pack_forward(s, weight, panels);
-  int all = 1;
-  for (int64_t step = 0; step < s.steps; ++step) {
-    const int64_t t = s.at(step), before = step ? s.at(step - 1) : 0;
-    const T* h = step ? y.as<T>() + before * each : h0;
-    const T* c_before = step ? c.as<T>() + before * each : c0;
-    s.for_blocks([&](int64_t block) {
-      T* product = static_cast<T*>(piece_scratch(size_t(4 * s.n * columns) * sizeof(T)));
-      if (!product) return __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
-      for (int64_t gate = 0; gate < 4; ++gate)
-        s.loops.product(s.n, columns, s.units, h, s.units, 1, panels + (block * 4 + gate) * panel, columns,
-                        product + gate * s.n * columns, columns, false);
-      const int64_t first = block * columns;
-      for (int64_t i = 0; i < s.n; ++i) {
-        const int64_t row = (t * s.n + i) * s.units + first, wide = (t * s.n + i) * 4 * s.units + first;
-        s.loops.cell({s.units, s.n * columns, x + wide, product + i * columns, c_before + i * s.units + first,
-                      gates.as<T>() + wide, c.as<T>() + row, y.as<T>() + row},
-                     s.width(block));
-      }
-    });
+class Results {
+ public:
+  Results(const fl_call* call, Type stored) {
+    all_.reserve(size_t(call->output_count));
+    for (int i = 0; i < call->output_count; ++i) all_.emplace_back(call->outputs[i], stored);
   }
-  y.store();
-  c.store();
-  gates.store();
-  return all ? FL_OK : no_memory("lstm");
+  bool fine() const {
+    return std::all_of(all_.begin(), all_.end(), [](const Result& out) { return out.data(); });
+  }
+  T* operator[](size_t i) const { return all_[i].as<T>(); }
+  void store() const {
+    for (const Result& out : all_) out.store();
+  }
+
+ private:
+  std::vector<Result> all_;
+};
+
+const void* from(const void* base, int64_t elements, size_t size) {
+  return base ? static_cast<const char*>(base) + elements * int64_t(size) : nullptr;
 }
 
-// dy, gates, c, c0, weight, dc?, dgates? -> dx, dh0, dc0
+// Lstm: x, weight, h, c, projection? -> y, c, gates. Gru: x, weight, h, bias? -> y, gates. Elman: x, weight, h -> y.
 template <class T>
-fl_status backward(const Sequence<T>& s, Type stored, const fl_call* call) {
-  const T* in[7] = {};
+fl_status forward(const State& state, const RecurrentLoops* loops, CellKind kind, const fl_call* call) {
+  const Type stored = state.stored;
+  const Time time(call);
+  const T* in[5] = {};
   for (int i = 0; i < call->input_count; ++i)
-    if (!(in[i] = reinterpret_cast<const T*>(dense(call->inputs[i], stored)))) return no_memory("lstm_grad");
-  const T *dy = in[0], *gates = in[1], *c = in[2], *c0 = in[3], *weight = in[4], *dc = in[5], *dgates = in[6];
-  Result dx(call->outputs[0], stored), dh0(call->outputs[1], stored), dc0(call->outputs[2], stored);
-  const int64_t columns = s.loops.columns, each = s.n * s.units, depth = 4 * s.units;
-  T* panels = static_cast<T*>(host->scratch(size_t(s.blocks() * depth * columns) * sizeof(T)));
-  if (!dx.data() || !dh0.data() || !dc0.data() || !panels) return no_memory("lstm_grad");
-  pack_backward(s, weight, panels);
-  T* carried = dc0.as<T>();
-  std::fill(carried, carried + each, T(0));
-  int all = 1;
-  // After the first step comes one more product, for the gradient of the first state.
-  for (int64_t step = s.steps - 1; step >= -1; --step) {
-    const T* after = step + 1 < s.steps ? dx.as<T>() + s.at(step + 1) * s.n * depth : nullptr;
-    const int64_t t = step < 0 ? 0 : s.at(step);
-    const T* c_before = step > 0 ? c + s.at(step - 1) * each : c0;
-    s.for_blocks([&](int64_t block) {
-      T* product = static_cast<T*>(piece_scratch(size_t(s.n * columns) * sizeof(T)));
-      if (!product) return __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
-      if (!after) std::fill(product, product + s.n * columns, T(0));
-      for (int64_t k = 0; after && k < depth; k += kDepth)
-        s.loops.product(s.n, columns, std::min(kDepth, depth - k), after + k, depth, 1, panels + (block * depth + k) * columns,
-                        columns, product, columns, k > 0);
+    if (!(in[i] = reinterpret_cast<const T*>(dense(call->inputs[i], stored)))) return no_memory(state.name);
+  const bool lstm = kind == CellKind::Lstm;
+  const T *x = in[0], *h0 = in[2], *before0 = lstm ? in[3] : h0;
+  const T *bias = lstm ? nullptr : in[3], *projection = lstm ? in[4] : nullptr;
+  const int64_t gates = products_of(kind), kept = kept_of(kind);
+  const int64_t units = call->inputs[0].shape[1] / gates, given = call->outputs[0].shape[1];
+  const Results<T> out(call, stored);
+  if (!out.fine()) return no_memory(state.name);
+  T *y = out[0], *c = lstm ? out[1] : nullptr, *saved = lstm ? out[2] : kept ? out[1] : nullptr;
+  Panels<T> weight{loops, units, given, gates, nullptr}, projector{loops, given, units, 1, nullptr};
+  T* hidden = y;  // of a step, before the projection
+  if (projection && !(hidden = static_cast<T*>(host->scratch(size_t(time.n * units) * sizeof(T))))) return no_memory(state.name);
+  if (!weight.reserve() || (projection && !projector.reserve())) return no_memory(state.name);
+  weight.pack_transposed(in[1]);
+  if (projection) projector.pack_transposed(projection);
+  bool fine = true;
+  const int64_t columns = loops->columns;
+  for (int64_t place = 0; place < time.steps; ++place) {
+    const int64_t n = time.count(place), old = std::min(n, time.count(place - 1)), begin = time.first(place);
+    const int64_t begin_before = place ? time.first(place - 1) : 0;
+    const T* h = y + begin_before * given;
+    const T* before = (lstm ? c : y) + begin_before * units;
+    T* step_hidden = projection ? hidden : hidden + begin * units;
+    fine &= weight.for_blocks(n, gates * n * columns, [&](int64_t block, T* product) {
+      for (int64_t gate = 0; gate < gates; ++gate) {
+        T* to = product + gate * n * columns;
+        if (old > 0) weight.product(old, h, block, gate, to);
+        if (old < n) weight.product(n - old, h0 + old * given, block, gate, to + old * columns);
+      }
       const int64_t first = block * columns;
-      for (int64_t i = 0; i < s.n; ++i) {
-        const int64_t row = (t * s.n + i) * s.units + first, wide = (t * s.n + i) * depth + first;
-        if (step < 0)
-          std::copy_n(product + i * columns, s.width(block), dh0.as<T>() + i * s.units + first);
-        else
-          s.loops.cell_grad({s.units, product + i * columns, dy + row, dc ? dc + row : nullptr, dgates ? dgates + wide : nullptr,
-                             gates + wide, c + row, c_before + i * s.units + first, carried + i * s.units + first,
-                             dx.as<T>() + wide},
-                            s.width(block));
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t row = begin + i;
+        loops->cell[int(kind)]({units, n * columns, x + row * gates * units + first, product + i * columns,
+                                bias ? bias + first : nullptr, (i < old ? before : before0) + i * units + first,
+                                saved ? saved + row * kept * units + first : nullptr, c ? c + row * units + first : nullptr,
+                                step_hidden + i * units + first},
+                               weight.width(block));
       }
     });
+    if (!projection) continue;
+    fine &= projector.for_blocks(n, n * columns, [&](int64_t block, T* product) {
+      projector.product(n, hidden, block, 0, product);
+      for (int64_t i = 0; i < n; ++i)
+        std::copy_n(product + i * columns, projector.width(block), y + (begin + i) * given + block * columns);
+    });
   }
-  dx.store();
-  dh0.store();
-  dc0.store();
-  return all ? FL_OK : no_memory("lstm_grad");
+  out.store();
+  return fine ? FL_OK : no_memory(state.name);
+}
+
+// Lstm: dy, gates, c, first_c, weight, dc?, dgates?, projection? -> dx, dh0, dc0. Gru: dy, gates, y, first_h, weight,
+// dgates? -> dx, dproducts, dh0. Elman: dy, y, first_h, weight -> dx, dh0.
+template <class T>
+fl_status backward(const State& state, const RecurrentLoops* loops, CellKind kind, const fl_call* call) {
+  const Type stored = state.stored;
+  const Time time(call);
+  const T* in[8] = {};
+  for (int i = 0; i < call->input_count; ++i)
+    if (!(in[i] = reinterpret_cast<const T*>(dense(call->inputs[i], stored)))) return no_memory(state.name);
+  const bool lstm = kind == CellKind::Lstm, gru = kind == CellKind::Gru, elman = !lstm && !gru;
+  const T *dy = in[0], *saved = elman ? nullptr : in[1], *states = elman ? in[1] : in[2], *states0 = elman ? in[2] : in[3];
+  const T *dc = lstm ? in[5] : nullptr, *dgates = lstm ? in[6] : gru ? in[5] : nullptr, *projection = lstm ? in[7] : nullptr;
+  const int64_t gates = products_of(kind), kept = kept_of(kind), given = call->inputs[0].shape[1];
+  const int64_t units = call->outputs[0].shape[1] / gates, depth = gates * units;
+  const Results<T> out(call, stored);
+  if (!out.fine()) return no_memory(state.name);
+  T *dx = out[0], *dproducts = gru ? out[1] : dx, *dh0 = gru ? out[2] : out[1];
+  T* carried = lstm ? out[2] : gru ? dh0 : nullptr;
+  Panels<T> weight{loops, given, depth, 1, nullptr}, projector{loops, units, given, 1, nullptr};
+  T* total = nullptr;  // of the projected outputs
+  if (projection && !(total = static_cast<T*>(host->scratch(size_t(time.n * given) * sizeof(T))))) return no_memory(state.name);
+  if (!weight.reserve() || (projection && !projector.reserve())) return no_memory(state.name);
+  weight.pack(elman ? in[3] : in[4]);
+  if (projection) projector.pack(projection);
+  if (carried) std::fill(carried, carried + time.n * units, T(0));
+  const int64_t columns = loops->columns;
+  bool fine = true;
+  // The gradient of step `place` from that of its output, `product` (n, columns): with dy added already, if projected.
+  const auto cells = [&](int64_t place, int64_t block, int64_t width, const T* product) {
+    const int64_t first = block * columns, begin = time.first(place), n = time.count(place);
+    const int64_t old = std::min(n, time.count(place - 1)), begin_before = place ? time.first(place - 1) : 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t row = begin + i, at = row * units + first, wide = row * depth + first, kept_at = row * kept * units + first;
+      const T* before = i < old ? states + (begin_before + i) * units + first : states0 + i * units + first;
+      loops->cell_grad[int(kind)]({units, product + i * columns, projection ? nullptr : dy + at, from(dc, at, sizeof(T)),
+                                   from(dgates, kept_at, sizeof(T)), from(saved, kept_at, sizeof(T)), states + at, states + at,
+                                   before, carried ? carried + i * units + first : nullptr, dx + wide,
+                                   dproducts + wide},
+                                  width);
+    }
+  };
+  // After the first step comes one more product, for the gradient of the first states.
+  for (int64_t place = time.steps - 1; place >= -1; --place) {
+    const int64_t n = time.count(place), after = time.count(place + 1);
+    const T* next = after ? dproducts + time.first(place + 1) * depth : nullptr;
+    fine &= weight.for_blocks(std::max(n, after), std::max(n, after) * columns, [&](int64_t block, T* product) {
+      const int64_t width = weight.width(block), first = block * columns;
+      if (after) weight.product(after, next, block, 0, product);
+      if (after < n) std::fill(product + after * columns, product + n * columns, T(0));
+      for (int64_t i = n; i < after; ++i) {
+        T* to = dh0 + i * given + first;
+        for (int64_t j = 0; j < width; ++j) to[j] = gru ? to[j] + product[i * columns + j] : product[i * columns + j];
+      }
+      if (!projection) return n ? cells(place, block, width, product) : void();
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t j = 0; j < width; ++j)
+          total[i * given + first + j] = product[i * columns + j] + dy[(time.first(place) + i) * given + first + j];
+    });
+    if (projection && n)
+      fine &= projector.for_blocks(n, n * columns, [&](int64_t block, T* product) {
+        projector.product(n, total, block, 0, product);
+        cells(place, block, projector.width(block), product);
+      });
+  }
+  out.store();
+  return fine ? FL_OK : no_memory(state.name);
 }
 
 template <class T>
 fl_status run_as(const State& state, const fl_call* call) {
-  const fl_tensor& y = state.gradient ? call->inputs[0] : call->outputs[0];  // (steps, n, units)
-  const Sequence<T> s{*level->lstm(compute_type(state.stored)), y.shape[0], y.shape[1], y.shape[2], call->attrs[0].value.i != 0};
-  return state.gradient ? backward(s, state.stored, call) : forward(s, state.stored, call);
+  const bool relu = state.kind == CellKind::Tanh && call->attrs[2].value.i != 0;
+  const CellKind kind = relu ? CellKind::Relu : state.kind;
+  const RecurrentLoops* loops = level->recurrent(compute_type(state.stored));
+  return state.gradient ? backward<T>(state, loops, kind, call) : forward<T>(state, loops, kind, call);
 }
 
 fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
@@ -166,10 +260,12 @@ int32_t claims(const fl_kernel*, const fl_call* call) {
 }
 
 const fl_kernel* resolve(const char* op, std::span<const Type> types) {
-  return all_one_float(types) ? keep_kernel(run, State{types[0], std::strcmp(op, "lstm_grad") == 0}, claims) : nullptr;
+  if (!all_one_float(types)) return nullptr;
+  const CellKind kind = op[0] == 'l' ? CellKind::Lstm : op[0] == 'g' ? CellKind::Gru : CellKind::Tanh;
+  return keep_kernel(run, State{op, types[0], kind, std::strstr(op, "_grad") != nullptr}, claims);
 }
 
-const Registration kLstm({"lstm", "lstm_grad"}, resolve);
+const Registration kRecurrent({"lstm", "lstm_grad", "gru", "gru_grad", "rnn", "rnn_grad"}, resolve);
 
 }  // namespace
 }  // namespace flambeau::cpu

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import Any, Literal
 
 import flambeau as fl
 from flambeau import _core
 from flambeau.nn import functional, init
-from flambeau.nn.cells import gru_step, lstm_step, rnn_step
 from flambeau.nn.module import Module
 from flambeau.nn.parameter import Parameter
 from flambeau.nn.utils.rnn import PackedSequence
 
-_lstm = _core.ops["lstm"]
+_lstm, _gru, _rnn = _core.ops["lstm"], _core.ops["gru"], _core.ops["rnn"]
 
 States = tuple[fl.Tensor, ...]  # one (n, hidden) for each kind of state: output, and for LSTM the cell
 
@@ -27,6 +27,7 @@ class _Recurrent(Module):
 
     _gates = 1
     _states = 1
+    _own_bias = False  # the state's product needs its bias by itself
 
     def __init__(
         self,
@@ -71,12 +72,14 @@ class _Recurrent(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -1.0 / math.sqrt(self.hidden_size), 1.0 / math.sqrt(self.hidden_size))
 
-    def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
-        raise NotImplementedError(f"{type(self).__name__} defines no step")
+    def _steps(
+        self, product: fl.Tensor, bias: fl.Tensor | None, counts: list[int], states: States, name: str
+    ) -> States:
+        """All steps of one layer in one direction: the outputs, and for LSTM the cells, a row for each row of product.
 
-    def _whole(self, data: fl.Tensor, steps: int, states: States, name: str) -> tuple[fl.Tensor, States] | None:
-        """All steps of sequences of one length at once; None where there is no op for it."""
-        return None
+        product: those of the inputs, with both biases but for a GRU, which is given the state's as `bias`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no steps")
 
     def _suffixes(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
@@ -129,34 +132,12 @@ class _Recurrent(Module):
         self, data: fl.Tensor, counts: list[int], states: States, name: str
     ) -> tuple[fl.Tensor, States]:
         """One layer in one direction: data (sum of counts, features) -> outputs, and each sequence's last state."""
-        weight, bias = getattr(self, f"weight_hh_{name}"), getattr(self, f"bias_hh_{name}", None)
-        projection = getattr(self, f"weight_hr_{name}", None)
-        if projection is None and counts[0] == counts[-1]:
-            whole = self._whole(data, len(counts), states, name)
-            if whole is not None:
-                return whole
-        product = functional.linear(data, getattr(self, f"weight_ih_{name}"), getattr(self, f"bias_ih_{name}", None))
-        inputs = split(product, counts)
-        backwards = name.endswith("_reverse")
-        now = tuple(x[: counts[-1]] for x in states) if backwards else states
-        outputs: list[fl.Tensor] = []
-        ended: list[States] = []  # of sequences that were over, shortest first
-        for t in reversed(range(len(counts))) if backwards else range(len(counts)):
-            n = now[0].shape[0]
-            if counts[t] < n:
-                ended.append(tuple(x[counts[t] :] for x in now))
-                now = tuple(x[: counts[t]] for x in now)
-            elif counts[t] > n:
-                now = tuple(fl.concat([x, first[n : counts[t]]]) for x, first in zip(now, states, strict=True))
-            now = self._step(inputs[t], functional.linear(now[0], weight, bias), now)
-            if projection is not None:
-                now = (functional.linear(now[0], projection), *now[1:])
-            outputs.append(now[0])
-        if backwards:
-            outputs.reverse()
-        final = [now, *reversed(ended)]
-        joined = now if len(final) == 1 else tuple(fl.concat([part[k] for part in final]) for k in range(len(now)))
-        return outputs[0] if len(outputs) == 1 else fl.concat(outputs), joined
+        weight, bias = getattr(self, f"weight_ih_{name}"), getattr(self, f"bias_ih_{name}", None)
+        other = getattr(self, f"bias_hh_{name}", None)
+        if bias is not None and not self._own_bias:
+            bias, other = bias + other, None
+        every = self._steps(functional.linear(data, weight, bias), other, counts, states, name)
+        return every[0], tuple(_last(x, counts, name.endswith("_reverse")) for x in every)
 
     def _begin(
         self, input: fl.Tensor | PackedSequence, hx: States | None, n: int, data: fl.Tensor, alone: bool
@@ -210,8 +191,12 @@ class RNN(_Recurrent):
         self.nonlinearity = nonlinearity
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
-    def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
-        return (rnn_step(x, recurrent, self.nonlinearity),)
+    def _steps(
+        self, product: fl.Tensor, bias: fl.Tensor | None, counts: list[int], states: States, name: str
+    ) -> States:
+        weight = getattr(self, f"weight_hh_{name}")
+        return (_rnn(product, weight, *states, counts, name.endswith("_reverse"),
+                     self.nonlinearity == "relu"),)
 
     def __call__(self, input: fl.Tensor | PackedSequence, hx: fl.Tensor | None = None) -> tuple[Any, fl.Tensor]:
         output, (h,) = self._run(input, None if hx is None else (hx,))
@@ -227,6 +212,7 @@ class GRU(_Recurrent):
     """
 
     _gates = 3
+    _own_bias = True
 
     def __init__(
         self,
@@ -240,8 +226,13 @@ class GRU(_Recurrent):
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
-    def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
-        return (gru_step(x, recurrent, states[0]),)
+    def _steps(
+        self, product: fl.Tensor, bias: fl.Tensor | None, counts: list[int], states: States, name: str
+    ) -> States:
+        given = states if bias is None else (*states, bias)
+        y, _ = _gru(product, getattr(self, f"weight_hh_{name}"), *given, counts=counts,
+                        reverse=name.endswith("_reverse"))
+        return (y,)
 
     def __call__(self, input: fl.Tensor | PackedSequence, hx: fl.Tensor | None = None) -> tuple[Any, fl.Tensor]:
         output, (h,) = self._run(input, None if hx is None else (hx,))
@@ -261,19 +252,14 @@ class LSTM(_Recurrent):
     _gates = 4
     _states = 2
 
-    def _step(self, x: fl.Tensor, recurrent: fl.Tensor, states: States) -> States:
-        return lstm_step(x + recurrent, states[1])
-
-    def _whole(self, data: fl.Tensor, steps: int, states: States, name: str) -> tuple[fl.Tensor, States]:
-        bias = getattr(self, f"bias_ih_{name}", None)
-        bias = None if bias is None else bias + getattr(self, f"bias_hh_{name}")
-        product = functional.linear(data, getattr(self, f"weight_ih_{name}"), bias)
-        backwards = name.endswith("_reverse")
-        n = states[0].shape[0]
-        y, c, _ = _lstm(fl.reshape(product, (steps, n, 4 * self.hidden_size)), getattr(self, f"weight_hh_{name}"),
-                        *states, backwards)
-        last = 0 if backwards else -1
-        return fl.reshape(y, (steps * n, self.hidden_size)), (y[last], c[last])
+    def _steps(
+        self, product: fl.Tensor, bias: fl.Tensor | None, counts: list[int], states: States, name: str
+    ) -> States:
+        projection = getattr(self, f"weight_hr_{name}", None)
+        given = states if projection is None else (*states, projection)
+        y, c, _ = _lstm(product, getattr(self, f"weight_hh_{name}"), *given, counts=counts,
+                        reverse=name.endswith("_reverse"))
+        return y, c
 
     def __call__(
         self, input: fl.Tensor | PackedSequence, hx: tuple[fl.Tensor, fl.Tensor] | None = None
@@ -282,16 +268,12 @@ class LSTM(_Recurrent):
         return output, (h, c)
 
 
-def split(x: fl.Tensor, counts: list[int]) -> list[fl.Tensor]:
-    """Consecutive rows of x, so many in each part.
-
-    By halves: a slice's gradient is as large as what it was cut from, so cutting part after part would cost the square.
-
-    >>> [part.tolist() for part in split(fl.tensor([1.0, 2.0, 3.0]), [2, 1])]
-    [[1.0, 2.0], [3.0]]
-    """
-    if len(counts) == 1:
-        return [x]
-    half = len(counts) // 2
-    rows = sum(counts[:half])
-    return split(x[:rows], counts[:half]) + split(x[rows:], counts[half:])
+def _last(x: fl.Tensor, counts: list[int], backwards: bool) -> fl.Tensor:
+    """Each sequence's row where it ends, from packed rows: of its last step, or of its first where that comes last."""
+    if backwards:
+        return x[: counts[0]]
+    if counts[0] == counts[-1]:
+        return x[x.shape[0] - counts[0] :]
+    following, offsets = [*counts[1:], 0], list(accumulate(counts, initial=0))
+    rows = [offsets[t] + i for t in reversed(range(len(counts))) for i in range(following[t], counts[t])]
+    return fl.take(x, fl.asarray(rows, device=x.device), axis=0)

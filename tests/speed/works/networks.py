@@ -90,8 +90,8 @@ def _gpt_step(lib: Any, autocast: str | None = None) -> Work:
     return lib.training(Gpt(), nn.CrossEntropyLoss(), codes, following, "AdamW", lr=3e-4, autocast=autocast)
 
 
-def _lstm_step(lib: Any) -> Work:
-    """LSTM of 256 over 64 steps of 128, batch 32, and a classifier at its end."""
+def _recurrent_step(lib: Any, kind: str = "LSTM") -> Work:
+    """LSTM (or GRU) of 256 over 64 steps of 128, batch 32, and a classifier at its end."""
     if not hasattr(lib, "nn"):
         return lib.networks.lstm_step(lib)
     nn = lib.nn
@@ -99,10 +99,10 @@ def _lstm_step(lib: Any) -> Work:
     class Classifier(lib.Module):  # type: ignore[misc]  # of whichever library is given
         def __init__(self) -> None:
             super().__init__()
-            self.lstm, self.head = nn.LSTM(128, 256), nn.Linear(256, 10)
+            self.recurrent, self.head = getattr(nn, kind)(128, 256), nn.Linear(256, 10)
 
         def forward(self, x: Any) -> Any:
-            y, _ = self.lstm(x)
+            y, _ = self.recurrent(x)
             return self.head(y[-1])
 
     net, loss_of = Classifier(), nn.CrossEntropyLoss()
@@ -111,7 +111,7 @@ def _lstm_step(lib: Any) -> Work:
 
 # Multiplications and additions, forward and twice as many backward.
 _GPT_OPERATIONS = 6.0 * BATCH * LENGTH * LAYERS * (12 * WIDTH**2 + 2 * LENGTH * WIDTH)
-_LSTM_OPERATIONS = 6.0 * 64 * 32 * 4 * 256 * (128 + 256)
+_GATE_OPERATIONS = 6.0 * 64 * 32 * 256 * (128 + 256)
 
 ROWS = (
     Row("cnn_step", "CNN for 28 x 28, one SGD step, batch 64", _cnn_step, {"B": 2.0, "X": 1.5},
@@ -122,6 +122,8 @@ ROWS = (
         means=("fused", "compile+fused"), peers=("jax",), operations=_GPT_OPERATIONS),
     Row("gpt_bf16_step", "the GPT in bfloat16 (autocast)", partial(_gpt_step, autocast="bfloat16"),
         {"B": 1.1, "X": 1.1}, means=("fused", "compile+fused"), operations=_GPT_OPERATIONS, dtype="bfloat16"),
-    Row("lstm_step", "LSTM 128 to 256, 64 steps, one Adam step, batch 32", _lstm_step, {"B": 1.1, "X": 1.1},
-        means=("fused",), peers=("jax",), operations=_LSTM_OPERATIONS),
+    Row("lstm_step", "LSTM 128 to 256, 64 steps, one Adam step, batch 32", _recurrent_step, {"B": 1.1, "X": 1.1},
+        means=("fused",), peers=("jax",), operations=4 * _GATE_OPERATIONS),
+    Row("gru_step", "GRU 128 to 256, 64 steps, one Adam step, batch 32", partial(_recurrent_step, kind="GRU"), {},
+        means=("fused",), operations=3 * _GATE_OPERATIONS),
 )  # fmt: skip

@@ -80,10 +80,10 @@ struct ConvolutionLoops;
 struct WinogradLoops;
 struct PoolLoops;
 struct NormLoops;
+struct AttentionLoops;
+struct RecurrentLoops;
 // Declared in fft.h.
 struct FftLoops;
-struct AttentionLoops;
-struct LstmLoops;
 
 struct SgdParameters {
   double lr, momentum, dampening, weight_decay;
@@ -141,7 +141,7 @@ struct Kernels {
   const FftLoops* (*fft)(Type real);
   const PairGemm* (*pair_gemm)();
   const AttentionLoops* (*attention)(Type type);
-  const LstmLoops* (*lstm)(Type type);
+  const RecurrentLoops* (*recurrent)(Type type);
   const Int8Loops* int8;
 };
 

@@ -134,26 +134,33 @@ struct AttentionLoops {
   void (*scale_rows)(void* x, int64_t rows, const void* factors);
 };
 
-// One step of one sequence: neighbouring units of a long short-term memory. Gates stand in the order input, forget,
-// cell, output, `units` elements apart; `product` is readable up to whole vectors.
-struct LstmCell {
-  int64_t units, product_gate;  // elements from gate to gate: of x and gates; of product
-  const void *x, *product;      // the input's and the state's share of the four sums
-  const void* c_before;
+// Recurrent layers by their cells, which say how many products of the state they take and how many values they keep:
+// long short-term memory (input, forget, cell, output), gated units (reset, update, candidate, and the state's product of
+// the candidate), and Elman's two, which keep nothing.
+enum class CellKind { Lstm, Gru, Tanh, Relu };
+constexpr int products_of(CellKind kind) { return kind == CellKind::Lstm ? 4 : kind == CellKind::Gru ? 3 : 1; }
+constexpr int kept_of(CellKind kind) { return kind <= CellKind::Gru ? 4 : 0; }
+
+// One step of one sequence: neighbouring units. Products and kept values of x, bias and gates stand `units` elements
+// apart; `product` is readable up to whole vectors.
+struct RecurrentCell {
+  int64_t units, product_gate;    // elements from gate to gate: of x, bias and gates; of product
+  const void *x, *product, *bias; // the input's and the state's share of the sums; bias, of gated units alone, may be null
+  const void* before;             // the cell (Lstm) or the output (Gru) of the step before
   void *gates, *c, *y;
 };
-// The gradient: product and dy are those of the output, carried (replaced by what goes on to the step before) and dc
-// those of the cell, dgates those of the gates; dy, dc and dgates may be null.
-struct LstmCellGrad {
+// The gradient: product and dy are those of the output, carried (replaced by what goes on to the step before) those of
+// `before`, dc those of the cell, dgates those of the gates; dy, dc and dgates may be null.
+struct RecurrentCellGrad {
   int64_t units;
-  const void *product, *dy, *dc, *dgates, *gates, *c, *c_before;
-  void *carried, *dx;
+  const void *product, *dy, *dc, *dgates, *gates, *c, *y, *before;
+  void *carried, *dx, *dproduct;  // dproduct: of the state's products, where they are not those of x (Gru)
 };
-struct LstmLoops {
+struct RecurrentLoops {
   int columns;  // of a panel of weights: whole vectors
   BlockProduct product;
-  void (*cell)(const LstmCell& cell, int64_t n);
-  void (*cell_grad)(const LstmCellGrad& cell, int64_t n);
+  void (*cell[4])(const RecurrentCell& cell, int64_t n);  // by CellKind
+  void (*cell_grad[4])(const RecurrentCellGrad& cell, int64_t n);
 };
 
 }  // namespace flambeau::cpu

@@ -36,7 +36,7 @@ StepLoop adaptive_step(const char* op, Type type);
 const FftLoops* fft(Type real);
 const PairGemm* pair_gemm();
 const AttentionLoops* attention(Type type);
-const LstmLoops* lstm(Type type);
+const RecurrentLoops* recurrent(Type type);
 extern const Int8Loops int8_loops;
 
 }  // namespace flambeau::cpu::FL_LEVEL
