@@ -1,24 +1,24 @@
-"""What follows from identities, decisions and statements: who is one person, and whom they worked for when. Pure."""
+"""What follows from identities and decisions: who is one person, and what is no person at all. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
 from enum import Enum
 
-# The first day that an interval can begin: evidence without a beginning counts from here.
-EVER = date(1970, 1, 1)
+from app.people.rules.machines import known_machine
 
 
 class DecisionKind(Enum):
-    """What can be decided about an identity."""
+    """What can be decided about an identity. To postpone decides nothing: it only puts a question off."""
 
     SAME_AS = "same-as"
     NOT_SAME_AS = "not-same-as"
     BOT = "bot"
     LANDING_BOT_FOR = "landing-bot-for"
     ASSISTANCE = "assistance"
+    PERSON = "person"
+    POSTPONE = "postpone"
     UNDO = "undo"
 
 
@@ -29,21 +29,6 @@ class Role(Enum):
     BOT = "bot"
     LANDING_BOT = "landing-bot"
     ASSISTANCE = "assistance"
-
-
-class StatementSource(Enum):
-    """Where a statement of employment comes from, the strongest first."""
-
-    SELF = "self"
-    STAFF = "staff"
-    DOCUMENT = "document"
-    IMPORT = "import"
-    EMAIL_DOMAIN = "email-domain"
-
-    @property
-    def strength(self) -> int:
-        """A larger number outranks a smaller one."""
-        return len(StatementSource) - list(StatementSource).index(self)
 
 
 @dataclass(frozen=True)
@@ -109,9 +94,6 @@ _SHARED_LOCAL_PARTS = frozenset(
         "devnull",
     ]
 )
-_BOT_NAMES = ("[bot]",)
-_ASSISTANTS = frozenset({"noreply@anthropic.com", "copilot@github.com", "cursoragent@cursor.com", "noreply@aider.chat"})
-_ASSISTANT_LOGINS = frozenset({"copilot", "copilot-swe-agent[bot]", "devin-ai-integration[bot]"})
 
 
 def identifies_one_person(address: str) -> bool:
@@ -128,12 +110,8 @@ def identifies_one_person(address: str) -> bool:
 
 def own_role(identity: Named) -> Role:
     """What an identity plainly is by its own words: `dependabot[bot]` is a bot, a tool's address is assistance."""
-    if identity.address in _ASSISTANTS or identity.login.casefold() in _ASSISTANT_LOGINS:
-        return Role.ASSISTANCE
-    texts = (identity.name.casefold(), identity.login.casefold(), identity.address.split("@", 1)[0])
-    if any(text.endswith(mark) for text in texts for mark in _BOT_NAMES):
-        return Role.BOT
-    return Role.PERSON
+    found = known_machine(identity.name, identity.address, identity.login)
+    return Role.PERSON if found is None else Role(found)
 
 
 @dataclass(frozen=True)
@@ -180,6 +158,7 @@ def resolve(
         DecisionKind.BOT: Role.BOT,
         DecisionKind.LANDING_BOT_FOR: Role.LANDING_BOT,
         DecisionKind.ASSISTANCE: Role.ASSISTANCE,
+        DecisionKind.PERSON: Role.PERSON,
     }
     groups = clusters.groups()
     group_of = {identity: group for group in groups for identity in group.identities}
@@ -284,74 +263,6 @@ def assign(groups: Sequence[Group], homes: Mapping[int, int], claimed: frozenset
             if home is not None and home not in taken and person is not None:
                 merged.setdefault(home, person)
     return Assignment(persons, merged)
-
-
-# Whom a person worked for.
-
-
-@dataclass(frozen=True)
-class Statement:
-    """Evidence that a person worked for an organization (None: for nobody) from a day until a day, both included."""
-
-    organization: int | None
-    starts_on: date
-    ends_on: date | None
-    source: StatementSource
-    confidence: int
-    stated_at: datetime
-
-    @property
-    def rank(self) -> tuple[int, datetime, int, date]:
-        """The larger wins: a stronger source, then the later word, the surer one, the later beginning."""
-        return (self.source.strength, self.stated_at, self.confidence, self.starts_on)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Days with one employer, both included."""
-
-    organization: int | None
-    starts_on: date
-    ends_on: date | None
-    source: StatementSource
-    confidence: int
-
-
-def employment(statements: Iterable[Statement]) -> list[Interval]:
-    """Whom a person worked for on each day: the strongest statement of that day, as intervals without overlap.
-
-    A person's own statement outranks every other source; the later of two equals replaces the earlier.
-    """
-    ranked = sorted(statements, key=lambda one: (one.rank, -1 if one.organization is None else one.organization))
-    days = sorted(
-        {one.starts_on for one in ranked}
-        | {one.ends_on + timedelta(days=1) for one in ranked if one.ends_on is not None}
-    )
-    intervals: list[Interval] = []
-    for index, day in enumerate(days):
-        holding = [one for one in ranked if one.starts_on <= day and (one.ends_on is None or day <= one.ends_on)]
-        if not holding:
-            continue
-        best = holding[-1]
-        until = days[index + 1] - timedelta(days=1) if index + 1 < len(days) else None
-        last = intervals[-1] if intervals else None
-        if last and last.ends_on == day - timedelta(days=1) and _same_evidence(last, best):
-            intervals[-1] = Interval(last.organization, last.starts_on, until, last.source, last.confidence)
-        else:
-            intervals.append(Interval(best.organization, day, until, best.source, best.confidence))
-    return intervals
-
-
-def employer_on(day: date, intervals: Iterable[Interval]) -> Interval | None:
-    """The interval that holds on the day, or None when nothing is known."""
-    for interval in intervals:
-        if interval.starts_on <= day and (interval.ends_on is None or day <= interval.ends_on):
-            return interval
-    return None
-
-
-def _same_evidence(last: Interval, best: Statement) -> bool:
-    return (last.organization, last.source, last.confidence) == (best.organization, best.source, best.confidence)
 
 
 def best_name(identities: Sequence[Named]) -> str:
