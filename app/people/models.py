@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Row, Versioned, choice, public_id
 from app.people.rules import DecisionKind, Role, StatementSource
+from app.people.rules.asking import ProposalKind, RemarkAbout
 
 
 class Person(Row, Versioned, Base):
@@ -92,7 +93,8 @@ class IdentityPerson(Base):
 class Affiliation(Row, Base):
     """A statement that a person works for an organization (None: for nobody) from a day until a day, both included.
 
-    A statement is never changed: it is withdrawn, and another made.
+    A statement is never changed: it is withdrawn, and another made. `is_part`: beside another employer (decision
+    0508). `batch` is the import that made it, if one did.
     """
 
     __tablename__ = "affiliation"
@@ -110,6 +112,8 @@ class Affiliation(Row, Base):
     stated_at: Mapped[datetime]
     stated_by: Mapped[str] = mapped_column(sa.String(100))
     reason: Mapped[str] = mapped_column(sa.String(1000), default="")
+    is_part: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    batch: Mapped[str | None] = mapped_column(sa.String(40), index=True)
     withdrawn_at: Mapped[datetime | None]
     withdrawn_by: Mapped[str | None] = mapped_column(sa.String(100))
     withdrawn_reason: Mapped[str | None] = mapped_column(sa.String(1000))
@@ -130,3 +134,72 @@ class Employment(Row, Base):
     ends_on: Mapped[date | None]
     source: Mapped[StatementSource] = mapped_column(choice(StatementSource, name="source"))
     confidence: Mapped[int]
+
+
+class SideEmployment(Row, Base):
+    """For whom a person works beside the employer of the day, derived: shown and counted in caps, never in figures."""
+
+    __tablename__ = "side_employment"
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"), index=True)
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organization.id"), index=True)
+    starts_on: Mapped[date]
+    ends_on: Mapped[date | None]
+    source: Mapped[StatementSource] = mapped_column(choice(StatementSource, name="source"))
+    confidence: Mapped[int]
+
+
+class IdentityProposal(Row, Base):
+    """What a machine takes for likely: that two identities are one person, or that one (`other_id` the same) is none.
+
+    The evidence is a function of the identities alone. The persons, how many commits would move and whether it is open
+    follow from the log of decisions, and are kept beside it for the queue.
+    """
+
+    __tablename__ = "identity_proposal"
+    __table_args__ = (
+        sa.UniqueConstraint("kind", "identity_id", "other_id"),
+        sa.Index(None, "is_open", "commits"),
+    )
+    public_id: Mapped[str] = public_id("ip")
+    kind: Mapped[ProposalKind] = mapped_column(choice(ProposalKind, name="kind"))
+    identity_id: Mapped[int] = mapped_column(sa.ForeignKey("identity.id"), index=True)
+    other_id: Mapped[int] = mapped_column(sa.ForeignKey("identity.id"), index=True)
+    confidence: Mapped[int]
+    reasons: Mapped[list[str]]
+    found_at: Mapped[datetime]
+    one_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"), index=True)
+    other_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"), index=True)
+    commits: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    is_open: Mapped[bool]
+    postponed_until: Mapped[date | None]
+
+
+class ResolutionMade(Row, Base):
+    """One making of who is who and for whom: what it rests on, for figures to name. Written when anything changed."""
+
+    __tablename__ = "resolution"
+    made_at: Mapped[datetime]
+    identities: Mapped[int]
+    persons: Mapped[int]
+    decisions: Mapped[int]
+    last_decision: Mapped[str] = mapped_column(sa.String(40))
+    statements: Mapped[int]
+    entry: Mapped[int]
+    entry_hash: Mapped[str] = mapped_column(sa.String(64))
+
+
+class Remark(Row, Versioned, Base):
+    """What a reader says is wrong with a row of a page; it changes nothing, and waits for staff."""
+
+    __tablename__ = "remark"
+    public_id: Mapped[str] = public_id("rm")
+    about: Mapped[RemarkAbout] = mapped_column(choice(RemarkAbout, name="about"))
+    thing: Mapped[str] = mapped_column(sa.String(100))
+    page: Mapped[str] = mapped_column(sa.String(500))
+    text: Mapped[str] = mapped_column(sa.String(2000))
+    said_by: Mapped[str] = mapped_column(sa.String(40))
+    said_at: Mapped[datetime]
+    sender: Mapped[str] = mapped_column(sa.String(64), index=True)
+    settled_at: Mapped[datetime | None]
+    settled_by: Mapped[str | None] = mapped_column(sa.String(100))
+    answer: Mapped[str] = mapped_column(sa.String(1000), default="")

@@ -297,7 +297,7 @@ def add_domain(
         data={"organization": organization.public_id, "domain": domain, "starts_on": starts_on.isoformat()},
     )
     if resolve:
-        people.resolve(session)
+        people.domain_changed(session, domain)
     return made
 
 
@@ -314,7 +314,7 @@ def end_domain(session: Session, domain: OrganizationDomain, ends_on: date, *, a
         reason=reason,
         data={"ends_on": ends_on.isoformat()},
     )
-    people.resolve(session)
+    people.domain_changed(session, domain.domain)
 
 
 # What a representative may do: end it once, and not in the past, since caps count by the domain (charter 3.3).

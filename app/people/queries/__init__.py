@@ -1,9 +1,10 @@
 """What other rooms ask of people: intern identities, resolve them, decide about them, and who worked where when."""
 
 from app.people.queries.affiliations import StatementError, said_already, state, withdraw
+from app.people.queries.basis import Grounds, grounds
 from app.people.queries.changes import on_change
 from app.people.queries.decisions import decide, merge, persons_of, split, undo
-from app.people.queries.employment import Domain, counted_employers, provide_domains
+from app.people.queries.employment import Domain, counted_employers, domain_changed, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
 from app.people.queries.persons import (
@@ -34,6 +35,7 @@ from app.people.queries.resolution import resolve
 
 __all__ = [
     "Domain",
+    "Grounds",
     "OrganizationName",
     "StatementError",
     "Wording",
@@ -44,8 +46,10 @@ __all__ = [
     "counted_employers",
     "create_person",
     "decide",
+    "domain_changed",
     "enter_person",
     "find_person",
+    "grounds",
     "hide",
     "intern_identities",
     "kept_apart",

@@ -11,7 +11,9 @@ from app.audit import Actor, record
 from app.checks import Broken, RefusedError, checked, ends_after_it_starts, has_reason
 from app.db import clock_of
 from app.people.models import Affiliation, Person
+from app.people.queries.basis import note_resolution
 from app.people.queries.employment import derive_employment
+from app.people.queries.persons import canonical_id
 from app.people.rules import StatementSource
 
 CONFIDENCE = {
@@ -71,9 +73,12 @@ def state(
     actor: Actor,
     reason: str = "",
     confidence: int | None = None,
+    is_part: bool = False,
     derive: bool = True,
 ) -> Affiliation:
     """State that a person works for an organization (None: for nobody), both days included; it counts at once.
+
+    `is_part`: beside another employer, whose the day's work stays (decision 0508).
 
     With many to state, pass derive=False and call `resolve` once at the end.
     """
@@ -87,6 +92,7 @@ def state(
         stated_at=clock_of(session).now(),
         stated_by=actor.id,
         reason=reason.strip()[:1000],
+        is_part=is_part,
     )
     session.add(made)
     session.flush()
@@ -97,10 +103,11 @@ def state(
         action="people.affiliation.state",
         thing=made.public_id,
         reason=reason.strip(),
-        data={"person": person.public_id, "organization": organization_id, "source": source.value, **span},
+        data={"person": person.public_id, "organization": organization_id, "source": source.value, **span}
+        | ({"part": True} if is_part else {}),
     )
     if derive:
-        derive_employment(session)
+        _derive(session, person.id)
     return made
 
 
@@ -112,4 +119,9 @@ def withdraw(session: Session, statement: Affiliation, *, actor: Actor, reason: 
     statement.withdrawn_reason = reason.strip()[:1000]
     record(session, actor=actor, action="people.affiliation.withdraw", thing=statement.public_id, reason=reason.strip())
     session.flush()
-    derive_employment(session)
+    _derive(session, statement.person_id)
+
+
+def _derive(session: Session, person: int) -> None:
+    changed = derive_employment(session, {canonical_id(session, person)})
+    note_resolution(session, changed=bool(changed))

@@ -76,7 +76,7 @@ def undo(session: Session, decision: IdentityDecision, *, actor: Actor, reason: 
     """
     identity = session.get_one(Identity, decision.identity_id)
     _append(session, DecisionKind.UNDO, identity, None, decision, "", actor, reason)
-    return resolve(session)
+    return resolve(session, around=[one for one in (identity.id, decision.other_id) if one is not None])
 
 
 @checked(_are_two, _have_identities, has_reason, refusal=DecisionError)
@@ -87,7 +87,7 @@ def merge(session: Session, one: Person, other: Person, *, actor: Actor, reason:
     """
     left, right = identities_of(session, one)[0], identities_of(session, other)[0]
     decide(session, DecisionKind.SAME_AS, left, other=right, actor=actor, reason=reason)
-    resolved = resolve(session)
+    resolved = resolve(session, around=[left.id, right.id])
     now = {session.get_one(IdentityPerson, identity.id).person_id for identity in (left, right)}
     if len(now) > 1:
         raise DecisionError([("other", "is somebody else by a decision; undo that one first")])
@@ -107,7 +107,7 @@ def split(session: Session, person: Person, identities: Collection[Identity], *,
     for identity in chosen:
         for other in staying:
             decide(session, DecisionKind.NOT_SAME_AS, identity, other=other, actor=actor, reason=reason)
-    return resolve(session)
+    return resolve(session, around=[identity.id for identity in all_of_them])
 
 
 def persons_of(session: Session, decision: IdentityDecision) -> list[Person]:

@@ -25,9 +25,12 @@ SURE = {
     "employer": 60, "areas": 35, "handle": 55, "local": 50, "same-local": 35,
 }  # fmt: skip
 _COMMON_HANDLES = frozenset(
-    "admin administrator contact dev devel developer github git gitlab hello info mail me office root support team test"
-    " user users web webmaster work build ci bot noreply".split()
-)
+    {
+        "admin", "administrator", "bot", "build", "ci", "contact", "dev", "devel", "developer", "git", "github",
+        "gitlab", "hello", "info", "mail", "me", "noreply", "office", "root", "support", "team", "test", "user",
+        "users", "web", "webmaster", "work",
+    }
+)  # fmt: skip
 _NOREPLY = re.compile(r"(?:(\d+)[+-])?([a-z0-9][a-z0-9_.-]*(?:\[bot\])?)@users\.noreply\.(github|gitlab)\.com")
 _SPLIT = re.compile(r"[._-]+")
 

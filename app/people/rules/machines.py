@@ -1,4 +1,4 @@
-"""Which identities are bots or tools by their own words, as machines.toml lists them: facts, and mere likenesses. Pure."""
+"""Which identities are bots or tools by their own words (machines.toml): facts, and mere likenesses. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Automatic:
 
 
 def known_machine(name: str, address: str, login: str) -> str | None:
-    """"bot" or "assistance" where that is a fact, None for everybody else.
+    """Whether it is a "bot" or "assistance" where that is a fact, None for everybody else.
 
     >>> known_machine("dependabot[bot]", "", ""), known_machine("Claude", "noreply@anthropic.com", "")
     ('bot', 'assistance')

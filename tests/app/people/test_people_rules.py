@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.people import domains, rules
+from app.people import domains
 from app.people.domains import employer_hosts
-from app.people.queries import identities
+from app.people.queries import basis
+from app.people.queries import identities as interned
 from app.people.rules import (
     Decided,
     DecisionKind,
@@ -24,8 +25,13 @@ from app.people.rules import (
     StatementSource,
     assign,
     employer_on,
+    employing,
     employment,
+    identities,
+    likeness,
+    machines,
     resolve,
+    spelling,
 )
 
 ADA, ADA_AT_HOME, BOB = Named(1, "Ada", "ada@acme.com"), Named(2, "ada", "ada@home.org"), Named(3, "Bob", "bob@blu.com")
@@ -36,7 +42,7 @@ def groups(*args, **kwargs):
     return [group.identities for group in resolve(*args, **kwargs).groups]
 
 
-@pytest.mark.parametrize("module", [rules, domains, identities])
+@pytest.mark.parametrize("module", [domains, employing, basis, identities, interned, likeness, machines, spelling])
 def test_examples_in_the_docstrings_hold(module):
     result = doctest.testmod(module)
     assert (result.failed, result.attempted > 0) == (0, True)
