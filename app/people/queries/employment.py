@@ -197,8 +197,8 @@ def _statements(session: Session, persons: Collection[int] | None) -> dict[int, 
                                     sa.and_(Person.merged_into_id.is_(None), Person.id.in_(chunk))))
                  for chunk in chunks(sorted(persons))]  # fmt: skip
     for part in parts:
-        for number, *said in session.execute(part):
-            found[number].append(rules.Statement(*said))
+        for row in session.execute(part):
+            found[row[0]].append(rules.Statement(*row[1:]))
     for person_id, statement in _domain_evidence(session, persons):
         found[person_id].append(statement)
     return found
