@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.contributions.clones import GitError, ask
 from app.contributions.ingest import Reader, plan
 from app.contributions.mailmaps import read_mailmap
+from app.contributions.measuring import settle_measures
 from app.contributions.models import Branch, Repository, RepositoryState
 from app.contributions.modules import modules_are_current, remake_modules
 from app.contributions.registry import by_public_id, clone_of, enqueue_ingest, record_branches
@@ -83,6 +84,7 @@ def people(step: StepContext) -> dict[str, Any]:
         remade = None if modules_are_current(session) else remake_modules(session)
     step.progress(None, "counting")
     settle(writing)
+    settle_measures(writing)
     with writing() as session:
         repository = _repository(session, step)
         repository.ingested_sha = step.results["read"]["head"]
@@ -123,6 +125,7 @@ def ask_all(step: StepContext) -> dict[str, int]:
             remake_modules(session)
     if anything_due(step.db):
         settle(step.db.write)
+    settle_measures(step.db.write)
     return {"asked": asked, "changed": changed}
 
 

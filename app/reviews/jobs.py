@@ -10,11 +10,10 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.audit import Actor
 from app.contributions import events
-from app.contributions.models import Branch, Repository
+from app.contributions.models import Branch, ChangeState, Repository
 from app.contributions.registry import by_public_id, clone_of
 from app.jobs import Failed, StepContext, Workflow, enqueue
 from app.reviews import store
-from app.reviews.models import ChangeState
 from app.reviews.reading import from_json, read_change
 
 workflow = Workflow("read-change", title="Read a branch for review")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.auth import User
 from app.contributions.clones import GitError
 from app.contributions.diffs import Diff
-from app.contributions.models import Repository
+from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeState, Repository
 from app.contributions.registry import clone_of
 from app.db import clock_of
 from app.governance.queries import current
@@ -25,7 +25,7 @@ from app.people.queries.identities import address_of
 from app.people.rules import Role, identifies_one_person, masked
 from app.reviews import difference, rules
 from app.reviews.difference import Place
-from app.reviews.models import Change, ChangeCommit, ChangeFile, ChangeState, Review
+from app.reviews.models import Review
 from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled
 from app.rulebook import GateVerdict, Signers
 from app.settings import Settings

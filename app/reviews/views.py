@@ -8,17 +8,26 @@ from werkzeug.wrappers import Response
 
 from app import audit, auth, pages
 from app.auth import Decision, User, access, current_user
+from app.contributions.facts import Event, record_change_events
+from app.contributions.metrics import EventKind
+from app.contributions.models import Change, ChangeState
 from app.db import current_db
 from app.reviews import queries
 from app.reviews.difference import Place, place_of
-from app.reviews.models import Change, ChangeState, Review, Side
+from app.reviews.models import Review, Side
 from app.reviews.rules import Verdict
+from app.reviews.store import SOURCE
 from app.settings import current_settings
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/reviews")
 nav = [pages.Nav("maintainers", "Review queue", "reviews.queue", order=10)]
 
 LONGEST_TEXT = 20_000
+_KINDS = {
+    Verdict.APPROVE: EventKind.APPROVED,
+    Verdict.REQUEST_CHANGES: EventKind.CHANGES_REQUESTED,
+    Verdict.COMMENT: EventKind.REVIEWED,
+}
 VERDICTS = (("comment", "Comment"), ("approve", "Approve"), ("request_changes", "Request changes"))
 
 
@@ -110,6 +119,8 @@ def _say(session: Session, change: Change, user: User, verdict: Verdict, text: s
     )
     session.add(review)
     session.flush()
+    said = Event(_KINDS[verdict], review.said_at, review.public_id, person=user.person_id, value=change.head_sha)
+    record_change_events(session, SOURCE, {change.id: [said]})
     audit.record(
         session,
         actor=user.actor,

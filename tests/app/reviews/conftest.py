@@ -13,11 +13,11 @@ from flask import Flask
 
 from app.audit import Actor
 from app.bodies import queries as bodies
+from app.contributions.models import Change
 from app.contributions.registry import ensure_repository
 from app.db import Database
 from app.jobs import Worker
 from app.people import queries as people
-from app.reviews.models import Change
 
 TEST = Actor.system("test")
 ADA = ("Ada Author", "ada@author.example")

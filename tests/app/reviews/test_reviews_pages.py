@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from app import auth
 from app.audit import AuditEntry
+from app.contributions.models import Change, ChangeState
 from app.people import queries as people
-from app.reviews.models import Change, ChangeState, Review
+from app.reviews.models import Review
 
 pytestmark = pytest.mark.slow
 FIX = {"csrc/ops/add.cpp": "one\nzwei <b>&\nthree\n"}

@@ -12,7 +12,7 @@ from enum import Enum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.contributions.metrics import Kind
+from app.contributions.metrics.work import Kind
 from app.contributions.rules import TrailerKey
 from app.db import Base, Key, Row, UtcDateTime, Versioned, choice, public_id
 

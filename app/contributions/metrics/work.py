@@ -1,4 +1,4 @@
-"""What the figures mean and how they follow from counted work: CHAOSS names, written definitions. Pure."""
+"""How the figures follow from counted work: who did how much, for whom. Pure."""
 
 from __future__ import annotations
 
@@ -12,52 +12,6 @@ from typing import TypeVar
 from app.contributions.windows import Period
 
 _K = TypeVar("_K")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure's name, what it counts, and the version of that definition."""
-
-    key: str
-    name: str
-    definition: str
-    version: int = 1
-
-
-METRICS = {
-    metric.key: metric
-    for metric in (
-        Metric("commits", "Code Changes Commits",
-               "Commits on the default branch, merges included, by people (bots and tools are counted apart). Each "
-               "commit counts once, on its author's day in UTC, whatever number of repositories hold it."),
-        Metric("lines", "Code Changes Lines",
-               "Lines added and deleted by those commits, as git's --numstat says without looking for renames; binary "
-               "files and merges have none."),
-        Metric("contributors", "Contributors",
-               "People who wrote, merged or co-authored a commit, or are named as its reviewer by a trailer. "
-               "Identities joined by evidence or decision are one person; bots and tools are none."),
-        Metric("new-contributors", "New Contributors",
-               "Contributors whose first contribution of all time, within what the page looks at, lies in the window."),
-        Metric("retention", "Contributor Retention",
-               "Of the contributors of the window of the same length just before, the share who contributed again."),
-        Metric("absence-factor", "Contributor Absence Factor",
-               "The smallest number of people who together made at least half of the commits."),
-        Metric("elephant-factor", "Elephant Factor",
-               "The smallest number of organizations whose people together made at least half of the commits that are "
-               "attributed to an organization. What is not attributed is left out, and its share stands beside it."),
-        Metric("diversity", "Organizational Diversity",
-               "Organizations with at least one commit by somebody who worked for them on that day."),
-        Metric("unattributed", "Unattributed share",
-               "Commits of people of whom nobody has said whom they worked for on that day, of all commits by people. "
-               "Independent by their own word is an answer, and counts as one."),
-        Metric("reviews", "Change Request Reviews",
-               "Reviewers named by commits (Reviewed-by, Approved-by, Acked-by): a commit with two reviewers counts "
-               "two. The author's own name does not count."),
-        Metric("bots", "Bots and assistance",
-               "Commits by bots, and commits that say a tool assisted (Assisted-by, or a tool as co-author): visible, "
-               "and never mixed with people's."),
-    )
-}  # fmt: skip
 
 
 class Kind(Enum):

@@ -1,0 +1,75 @@
+"""Who comes, stays, comes back and drifts away, and what became of those who came together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A window's contributors by what they did before. `active` = `new` + `staying` + `returning`."""
+
+    active: frozenset[int]
+    new: frozenset[int]
+    staying: frozenset[int]
+    returning: frozenset[int]
+    drifting: frozenset[int]
+
+    @property
+    def retention(self) -> float | None:
+        """Of the contributors of the window before, the share who contributed again; None if there were none."""
+        before = len(self.staying) + len(self.drifting)
+        return len(self.staying) / before if before else None
+
+
+def flow(
+    active: Collection[int], before: Collection[int], *, first_days: Mapping[int, date], since: date
+) -> Flow:  # fmt: skip
+    """Who is new (first contribution in the window), stays (contributed in the window before, too), returns (before
+    that, but not in the window before) and drifts away (in the window before, not in this one).
+
+    >>> days = {1: date(2026, 1, 5), 2: date(2020, 1, 1), 3: date(2019, 1, 1), 4: date(2020, 1, 1)}
+    >>> found = flow({1, 2, 3}, {2, 4}, first_days=days, since=date(2026, 1, 1))
+    >>> [sorted(group) for group in (found.new, found.staying, found.returning, found.drifting)]
+    [[1], [2], [3], [4]]
+    """
+    here, earlier = frozenset(active), frozenset(before)
+    new = frozenset(one for one in here - earlier if first_days.get(one, date.min) >= since)
+    return Flow(here, new, here & earlier, here - earlier - new, earlier - here)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The people whose first contribution lies in one period, and how many of them contributed in each period since.
+
+    `active[0]` is the period itself, so it equals `size`.
+    """
+
+    period: int
+    size: int
+    active: tuple[int, ...]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """`active` as shares of `size`."""
+        return tuple(one / self.size for one in self.active)
+
+
+def cohorts(seen: Iterable[tuple[int, int]], *, last: int) -> list[Cohort]:
+    """Retention cohorts from (person, period in which they contributed); periods are counted up to `last`.
+
+    >>> [(one.period, one.active) for one in cohorts([(1, 0), (1, 2), (2, 0), (3, 1)], last=2)]
+    [(0, (2, 0, 1)), (1, (1, 0))]
+    """
+    periods: dict[int, set[int]] = {}
+    for person, period in seen:
+        periods.setdefault(person, set()).add(period)
+    by_first: dict[int, list[set[int]]] = {}
+    for active in periods.values():
+        by_first.setdefault(min(active), []).append(active)
+    return [
+        Cohort(first, len(group), tuple(sum(at in one for one in group) for at in range(first, last + 1)))
+        for first, group in sorted(by_first.items())
+    ]

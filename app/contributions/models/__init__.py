@@ -1,0 +1,65 @@
+"""Tables of contributions: what git history says, changes, issues and releases, and what follows from them."""
+
+from app.contributions.models.changes import Change, ChangeCommit, ChangeFile, ChangeSource, ChangeState
+from app.contributions.models.derived import (
+    ChangeMeasure,
+    ChangeModule,
+    ChangeReviewer,
+    IssueMeasure,
+    Measure,
+    MeasureDue,
+)
+from app.contributions.models.facts import (
+    ChangeEvent,
+    Issue,
+    IssueEvent,
+    IssueState,
+    RepositoryRelease,
+    TimelineEvent,
+)
+from app.contributions.models.history import (
+    Attribution,
+    Branch,
+    ChangePath,
+    Commit,
+    CommitModule,
+    CommitTrailer,
+    DerivedState,
+    Repository,
+    RepositoryCommit,
+    RepositoryState,
+    Rollup,
+    RollupDue,
+)
+
+__all__ = [
+    "Attribution",
+    "Branch",
+    "Change",
+    "ChangeCommit",
+    "ChangeEvent",
+    "ChangeFile",
+    "ChangeMeasure",
+    "ChangeModule",
+    "ChangePath",
+    "ChangeReviewer",
+    "ChangeSource",
+    "ChangeState",
+    "Commit",
+    "CommitModule",
+    "CommitTrailer",
+    "DerivedState",
+    "Issue",
+    "IssueEvent",
+    "IssueMeasure",
+    "IssueState",
+    "Measure",
+    "MeasureDue",
+    "Repository",
+    "RepositoryCommit",
+    "RepositoryRelease",
+    "RepositoryState",
+    "Rollup",
+    "RollupDue",
+    "TimelineEvent",
+]

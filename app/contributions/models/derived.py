@@ -1,0 +1,141 @@
+"""What follows from timelines: one row of measures for each change and issue, and who reviewed. Can be made anew.
+
+The measures hold what figures count and group by, as of the day on which the thing was opened, so that a figure reads
+one narrow table. `*_step` is the duration on a scale of 32 steps to a doubling (`metrics.durations`), by which the
+figures of very many things are counted.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from app.contributions.models.history import Attribution
+from app.db import Base, Key, Row, UtcDateTime, choice
+
+
+class Measure:
+    """What changes and issues have in common.
+
+    `starts_at`: since when it waits for a response (opened, or first marked ready; None: a draft that was never ready).
+    `waited_s`: seconds until somebody other than author and bots responded (`is_answered`) or it was closed without;
+    None while it waits. `lasted_s`: seconds from opening to closing; None while it is open. `tier_key`: the tier of the
+    author's employer, or of who owns it, on the day of opening; None where that was no member.
+    """
+
+    opened_on: Mapped[date]
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    closed_on: Mapped[date | None]
+    is_bot: Mapped[bool]
+    is_first: Mapped[bool]
+    tier_key: Mapped[str | None] = mapped_column(sa.String(60))
+    is_answered: Mapped[bool]
+    waited_s: Mapped[int | None] = mapped_column(sa.BigInteger)
+    waited_step: Mapped[int | None]
+    lasted_s: Mapped[int | None] = mapped_column(sa.BigInteger)
+    lasted_step: Mapped[int | None]
+    comments: Mapped[int]
+
+    @declared_attr
+    def repository_id(cls) -> Mapped[int]:
+        """Where it is."""
+        return mapped_column(Key, sa.ForeignKey("repository.id", ondelete="CASCADE"))
+
+    @declared_attr
+    def person_id(cls) -> Mapped[int | None]:
+        """Its author; None for somebody whom no source names."""
+        return mapped_column(Key, sa.ForeignKey("person.id"))
+
+    @declared_attr
+    def attribution(cls) -> Mapped[Attribution]:
+        """Whom the author worked for on the day of opening: an organization, nobody, or nobody knows."""
+        return mapped_column(choice(Attribution, name="attribution"))
+
+    @declared_attr
+    def organization_id(cls) -> Mapped[int | None]:
+        """The author's employer on the day of opening."""
+        return mapped_column(Key, sa.ForeignKey("organization.id"))
+
+
+class ChangeMeasure(Measure, Base):
+    """The measures of a change. `reviewers`: people other than the author who gave a verdict or commented as review."""
+
+    __tablename__ = "change_measure"
+    __table_args__ = (
+        sa.Index("ix_change_measure_waited", "opened_on", "is_bot", "attribution", "tier_key", "is_first",
+                 "is_answered", "waited_step"),
+        sa.Index("ix_change_measure_lasted", "closed_on", "is_bot", "attribution", "tier_key", "is_first",
+                 "merged_on", "lasted_step", "reviewers"),
+        sa.Index(None, "repository_id", "opened_on"), sa.Index(None, "repository_id", "closed_on"),
+        sa.Index(None, "organization_id", "opened_on"), sa.Index(None, "organization_id", "closed_on"),
+        sa.Index(None, "person_id", "opened_on"), sa.Index(None, "person_id", "merged_at"),
+    )  # fmt: skip
+    change_id: Mapped[int] = mapped_column(
+        Key, sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    merged_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    merged_on: Mapped[date | None]
+    reviewers: Mapped[int]
+    reviews: Mapped[int]
+    pushes: Mapped[int]
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class IssueMeasure(Measure, Base):
+    """The measures of an issue."""
+
+    __tablename__ = "issue_measure"
+    __table_args__ = (
+        sa.Index("ix_issue_measure_waited", "opened_on", "is_bot", "attribution", "tier_key", "is_first",
+                 "is_answered", "waited_step"),
+        sa.Index("ix_issue_measure_lasted", "closed_on", "is_bot", "attribution", "tier_key", "is_first",
+                 "lasted_step"),
+        sa.Index(None, "repository_id", "opened_on"), sa.Index(None, "repository_id", "closed_on"),
+        sa.Index(None, "organization_id", "opened_on"), sa.Index(None, "organization_id", "closed_on"),
+        sa.Index(None, "person_id", "opened_on"),
+    )  # fmt: skip
+    issue_id: Mapped[int] = mapped_column(
+        Key, sa.ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+
+
+class ChangeReviewer(Base):
+    """Somebody other than the author reviewed a change: since when, how often, and for whom they worked that day."""
+
+    __tablename__ = "change_reviewer"
+    __table_args__ = (
+        sa.Index("ix_change_reviewer_day", "first_on", "person_id", "reviews"),
+        sa.Index(None, "person_id", "first_on"), sa.Index(None, "organization_id", "first_on"),
+        sa.Index(None, "repository_id", "first_on"),
+    )  # fmt: skip
+    change_id: Mapped[int] = mapped_column(
+        Key, sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    person_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    repository_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("repository.id", ondelete="CASCADE"))
+    first_on: Mapped[date]
+    reviews: Mapped[int]
+    attribution: Mapped[Attribution] = mapped_column(choice(Attribution, name="attribution"))
+    organization_id: Mapped[int | None] = mapped_column(Key, sa.ForeignKey("organization.id"))
+
+
+class ChangeModule(Base):
+    """The change touches paths of this module of `governance/modules.yaml`."""
+
+    __tablename__ = "change_module"
+    __table_args__ = (sa.Index(None, "module_key"),)
+    change_id: Mapped[int] = mapped_column(
+        Key, sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    module_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+
+
+class MeasureDue(Row, Base):
+    """A change or an issue that must be measured again."""
+
+    __tablename__ = "measure_due"
+    change_id: Mapped[int | None] = mapped_column(Key, sa.ForeignKey("change.id", ondelete="CASCADE"))
+    issue_id: Mapped[int | None] = mapped_column(Key, sa.ForeignKey("issue.id", ondelete="CASCADE"))
