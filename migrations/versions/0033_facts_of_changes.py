@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key, UtcDateTime
 
 revision = "0033"
-down_revision = "0080"
+down_revision = "0011"
 
 
 def upgrade() -> None:
