@@ -291,7 +291,8 @@ def test_a_pull_request_takes_over_the_change_of_its_own_branch(governed: Databa
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(st.tuples(st.sampled_from(EventKind), st.integers(0, 90),
-                                 st.sampled_from([ADA, BEN, CLEO, BOT])), max_size=6), cut=st.integers(0, 6))  # fmt: skip
+                                 st.sampled_from([ADA, BEN, CLEO, BOT])), max_size=6),
+       cut=st.integers(0, 6))  # fmt: skip
 def test_increments_leave_what_everything_at_once_leaves(governed: Database, events: list[Any], cut: int):
     told = [Event(kind, at(hours), f"x{index}", who) for index, (kind, hours, who) in enumerate(events)]
     pictures = []
