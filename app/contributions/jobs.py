@@ -19,6 +19,7 @@ from app.contributions.registry import by_public_id, clone_of, enqueue_ingest, r
 from app.contributions.settling import anything_due, settle
 from app.db import Database
 from app.jobs import Failed, Job, JobState, StepContext, Workflow, schedule
+from app.people.queries import refresh_proposals
 
 ingest = Workflow("ingest", title="Read a repository's history")
 watch = Workflow("watch", title="Ask every repository for something new", attempts=1)
@@ -85,6 +86,8 @@ def people(step: StepContext) -> dict[str, Any]:
     step.progress(None, "counting")
     settle(writing)
     settle_measures(writing)
+    with writing() as session:
+        refresh_proposals(session)
     with writing() as session:
         repository = _repository(session, step)
         repository.ingested_sha = step.results["read"]["head"]

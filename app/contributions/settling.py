@@ -7,17 +7,18 @@ in between leaves it due.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.models import Rollup, RollupDue
+from app.contributions.metrics import COMMITS
+from app.contributions.models import Attribution, Commit, CommitModule, Rollup, RollupDue
 from app.contributions.rollups import roll_days, roll_persons
 from app.db import Database
-from app.people.queries import on_change, resolve
+from app.people.queries import on_change, provide_areas, provide_attributions, provide_weights, resolve
 
 DAYS_AT_ONCE = 400
 PERSONS_AT_ONCE = 400
@@ -45,6 +46,54 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
         roll_persons(session, listed)
     else:
         session.execute(sa.insert(RollupDue), [{"person_id": person} for person in listed])
+
+
+@provide_weights
+def commits_of(session: Session, persons: Collection[int] | None) -> Mapping[int, int]:
+    """How many commits each of these persons (None: everybody) has; the queue of proposals is in that order."""
+    query = (
+        sa.select(Rollup.person_id, sa.func.sum(Rollup.commits))
+        .where(Rollup.module_key.is_(None), Rollup.is_counted.is_(True), Rollup.kind.in_(COMMITS))
+        .group_by(Rollup.person_id)
+    )
+    parts = [query]
+    if persons is not None:
+        listed = sorted(persons)
+        chunks = [listed[start : start + 500] for start in range(0, len(listed), 500)]
+        parts = [query.where(Rollup.person_id.in_(chunk)) for chunk in chunks]
+    return {person: int(commits) for part in parts for person, commits in session.execute(part) if person is not None}
+
+
+@provide_attributions
+def attributed_to(session: Session, person: int) -> Mapping[int | None, int]:
+    """For whom a person's commits count: organization (0: independent, None: nobody knows) -> commits."""
+    query = (
+        sa.select(Rollup.attribution, Rollup.organization_id, sa.func.sum(Rollup.commits))
+        .where(Rollup.person_id == person, Rollup.module_key.is_(None), Rollup.is_counted.is_(True),
+               Rollup.kind.in_(COMMITS))
+        .group_by(Rollup.attribution, Rollup.organization_id)
+    )  # fmt: skip
+    return {
+        organization or (0 if attribution is Attribution.INDEPENDENT else None): int(commits)
+        for attribution, organization, commits in session.execute(query)
+    }
+
+
+@provide_areas
+def modules_of(session: Session, identities: Collection[int]) -> Mapping[int, frozenset[str]]:
+    """The modules that each of these identities committed to: whoever has the same name and works there is likelier."""
+    found: dict[int, set[str]] = defaultdict(set)
+    listed = sorted(identities)
+    for start in range(0, len(listed), 500):
+        query = (
+            sa.select(Commit.author_identity_id, CommitModule.module_key)
+            .join(CommitModule, CommitModule.commit_id == Commit.id)
+            .where(Commit.author_identity_id.in_(listed[start : start + 500]))
+            .distinct()
+        )
+        for identity, module in session.execute(query):
+            found[identity].add(module)
+    return {identity: frozenset(modules) for identity, modules in found.items()}
 
 
 def settle(writing: Writing) -> int:

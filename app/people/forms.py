@@ -42,7 +42,7 @@ class RoleForm(ReasonForm):
     """What an identity is."""
 
     identity: str = Bound(max_length=40)
-    kind: Literal["bot", "landing-bot-for", "assistance"]
+    kind: Literal["bot", "landing-bot-for", "assistance", "person"]
     landing_for: str = Bound(default="", max_length=100)
 
 
@@ -52,4 +52,17 @@ class StatementForm(Form):
     organization_id: str = Bound(max_length=40)
     starts_on: date
     ends_on: date | None = None
+    is_part: bool = False
     reason: str = Bound(default="", max_length=1000)
+
+
+class RemarkForm(Form):
+    """What a reader says is wrong."""
+
+    text: str = Bound(min_length=3, max_length=2000)
+
+
+class AnswerForm(Form):
+    """What became of a remark."""
+
+    answer: str = Bound(min_length=1, max_length=1000)

@@ -4,6 +4,7 @@ from app.people.queries.affiliations import StatementError, said_already, state,
 from app.people.queries.basis import Grounds, grounds
 from app.people.queries.changes import on_change
 from app.people.queries.decisions import decide, merge, persons_of, split, undo
+from app.people.queries.effect import attributed_to, provide_attributions, told_effect
 from app.people.queries.employment import Domain, counted_employers, domain_changed, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
@@ -19,6 +20,18 @@ from app.people.queries.persons import (
     rename,
     shown_name,
 )
+from app.people.queries.proposing import provide_areas, provide_weights, refresh_proposals, settle_proposals
+from app.people.queries.queue import (
+    Question,
+    Wanted,
+    answer,
+    count_decisions,
+    count_questions,
+    decisions_log,
+    proposal_by_public_id,
+    questions,
+    questions_of,
+)
 from app.people.queries.reading import (
     addresses_of,
     count_people,
@@ -28,8 +41,16 @@ from app.people.queries.reading import (
     one_person,
     one_shown_person,
     people_of,
-    proposals,
     record_of,
+)
+from app.people.queries.remarks import (
+    count_remarks,
+    make_remark,
+    may_remark,
+    remark_by_public_id,
+    remarks,
+    remarks_about,
+    settle_remark,
 )
 from app.people.queries.resolution import resolve
 
@@ -37,15 +58,23 @@ __all__ = [
     "Domain",
     "Grounds",
     "OrganizationName",
+    "Question",
     "StatementError",
+    "Wanted",
     "Wording",
     "addresses_of",
+    "answer",
+    "attributed_to",
     "canonical",
     "canonical_id",
+    "count_decisions",
     "count_people",
+    "count_questions",
+    "count_remarks",
     "counted_employers",
     "create_person",
     "decide",
+    "decisions_log",
     "domain_changed",
     "enter_person",
     "find_person",
@@ -56,6 +85,8 @@ __all__ = [
     "known_person",
     "link_identities",
     "list_people",
+    "make_remark",
+    "may_remark",
     "merge",
     "names_of",
     "note_activity",
@@ -66,16 +97,28 @@ __all__ = [
     "people_of",
     "person_by_public_id",
     "persons_of",
-    "proposals",
+    "proposal_by_public_id",
+    "provide_areas",
+    "provide_attributions",
     "provide_domains",
     "provide_organizations",
+    "provide_weights",
+    "questions",
+    "questions_of",
     "record_of",
+    "refresh_proposals",
+    "remark_by_public_id",
+    "remarks",
+    "remarks_about",
     "rename",
     "resolve",
     "said_already",
+    "settle_proposals",
+    "settle_remark",
     "shown_name",
     "split",
     "state",
+    "told_effect",
     "undo",
     "withdraw",
 ]

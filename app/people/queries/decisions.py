@@ -11,6 +11,7 @@ from app.audit import Actor, record
 from app.checks import Broken, RefusedError, checked, has_reason
 from app.db import clock_of
 from app.people.models import Identity, IdentityDecision, IdentityPerson, Person
+from app.people.queries.proposing import settle_proposals
 from app.people.queries.resolution import Resolved, resolve
 from app.people.rules import DecisionKind
 
@@ -64,7 +65,8 @@ def decide(
 
     Raises: DecisionError when a pair is needed and missing, or when both are the same identity.
     """
-    pair = other if kind in (DecisionKind.SAME_AS, DecisionKind.NOT_SAME_AS) else None
+    is_about_two = kind in (DecisionKind.SAME_AS, DecisionKind.NOT_SAME_AS, DecisionKind.POSTPONE)
+    pair = other if is_about_two else None
     return _append(session, kind, identity, pair, None, landing_for, actor, reason)
 
 
@@ -76,7 +78,9 @@ def undo(session: Session, decision: IdentityDecision, *, actor: Actor, reason: 
     """
     identity = session.get_one(Identity, decision.identity_id)
     _append(session, DecisionKind.UNDO, identity, None, decision, "", actor, reason)
-    return resolve(session, around=[one for one in (identity.id, decision.other_id) if one is not None])
+    resolved = resolve(session, around=[one for one in (identity.id, decision.other_id) if one is not None])
+    settle_proposals(session, {one.id for one in persons_of(session, decision)} | resolved.changed)
+    return resolved
 
 
 @checked(_are_two, _have_identities, has_reason, refusal=DecisionError)

@@ -20,6 +20,7 @@ from app.people.models import (
     IdentityLink,
     IdentityPerson,
     Person,
+    SideEmployment,
 )
 from app.people.queries.identities import address_of
 from app.people.queries.organizations import OrganizationName, organization_names
@@ -69,6 +70,7 @@ class Record:
     organizations: Mapping[int, OrganizationName]
     namesakes: tuple[Person, ...]
     current: Employment | None
+    beside: tuple[SideEmployment, ...] = ()
 
     @property
     def role(self) -> Role:
@@ -148,7 +150,9 @@ def record_of(session: Session, person: Person) -> Record:
         organization_names(session),
         tuple(_namesakes(session, person)),
         next((row for row in employment if row.starts_on <= today and (row.ends_on or today) >= today), None),
-    )
+        tuple(session.scalars(sa.select(SideEmployment).where(SideEmployment.person_id == person.id)
+                              .order_by(SideEmployment.starts_on.desc()))),
+    )  # fmt: skip
 
 
 def people_of(session: Session, organization_id: int, *, limit: int) -> list[tuple[Person, Employment]]:
@@ -169,26 +173,6 @@ def people_of(session: Session, organization_id: int, *, limit: int) -> list[tup
         if len(found) >= limit:
             break
     return list(found.values())
-
-
-def proposals(session: Session, *, limit: int) -> list[list[Person]]:
-    """People with the same full name: a hint that they may be one, and no more; the largest groups first."""
-    name = sa.func.lower(Person.name)
-    visible = (Person.merged_into_id.is_(None), Person.hidden_at.is_(None), Person.name.contains(" "))
-    shared = (
-        sa.select(name.label("name"), sa.func.count().label("number"))
-        .where(*visible)
-        .group_by(name)
-        .having(sa.func.count() > 1)
-        .order_by(sa.func.count().desc(), name)
-        .limit(limit)
-    )
-    groups: dict[str, list[Person]] = {row.name: [] for row in session.execute(shared)}
-    if groups:
-        rows = session.execute(sa.select(name, Person).where(*visible, name.in_(groups)).order_by(Person.id))
-        for text, person in rows:
-            groups[text].append(person)
-    return list(groups.values())
 
 
 def kept_apart(session: Session, *, limit: int) -> list[tuple[Person, Person, str]]:

@@ -148,6 +148,7 @@ def test_people_of_the_same_name_are_proposed_to_staff_alone(staff, app, governe
         entries = [("git", "Grace Hopper", "grace@acme.com", ""), ("git", "grace hopper", "grace@navy.org", "")]
         people.intern_identities(session, entries)
         people.resolve(session)
+        assert people.refresh_proposals(session) == 1
     page = staff.get("/people/proposals").data
     assert b"grace@acme.com" in page
     assert b"grace@navy.org" in page

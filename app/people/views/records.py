@@ -27,8 +27,9 @@ blueprint = Blueprint("people", __name__, url_prefix="/people")
 nav = [
     pages.Nav("members", "People", "people.overview", order=20),
     pages.Nav("staff", "One person or two?", "people.proposals", order=40),
+    pages.Nav("staff", "Decisions about people", "people.decisions", order=41),
+    pages.Nav("staff", "What readers say is wrong", "people.remarks", order=42),
 ]
-PROPOSALS_SHOWN = 100
 LINK_HOURS = 24
 PAGE_SIZE = 60
 INDEPENDENT = "independent"
@@ -37,6 +38,7 @@ ROLES = (
     ("bot", "a bot"),
     ("landing-bot-for", "a bot that lands other people’s changes"),
     ("assistance", "an AI tool"),
+    ("person", "a person after all"),
 )
 
 permission("people.decide")(auth.staff_only)
@@ -64,17 +66,6 @@ def overview() -> str:
         today = clock_of(session).now().date()
         listed = queries.list_people(session, today, search=search, kind=kind, offset=page.offset, limit=page.size)
         return render_template("people/overview.html", listed=listed, page=page, search=search, kind=kind)
-
-
-@blueprint.get("/proposals")
-@access("people.decide")
-def proposals() -> str:
-    """People with the same name, and pairs that evidence joins and a rule keeps apart, for staff to decide."""
-    with current_db().read() as session:
-        groups = queries.proposals(session, limit=PROPOSALS_SHOWN)
-        addresses = queries.addresses_of(session, [person.id for group in groups for person in group])
-        apart = queries.kept_apart(session, limit=PROPOSALS_SHOWN)
-        return render_template("people/proposals.html", groups=groups, addresses=addresses, apart=apart)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -135,8 +126,18 @@ def state(public_id: str) -> Any:
         Field("organization_id", "Works for", "select", "", True, choices),
         Field("starts_on", "From", "date", "The first day.", True),
         Field("ends_on", "Until", "date", "The last day; leave it empty while it lasts."),
+        Field("is_part", "A part beside another employer", "checkbox",
+              "For them you are counted in caps; the day’s work counts for the other one."),
         Field("reason", "How this is known", hint="A link or a sentence; others can read it."),
-    ]
+    ]  # fmt: skip
+    before: dict[str, int] = {}
+
+    def rows(session: Session) -> dict[str, Any]:
+        before.update(queries.attributed_to(session, person.id))
+        return {"person": session.get_one(Person, person.id)}
+
+    def effect(session: Session) -> str:
+        return queries.told_effect(before, queries.attributed_to(session, person.id))
 
     def employer(_session: Session, text: str) -> int | None:
         number = {INDEPENDENT: None, **{one.public_id: row for row, one in organizations.items()}}
@@ -147,8 +148,8 @@ def state(public_id: str) -> Any:
     source = StatementSource.SELF if is_own else StatementSource.STAFF
     lead = "Your own word outranks every other source." if is_own else "The person’s own word outranks yours."
     return _ask(person, "Where you work" if is_own else "Where they work", "State it", fields, StatementForm,
-                queries.state, lead=lead, finders={"organization_id": employer}, more={"source": source},
-                said="It counts at once, and every figure is counted again.")  # fmt: skip
+                queries.state, lead=lead, finders={"organization_id": employer}, more={"source": source}, given=rows,
+                said=effect)  # fmt: skip
 
 
 @blueprint.route("/affiliations/<public_id>/withdraw", methods=["GET", "POST"])
@@ -173,7 +174,7 @@ def merge(public_id: str) -> Any:
     person = _canonical(public_id)
 
     def both_may_be_decided(session: Session, one: Person, other: Person) -> Broken:
-        return _keeps_seats(session, "other", one, other)
+        return keeps_seats(session, "other", one, other)
 
     fields = [replace(WHO, name="other", label="Is the same as"), REASON]
     return _ask(person, "Merge two people", "They are one person", fields, MergeForm, queries.merge,
@@ -237,7 +238,7 @@ def undo(public_id: str) -> Any:
         person = session.get_one(Person, row.person_id)
 
     def all_may_be_decided(session: Session, decision: IdentityDecision) -> Broken:
-        return _keeps_seats(session, "reason", *queries.persons_of(session, decision))
+        return keeps_seats(session, "reason", *queries.persons_of(session, decision))
 
     return _ask(person, "Undo a decision", "Undo", [REASON], ReasonForm, queries.undo, rules=[all_may_be_decided],
                 given=lambda session: {"decision": session.get_one(IdentityDecision, decision.id)},
@@ -306,7 +307,7 @@ def _crumbs(person: Person) -> list[tuple[str, str]]:
     return [("People", url_for("people.overview")), own]
 
 
-def _keeps_seats(session: Session, where: str, *persons: Person) -> Broken:
+def keeps_seats(session: Session, where: str, *persons: Person) -> Broken:
     """A rule: who is one person holds the seats of all, so where there are seats administrators decide that."""
     now, seats_of = clock_of(session).now(), auth.current_directory().seats_of
     seated = [] if current_user().is_administrator else [one for one in persons if seats_of(session, one.id, now)]
@@ -323,7 +324,7 @@ def _ask(
     kind: type[forms.Form],
     change: Checked[..., Any],
     *,
-    said: str,
+    said: str | Callable[[Session], str],
     rules: Sequence[Rule] = (),
     lead: str = "",
     values: Mapping[str, Any] | None = None,
@@ -344,6 +345,6 @@ def _ask(
         if then:
             then(session)
         now = queries.canonical(session, session.get_one(Person, person.id))
-        return url_for("people.show", public_id=now.public_id), said
+        return url_for("people.show", public_id=now.public_id), said if isinstance(said, str) else said(session)
 
     return forms.ask(page, kind, change.also(*rules), given=rows, done=done, **options)

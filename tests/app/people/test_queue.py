@@ -1,0 +1,191 @@
+"""The queue of proposals: answered by staff and by people of themselves, and every answer undone again."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from app import auth, sessions
+from app.audit import Actor
+from app.people import queries as people
+from app.people.models import IdentityDecision, IdentityPerson, IdentityProposal, Person, Remark
+from app.people.queries import Wanted
+from app.people.queries.remarks import MOST_OF_ONE_SENDER
+from app.people.rules.asking import Verdict
+
+GRACE = [("git", "Grace Hopper", "grace@acme.com", ""), ("git", "Grace Hopper", "ghopper@acme.com", ""),
+         ("git", "Grace Hopper", "77+ghopper@users.noreply.github.com", ""), ("github", "", "", "ghopper"),
+         ("git", "acme-bot", "auto@acme.com", "")]  # fmt: skip
+
+
+SEAT = auth.HeldSeat(body="administration", seat="staff", kind="staff")
+
+
+@pytest.fixture
+def staff(client, signed_in):
+    return signed_in(client, "p_staff", SEAT, name="Sam Staff")
+
+
+def enter(app, db, person):
+    """A browser in which this very person is signed in."""
+    browser = app.test_client()
+    with db.write() as session:
+        token = sessions.start_session(session, person, "test")
+    with browser.session_transaction() as cookie:
+        cookie["token"] = token
+    return browser
+
+
+@pytest.fixture
+def asked(governed):
+    with governed.write() as session:
+        ids = people.intern_identities(session, GRACE)
+        people.resolve(session)
+        people.refresh_proposals(session)
+        return ids
+
+
+def state(session):
+    """All that answers may change, and nothing of the log itself."""
+    proposals = session.execute(
+        sa.select(IdentityProposal.id, IdentityProposal.is_open, IdentityProposal.postponed_until,
+                  IdentityProposal.one_person_id, IdentityProposal.other_person_id)
+    )  # fmt: skip
+    persons = session.execute(sa.select(IdentityPerson.identity_id, IdentityPerson.person_id, IdentityPerson.role))
+    return sorted(tuple(row) for row in proposals), sorted((a, b, c.value) for a, b, c in persons)
+
+
+def first(governed, **wanted):
+    with governed.read() as session:
+        return people.questions(session, Wanted(**wanted))
+
+
+@pytest.mark.parametrize("verdict", ["yes", "no", "later"])
+def test_one_click_answers_and_the_log_undoes_it(staff, governed, asked, verdict):
+    with governed.read() as session:
+        before = state(session)
+    for question in first(governed):
+        form = {"proposal": question.proposal.public_id, "verdict": verdict, "reason": "Looked at both."}
+        assert staff.post("/people/proposals/answer", data=form).status_code == 302
+        page = staff.get("/people/decisions").text
+        assert "Looked at both." in page
+        with governed.read() as session:
+            newest = session.scalars(sa.select(IdentityDecision).order_by(IdentityDecision.id.desc())).first()
+            assert state(session) != before
+        undone = staff.post(f"/people/decisions/{newest.public_id}/undo", data={"reason": "Wrong."})
+        assert undone.status_code == 302
+        with governed.read() as session:
+            assert state(session) == before
+
+
+def test_an_answer_without_a_reason_or_of_something_answered_is_refused(staff, governed, asked):
+    question = first(governed)[0]
+    form = {"proposal": question.proposal.public_id, "verdict": "no", "reason": ""}
+    assert "Not decided" in staff.post("/people/proposals/answer", data=form, follow_redirects=True).text
+    form["reason"] = "Two people."
+    staff.post("/people/proposals/answer", data=form)
+    assert "answered meanwhile" in staff.post("/people/proposals/answer", data=form, follow_redirects=True).text
+    assert staff.post("/people/proposals/answer", data={**form, "verdict": "perhaps"}).status_code == 400
+
+
+def test_all_about_one_person_is_answered_at_once(staff, governed, asked):
+    with governed.read() as session:
+        grace = session.get_one(Person, session.get_one(IdentityPerson, asked[GRACE[0]]).person_id).public_id
+    page = staff.get(f"/people/proposals?person={grace}").text
+    assert page.count('name="proposal"') == 2
+    with governed.read() as session:
+        number = session.scalar(sa.select(Person.id).where(Person.public_id == grace))
+        keys = [one.proposal.public_id for one in people.questions(session, Wanted(person=number))]
+    form = {"proposal": keys, "verdict": "yes", "reason": "One desk."}
+    assert staff.post("/people/proposals/answer", data=form).status_code == 302
+    with governed.read() as session:
+        persons = {session.get_one(IdentityPerson, asked[wording]).person_id for wording in GRACE[:3]}
+        assert len(persons) == 1
+
+
+def test_the_queue_is_searched_and_filtered(governed, asked):
+    assert {one.proposal.kind.value for one in first(governed)} == {"same-as", "bot"}
+    assert [one.identity.name for one in first(governed, search="AUTO@acme")] == ["acme-bot"]
+    assert all(one.proposal.confidence >= 80 for one in first(governed, least=80))
+    assert first(governed, postponed=True) == []
+
+
+def test_a_person_says_no_of_themselves_and_yes_only_to_strong_evidence_of_what_nobody_claimed(app, governed, asked):
+    with governed.write() as session:
+        grace = session.get_one(Person, session.get_one(IdentityPerson, asked[GRACE[0]]).person_id)
+        grace.claimed_at = session.info["flambeau_clock"].now()
+        key = grace.public_id
+    browser = enter(app, governed, key)
+    assert "Grace Hopper" in browser.get("/people/proposals/mine").text
+    own = first(governed, person=grace.id)
+    weak = next(one for one in own if one.proposal.confidence < 80)
+    strong = next(one for one in own if one.proposal.confidence >= 80)
+
+    def say(question, verdict):
+        form = {"proposal": question.proposal.public_id, "verdict": verdict, "reason": "It is me."}
+        return browser.post("/people/proposals/answer", data=form, follow_redirects=True)
+
+    assert "needs proof" in say(weak, "yes").text
+    assert "can be undone" in say(strong, "yes").text
+    strangers = next(one for one in first(governed) if one.proposal.kind.value == "bot")
+    assert say(strangers, "no").status_code == 403
+    assert browser.get("/people/proposals").status_code == 403
+    with governed.read() as session:
+        assert session.scalars(sa.select(IdentityDecision.decided_by)).all() == [key]
+
+
+def test_a_hidden_person_is_in_no_queue(staff, governed, asked):
+    with governed.write() as session:
+        for person in session.scalars(sa.select(Person)):
+            person.hidden_at = session.info["flambeau_clock"].now()
+    assert "Nothing waits" in staff.get("/people/proposals").text
+
+
+def test_figures_name_what_they_rest_on(governed, asked):
+    with governed.write() as session:
+        before = people.grounds(session)
+        assert (before.identities, before.decisions) == (5, 0)
+        people.resolve(session)
+        assert people.grounds(session) == before
+        question = people.questions(session, Wanted())[0]
+        people.answer(session, [question.proposal], Verdict.LATER, actor=Actor.system("t"), reason="Later.")
+        after = people.grounds(session)
+        assert (after.number, after.decisions) == (before.number + 1, 1)
+        assert after.entry > before.entry
+
+
+HOSTILE = "<script>alert(1)</script> '; DROP TABLE remark; --\u202e"
+
+
+def test_any_reader_says_that_a_row_is_wrong_and_staff_answer(app, staff, governed, asked):
+    with governed.read() as session:
+        person = session.scalars(sa.select(Person).order_by(Person.id)).first().public_id
+    reader, url = app.test_client(), f"/people/wrong?about=employer&thing={person}&page=/people/{person}"
+    assert "whom Grace Hopper works for" in reader.get(url).text
+    assert reader.post(url, data={"text": " "}).status_code == 422
+    assert reader.post(url, data={"text": HOSTILE}).headers["Location"] == f"/people/{person}"
+    page = staff.get("/people/remarks").text
+    assert "&lt;script&gt;" in page
+    assert "<script>alert" not in page
+    with governed.read() as session:
+        remark = session.scalars(sa.select(Remark)).one()
+    form = {"answer": "Put right.", "version": remark.version}
+    assert staff.post(f"/people/remarks/{remark.public_id}", data=form).status_code == 302
+    assert "Put right." in staff.get("/people/remarks?state=answered").text
+
+
+def test_a_program_that_fills_every_field_is_thanked_and_forgotten_and_a_flood_is_stopped(app, governed, asked):
+    with governed.read() as session:
+        person = session.scalars(sa.select(Person).order_by(Person.id)).first().public_id
+    reader, url = app.test_client(), f"/people/wrong?about=person&thing={person}"
+    assert reader.post(url, data={"text": "Buy things", "website": "http://spam"}).status_code == 302
+    for _ in range(MOST_OF_ONE_SENDER):
+        assert reader.post(url, data={"text": "It is wrong."}).status_code == 302
+    assert reader.post(url, data={"text": "It is wrong."}).status_code == 429
+    with governed.read() as session:
+        assert session.scalar(sa.select(sa.func.count(Remark.id))) == MOST_OF_ONE_SENDER
+
+
+@pytest.mark.parametrize("address", ["about=employer&thing=p_nobody", "about=what&thing=p_x", "about=figure&thing=<x>"])
+def test_a_remark_about_nothing_is_not_taken(app, governed, address):
+    assert app.test_client().get(f"/people/wrong?{address}").status_code == 404
