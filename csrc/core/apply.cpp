@@ -59,6 +59,7 @@ DType common_dtype(const OpRow& row, Inputs inputs) {
   DType common = inputs[from].dtype();
   for (size_t i = from + 1; i < inputs.size(); ++i) common = promote(common, inputs[i].dtype());
   if (!contains(row.dtypes, common)) {
+    if (row.integers_as_floats && !is_inexact(common)) return DType::Float32;
     std::string given;
     for (size_t i = from; i < inputs.size(); ++i)
       given += text(given.empty() ? "" : ", ", input_name(row, i), " is ", inputs[i].dtype());

@@ -129,6 +129,7 @@ struct OpRow {
   int32_t promote_from = 0;      // inputs before it keep their dtype (where's condition, which must be bool)
   DTypeSet dtypes = kAllDTypes;  // that inputs from `promote_from` on may have
   bool promotes = false;         // a row that is not pointwise, whose inputs are promoted and checked in the same way
+  bool integers_as_floats = false;  // promoted inputs that are integers or bools alone become the default float
   ResultFn result = nullptr;
   bool composite = false;        // a backend may claim it or leave it to `decompose`; else it is a primitive
   bool public_name = true;       // offered in Python's top level under its name

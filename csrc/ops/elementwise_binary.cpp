@@ -62,12 +62,13 @@ const OpRow& kMultiply = register_op({
 
 const OpRow& kDivide = register_op({
     .name = "divide",
-    .summary = "a / b of floats; for integers write floor_divide, or cast.",
+    .summary = "a / b; integers and bools alone are divided as float32.",
     .min_inputs = 2,
     .max_inputs = 2,
     .input_names = {"a", "b"},
     .pointwise = true,
     .dtypes = kInexact,
+    .integers_as_floats = true,
     .vjp = [](const Backward& b) {
       Tensor share = divide(b.grad(), conj(b.input(1)));
       if (b.needs(0)) b.give(0, share);

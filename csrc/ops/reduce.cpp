@@ -232,7 +232,7 @@ void infer_extreme(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta>
   const Tensor& x = inputs[0];
   require_dtype(row, x, kNumbers, "only numbers have an order: use any() or all(), or cast it to int32");
   Dims shape = output_shape(inputs, attrs);
-  if (group_size(x, attrs[0].ints()) == 0 && count_of(shape) > 0) {
+  if (group_size(x, attrs[0].ints()) == 0) {
     raise(ErrorKind::Value, row.name, ": x is ", x.shape(), ", empty along axis ", attrs[0].ints(),
           ", where nothing is largest or smallest: give it at least one element");
   }

@@ -153,17 +153,23 @@ def var(
     x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
     """The variance: squared distances from the mean, summed and divided by (count - correction)."""
-    if not isdtype(x.dtype, "real floating"):
-        raise _core.DTypeError(f"var: x is {x.dtype}; cast with x.astype(fl.float32)")
-    axes = (axis,) if isinstance(axis, int) else axis
-    return _core.apply("var", [x], [axes, keepdims, correction])
+    return _variance("var", x, axis, correction, keepdims)
 
 
 def std(
     x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
     """The square root of the variance."""
-    return _op["sqrt"](var(x, axis=axis, correction=correction, keepdims=keepdims))
+    return _op["sqrt"](_variance("std", x, axis, correction, keepdims))
+
+
+def _variance(
+    name: str, x: Tensor, axis: int | tuple[int, ...] | None, correction: float, keepdims: bool
+) -> Tensor:
+    if not isdtype(x.dtype, "real floating"):
+        raise _core.DTypeError(f"{name}: x is {x.dtype}; cast with x.astype(fl.float32)")
+    axes = (axis,) if isinstance(axis, int) else axis
+    return _core.apply("var", [x], [axes, keepdims, correction])
 
 
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:

@@ -85,7 +85,7 @@ def cosh(x: Tensor) -> Tensor:
     """The hyperbolic cosine."""
 
 def divide(a: Operand, b: Operand) -> Tensor:
-    """a / b of floats; for integers write floor_divide, or cast."""
+    """a / b; integers and bools alone are divided as float32."""
 
 def equal(a: Operand, b: Operand) -> Tensor:
     """Whether a is b, element by element; NaN is not equal to itself."""
@@ -344,7 +344,7 @@ class TableMethods:
         """The hyperbolic cosine."""
 
     def divide(self, b: Operand) -> Tensor:
-        """a / b of floats; for integers write floor_divide, or cast."""
+        """a / b; integers and bools alone are divided as float32."""
 
     def equal(self, b: Operand) -> Tensor:
         """Whether a is b, element by element; NaN is not equal to itself."""

@@ -245,12 +245,8 @@ def _header(tensors: Mapping[str, fl.Tensor], metadata: Mapping[str, str] | None
 # ---- reading ----
 
 
-class _SoundnessError(ValueError):
-    """A file that is not what it says."""
-
-
 def _problem(path: str | os.PathLike[str], text: str) -> ValueError:
-    return _SoundnessError(f"load: {os.fspath(path)} is not a sound safetensors file: {text}")
+    return ValueError(f"load: {os.fspath(path)} is not a sound safetensors file: {text}")
 
 
 def _read_header(path: str | os.PathLike[str], file: BinaryIO) -> tuple[int, list[_Entry], dict[str, str]]:
@@ -282,16 +278,22 @@ def _read_header(path: str | os.PathLike[str], file: BinaryIO) -> tuple[int, lis
 
 
 def _parse(path: str | os.PathLike[str], header: bytes) -> dict[str, Any]:
+    refused: list[ValueError] = []
+
+    def refusal(text: str) -> ValueError:
+        refused.append(_problem(path, text))
+        return refused[0]
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in pairs:
             if name in found:
-                raise _problem(path, f"{name!r} stands twice in its header")
+                raise refusal(f"{name!r} stands twice in its header")
             found[name] = value
         return found
 
     def no_constant(text: str) -> Any:
-        raise _problem(path, f"its header has {text}, which is no JSON")
+        raise refusal(f"its header has {text}, which is no JSON")
 
     try:
         parsed = json.loads(header.decode("utf-8"), object_pairs_hook=unique, parse_constant=no_constant)
@@ -299,9 +301,9 @@ def _parse(path: str | os.PathLike[str], header: bytes) -> dict[str, Any]:
         raise _problem(path, f"its header is not UTF-8 at byte {8 + error.start}") from None
     except RecursionError:
         raise _problem(path, "its header is nested too deeply") from None
-    except _SoundnessError:
-        raise
-    except ValueError as error:  # JSONDecodeError, and numbers of more digits than Python reads
+    except ValueError as error:  # a refusal, JSONDecodeError, and numbers of more digits than Python reads
+        if refused:
+            raise
         raise _problem(path, f"its header is no JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise _problem(path, "its header is not a map of names")

@@ -74,7 +74,9 @@ def test_images_are_resized_without_aliases(mode: Any, options: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"mode": "nearest", "antialias": True}, "antialias goes with"), ({"mode": "lanczos"}, "antialias goes with")])
+    ({"mode": "nearest", "antialias": True}, "antialias goes with"), ({"mode": "lanczos"}, "antialias goes with"),
+    ({"mode": "lanczos", "antialias": True, "align_corners": True}, "not defined for mode 'lanczos'"),
+    ({"recompute_scale_factor": True}, "means nothing beside size")])
 def test_antialias_goes_with_filters_alone(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         functional.interpolate(fl.ones((1, 1, 4, 4)), size=2, **options)

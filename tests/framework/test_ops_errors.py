@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import flambeau as fl
+import numpy as np
 import pytest
 from flambeau import _core
 
@@ -158,8 +159,17 @@ def test_a_refusal_names_what_came_what_was_needed_and_the_next_step(
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("name", ["sqrt", "exp", "log", "tanh", "divide"])
+@pytest.mark.parametrize("name", ["sqrt", "exp", "log", "tanh", "var", "std"])
 def test_integers_are_refused_where_the_result_is_no_integer(name: str) -> None:
-    inputs = [index(1, 2)] * (2 if name == "divide" else 1)
     with pytest.raises(fl.DTypeError, match=rf"^{name}: .*int64"):
-        getattr(fl, name)(*inputs)
+        getattr(fl, name)(index(1, 2))
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin"])
+def test_nothing_is_the_largest_of_nothing_even_where_nobody_asks(name: str) -> None:
+    for shape in ((0, 0), (3, 0)):
+        with pytest.raises(ValueError, match=rf"^{name}: x is \({shape[0]}, 0\), empty along axis \(1,\)"):
+            getattr(fl, name)(fl.zeros(shape), axis=1)
+        with pytest.raises(ValueError, match=r"zero-size|empty sequence"):
+            getattr(np, name)(np.zeros(shape), axis=1)
+    assert getattr(fl, name)(fl.zeros((0, 3)), axis=1).shape == (0,)

@@ -51,6 +51,25 @@ def test_python_numbers_give_way_to_the_tensor(dtype, scalar, result):
     assert str(fl.result_type(x, scalar)) == result
 
 
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(("bool", *INTEGERS), ("bool", *INTEGERS))))
+def test_integers_divide_as_floats(a, b):
+    x, y = [0, 1, 0 if a == "bool" else 100], [1, 1, 1 if b == "bool" else 3]
+    above, below = fl.asarray(x, dtype=a), fl.asarray(y, dtype=b)
+    assert str((above / 3).dtype) == str((3 / below).dtype) == "float32"
+    wide = fl.result_type(above, below) == fl.float64  # uint64 beside a signed integer
+    assert str((above / below).dtype) == ("float64" if wide else "float32")
+    number = np.float64 if wide else np.float32
+    assert (above / below).tolist() == (number(x) / number(y)).tolist()
+
+
+def test_a_quotient_of_integers_is_a_constant_to_gradients_and_what_follows_it_is_not():
+    weight = fl.tensor([1.0, 2.0], requires_grad=True)
+    fl.sum(weight * (fl.arange(2) / 4)).backward()
+    assert weight.grad.tolist() == [0.0, 0.25]
+    assert fl.vmap(lambda a: a / 2)(fl.arange(3)).tolist() == [0.0, 0.5, 1.0]
+    assert np.isnan((fl.zeros(2, dtype="int8") / 0).numpy()).all()
+
+
 def test_an_integer_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="does not fit into int32"):
         fl.ones(1, dtype=fl.int32) + 2**31

@@ -117,9 +117,10 @@ def test_running_sums_of_bools_count_and_a_long_one_is_exact():
 
 
 def test_a_running_product_has_gradients_through_zeros():
-    x = fl.tensor([2.0, 0.0, 3.0, 0.0, 4.0], dtype=fl.float64)
-    gradcheck(lambda t: fl.cumulative_prod(t), [x])
-    gradgradcheck(lambda t: fl.cumulative_prod(t), [x], atol=1e-6)
+    for dtype, turn in ((fl.float64, 1.0), (fl.complex128, 1j)):
+        x = fl.tensor([2.0, 0.0, 3.0 * turn, 0.0, 4.0 + turn], dtype=dtype)
+        gradcheck(lambda t: fl.cumulative_prod(t), [x])
+        gradgradcheck(lambda t: fl.cumulative_prod(t), [x], atol=1e-6)
 
 
 def test_logsumexp_neither_overflows_nor_makes_nan_of_infinities():

@@ -136,8 +136,9 @@ def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> f
 
 
 def hardsigmoid(input: fl.Tensor) -> fl.Tensor:
-    """input / 6 + 1/2 between 0 and 1."""
-    return hardtanh(input + 3.0, 0.0, 6.0) / 6.0
+    """input / 6 + 1/2 between 0 and 1; NaN stays NaN and, as in PyTorch, passes no gradient on."""
+    outside = fl.where(input <= -3.0, 0.0, fl.where(input >= 3.0, 1.0, input.detach()))
+    return fl.where(fl.abs(input) < 3.0, (input + 3.0) / 6.0, outside)
 
 
 def hardswish(input: fl.Tensor) -> fl.Tensor:

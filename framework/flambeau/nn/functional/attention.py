@@ -100,8 +100,8 @@ def attention_weights(
     try:
         fl.broadcast_shapes(mask.shape, scores.shape)
     except ValueError:
-        raise fl.ShapeError(f"attention: the mask is {tuple(mask.shape)} and must broadcast to {tuple(scores.shape)}, "
-                            "(..., places that look, places looked at)") from None
+        raise fl.ShapeError(f"scaled_dot_product_attention: attn_mask is {tuple(mask.shape)} and must broadcast to "
+                            f"{tuple(scores.shape)}, (..., places that look, places looked at)") from None
     if mask.dtype == fl.bool:
         seen = fl.any(mask, axis=-1, keepdims=True)
         # Who sees nothing looks everywhere, and what comes of it is dropped: a row of -inf alone would be NaN.

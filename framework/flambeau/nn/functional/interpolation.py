@@ -47,6 +47,11 @@ def interpolate(
         raise ValueError(f"interpolate: mode is {mode!r} for {axes} spatial axes; there are {known}")
     if align_corners is not None and mode not in _AXES:
         raise ValueError(f"interpolate: align_corners means nothing to mode {mode!r}; leave it out")
+    if align_corners and mode == "lanczos":
+        raise ValueError("interpolate: align_corners=True is not defined for mode 'lanczos'; leave it out, or take "
+                         "bicubic")
+    if recompute_scale_factor and size is not None:
+        raise ValueError(f"interpolate: recompute_scale_factor means nothing beside size {size}; leave it out")
     if (antialias and mode not in _REACHES) or (mode == "lanczos" and not antialias):
         raise ValueError(f"interpolate: mode is {mode!r} and antialias {antialias}: antialias goes with bilinear, "
                          "bicubic and lanczos, and lanczos with nothing else")

@@ -58,14 +58,24 @@ def nll_loss(
     """
     check_reduction("nll_loss", reduction)
     rows, classes = _rows_of("nll_loss", input, target)
+    weight = None if weight is None else _class_weights("nll_loss", weight, rows)
+    losses = _negative_at("nll_loss", rows, classes, weight, ignore_index, reduction)
+    return fl.reshape(losses, target.shape) if reduction == "none" else losses
+
+
+def _negative_at(
+    function: str, rows: fl.Tensor, classes: fl.Tensor, weight: fl.Tensor | None, ignore_index: int,
+    reduction: Reduction,
+) -> fl.Tensor:
+    """What nll_loss says of rows (n, classes): (n,), or their sum or mean."""
     kept, index = _readable(classes, rows.shape[1], ignore_index)
-    losses = -fl.squeeze(at_classes("nll_loss", rows, index, classes), axis=1)
+    losses = -fl.squeeze(at_classes(function, rows, index, classes), axis=1)
     weights = kept.to(rows.dtype)
     if weight is not None:
-        weights = weights * fl.take(_class_weights("nll_loss", weight, rows), index)
+        weights = weights * fl.take(weight, index)
     losses = fl.where(kept, losses * weights, 0.0)
     if reduction == "none":
-        return fl.reshape(losses, target.shape)
+        return losses
     return fl.sum(losses) if reduction == "sum" else fl.sum(losses) / fl.sum(weights)
 
 
@@ -76,7 +86,7 @@ def _weighted_cross_entropy(
     rows, classes = _rows_of("cross_entropy", input, target)
     weight = _class_weights("cross_entropy", weight, rows)
     logarithms = log_softmax(rows, dim=1)
-    picked = nll_loss(logarithms, classes, weight, ignore_index, reduction)
+    picked = _negative_at("cross_entropy", logarithms, classes, weight, ignore_index, reduction)
     if not smoothing:
         return fl.reshape(picked, target.shape) if reduction == "none" else picked
     kept, index = _readable(classes, rows.shape[1], ignore_index)
