@@ -1,0 +1,123 @@
+"""The figures of who comes, stays, comes back and drifts away, of files, and of releases; for a scope and window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.contributions.metrics import CONTRIBUTIONS, Cohort, Flow, Spread, cohorts, durations, flow, spread
+from app.contributions.models import (
+    Commit,
+    CommitModule,
+    RepositoryCommit,
+    RepositoryRelease,
+    Rollup,
+)
+from app.contributions.queries.work import Scope, contributors_of, first_days
+from app.contributions.windows import Window
+from app.people.models import Employment, IdentityPerson
+from app.people.rules import Role
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Releases of a window; `between_s`: the seconds from one release of a repository to its next."""
+
+    published: int
+    prereleases: int
+    between_s: Spread
+
+
+def people_flow(session: Session, scope: Scope, window: Window) -> Flow:
+    """The contributors of a window: new, staying, returning, and those who drift away."""
+    active = contributors_of(session, scope, window)
+    before = contributors_of(session, scope, window.before)
+    return flow(active, before, first_days=first_days(session, scope, active - before), since=window.since)
+
+
+def quarter_of(day: date) -> int:
+    """Quarters counted from the year 0: `quarter_of(date(2026, 4, 1)) - quarter_of(date(2025, 4, 1)) == 4`."""
+    return day.year * 4 + (day.month - 1) // 3
+
+
+def quarter_begins(quarter: int) -> date:
+    """The first day of a quarter.
+
+    >>> quarter_begins(quarter_of(date(2026, 6, 3)))
+    datetime.date(2026, 4, 1)
+    """
+    return date(quarter // 4, quarter % 4 * 3 + 1, 1)
+
+
+def retention(session: Session, scope: Scope, *, until: date, quarters: int = 12) -> list[Cohort]:
+    """The cohorts of the last quarters up to a day: who came first in which (`Cohort.period`, see `quarter_of`)."""
+    last = quarter_of(until)
+    begins = quarter_begins(last - quarters + 1)
+    month = sa.func.substr(sa.cast(Rollup.day, sa.String(10)), 1, 7)
+    rows = session.execute(
+        sa.select(Rollup.person_id, month)
+        .where(*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.person_id.is_not(None),
+               Rollup.day >= begins, Rollup.day <= until)
+        .distinct()
+    )  # fmt: skip
+    seen = {(int(person), quarter_of(date.fromisoformat(f"{text}-01"))) for person, text in rows}
+    came = first_days(session, scope, {person for person, _ in seen})
+    return cohorts(((person, quarter) for person, quarter in seen if came.get(person, date.min) >= begins), last=last)
+
+
+def files(session: Session, scope: Scope, window: Window) -> int:
+    """Paths that the commits of people changed, once for each commit."""
+    author, employed = IdentityPerson, Employment
+    query = (
+        sa.select(sa.func.sum(Commit.paths))
+        .select_from(RepositoryCommit)
+        .join(Commit, Commit.id == RepositoryCommit.commit_id)
+        .join(author, author.identity_id == Commit.author_identity_id)
+        .where(RepositoryCommit.day.between(window.since, window.until), author.role == Role.PERSON)
+    )
+    held = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
+    query = query.where(held)
+    if scope.person:
+        query = query.where(author.person_id == scope.person)
+    if scope.module:
+        touched = sa.select(CommitModule.commit_id).where(CommitModule.module_key == scope.module)
+        query = query.where(Commit.id.in_(touched))
+    if scope.organization:
+        query = query.join(employed, sa.and_(
+            employed.person_id == author.person_id, employed.organization_id == scope.organization,
+            employed.starts_on <= RepositoryCommit.day,
+            sa.or_(employed.ends_on.is_(None), employed.ends_on >= RepositoryCommit.day)))  # fmt: skip
+    return int(session.scalar(query) or 0)
+
+
+def releases(session: Session, scope: Scope, window: Window) -> Releases:
+    """What repositories published in the window, pre-releases apart, and how long from one release to the next.
+
+    A step between two releases belongs to the window in which it ends. The days since a repository's last release
+    are none: nobody owes another.
+    """
+    end = datetime.combine(window.until + timedelta(days=1), time(), UTC)
+    query = (
+        sa.select(RepositoryRelease.repository_id, RepositoryRelease.published_at, RepositoryRelease.is_prerelease)
+        .where(RepositoryRelease.published_at < end)
+        .order_by(RepositoryRelease.repository_id, RepositoryRelease.published_at, RepositoryRelease.id)
+    )
+    if scope.repository:
+        query = query.where(RepositoryRelease.repository_id == scope.repository)
+    published = prereleases = 0
+    last: dict[int, float] = {}
+    gaps: list[float] = []
+    for repository, at, is_prerelease in session.execute(query):
+        is_within = window.since <= at.date() <= window.until
+        if is_prerelease:
+            prereleases += is_within
+            continue
+        published += is_within
+        if is_within and repository in last:
+            gaps.append(int(at.timestamp() - last[repository]))
+        last[repository] = at.timestamp()
+    return Releases(published, prereleases, spread(durations(gaps)))
+
