@@ -146,7 +146,7 @@ struct Sinh {
 struct Cosh {
   template <bool exact>
   static FL_INLINE F64 at(F64 x) {
-    const F64 half = put_together(exp_parts(at_most(absolute(x), number(712)), F64{}), -1);
+    const F64 half = put_together(exp_parts(at_most(absolute(x), number(712))), -1);
     return half + number(0.25) / half;
   }
 };
@@ -359,7 +359,7 @@ struct LogAddExp {
   template <bool exact>
   static FL_INLINE F64 at(F64 a, F64 b) {
     const F64 larger = a > b ? a : b;
-    const F64 y = larger + Log1p::at<exact>(exp_of(-absolute(a - b)));
+    const F64 y = larger + Log1p::at<exact>(exp_of_negative(-absolute(a - b)));
     const F64 equal = a + number(0.6931471805599453);  // infinities of one sign too
     return a == b ? equal : (a == a) & (b == b) ? y : a + b;
   }
@@ -384,7 +384,7 @@ template <class V>
 FL_INLINE V erf_of(V x) {
   using Element = typename Of<V>::Element;
   const V one = splat<V>(Element(1)), t = at_most(absolute(x), splat<V>(Element(6)));
-  const V far = one - splat<V>(Element(2)) * mills(splat<V>(Element(1.4142135623730951)) * t) * exp_of(-(t * t));
+  const V far = one - splat<V>(Element(2)) * mills(splat<V>(Element(1.4142135623730951)) * t) * exp_of_negative(-(t * t));
   return with_sign_of(t < one ? erf_near_zero(t) : far, x);
 }
 

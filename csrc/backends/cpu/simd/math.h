@@ -39,30 +39,53 @@ struct Powers {
 FL_INLINE F32 exponent_shift(F32) { return splat<F32>(12582912.0f); }
 FL_INLINE F64 exponent_shift(F64) { return splat<F64>(6755399441055744.0); }
 
-// Of x + low, for a correction `low` far smaller than x; |x| within what an exponent can be.
-FL_INLINE Powers<F32> exp_parts(F32 t, F32 low) {
-  const F32 shifted = fma(t, splat<F32>(1.44269504088896341f), exponent_shift(t));
-  const F32 n = shifted - exponent_shift(t);
-  F32 r = fma(n, splat<F32>(-0.693359375f), t);  // exact: the constant has 10 bits
-  r = fma(n, splat<F32>(2.12194440e-4f), r) + low;
-  constexpr float kExp[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
-                            4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  return {fma(polynomial(r, kExp), r * r, r) + splat<F32>(1.0f), n, shifted};
+// e^r for |r| <= ln 2 / 2, times `scale`, a power of two: (e^r - 1 - r) / r^2 is interpolated by Chebyshev at 50 digits, with
+// relative errors of 1.1e-8 and 1.9e-17; it would cost as much again to round the last sums together.
+FL_INLINE F32 exp_near_zero(F32 r, float scale) {
+  constexpr float kExp[] = {1.392692661e-3f, 8.363773874e-3f, 4.166655011e-2f, 0.1666657338f, 0.5f, 1.0f, 1.0f};
+  F32 y = splat<F32>(kExp[0] * scale);
+  for (int i = 1; i < 7; ++i) y = fma(y, r, splat<F32>(kExp[i] * scale));
+  return y;
 }
-FL_INLINE Powers<F64> exp_parts(F64 t, F64 low) {
-  const F64 shifted = fma(t, splat<F64>(1.4426950408889634), exponent_shift(t));
-  const F64 n = shifted - exponent_shift(t);
-  F64 r = fma(n, splat<F64>(-6.93145751953125e-1), t);
-  r = fma(n, splat<F64>(-1.42860682030941723212e-6), r) + low;
-  constexpr double kExp[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
-                             1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
-                             1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,        0.5};
-  return {fma(polynomial(r, kExp), r * r, r) + splat<F64>(1.0), n, shifted};
+FL_INLINE F64 exp_near_zero(F64 r, double scale) {
+  constexpr double kExp[] = {2.5101346928350340198e-8, 2.76213386691429238e-7,    2.7557266418612303703e-6, 2.4801518641395993583e-5,
+                             1.9841269864380513295e-4, 1.3888888918939167785e-3,  8.3333333333297934996e-3, 4.1666666666620638584e-2,
+                             0.16666666666666667534,   0.5000000000000001128,     1.0,                      1.0};
+  F64 y = splat<F64>(kExp[0] * scale);
+  for (int i = 1; i < 12; ++i) y = fma(y, r, splat<F64>(kExp[i] * scale));
+  return y;
+}
+// t - n ln 2: the first constant has so few bits that its product is exact.
+FL_INLINE F32 less_ln2(F32 n, F32 t) { return fma(n, splat<F32>(2.12194440e-4f), fma(n, splat<F32>(-0.693359375f), t)); }
+FL_INLINE F64 less_ln2(F64 n, F64 t) {
+  return fma(n, splat<F64>(-1.42860682030941723212e-6), fma(n, splat<F64>(-6.93145751953125e-1), t));
+}
+// 2^lift where the factor stands in the mantissa, which costs nothing, and 1 where put_together_normal adds it to the exponent.
+template <class V>
+constexpr typename Of<V>::Element lift_of_mantissa([[maybe_unused]] int lift) {
+  typename Of<V>::Element scale = 1;
+#if defined(__AVX512F__)
+  for (int i = 0; i < lift; ++i) scale *= 2;
+#endif
+  return scale;
+}
+
+// |x| within what an exponent can be.
+template <class V>
+FL_INLINE Powers<V> exp_parts(V t) {
+  const V shifted = fma(t, splat<V>(typename Of<V>::Element(1.44269504088896341)), exponent_shift(t)), n = shifted - exponent_shift(t);
+  return {exp_near_zero(less_ln2(n, t), 1), n, shifted};
+}
+// Of x + low, for a correction `low` far smaller than x; for put_together_normal of the same lift.
+template <int kLift, class V>
+FL_INLINE Powers<V> exp_parts(V t, V low) {
+  const V shifted = fma(t, splat<V>(typename Of<V>::Element(1.44269504088896341)), exponent_shift(t)), n = shifted - exponent_shift(t);
+  return {exp_near_zero(less_ln2(n, t) + low, lift_of_mantissa<V>(kLift)), n, shifted};
 }
 
 // mantissa 2^(exponent + lift), rounded once where it is denormal.
 template <class V>
-FL_INLINE V put_together(const Powers<V>& e, int lift) {
+FL_INLINE V put_together(const Powers<V>& e, int lift = 0) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(typename Of<V>::Element) == 4)
     return (V)_mm512_scalef_ps((__m512)e.mantissa, (__m512)(lift ? e.exponent + splat<V>(float(lift)) : e.exponent));
@@ -77,29 +100,29 @@ FL_INLINE V put_together(const Powers<V>& e, int lift) {
   return e.mantissa * (V)((half + kBias) << kDigits) * (V)((exponent - half + (kBias + lift)) << kDigits);
 #endif
 }
-// The same for an exponent that, lifted, is that of a normal number.
-template <class V>
-FL_INLINE V put_together_normal(const Powers<V>& e, int lift) {
+// The same, of what exp_parts<kLift> gave, for an exponent that, lifted, is that of a normal number.
+template <int kLift, class V>
+FL_INLINE V put_together_normal(const Powers<V>& e) {
 #if defined(__AVX512F__)
-  return put_together(e, lift);
+  return put_together(e);
 #else
   constexpr bool kSingle = sizeof(typename Of<V>::Element) == 4;
   using Int = typename Of<V>::Int;
   const Int exponent = (Int)e.shifted - (Int)exponent_shift(e.shifted);
-  return e.mantissa * (V)((exponent + ((kSingle ? 127 : 1023) + lift)) << (kSingle ? 23 : 52));
+  return e.mantissa * (V)((exponent + ((kSingle ? 127 : 1023) + kLift)) << (kSingle ? 23 : 52));
 #endif
 }
 
-// exp(x + low) 2^lift for a correction `low` far smaller than x. Overflows to inf, underflows through the denormals.
-template <class V>
-FL_INLINE V exp_of(V x, V low, int lift = 0) {
-  constexpr bool kSingle = sizeof(typename Of<V>::Element) == 4;
-  const V t = at_most(at_least(x, splat<V>(kSingle ? -130 : -780)), splat<V>(kSingle ? 90 : 712));
-  return put_together(exp_parts(t, low), lift);
-}
+// Overflows to inf, underflows through the denormals.
 template <class V>
 FL_INLINE V exp_of(V x) {
-  return exp_of(x, V{});
+  constexpr bool kSingle = sizeof(typename Of<V>::Element) == 4;
+  return put_together(exp_parts(at_most(at_least(x, splat<V>(kSingle ? -130 : -780)), splat<V>(kSingle ? 90 : 712))));
+}
+// The same of what is not above 0.
+template <class V>
+FL_INLINE V exp_of_negative(V x) {
+  return put_together(exp_parts(at_least(x, splat<V>(sizeof(typename Of<V>::Element) == 4 ? -130 : -780))));
 }
 
 // ---- log -----------------------------------------------------------------------------------------------
@@ -152,31 +175,34 @@ FL_INLINE F64 log_of(F64 x) {
 
 // ---- tanh, sigmoid -------------------------------------------------------------------------------------
 
-FL_INLINE F32 tanh_near_zero(F32 x) {
-  constexpr float kTanh[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
-                             -3.33332819422e-1f};
-  const F32 z = x * x;
-  return fma(polynomial(z, kTanh) * z, x, x);
+// (e - 1) / (e + 1) for e = e^2t = 2^n (1 + 2h): half of either is h 2^n + (2^n -+ 1) / 2, where nothing cancels.
+FL_INLINE F32 tanh_of(F32 x) {
+  const F32 t = at_most(absolute(x), splat<F32>(10));  // 1 from there on
+  const F32 shifted = fma(t, splat<F32>(2.885390082f), exponent_shift(t)), n = shifted - exponent_shift(t);
+  // t - n ln 2 / 2: in one product where it is not rounded, for this constant is 3e-9 of it from ln 2 / 2.
+  F32 r;
+  if constexpr (kFused) r = fma(n, splat<F32>(-0.34657359f), t);
+  else r = fma(n, splat<F32>(1.06097220e-4f), fma(n, splat<F32>(-0.3466796875f), t));
+  // (e^2r - 1) / 2 = r + r^2 times these, for |r| <= ln 2 / 4; found as those of exp_near_zero.
+  constexpr float kTanh[] = {4.456616516e-2f, 0.1338203820f, 0.3333324009f, 0.6666629353f, 1.0f};
+  const F32 h = fma(polynomial(r, kTanh), r * r, r);
+  const F32 half = splat<F32>(0.5f), one = splat<F32>(1.0f);
+  const F32 power = (F32)(((I32)shifted << 23) + (I32)one);  // the shift leaves n alone
+  const F32 above = fma(h, power, fma(power, half, -half));
+  return with_sign_of(above / (above + one), x);  // of -0 too
 }
-FL_INLINE F64 tanh_near_zero(F64 x) {
+FL_INLINE F64 tanh_of(F64 x) {
   constexpr double kP[] = {-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3};
   constexpr double kQ[] = {1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3};
-  const F64 z = x * x;
-  return fma(polynomial(z, kP) / polynomial(z, kQ) * z, x, x);
-}
-template <class V>
-FL_INLINE V tanh_of(V x) {
-  using Element = typename Of<V>::Element;
-  const V one = splat<V>(Element(1)), two = splat<V>(Element(2));
-  const V t = absolute(x);
-  const V far = one - two / (exp_of(t + t) + one);
-  return with_sign_of(t < splat<V>(Element(0.625)) ? tanh_near_zero(x) : far, x);  // of -0 too
+  const F64 t = absolute(x), z = x * x, one = splat<F64>(1);
+  const F64 near_zero = fma(polynomial(z, kP) / polynomial(z, kQ) * z, x, x), far = one - splat<F64>(2) / (exp_of(t + t) + one);
+  return with_sign_of(t < splat<F64>(0.625) ? near_zero : far, x);
 }
 
 template <class V>
 FL_INLINE V sigmoid_of(V x) {
   const V one = splat<V>(1);
-  const V e = exp_of(-absolute(x));
+  const V e = exp_of_negative(-absolute(x));
   return (x < V{} ? e : one) / (one + e);
 }
 
@@ -198,7 +224,7 @@ template <class V>
 FL_INLINE V gauss_lifted(V t) {
   using Element = typename Of<V>::Element;
   const V square = t * t, minus_half = splat<V>(Element(-0.5));
-  return put_together_normal(exp_parts(minus_half * square, minus_half * product_error(t, t, square)), kLift<V>);
+  return put_together_normal<kLift<V>>(exp_parts<kLift<V>>(minus_half * square, minus_half * product_error(t, t, square)));
 }
 
 // Phi(-t) / exp(-t^2 / 2) for 0 <= t <= kGeluLimit: (1 + t) times it is a polynomial in (t - c) / (t + c), fitted by Chebyshev
@@ -216,11 +242,15 @@ FL_INLINE F64 mills(F64 t) {
   return polynomial((t - c) / (t + c), kMills) / (t + splat<F64>(1.0));
 }
 
+// max(x, 0) less a lifted share.
+template <class V>
+FL_INLINE V positive_less(V x, V lifted) {
+  return fma(lifted, splat<V>(sizeof(typename Of<V>::Element) == 4 ? -0x1p-60f : -0x1p-140), at_least(x, -V{}));
+}
 template <class V>
 FL_INLINE V gelu_of(V x) {
   const V t = at_most(absolute(x), splat<V>(kGeluLimit<V>));
-  const V other = lowered(t * mills(t) * gauss_lifted(t));  // |x| Phi(-|x|)
-  return at_least(x, -V{}) - other;
+  return positive_less(x, t * mills(t) * gauss_lifted(t));  // |x| Phi(-|x|)
 }
 // d gelu / dx = Phi(x) + x phi(x)
 template <class V>
@@ -232,37 +262,40 @@ FL_INLINE V gelu_slope(V x) {
   return x < V{} ? lower - along : (splat<V>(1) - lower) + along;
 }
 
-// sqrt(2/pi) (x + 0.044715 x^3) times two, in two parts: its error would be multiplied by its own size in exp().
+// -2 sqrt(2/pi) (t + 0.044715 t^3), t >= 0, in two parts: its error would be multiplied by its own size in exp().
 template <class V>
 struct TwoParts {
   V high, low;
 };
 template <class V>
-FL_INLINE TwoParts<V> gelu_tanh_argument(V x) {
+FL_INLINE TwoParts<V> gelu_tanh_argument(V t) {
   using Element = typename Of<V>::Element;
-  // 2 sqrt(2/pi) and 0.044715 times it, each in two parts.
   constexpr bool kSingle = sizeof(Element) == 4;
-  constexpr double kScale = 1.5957691216057307117, kCube = 0.07135481627260025;
-  constexpr Element kHigh = Element(kScale), kLow = kSingle ? Element(kScale - double(kHigh)) : Element(-9.96930880911092e-17);
+  constexpr double kCube = 0.07135481627260025;  // 2 sqrt(2/pi) 0.044715
   constexpr Element kCubeHigh = Element(kCube), kCubeLow = kSingle ? Element(kCube - double(kCubeHigh)) : Element(-6.175149918155315e-19);
-  const V a = splat<V>(kCubeHigh), scale = splat<V>(kHigh);
-  const V square = x * x, square_low = product_error(x, x, square);
-  const V term = a * square;
-  const V term_low = fma(a, square_low, fma(splat<V>(kCubeLow), square, splat<V>(kLow))) + product_error(a, square, term);
-  const V sum = scale + term;
-  const V larger = at_least(term, scale), smaller = at_most(term, scale);
-  const V sum_low = (smaller - (sum - larger)) + term_low;
-  const V high = x * sum;
-  return {high, fma(x, sum_low, product_error(x, sum, high))};
+  // 2 sqrt(2/pi), whose first part has so few digits that the sum below less it is exact.
+  constexpr Element kHigh = Element(1.595703125), kLow = Element(6.599660573071176e-5);
+  const V cube = splat<V>(-kCubeHigh), square = t * t, square_low = product_error(t, t, square);
+  V sum, lost;
+  if constexpr (kFused) {
+    sum = fma(cube, square, splat<V>(-kHigh));
+    lost = fma(cube, square, -(sum + splat<V>(kHigh)));
+  } else {
+    const V term = cube * square;
+    sum = term - splat<V>(kHigh);
+    lost = (term - (sum + splat<V>(kHigh))) + product_error(cube, square, term);
+  }
+  const V sum_low = lost + fma(cube, square_low, fma(splat<V>(-kCubeLow), square, splat<V>(-kLow)));
+  const V high = t * sum;
+  return {high, fma(t, sum_low, product_error(t, sum, high))};
 }
 // x sigmoid(u): the tanh form of gelu
 template <class V>
 FL_INLINE V gelu_tanh_of(V x) {
-  const V t = at_most(absolute(x), splat<V>(kGeluLimit<V>));
+  const V t = at_most(absolute(x), splat<V>(sizeof(typename Of<V>::Element) == 4 ? 11 : 22));  // nothing is left of less
   const TwoParts<V> u = gelu_tanh_argument(t);
-  const V lifted = exp_of(-u.high, -u.low, kLift<V>);
-  const V other = lowered(t * lifted / (splat<V>(1) + lowered(lifted)));  // |x| sigmoid(-|u|)
-  return at_least(x, -V{}) - other;
+  const V lifted = put_together_normal<kLift<V>>(exp_parts<kLift<V>>(u.high, u.low));
+  return positive_less(x, t * lifted / (splat<V>(1) + lowered(lifted)));  // |x| sigmoid(-|u|)
 }
 template <class V>
 FL_INLINE V gelu_tanh_slope(V x) {
@@ -271,7 +304,7 @@ FL_INLINE V gelu_tanh_slope(V x) {
   const V inside = at_least(at_most(x, limit), -limit);
   const TwoParts<V> u = gelu_tanh_argument(absolute(inside));
   const V one = splat<V>(1);
-  const V e = exp_of(-u.high, -u.low);
+  const V e = put_together(exp_parts<0>(at_least(u.high, splat<V>(sizeof(Element) == 4 ? -130 : -780)), u.low));
   const V s = (x < V{} ? e : one) / (one + e), rest = (x < V{} ? one : e) / (one + e);
   const V inner = splat<V>(Element(1.5957691216057307117)) *
                   fma(splat<V>(Element(3 * 0.044715)) * inside, inside, one);

@@ -51,7 +51,7 @@ double exponentials(const typename Of<V>::Element* x, typename Of<V>::Element* y
   const V shift = splat<V>(top);
   return sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     __builtin_prefetch(x + n + i);  // of the next row: the processor's own stops at every page
-    const V e = first_lanes<V>(exp_of(load_some<V>(x + i, count) - shift), count);
+    const V e = first_lanes<V>(exp_of_negative(load_some<V>(x + i, count) - shift), count);
     if (y) store_some<V>(y + i, e, count);
     return e;
   });
