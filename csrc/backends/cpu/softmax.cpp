@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kGrain = 8 * 1024;
 constexpr int64_t kTogether = 16 * 1024;         // bytes of short rows that leave past the caches together
+constexpr int64_t kLongestTogether = 8 * 1024;    // of a row
 constexpr int64_t kLongestStreamed = 512 * 1024;  // of a row
 
 enum class Kind : uint8_t { Softmax, LogSoftmax, SoftmaxGrad, LogSoftmaxGrad };
@@ -65,8 +66,23 @@ const void* widen_line(Loop widen, const char* from, void* to, int64_t n) {
   return to;
 }
 
+// Rows of whole vectors that stay in the first-level cache, all in one loop. False: these are not such.
+bool run_together(const Lines& op, const char* x, char* to, int64_t rows, int64_t n, bool& fine) {
+  const bool plain = op.kind == Kind::Softmax || op.kind == Kind::LogSoftmax;
+  const int64_t step = n * size_of(op.stored);
+  if (!plain || op.widen || n % op.loops->lanes != 0 || step > kLongestTogether) return false;
+  const bool past = rows * step >= kStreamBytes && reinterpret_cast<uintptr_t>(to) % 64 == 0 && step % 64 == 0;
+  const auto loop = op.kind == Kind::Softmax ? op.loops->softmax_rows : op.loops->log_softmax_rows;
+  fine = parallel_with_scratch(rows, std::max<int64_t>(1, kGrain / n), size_t(2 * step), [&](void* lines, int64_t begin, int64_t end) {
+    loop(x + begin * step, to + begin * step, end - begin, n, lines, past);
+  });
+  return true;
+}
+
 // Rows [0, rows) of n elements: inputs x and y (or null), result `to`, all contiguous in the stored type.
 bool run_lines(const Lines& op, const char* x, const char* y, char* to, int64_t rows, int64_t n) {
+  bool ran = true;
+  if (run_together(op, x, to, rows, n, ran)) return ran;
   const int64_t step = n * size_of(op.stored), wide = divide_up(n * size_of(op.computed), 64) * 64;
   const bool streams = rows * step >= kStreamBytes && step <= kLongestStreamed;
   const int64_t together = streams ? std::max<int64_t>(1, kTogether / step) : 1;

@@ -68,6 +68,11 @@ struct Int8Loops {
 struct SoftmaxLoops {
   void (*softmax)(const void* x, void* y, int64_t n);
   void (*log_softmax)(const void* x, void* y, int64_t n);
+  // Several rows of whole vectors, one behind the other. `lines` has room for two rows. past: y leaves past the caches and is
+  // aligned to 64 bytes.
+  void (*softmax_rows)(const void* x, void* y, int64_t rows, int64_t n, void* lines, bool past);
+  void (*log_softmax_rows)(const void* x, void* y, int64_t rows, int64_t n, void* lines, bool past);
+  int lanes;
   void (*softmax_grad)(const void* g, const void* y, void* dx, int64_t n);
   void (*log_softmax_grad)(const void* g, const void* y, void* dx, int64_t n);
   // dx = (exp(y) - smoothing / n) * scale, before the target's own share is taken off.

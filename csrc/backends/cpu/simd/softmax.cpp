@@ -57,21 +57,26 @@ double exponentials(const typename Of<V>::Element* x, typename Of<V>::Element* y
   });
 }
 
+// A division by the same number again and again, by its reciprocal in two parts.
+template <class V>
+struct Share {
+  using T = typename Of<V>::Element;
+  V high{}, low{};
+  Share() = default;
+  explicit Share(double total) : high(splat<V>(T(1 / total))) {
+    const double rest = sizeof(T) == 4 ? 1 / total - double(high[0]) : __builtin_fma(-total, double(high[0]), 1.0) / total;
+    low = splat<V>(T(rest == rest ? rest : 0));
+  }
+  FL_INLINE V of(V x) const { return fma(x, high, x * low); }
+};
 template <class V>
 void softmax_row(const void* from, void* to, int64_t n) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
-  const T sum = T(exponentials<V>(x, y, n, largest<V>(x, n)));
-  const V total = splat<V>(sum), share = splat<V>(T(1) / sum);
+  const Share<V> share(exponentials<V>(x, y, n, largest<V>(x, n)));
   each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
-    const V e = load_some<V>(y + i, count);
-    if constexpr (kFused) {  // a division, but in three operations that pass each other
-      const V quotient = e * share;
-      store_some<V>(y + i, fma(fma(-quotient, total, e), share, quotient), count);
-    } else {
-      store_some<V>(y + i, e / total, count);
-    }
+    store_some<V>(y + i, share.of(load_some<V>(y + i, count)), count);
   });
 }
 template <class V>
@@ -84,6 +89,60 @@ void log_softmax_row(const void* from, void* to, int64_t n) {
   each_vector<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
     store_some<V>(y + i, (load_some<V>(x + i, count) - shift) - total, count);
   });
+}
+// Rows one behind the other, in one loop that never waits for a row's end: it takes the exponentials of one row while it
+// finds the largest of the next and writes what becomes of the one before. Sums as in sum_of: the same bits as a row alone.
+template <class V, bool log_of_it, bool past>
+FL_INLINE void rows_of(const void* from, void* to, int64_t rows, int64_t n, void* lines) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(from);
+  T* y = static_cast<T*>(to);
+  T* line = static_cast<T*>(lines);         // exponentials of this row
+  T* line_before = line + n;
+  V top = splat<V>(largest<V>(x, n)), top_before{}, log_total{};
+  Share<V> share;
+  for (int64_t row = 0; row <= rows; ++row, x += n) {
+    const bool first = row == 0, last = row == rows;
+    const T* next = row + 1 < rows ? x + n : x;  // at the end any row that is there
+    T* done = y + (row - 1) * n;
+    V best = last ? V{} : load<V>(next);
+    double total = 0;
+    for (int64_t begin = 0; begin < n; begin += kRowBlock) {
+      const int64_t end = n - begin < kRowBlock ? n : begin + kRowBlock;
+      V sums[2] = {};
+      const auto step = [&](int64_t i, V& sum) __attribute__((always_inline)) {
+        if (!first) {
+          const V result = log_of_it ? (load<V>(x - n + i) - top_before) - log_total : share.of(load<V>(line_before + i));
+          if constexpr (past) store_past<V>(done + i, result);
+          else store<V>(done + i, result);
+        }
+        if (last) return;
+        best = at_least(best, load<V>(next + i));
+        const V e = exp_of_negative(load<V>(x + i) - top);
+        if constexpr (!log_of_it) store<V>(line + i, e);
+        sum += e;
+      };
+      int64_t i = begin;
+      for (; i + 2 * kLanes<V> <= end; i += 2 * kLanes<V>) {
+        step(i, sums[0]);
+        step(i + kLanes<V>, sums[1]);
+      }
+      if (i < end) step(i, sums[0]);
+      total += double(sum_of_lanes<V>(sums[0] + sums[1]));
+    }
+    top_before = top;
+    top = splat<V>(max_of_lanes<V>(best));
+    if constexpr (log_of_it) log_total = splat<V>(T(log(total)));
+    else share = Share<V>(total);
+    T* const written = line;
+    line = line_before;
+    line_before = written;
+  }
+}
+template <class V, bool log_of_it>
+void softmax_rows(const void* x, void* y, int64_t rows, int64_t n, void* lines, bool past) {
+  if (past) rows_of<V, log_of_it, true>(x, y, rows, n, lines);
+  else rows_of<V, log_of_it, false>(x, y, rows, n, lines);
 }
 template <class V>
 void softmax_grad_row(const void* g_from, const void* y_from, void* to, int64_t n) {
@@ -126,7 +185,8 @@ double sum_row(const void* from, int64_t n) {
 }
 
 template <class V>
-constexpr SoftmaxLoops kLoops{softmax_row<V>,         log_softmax_row<V>,        softmax_grad_row<V>,
+constexpr SoftmaxLoops kLoops{softmax_row<V>,         log_softmax_row<V>,        softmax_rows<V, false>,
+                              softmax_rows<V, true>,  int(kLanes<V>),            softmax_grad_row<V>,
                               log_softmax_grad_row<V>, cross_entropy_grad_row<V>, sum_row<V>};
 
 }  // namespace

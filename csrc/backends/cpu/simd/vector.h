@@ -85,6 +85,19 @@ template <class V>
 FL_INLINE void store(typename Of<V>::Element* p, V v) {
   memcpy(p, &v, sizeof(V));
 }
+// Past the caches where the processor can; p is aligned to the vector.
+template <class V>
+FL_INLINE void store_past(typename Of<V>::Element* p, V v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512((__m512i*)p, (__m512i)v);
+#elif defined(__AVX2__)
+  _mm256_stream_si256((__m256i*)p, (__m256i)v);
+#elif defined(__x86_64__)
+  _mm_stream_si128((__m128i*)p, (__m128i)v);
+#else
+  store<V>(p, v);
+#endif
+}
 template <class V>
 FL_INLINE V splat(typename Of<V>::Element x) {
   return x - V{};  // x - 0: exact for every x, -0 included
