@@ -7,13 +7,19 @@
 
 namespace flambeau::cpu::FL_LEVEL {
 
+// How far ahead operands are asked for: the processor's own prefetching stops at every page of 4 KiB.
+constexpr int64_t kAhead = 4096;
+
 template <class Op, class V>
 void unary_vector(const void* const* inputs, void* output, int64_t n) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(inputs[0]);
   T* y = static_cast<T*>(output);
   int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(y + i, Op::of(load<V>(x + i)));
+  for (; i + kLanes<V> <= n; i += kLanes<V>) {
+    __builtin_prefetch(reinterpret_cast<const char*>(x + i) + kAhead);
+    store<V>(y + i, Op::of(load<V>(x + i)));
+  }
   if (i < n) store_part<V>(y + i, Op::of(load_part<V>(x + i, int(n - i))), int(n - i));
 }
 template <class Op, class V>

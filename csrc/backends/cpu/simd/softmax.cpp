@@ -50,7 +50,7 @@ double exponentials(const typename Of<V>::Element* x, typename Of<V>::Element* y
                     typename Of<V>::Element top) {
   const V shift = splat<V>(top);
   return sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) {
-    __builtin_prefetch(x + n + i);  // of the next row: the processor's own stops at every page
+    __builtin_prefetch(x + n + i);  // of the next row
     const V e = first_lanes<V>(exp_of_negative(load_some<V>(x + i, count) - shift), count);
     if (y) store_some<V>(y + i, e, count);
     return e;
@@ -117,6 +117,7 @@ FL_INLINE void rows_of(const void* from, void* to, int64_t rows, int64_t n, void
           else store<V>(done + i, result);
         }
         if (last) return;
+        __builtin_prefetch(next + n + i);  // the processor's own stops at every page
         best = at_least(best, load<V>(next + i));
         const V e = exp_of_negative(load<V>(x + i) - top);
         if constexpr (!log_of_it) store<V>(line + i, e);
