@@ -46,10 +46,15 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
   const bool centered = op.kind == Kind::Layer;
   const int64_t grain = std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, n));
   if (!op.gradient) {
+    const int64_t row_bytes = n * int64_t(sizeof(T));
+    const bool past = rows * row_bytes >= kStreamBytes && row_bytes % 64 == 0 && reinterpret_cast<uintptr_t>(o.first) % 64 == 0;
     parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+      // A row is added up while the one before it is written.
+      double sum = centered ? loops.sum(o.x + begin * n, n, {}) : 0.0;
       for (int64_t r = begin; r < end; ++r) {
-        const Spread s = spread_of(loops, o.x + r * n, n, centered, o.eps);
-        loops.weighted(o.x + r * n, o.weight, o.bias, o.first + r * n, n, s.mean, s.scale);
+        const T* x = o.x + r * n;
+        const double mean = double(T(sum / double(n))), scale = 1 / std::sqrt(loops.squares(x, mean, n, {}) / double(n) + o.eps);
+        sum = loops.weighted(x, o.weight, o.bias, o.first + r * n, n, mean, scale, centered && r + 1 < end ? x + n : nullptr, past);
       }
     });
     return true;

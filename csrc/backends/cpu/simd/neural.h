@@ -103,8 +103,10 @@ struct NormLoops {
   void (*products)(const void* g, const void* x, double shift, int64_t n, Stretches stretches, double* sums);
   // y = (x - shift) scale + offset
   void (*affine)(const void* x, void* y, int64_t n, Stretches stretches, double shift, double scale, double offset);
-  // y = (x - shift) scale weight[i] + bias[i]; weight and bias may be null
-  void (*weighted)(const void* x, const void* weight, const void* bias, void* y, int64_t n, double shift, double scale);
+  // y = (x - shift) scale weight[i] + bias[i]; weight and bias may be null. Gives the sum of `next`, as many elements (null: 0).
+  // past: y leaves past the caches; it is aligned to 64 bytes and whole vectors long.
+  double (*weighted)(const void* x, const void* weight, const void* bias, void* y, int64_t n, double shift, double scale,
+                     const void* next, bool past);
   // dx = a g + b (x - shift) + c
   void (*combine)(const void* g, const void* x, void* dx, int64_t n, Stretches stretches, double shift, double a, double b,
                   double c);

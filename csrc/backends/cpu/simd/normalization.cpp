@@ -92,20 +92,34 @@ void affine(const void* from, void* to, int64_t n, Stretches stretches, double s
   });
 }
 
-template <class V>
-void weighted(const void* from, const void* weight, const void* bias, void* to, int64_t n, double shift, double scale) {
+template <class V, bool past>
+FL_INLINE double weighted_row(const void* from, const void* weight, const void* bias, void* to, int64_t n, double shift, double scale,
+                              const void* next) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   const T* w = static_cast<const T*>(weight);
   const T* b = static_cast<const T*>(bias);
+  const T* after = static_cast<const T*>(next);
   T* y = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale));
-  each_vector<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+  double total = 0;
+  add_up<V, 1>(n, Stretches{}, &total, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
     V value = (load_some<V>(x + i, lanes) - away) * factor;
     if (w) value = value * load_some<V>(w + i, lanes);
     if (b) value = value + load_some<V>(b + i, lanes);
-    store_some<V>(y + i, value, lanes);
+    if constexpr (past) store_past<V>(y + i, value);
+    else store_some<V>(y + i, value, lanes);
+    if (!after) return;
+    __builtin_prefetch(after + n + i);  // the processor's own stops at every page
+    sums[0] += load_some<V>(after + i, lanes);
   });
+  return total;
+}
+template <class V>
+double weighted(const void* x, const void* weight, const void* bias, void* y, int64_t n, double shift, double scale,
+                const void* next, bool past) {
+  return past ? weighted_row<V, true>(x, weight, bias, y, n, shift, scale, next)
+              : weighted_row<V, false>(x, weight, bias, y, n, shift, scale, next);
 }
 
 template <class V>
