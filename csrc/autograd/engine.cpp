@@ -199,7 +199,7 @@ class Walk {
       uint32_t output;
       Tensor before;
       {
-        const std::lock_guard only(node.lock);
+        const std::lock_guard only(lock_of(node));
         if (i >= node.extras->retained.size()) return;
         output = node.extras->retained[i].first;
         before = node.extras->retained[i].second;
@@ -208,13 +208,13 @@ class Walk {
       if (!gradient.defined()) continue;
       if (before.defined()) gradient = sum_of(before, gradient);
       if (!options_.create_graph) gradient = gradient.detach();
-      const std::lock_guard only(node.lock);
+      const std::lock_guard only(lock_of(node));
       std::swap(node.extras->retained[i].second, gradient);
     }
   }
 
   static std::vector<NodeExtras::Entry> hooks_of(GradNode& node) {
-    const std::lock_guard only(node.lock);
+    const std::lock_guard only(lock_of(node));
     return node.extras->hooks;
   }
 
@@ -262,7 +262,7 @@ class Walk {
     for (;;) {
       Tensor before;
       {
-        const std::lock_guard only(leaf.lock);
+        const std::lock_guard only(lock_of(leaf));
         if (as_it_is && !leaf.grad.defined()) {
           std::swap(leaf.grad, gradient);
           break;
@@ -270,7 +270,7 @@ class Walk {
         before = leaf.grad;
       }
       Tensor next = before.defined() ? added(before, gradient) : kept(gradient);
-      const std::lock_guard only(leaf.lock);
+      const std::lock_guard only(lock_of(leaf));
       if (leaf.grad.get() != before.get()) continue;
       std::swap(leaf.grad, next);
       break;
@@ -306,7 +306,7 @@ class Walk {
       return;
     }
     {
-      const std::lock_guard only(node.lock);
+      const std::lock_guard only(lock_of(node));
       if (node.released) refuse_second_walk(node);
       if (!elsewhere) {
         for (const OpNode::Input& slot : inputs) if (slot.saved) check_version(node, slot.value, slot.version, "input");
@@ -359,7 +359,7 @@ class Walk {
     std::span<const Tensor> in, out;
     ~Claim() {
       if (!node) return;
-      const std::lock_guard only(node->lock);
+      const std::lock_guard only(lock_of(*node));
       node->released = false;
       if (node->extras && node->extras->checkpoint) return;
       const auto inputs = node->inputs();
@@ -435,7 +435,7 @@ class Walk {
 
   void step_custom(CustomNode& node, Visit& visit) {
     {
-      const std::lock_guard only(node.lock);
+      const std::lock_guard only(lock_of(node));
       if (node.released) refuse_second_walk(node);
       if (!keeps()) node.released = true;
     }
@@ -507,7 +507,7 @@ void close_leaves(std::span<const Tensor> leaves) {
     while (x.is_batched()) x = x.batch();
     auto* node = static_cast<GradNode*>(x->node.get());
     if (!node || !node->is_leaf()) continue;
-    const std::lock_guard only(node->lock);
+    const std::lock_guard only(lock_of(*node));
     node->released = true;
   }
 }

@@ -25,7 +25,7 @@ void add_hook(const Tensor& x, HookKind kind, std::shared_ptr<Hook> hook) {
 }
 
 void add_hook(TapeNode& node, HookKind kind, uint32_t output, std::shared_ptr<Hook> hook) {
-  const std::lock_guard only(grad_node(node).lock);
+  const std::lock_guard only(lock_of(node));
   grad_node(node).extra().hooks.push_back({kind, output, std::move(hook)});
 }
 

@@ -28,6 +28,11 @@ struct NodeExtras {
   uint32_t place = 0;          // ... under this number
 };
 
+// The lock of a node, which guards what a walk in another thread may change. All nodes share some: who forks holds them
+// all meanwhile, so that a child finds no lock held by a thread that it lacks, and no gradient half handed over.
+// REQUIRES: who holds one takes no other.
+SpinLock& lock_of(const TapeNode& node);
+
 // Ops come after what they use, so walking by falling sequence meets every user of a node before the node.
 struct GradNode : TapeNode {
   enum class Kind : uint8_t { Leaf, Op, Custom };
@@ -41,7 +46,6 @@ struct GradNode : TapeNode {
 
   const Kind kind;
   bool released = false;  // what was saved is gone; a leaf: it is closed
-  SpinLock lock;          // guards what a walk in another thread may change
   uint64_t sequence;
   std::unique_ptr<NodeExtras> extras;
 };

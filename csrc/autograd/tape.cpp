@@ -1,4 +1,6 @@
 // Writes ops on the tape as they run, and what leaves keep.
+#include <pthread.h>
+
 #include <mutex>
 
 #include "autograd/anomaly.h"
@@ -11,6 +13,26 @@
 namespace flambeau {
 
 std::atomic<uint64_t> GradNode::next_sequence{1};
+
+namespace {
+
+constexpr size_t kLocks = 64;
+struct alignas(64) OwnLine {
+  SpinLock lock;
+};
+OwnLine locks[kLocks];
+
+void unlock_all() {
+  for (OwnLine& line : locks) line.lock.unlock();
+}
+const int guarded_forks = pthread_atfork([] { for (OwnLine& line : locks) line.lock.lock(); }, unlock_all, unlock_all);
+
+}  // namespace
+
+SpinLock& lock_of(const TapeNode& node) {
+  static_assert(sizeof(OpNode) >= 128, "neighbours have locks of their own");
+  return locks[reinterpret_cast<uintptr_t>(&node) / 128 % kLocks].lock;
+}
 
 void* OpNode::operator new(size_t bytes) { return list_allocate(thread_state.nodes, bytes); }
 void OpNode::operator delete(void* block) noexcept { list_release(thread_state.nodes, block); }
@@ -116,7 +138,7 @@ bool is_leaf(const Tensor& x) { return x.is_batched() ? is_leaf(x.batch()) : !x-
 
 namespace {
 
-// Where a leaf, or a result that retains it, keeps its gradient; null if it does not. REQUIRES: node.lock is held.
+// Where a leaf, or a result that retains it, keeps its gradient; null if it does not. REQUIRES: its lock is held.
 Tensor* place_of(GradNode& node, uint32_t output) {
   if (node.is_leaf()) return &static_cast<LeafNode&>(node).grad;
   if (node.extras)
@@ -130,7 +152,7 @@ Tensor* place_of(GradNode& node, uint32_t output) {
 Tensor grad_of(const Tensor& x) {
   auto* node = static_cast<GradNode*>(x->node.get());
   if (!node) return Tensor();
-  const std::lock_guard only(node->lock);
+  const std::lock_guard only(lock_of(*node));
   const Tensor* place = place_of(*node, x->node_output);
   return place ? *place : Tensor();
 }
@@ -139,7 +161,7 @@ void set_grad(const Tensor& leaf, const Tensor& grad) {
   auto* node = static_cast<GradNode*>(leaf->node.get());
   const auto keeps_one = [&] {
     if (!node) return false;
-    const std::lock_guard only(node->lock);
+    const std::lock_guard only(lock_of(*node));
     return place_of(*node, leaf->node_output) != nullptr;
   };
   if (!keeps_one()) {
@@ -155,7 +177,7 @@ void set_grad(const Tensor& leaf, const Tensor& grad) {
       raise(ErrorKind::Device, "grad: the gradient is on ", grad.device()->name(), ", the tensor on ", leaf.device()->name());
   }
   Tensor before = grad;  // destroyed after the lock is given back
-  const std::lock_guard only(node->lock);
+  const std::lock_guard only(lock_of(*node));
   std::swap(*place_of(*node, leaf->node_output), before);  // looked for again: another thread may have moved it
 }
 
@@ -164,7 +186,7 @@ void retain_grad(const Tensor& x) {
   if (!x.requires_grad() || !node)
     raise(ErrorKind::Runtime, "retain_grad: this tensor has no gradient; it depends on no tensor with requires_grad=True");
   if (node->is_leaf()) return;
-  const std::lock_guard only(node->lock);
+  const std::lock_guard only(lock_of(*node));
   for (const auto& [output, gradient] : node->extra().retained)
     if (output == x->node_output) return;
   node->extra().retained.emplace_back(x->node_output, Tensor());

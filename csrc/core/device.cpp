@@ -1,6 +1,7 @@
 #include "core/device.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include <cstring>
 #include <map>
@@ -62,6 +63,16 @@ void raise_status(fl_status status, const Device& device, std::string_view doing
 
 // ---- one device ----
 
+namespace {
+
+// Of all devices, none of which ever goes; only added to while the fleet's mutex is held.
+std::vector<std::mutex*>& kernel_locks() {
+  static auto* const locks = new std::vector<std::mutex*>();
+  return *locks;
+}
+
+}  // namespace
+
 struct Device::Kernels {
   // One row's kernels: a short list that is only added to, so readers take no lock.
   struct Entry {
@@ -69,7 +80,7 @@ struct Device::Kernels {
     const fl_kernel* kernel;
     Entry* next;
   };
-  explicit Kernels(size_t rows) : by_row(rows) {}
+  explicit Kernels(size_t rows) : by_row(rows) { kernel_locks().push_back(&mutex); }
   std::vector<std::atomic<Entry*>> by_row;
   std::mutex mutex;
   std::unordered_map<std::string, bool> claims;  // by kernel and signature, as bytes
@@ -236,6 +247,24 @@ void open_built_in(const std::string name) {
   }
 }
 
+// A child must not find these held by a thread that it lacks. Asked for when the first device stands, so after the
+// allocators' locks, which are taken inside of these: what was asked for last is locked first.
+void guard_forks() {
+  pthread_atfork(
+      [] {
+        fleet().mutex.lock();
+        for (std::mutex* lock : kernel_locks()) lock->lock();
+      },
+      [] {
+        for (std::mutex* lock : kernel_locks()) lock->unlock();
+        fleet().mutex.unlock();
+      },
+      [] {
+        for (std::mutex* lock : kernel_locks()) lock->unlock();
+        new (&fleet().mutex) std::recursive_mutex();  // its holder has another number there
+      });
+}
+
 Device* find_device(std::string_view name) {
   for (const auto& device : fleet().devices)
     if (device->name() == name || (device->index() == 0 && device->backend()->name == name)) return device.get();
@@ -268,6 +297,7 @@ Device* cpu() {
       found = find_device("reference");
     }
     if (!found) raise(ErrorKind::Device, "this flambeau was built without a backend for the cpu");
+    guard_forks();
     return found;
   }();
   return device;

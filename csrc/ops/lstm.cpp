@@ -14,13 +14,18 @@ namespace {
 // Inputs of lstm: x, weight, h, c, projection?; of lstm_grad: dy, gates, c, first_c, weight, dc?, dgates?, projection?.
 constexpr size_t kProjection = 4, kGradProjection = 7;
 
+void require_projection(const OpRow& row, const Tensor& projection, int64_t given, int64_t units) {
+  require_shape(row, "projection", projection, {given, units});
+  if (given < 1 || units < 1) raise(ErrorKind::Shape, row.name, ": projection is ", projection.shape(), ": no size may be 0");
+}
+
 void infer(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
   const Dims &x = inputs[0].shape(), &c = inputs[3].shape();
   if (x.size() != 2 || c.size() != 2 || x[1] != 4 * c[1])
     raise(ErrorKind::Shape, row.name, ": x is ", x, ", c ", c, ": they must be (rows of all steps, 4 units) and (n, units)");
   const bool projected = inputs.size() > kProjection;
   const int64_t given = projected && inputs[kProjection].ndim() > 0 ? inputs[kProjection].size(0) : c[1];
-  if (projected) require_shape(row, "projection", inputs[kProjection], {given, c[1]});
+  if (projected) require_projection(row, inputs[kProjection], given, c[1]);
   require_shape(row, "h", inputs[2], {c[0], given});
   require_shape(row, "weight", inputs[1], {4 * c[1], given});
   require_counts(row, attrs[0].ints(), c[0], x[0]);
@@ -69,7 +74,7 @@ void infer_grad(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> ou
   require_shape(row, "weight", inputs[4], {4 * c[1], dy[1]});
   if (inputs.size() > 5) require_shape(row, "dc", inputs[5], c);
   if (inputs.size() > 6) require_shape(row, "dgates", inputs[6], gates);
-  if (projected) require_shape(row, "projection", inputs[kGradProjection], {dy[1], c[1]});
+  if (projected) require_projection(row, inputs[kGradProjection], dy[1], c[1]);
   out[0] = {gates, inputs[0].dtype()};
   out[1] = {{first[0], dy[1]}, inputs[0].dtype()};
   out[2] = {first, inputs[0].dtype()};

@@ -99,3 +99,37 @@ def test_a_forked_child_computes_too():
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert work() == expected
+
+
+FORKS_WHILE_THREADS_WALK = """
+import os, signal, threading
+import flambeau as fl
+
+leaves = [fl.tensor([1.0, 2.0], requires_grad=True) for _ in range(4)]
+def walk():
+    while True:
+        for leaf in leaves: fl.sum(leaf * leaf).backward()
+def transform():
+    size = 1
+    while True:
+        size = size % 300 + 1
+        fl.fft.fft(fl.zeros(size))
+for work in (walk, walk, transform): threading.Thread(target=work, daemon=True).start()
+for _ in range(200):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends a child that hangs
+        for leaf in leaves:
+            leaf.grad = None
+            fl.sum(leaf * leaf).backward()
+        fl.fft.fft(fl.ones(5))
+        os._exit(0 if leaves[0].grad.tolist() == [2.0, 4.0] else 1)
+    assert os.waitpid(child, 0)[1] == 0, "a child found a lock or a gradient of a thread that it lacks"
+os._exit(0)
+"""
+
+
+def test_a_child_forked_while_threads_walk_finds_no_lock_held():
+    done = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS_WHILE_THREADS_WALK],
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

@@ -5,6 +5,8 @@
 // rows of a table (Bailey's four steps), which are lines again. A size with a large prime factor becomes a convolution
 // with a chirp, computed by transforms of a power of two (Bluestein). Roots of unity are computed in double and kept
 // with the size.
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -208,6 +210,8 @@ class Kept {
       plans_.erase(oldest);
     }
   }
+  void lock() { lock_.lock(); }
+  void unlock() { lock_.unlock(); }
 
  private:
   static constexpr int64_t kBytes = int64_t(64) << 20;
@@ -225,6 +229,8 @@ class Kept {
 
 Kept& all_kept() {
   static Kept kept;
+  [[maybe_unused]] static const int guarded =  // a child must not find it held by a thread of its parent
+      pthread_atfork([] { all_kept().lock(); }, [] { all_kept().unlock(); }, [] { all_kept().unlock(); });
   return kept;
 }
 
