@@ -329,6 +329,48 @@ def test_products_of_any_size_and_layout_agree_with_the_reference(cpu, reference
     cpu.threads(1)
 
 
+# Edges of tiles, panels, stretches of k, tasks; rows in two bands, few rows, few columns.
+LARGE = [(513, 75, 530), (640, 130, 66), (37, 1100, 113), (300, 17, 1030), (525, 1, 600), (601, 310, 1043),
+         (5000, 9, 101), (170, 165, 160)]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", (np.float32, np.float64), ids=("float32", "float64"))
+def test_large_products_have_the_same_right_bits_on_any_number_of_threads(cpu, dtype):
+    for (m, n, k), turn_a, turn_b in itertools.product(LARGE, (False, True), (False, True)):
+        if isinstance(cpu, Emulated) and (m * n * k > 10_000_000 or turn_a != turn_b):
+            continue
+        a = random_array(15, (k, m), dtype).T if turn_a else random_array(15, (m, k), dtype)
+        b = random_array(16, (n, k), dtype).T if turn_b else random_array(16, (k, n), dtype)
+        shift = random_array(17, (n,), dtype)
+        exact = a.astype(np.float64) @ b.astype(np.float64)
+        for left, right, expected in ((a, b, exact), (a[::-1], b[:, ::-1], exact[::-1, ::-1])):
+            product, shifted = set(), set()
+            for threads in (1, 2, 3, 8):
+                cpu.threads(threads)
+                product.add(cpu.run("matmul", [left, right], [np.empty((m, n), dtype)])[0].tobytes())
+                shifted.add(cpu.run("linear", [left, right.T, shift], [np.empty((m, n), dtype)])[0].tobytes())
+            assert len(product) == len(shifted) == 1, f"{(m, n, k)}"
+            found = np.frombuffer(product.pop(), dtype).reshape(m, n)
+            assert_within(found, expected.astype(dtype), ulp=16, at=4 * k**0.5)
+            found = np.frombuffer(shifted.pop(), dtype).reshape(m, n)
+            assert_within(found, (expected + shift).astype(dtype), ulp=16, at=4 * k**0.5)
+    cpu.threads(1)
+
+
+def test_what_is_not_finite_spreads_in_large_products_to_its_row_and_column_alone(cpu):
+    a, b = random_array(18, (530, 300), np.float32), random_array(19, (300, 70), np.float32)
+    a[7, 299], a[529, 0], b[0, 69] = np.nan, np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        expected = a.astype(np.float64) @ b.astype(np.float64)
+    for left in (a, np.asfortranarray(a)):
+        found = cpu.run("matmul", [left, b], [np.empty((530, 70), np.float32)])[0]
+        assert_within(found, expected.astype(np.float32), ulp=16, at=40)
+    one = np.broadcast_to(a[:1], (530, 300))  # all rows are one
+    found = cpu.run("matmul", [one, b[:, :69]], [np.empty((530, 69), np.float32)])[0]
+    assert (found == found[0]).all()
+    assert_within(found, (one.astype(np.float64) @ b[:, :69]).astype(np.float32), ulp=16, at=40)
+
+
 def test_int8_weights_give_the_product_of_what_they_stand_for(cpu):
     """Up to 32 rows they are widened in registers, beyond in panels; the same bits for any number of threads."""
     random = np.random.default_rng(3)

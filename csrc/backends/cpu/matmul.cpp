@@ -1,8 +1,8 @@
 // matmul.cpp: matrix products and linear layers.
 //
-// Three ways by size: dot products and small tiles without packing; OpenBLAS, opened at the first large float product
-// if it is there; our own packed product for all else (integers, no OpenBLAS). The work is cut into tiles of the
-// result by size alone, each computed by one thread. float16 and bfloat16 are widened and computed in float32; bfloat16
+// By size: dot products and small tiles without packing; then our own packed product (gemm.cpp), or OpenBLAS for floats
+// where that is faster, opened at the first of them if it is there. The work is cut into tiles of the result by size
+// alone, each computed by one thread. float16 and bfloat16 are widened and computed in float32; bfloat16
 // stays as it is where the processor multiplies it (bfloat16.cpp).
 #include "matmul.h"
 
@@ -86,12 +86,23 @@ const OpenBlas& openblas() {
   return openblas_table;
 }
 
+// Whether large float products are ours: as FLAMBEAU_GEMM says (own, openblas), else where ours is as fast.
+bool own_gemm() {
+  static const bool own = [] {
+    const char* name = std::getenv("FLAMBEAU_GEMM");
+    if (name && std::strcmp(name, "own") == 0) return true;
+    if (name && std::strcmp(name, "openblas") == 0) return false;
+    if (name) host->log(2, (std::string("cpu: FLAMBEAU_GEMM is ") + name + "; it may be own or openblas").c_str());
+    return level->gemm(Type::Float32)->preferred;
+  }();
+  return own;
+}
+
 // ---- one product ---------------------------------------------------------------------------------------
 
 // Sizes at which the ways change (measured on Zen 5 with AVX-512, see docs/performance.md).
 constexpr int64_t kSmallWork = int64_t(160) * 160 * 160;  // m n k up to which nothing is packed
 constexpr int64_t kPieceWork = int64_t(1) << 21;          // m n k that makes a piece for a thread
-constexpr int64_t kTileRows = 384, kTileColumns = 512, kTileDepth = 256;
 constexpr int64_t kBlasRows = 512, kBlasColumns = 512, kBlasTiles = 16;
 
 // b's rows, contiguous and padded to a multiple of the tile's columns.
@@ -155,61 +166,6 @@ void fill_bias(const Product& p) {
     if (p.bias) std::memcpy(row, p.bias, size_t(p.n * p.element()));
     else std::memset(row, 0, size_t(p.n * p.element()));
   }
-}
-
-// Panels of a: for each k, `rows` values side by side, zeros past the edge.
-template <class T>
-void pack_a(const T* a, int64_t row, int64_t column, int64_t m, int64_t k, int64_t rows, T* to) {
-  for (int64_t i = 0; i < m; i += rows) {
-    const int64_t count = std::min(rows, m - i);
-    const T* from = a + i * row;
-    if (column == 1) {
-      for (int64_t r = 0; r < count; ++r)
-        for (int64_t p = 0; p < k; ++p) to[p * rows + r] = from[r * row + p];
-    } else {
-      for (int64_t p = 0; p < k; ++p)
-        for (int64_t r = 0; r < count; ++r) to[p * rows + r] = from[r * row + p * column];
-    }
-    for (int64_t p = 0; count < rows && p < k; ++p)
-      for (int64_t r = count; r < rows; ++r) to[p * rows + r] = T(0);
-    to += rows * k;
-  }
-}
-
-template <class T>
-bool multiply_tile(const Product& p, const Gemm& gemm, int64_t i0, int64_t j0) {
-  const int64_t m = std::min(kTileRows, p.m - i0), n = std::min(kTileColumns, p.n - j0);
-  const int64_t rows = gemm.rows, columns = gemm.columns;
-  const int64_t depth = std::min(kTileDepth, p.k);
-  T* a = static_cast<T*>(host->scratch(size_t(divide_up(m, rows) * rows * depth) * sizeof(T)));
-  T* b = static_cast<T*>(host->scratch(size_t(divide_up(n, columns) * columns * depth) * sizeof(T)));
-  if (!a || !b) return false;
-  T* c = reinterpret_cast<T*>(p.c) + i0 * p.c_row + j0;
-  const T* bias = reinterpret_cast<const T*>(p.bias);
-  for (int64_t i = 0; bias && i < m; ++i) std::copy(bias + j0, bias + j0 + n, c + i * p.c_row);
-  for (int64_t k0 = 0; k0 < p.k; k0 += depth) {
-    const int64_t k = std::min(depth, p.k - k0);
-    pack_a(reinterpret_cast<const T*>(p.a.data) + i0 * p.a.row + k0 * p.a.column, p.a.row, p.a.column, m, k, rows, a);
-    // Panels of b are panels of its transpose.
-    pack_a(reinterpret_cast<const T*>(p.b.data) + k0 * p.b.row + j0 * p.b.column, p.b.column, p.b.row, n, k, columns, b);
-    for (int64_t j = 0; j < n; j += columns)
-      for (int64_t i = 0; i < m; i += rows)
-        gemm.tile(k, a + i * k, b + j * k, c + i * p.c_row + j, p.c_row, int(std::min(rows, m - i)),
-                  int(std::min(columns, n - j)), k0 > 0 || bias);
-  }
-  return true;
-}
-
-template <class T>
-fl_status multiply_packed(const Product& p) {
-  const Gemm& gemm = *level->gemm(p.type);
-  const int64_t across = divide_up(p.n, kTileColumns), down = divide_up(p.m, kTileRows);
-  int all = 1;
-  parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      if (!multiply_tile<T>(p, gemm, i / across * kTileRows, i % across * kTileColumns)) __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
-  });
-  return all ? FL_OK : no_memory("matmul");
 }
 
 // What BLAS can read: one stride is 1 and the other at least the length of a row.
@@ -280,10 +236,9 @@ fl_status multiply(const Product& p) {
   }
   if (p.m * p.n * std::max<int64_t>(p.k, 1) <= kSmallWork) return multiply_small(p);
   switch (p.type) {
-    case Type::Float32: return multiply_blas<float>(p) ? FL_OK : multiply_packed<float>(p);
-    case Type::Float64: return multiply_blas<double>(p) ? FL_OK : multiply_packed<double>(p);
-    case Type::Int32: return multiply_packed<uint32_t>(p);
-    default: return multiply_packed<uint64_t>(p);
+    case Type::Float32: return !own_gemm() && multiply_blas<float>(p) ? FL_OK : multiply_panels(p);
+    case Type::Float64: return !own_gemm() && multiply_blas<double>(p) ? FL_OK : multiply_panels(p);
+    default: return multiply_panels(p);
   }
 }
 
@@ -534,6 +489,7 @@ fl_status multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, const f
 void* openblas_library() { return openblas().library; }
 
 const char* gemm_in_use() {
+  if (own_gemm()) return "own GEMM";
   if (openblas_opened) return openblas().description;
   return openblas_path().empty() ? "own GEMM" : "OpenBLAS (opened at the first large product)";
 }

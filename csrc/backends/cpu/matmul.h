@@ -6,8 +6,8 @@
 
 namespace flambeau::cpu {
 
-// In words, for the device's description: "OpenBLAS 0.3.34 SkylakeX", "OpenBLAS (opened at the first large product)"
-// or "own GEMM".
+// In words, for the device's description: "own GEMM", "OpenBLAS 0.3.34 SkylakeX" or "OpenBLAS (opened at the first large
+// product)".
 const char* gemm_in_use();
 
 // c (m, n) = a (m, k) b^T + bias (n, or null) for contiguous rows of a and of b (n, k); rows of c are c_row apart.

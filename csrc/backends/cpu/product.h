@@ -21,6 +21,9 @@ struct Product {
   int64_t element() const { return size_of(type); }
 };
 
+// By packed panels: any type but bfloat16, k > 0, a stride of 1 in a and in b.
+fl_status multiply_panels(const Product& p);
+
 // Whether a product of bfloat16 of this size is faster in pairs than widened to float32; false if the level has none.
 bool prefers_pairs(int64_t m, int64_t n, int64_t k);
 // REQUIRES: type BFloat16, a level with pair_gemm, k > 0, a stride of 1 in a and in b.

@@ -9,13 +9,13 @@ namespace flambeau::cpu::FL_LEVEL {
 
 // As many sums as the registers hold beside a row of b and one broadcast.
 #if defined(__AVX512F__)
-constexpr int kBlockRows = 12, kHalfRows = 8;
+constexpr int kBlockRows = 12, kHalfRows = 8, kTileVectors = 2;
 #elif defined(__AVX2__)
-constexpr int kBlockRows = 6, kHalfRows = 4;
+constexpr int kBlockRows = 6, kHalfRows = 4, kTileVectors = 2;
 #elif defined(__aarch64__)
-constexpr int kBlockRows = 8, kHalfRows = 4;
+constexpr int kBlockRows = 8, kHalfRows = 4, kTileVectors = 3;
 #else
-constexpr int kBlockRows = 4, kHalfRows = 2;
+constexpr int kBlockRows = 4, kHalfRows = 2, kTileVectors = 2;
 #endif
 constexpr int kBlockVectors = 2;
 

@@ -25,13 +25,26 @@ using ColumnReduction = void (*)(const void* x, int64_t rows, int64_t stride, in
 // Index of the first extreme element (NaN wins) of n contiguous elements. n > 0.
 using RowSearch = int64_t (*)(const void* x, int64_t n);
 
-// The tile of a packed product; see matmul.cpp.
+// Rows of a against one panel of b; see gemm.cpp. A panel has, for each k, `columns` (of b) or `rows` (of a) values side
+// by side, zeros past the edges.
+struct GemmPanel {
+  int64_t m, n, k;   // n is at most the `columns` of the type
+  const void* a;     // panels one after the other; or, where a_row is not 0, rows so far apart, each contiguous
+  int64_t a_row;
+  const void* b;     // one panel
+  void* c;           // (m, n), or added to what is there
+  int64_t c_row;
+  bool accumulate;
+  const void* bias;  // n values that are added as well, or null
+  const void* next;  // bytes that come to the second-level cache meanwhile; none
+  int64_t next_bytes;
+};
 struct Gemm {
-  int rows;     // of the tile
-  int columns;  // of the tile, a multiple of the vector
-  // c (m, n) = or += sum over k of a[k][rows] b[k][columns], c's rows `c_row` elements apart; m and n are smaller
-  // than the tile at the edge alone.
-  void (*tile)(int64_t k, const void* a, const void* b, void* c, int64_t c_row, int m, int n, bool accumulate);
+  int rows, columns;  // of the tile; columns are a multiple of the vector
+  bool preferred;     // to OpenBLAS
+  void (*panel)(const GemmPanel& panel);
+  // x[lane * lane_stride + p * k_stride] to panels of `width` lanes.
+  void (*pack)(const void* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, int width, void* to);
 };
 
 // Products of bfloat16 summed in float32 two by two; see bfloat16.cpp. Operands are packed into panels: for each pair

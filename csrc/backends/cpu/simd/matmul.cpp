@@ -1,4 +1,4 @@
-// simd/matmul.cpp: the tiles of matrix products. Compiled once per level.
+// simd/matmul.cpp: small products, nothing packed, and dot products. Compiled once per level.
 #include "blocks.h"
 #include "kernels.h"
 #include "tables.h"
@@ -7,43 +7,7 @@
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
-constexpr int kRows = kBlockRows;
-#if defined(__aarch64__)
-constexpr int kVectors = 3;
-#else
-constexpr int kVectors = 2;
-#endif
-
-// ---- packed --------------------------------------------------------------------------------------------
-
-template <class V>
-void packed_tile(int64_t k, const void* a_bytes, const void* b_bytes, void* c_bytes, int64_t c_row, int m, int n,
-                 bool accumulate) {
-  using T = typename Of<V>::Element;
-  const T* a = static_cast<const T*>(a_bytes);
-  const T* b = static_cast<const T*>(b_bytes);
-  T* c = static_cast<T*>(c_bytes);
-  V sums[kRows][kVectors] = {};
-  add_products<V, kRows, kVectors>(k, a, 1, kRows, b, kVectors * kLanes<V>, sums);
-  if (m == kRows && n == kVectors * kLanes<V>) {
-    for (int i = 0; i < kRows; ++i)
-      for (int j = 0; j < kVectors; ++j) {
-        T* to = c + i * c_row + j * kLanes<V>;
-        store<V>(to, accumulate ? sums[i][j] + load<V>(to) : sums[i][j]);
-      }
-    return;
-  }
-  T edge[kVectors * kLanes<V>];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    if (i >= m) break;
-    for (int j = 0; j < kVectors; ++j) store<V>(edge + j * kLanes<V>, sums[i][j]);
-    for (int j = 0; j < n; ++j) c[i * c_row + j] = accumulate ? edge[j] + c[i * c_row + j] : edge[j];
-  }
-}
-
-template <class V>
-constexpr Gemm kGemm{kRows, kVectors* kLanes<V>, packed_tile<V>};
+constexpr int kRows = kBlockRows, kVectors = kTileVectors;
 
 // ---- small ---------------------------------------------------------------------------------------------
 
@@ -165,15 +129,6 @@ void dots(int64_t m, int64_t k, const void* a_bytes, int64_t a_row, const void* 
 
 }  // namespace
 
-const Gemm* gemm(Type type) {
-  switch (type) {
-    case Type::Int32: return &kGemm<I32>;
-    case Type::Int64: return &kGemm<I64>;
-    case Type::Float32: return &kGemm<F32>;
-    case Type::Float64: return &kGemm<F64>;
-    default: return nullptr;
-  }
-}
 SmallGemm small_gemm(Type type) {
   switch (type) {
     case Type::Int32: return small_product<I32>;

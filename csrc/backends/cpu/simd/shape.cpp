@@ -1,31 +1,11 @@
 // simd/shape.cpp: transposes of blocks in registers. Compiled once per level.
 #include "kernels.h"
+#include "squares.h"
 #include "tables.h"
 #include "vector.h"
 
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
-
-// Lanes of two rows `s` apart that change places: below, the blocks of s lanes that stay and those that come.
-template <class V, int s>
-FL_INLINE void exchange(V& a, V& b) {
-  typename Of<V>::Int low_lanes, high_lanes;
-  constexpr int n = kLanes<V>;
-  for (int l = 0; l < n; ++l) {
-    low_lanes[l] = (l & s) == 0 ? l : l - s + n;
-    high_lanes[l] = (l & s) == 0 ? l + s : l + n;
-  }
-  const V low = __builtin_shuffle(a, b, low_lanes), high = __builtin_shuffle(a, b, high_lanes);
-  a = low;
-  b = high;
-}
-template <class V, int s>
-FL_INLINE void exchange_all(V* rows) {
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes<V>; ++i)
-    if ((i & s) == 0) exchange<V, s>(rows[i], rows[i | s]);
-  if constexpr (s > 1) exchange_all<V, s / 2>(rows);
-}
 
 // A square of as many rows as the vector has lanes, or what is left of one at the edges.
 template <class V>
@@ -34,7 +14,7 @@ FL_INLINE void transpose_square(const typename Of<V>::Element* from, int64_t fro
   V rows[kLanes<V>];
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<V>; ++i) rows[i] = load<V>(from + i * from_stride);
-  exchange_all<V, kLanes<V> / 2>(rows);
+  transpose_rows(rows);
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<V>; ++i) store<V>(to + i * to_stride, rows[i]);
 }
@@ -48,7 +28,7 @@ void transpose_edge(const typename Of<V>::Element* from, int64_t from_stride, ty
     else if (n_columns == kLanes<V>) rows[i] = load<V>(from + i * from_stride);
     else rows[i] = load_part<V>(from + i * from_stride, n_columns);
   }
-  exchange_all<V, kLanes<V> / 2>(rows);
+  transpose_rows(rows);
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<V>; ++i) {
     if (i >= n_columns) break;

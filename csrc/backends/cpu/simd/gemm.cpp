@@ -1,0 +1,216 @@
+// simd/gemm.cpp: panels of matrix products, packed and multiplied. Compiled once per level.
+#include "blocks.h"
+#include "kernels.h"
+#include "squares.h"
+#include "tables.h"
+#include "vector.h"
+
+namespace flambeau::cpu::FL_LEVEL {
+namespace {
+
+constexpr int kRows = kBlockRows, kVectors = kTileVectors;
+constexpr int kAhead = 8;  // rows of b's panel that are asked for before their turn
+
+template <class V>
+struct Tile {
+  using T = typename Of<V>::Element;
+  int64_t k;
+  const T* a;
+  int64_t a_row;
+  const T* b;
+  T* c;
+  int64_t c_row;
+  int n;  // columns
+  bool accumulate;
+  const T* bias;
+  const char* next;  // one line for every four k
+};
+
+// One step of k: kM rows of a, `row_step` elements apart, by kN vectors of b's row.
+template <class V, int kM, int kN>
+FL_INLINE void step(const typename Of<V>::Element* a, int64_t row_step, const typename Of<V>::Element* b, V (&sums)[kM][kN]) {
+  V row[kN];
+#pragma GCC unroll 4
+  for (int v = 0; v < kN; ++v) row[v] = load<V>(b + v * kLanes<V>);
+  constexpr int kLine = 64 / int(sizeof(*b));
+#pragma GCC unroll 4
+  for (int line = 0; line < kN * kLanes<V>; line += kLine) __builtin_prefetch(b + kAhead * kVectors * kLanes<V> + line);
+#pragma GCC unroll 16
+  for (int r = 0; r < kM; ++r) {
+    const V x = splat<V>(a[r * row_step]);
+#pragma GCC unroll 4
+    for (int v = 0; v < kN; ++v) sums[r][v] = fma(x, row[v], sums[r][v]);
+  }
+}
+
+// kM rows by kN vectors, of which the first `rows` rows and t.n columns are kept. `packed`: a's values of one k lie side
+// by side.
+template <class V, int kM, int kN, bool packed>
+FL_INLINE void tile(const Tile<V>& t, int rows) {
+  using T = typename Of<V>::Element;
+  constexpr int64_t kWidth = kVectors * kLanes<V>;
+  V sums[kM][kN] = {};
+#pragma GCC unroll 16
+  for (int r = 0; r < kM; ++r) {
+    if (r >= rows) break;
+    __builtin_prefetch(t.c + r * t.c_row, 1);
+    if (kN > 1) __builtin_prefetch(t.c + r * t.c_row + kLanes<V>, 1);
+  }
+  const T *a = t.a, *b = t.b;
+  const char* next = t.next;
+  const int64_t row_step = packed ? 1 : t.a_row;
+  constexpr int64_t kStep = packed ? kRows : 1;
+  int64_t p = 0;
+  for (; p + 4 <= t.k; p += 4) {
+    __builtin_prefetch(next, 0, 2);
+    next += 64;
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q, a += kStep, b += kWidth) step<V, kM, kN>(a, row_step, b, sums);
+  }
+  for (; p < t.k; ++p, a += kStep, b += kWidth) step<V, kM, kN>(a, row_step, b, sums);
+#pragma GCC unroll 16
+  for (int r = 0; r < kM; ++r) {
+    if (r >= rows) break;
+#pragma GCC unroll 4
+    for (int v = 0; v < kN; ++v) {
+      T* to = t.c + r * t.c_row + v * kLanes<V>;
+      const int left = t.n - v * kLanes<V>;
+      V value = sums[r][v];
+      if (left >= kLanes<V>) {
+        if (t.bias) value += load<V>(t.bias + v * kLanes<V>);
+        if (t.accumulate) value += load<V>(to);
+        store<V>(to, value);
+      } else if (left > 0) {
+        if (t.bias) value += load_part<V>(t.bias + v * kLanes<V>, left);
+        if (t.accumulate) value += load_part<V>(to, left);
+        store_part<V>(to, value, left);
+      }
+    }
+  }
+}
+
+template <class V, int kN, bool packed>
+void rows_of_tiles(const GemmPanel& o, Tile<V> t) {
+  const int64_t lines = t.next ? (t.k + 3) / 4 * 64 : 0;
+  int64_t i = 0;
+  const auto advance = [&](int64_t rows) __attribute__((always_inline)) {
+    i += rows;
+    t.a += packed ? rows * t.k : rows * t.a_row;
+    t.c += rows * t.c_row;
+    t.next += lines;
+  };
+  const char* const end = static_cast<const char*>(o.next) + o.next_bytes;
+  const auto* const nothing = reinterpret_cast<const char*>(t.b);
+  while (i < o.m) {
+    const int64_t left = o.m - i;
+    if (t.next >= end) t.next = nothing;
+    if (left >= kRows) {
+      tile<V, kRows, kN, packed>(t, kRows);
+      advance(kRows);
+    } else if constexpr (packed) {  // zeros fill the panel
+      if (left > kHalfRows) tile<V, kRows, kN, true>(t, int(left));
+      else tile<V, kHalfRows, kN, true>(t, int(left));
+      return;
+    } else {
+      if (left >= kHalfRows) tile<V, kHalfRows, kN, false>(t, kHalfRows), advance(kHalfRows);
+      else if (left >= 2) tile<V, 2, kN, false>(t, 2), advance(2);
+      else tile<V, 1, kN, false>(t, 1), advance(1);
+    }
+  }
+}
+
+template <class V>
+void panel(const GemmPanel& o) {
+  using T = typename Of<V>::Element;
+  const Tile<V> t{o.k, static_cast<const T*>(o.a), o.a_row, static_cast<const T*>(o.b), static_cast<T*>(o.c), o.c_row, int(o.n),
+                  o.accumulate, static_cast<const T*>(o.bias), static_cast<const char*>(o.next)};
+  const bool narrow = o.n <= kLanes<V>;
+  if (o.a_row == 0) return narrow ? rows_of_tiles<V, 1, true>(o, t) : rows_of_tiles<V, kVectors, true>(o, t);
+  return narrow ? rows_of_tiles<V, 1, false>(o, t) : rows_of_tiles<V, kVectors, false>(o, t);
+}
+
+// ---- packing -------------------------------------------------------------------------------------------
+
+// Lanes whose k are contiguous: squares turned in registers.
+template <class V>
+FL_INLINE void pack_along(const typename Of<V>::Element* x, int64_t stride, int64_t lanes, int64_t k, int width,
+                          typename Of<V>::Element* to) {
+  constexpr int n = kLanes<V>;
+  for (int first = 0; first < width; first += n) {
+    const int64_t there = lanes - first;
+    const int kept = width - first < n ? width - first : n;
+    for (int64_t p = 0; p < k; p += n) {
+      const int64_t left = k - p;
+      V rows[n];
+      if (there >= n && left >= n) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) rows[i] = load<V>(x + (first + i) * stride + p);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) rows[i] = i < there ? load_some<V>(x + (first + i) * stride + p, left) : V{};
+      }
+      transpose_rows(rows);
+      auto* at = to + p * width + first;
+      if (kept == n && left >= n) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) store<V>(at + i * width, rows[i]);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i)
+          if (i < left) store_some<V>(at + i * width, rows[i], kept);
+      }
+    }
+  }
+}
+
+// Lanes that lie side by side.
+template <class V>
+FL_INLINE void pack_across(const typename Of<V>::Element* x, int64_t stride, int64_t lanes, int64_t k, int width,
+                           typename Of<V>::Element* to) {
+  for (int64_t p = 0; p < k; ++p)
+    for (int first = 0; first < width; first += kLanes<V>)
+      store_some<V>(to + p * width + first, load_some<V>(x + p * stride + first, lanes - first), width - first);
+}
+
+template <class V>
+void pack(const void* x_bytes, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, int width, void* to_bytes) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(x_bytes);
+  T* to = static_cast<T*>(to_bytes);
+  for (int64_t i = 0; i < lanes; i += width, x += width * lane_stride, to += k * width) {
+    const int64_t count = lanes - i < width ? lanes - i : width;
+    constexpr int kColumns = kVectors * kLanes<V>;
+    if (k_stride == 1) {
+      pack_along<V>(x, lane_stride, count, k, width, to);
+    } else if (lane_stride == 1) {
+      if (count == width && width == kColumns) pack_across<V>(x, k_stride, kColumns, k, kColumns, to);
+      else if (count == width && width == kRows) pack_across<V>(x, k_stride, kRows, k, kRows, to);
+      else pack_across<V>(x, k_stride, count, k, width, to);
+    } else {
+      for (int64_t p = 0; p < k; ++p)
+        for (int64_t j = 0; j < width; ++j) to[p * width + j] = j < count ? x[j * lane_stride + p * k_stride] : T(0);
+    }
+  }
+}
+
+#if defined(__AVX512F__)
+constexpr bool kPreferred = true;  // 1.05 of OpenBLAS in float32 and 1.2 in float64
+#else
+constexpr bool kPreferred = false;  // with AVX2 0.9 to 1.05
+#endif
+template <class V>
+constexpr Gemm kGemm{kRows, kVectors* kLanes<V>, kPreferred, panel<V>, pack<V>};
+
+}  // namespace
+
+const Gemm* gemm(Type type) {
+  switch (type) {
+    case Type::Int32: return &kGemm<I32>;
+    case Type::Int64: return &kGemm<I64>;
+    case Type::Float32: return &kGemm<F32>;
+    case Type::Float64: return &kGemm<F64>;
+    default: return nullptr;
+  }
+}
+
+}  // namespace flambeau::cpu::FL_LEVEL
