@@ -334,7 +334,7 @@ LARGE = [(513, 75, 530), (640, 130, 66), (37, 1100, 113), (300, 17, 1030), (525,
          (5000, 9, 101), (170, 165, 160)]  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", (np.float32, np.float64), ids=("float32", "float64"))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 def test_large_products_have_the_same_right_bits_on_any_number_of_threads(cpu, dtype):
     for (m, n, k), turn_a, turn_b in itertools.product(LARGE, (False, True), (False, True)):
         if isinstance(cpu, Emulated) and (m * n * k > 10_000_000 or turn_a != turn_b):
