@@ -59,10 +59,16 @@ def remake_modules(session: Session) -> int:
         pending[-1][1].append(PathChange(path, status, added, deleted))
     record_modules(session, pending)
     found = session.scalar(sa.select(sa.func.count()).select_from(CommitModule)) or 0
-    session.execute(sa.delete(DerivedState).where(DerivedState.name == _NAME))
-    session.add(DerivedState(name=_NAME, made_from=_fingerprint(session)))
+    note_modules(session)
     roll_all(session)
     return found
+
+
+def note_modules(session: Session) -> None:
+    """Note that the recorded modules come from the paths of today."""
+    session.execute(sa.delete(DerivedState).where(DerivedState.name == _NAME))
+    session.add(DerivedState(name=_NAME, made_from=_fingerprint(session)))
+    session.flush()
 
 
 def _finder(modules: Sequence[ModulePaths]) -> Callable[[str], tuple[str, ...]]:

@@ -37,6 +37,7 @@ Reyes Rinaldi Rossi Sahin Sakurai Sarpong Sato Schreiber Sharma Silva Sokolov S�
 Thorvald Tremblay Ueda Vargas Vasić Venkatesan Villa Wagner Watanabe Weiss Wiśniewski Yamada Yıldız Zaman
 Zhao Zieliński
 """
+GIVEN_NAMES, FAMILY_NAMES = tuple(_GIVEN_NAMES.split()), tuple(_FAMILY_NAMES.split())
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def make_cast(seed: int, *, today: date, areas: int = 8, people: int = 160, year
     organizations = tuple(_organization(chance, name, index, first) for index, name in enumerate(ORGANIZATIONS))
     names: dict[str, None] = {}
     while len(names) < people:
-        names.setdefault(f"{chance.choice(_GIVEN_NAMES.split())} {chance.choice(_FAMILY_NAMES.split())}", None)
+        names.setdefault(f"{chance.choice(GIVEN_NAMES)} {chance.choice(FAMILY_NAMES)}", None)
     found = tuple(
         _person(chance, name, index, organizations, first=first, today=today, areas=areas)
         for index, name in enumerate(names)

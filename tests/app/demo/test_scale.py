@@ -1,0 +1,99 @@
+"""The generator: one seed, one foundation to the last row; what it writes is what recounting and resolving give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from app import create_app
+from app.contributions import queries
+from app.contributions.measuring import measure_all, measures_are_current
+from app.contributions.models import Change, ChangeEvent, ChangeMeasure, Commit, Issue, IssueEvent, Rollup
+from app.contributions.modules import modules_are_current
+from app.contributions.queries import By, Thing
+from app.contributions.rollups import roll_all
+from app.contributions.windows import Window
+from app.db import Database
+from app.demo.scale.foundation import Scale, invent
+from app.demo.scale.generating import Generated, NotEmptyError, generate
+from app.people import queries as people
+from app.people.models import Employment, IdentityPerson, Person
+
+SMALL = Scale(60, 8, 3, 2500)
+TODAY = date(2026, 1, 15)
+
+
+def filled(settings: Any, clock: Any, db: Database, *, seed: int = 7) -> tuple[Flask, Generated]:
+    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db)
+    return app, generate(app, SMALL, seed=seed, say=lambda _text: None)
+
+
+def rows(session: Session, table: Any, *, without: str) -> Counter[Any]:
+    columns = [column for column in table.__table__.columns if column.name != without]
+    return Counter(tuple(row) for row in session.execute(sa.select(*columns)))
+
+
+def test_it_writes_as_much_as_it_says_and_everything_derived_is_what_making_it_anew_gives(
+    settings: Any, clock: Any, db_each: Database
+):
+    app, found = filled(settings, clock, db_each)
+    assert 0.9 * SMALL.events < found.events < 1.1 * SMALL.events
+    with db_each.write() as session:
+        for table in (Commit, Change, ChangeEvent, Issue, IssueEvent, Person):
+            counted = session.scalar(sa.select(sa.func.count()).select_from(table))
+            assert counted == found.counts[table.__tablename__] > 0
+        assert modules_are_current(session)
+        assert measures_are_current(session)
+        kept = [rows(session, Rollup, without="id"), rows(session, ChangeMeasure, without=""),
+                rows(session, Employment, without="id"), rows(session, IdentityPerson, without="")]  # fmt: skip
+        people.resolve(session)
+        roll_all(session)
+        measure_all(session)
+        assert kept == [rows(session, Rollup, without="id"), rows(session, ChangeMeasure, without=""),
+                        rows(session, Employment, without="id"), rows(session, IdentityPerson, without="")]  # fmt: skip
+        window = Window(date(2016, 1, 1), TODAY)
+        for by in By:
+            parts = queries.opened_by(session, Thing.CHANGES, queries.EVERYTHING, window, by)
+            assert sum(parts.values()) == queries.counts(session, Thing.CHANGES, queries.EVERYTHING, window).opened
+    if db_each.dialect == "sqlite":
+        with pytest.raises(NotEmptyError, match="a row of"):
+            generate(app, SMALL, seed=7, say=lambda _text: None)
+
+
+@pytest.mark.postgres
+def test_the_same_seed_gives_the_same_rows_on_both_databases_and_another_gives_others(
+    settings: Any, clock: Any, db: Database, postgres_url: str
+):
+    other = Database(postgres_url, clock=clock)
+    _, one = filled(settings, clock, db)
+    _, same = filled(settings, clock, other)
+    other.close()
+    assert one == same
+    assert invent(SMALL, seed=7, today=TODAY) != invent(SMALL, seed=8, today=TODAY)
+
+
+def test_a_portal_that_is_not_synthetic_is_left_alone(settings: Any, clock: Any, db: Database):
+    with pytest.raises(NotEmptyError, match="not synthetic"):
+        generate(create_app(settings, clock=clock, db=db), SMALL, seed=7, say=lambda _text: None)
+
+
+def test_shapes_are_those_of_real_projects():
+    found = invent(Scale.of(2000), seed=3, today=TODAY)
+    crowd = [one for one in found.people if not one.is_bot]
+    assert 0.25 < sum(not one.jobs for one in crowd) / len(crowd) < 0.45  # nobody knows for whom a third work
+    paces = sorted((one.pace for one in crowd), reverse=True)
+    assert sum(paces[:200]) > 0.4 * sum(paces)  # a tenth does much
+    once = sum((one.last - one.first).days < 30 for one in crowd)
+    assert 0.4 < once / len(crowd) < 0.65  # most come once
+    assert any(one.owner is not None for one in found.organizations)
+    assert all(email.endswith(".example") for one in found.people for email in one.emails)
+    for one in crowd:
+        for job, following in zip(one.jobs, one.jobs[1:], strict=False):
+            assert job.ends_on is not None
+            assert job.ends_on < following.starts_on
