@@ -144,6 +144,23 @@ void vjp(const Backward& b, Pick pick) {
   if (b.needs(2)) b.give(2, multiply(at_values(share), chosen));
 }
 
+// Indices with a batch of their own: x as (batch, before, n, after), indices as (batch, 1, k, 1) repeated, one scatter.
+void batch_put(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> outputs) {
+  const std::vector<Tensor> all = all_batched(inputs, batched);
+  const int64_t axis = attrs[0].as_int();
+  if (!batched[1]) return apply(row, std::vector<Tensor>{all[0], inputs[1], all[2]}, std::vector<Attr>{axis + 1, attrs[1]}, outputs);
+  static const OpRow& scatter = op_named("scatter");
+  const Tensor& x = all[0];
+  int64_t before = 1, after = 1, chosen = 1;
+  for (int64_t i = 1; i <= axis; ++i) before *= x.size(i);
+  for (int64_t i = axis + 2; i < x.ndim(); ++i) after *= x.size(i);
+  for (int64_t i = 1; i < all[1].ndim(); ++i) chosen *= all[1].size(i);
+  const Dims given{x.size(0), before, chosen, after};
+  const Tensor where = broadcast_to(reshape(all[1], {x.size(0), 1, chosen, 1}), given);
+  const Tensor flat = reshape(x, {x.size(0), before, x.size(axis + 1), after});
+  outputs[0] = reshape(apply(scatter, {flat, where, reshape(all[2], given)}, {int64_t(2), attrs[1]}), x.shape());
+}
+
 SampleInput indices_below(Dims shape, int64_t size) {
   return {std::move(shape), static_cast<double>(-size), static_cast<double>(size), SampleKind::Index};
 }
@@ -184,12 +201,7 @@ std::vector<Sample> with_reductions(const std::vector<Sample>& plain) {
     },
     .normalize = normalize,
     .vjp = [](const Backward& b) { vjp(b, take); },
-    .batching = [](const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs,
-                   std::span<Tensor> outputs) {
-      if (batched[1] || !batched[0] || !batched[2]) return batch_one_by_one(row, inputs, batched, attrs, outputs);
-      const Attr moved[] = {attrs[0].as_int() + 1, attrs[1]};
-      apply(row, inputs, moved, outputs);
-    },
+    .batching = batch_put,
     .differentiable = 0b101,
     .saves_inputs = 0b111,
     .saves_outputs = 1,

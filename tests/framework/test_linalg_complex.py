@@ -94,6 +94,20 @@ def test_eigenvectors_are_stretched_by_their_eigenvalues(x: Array, device: str) 
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
+@pytest.mark.parametrize("turn", [1.0, 1.0j])
+def test_single_precision_keeps_the_small_eigenvectors_of_graded_matrices(turn: complex) -> None:
+    random = np.random.default_rng(8)
+    for n in (3, 6, 12):
+        drawn = (random.normal(size=(n, n)) + (turn - 1) * random.normal(size=(n, n))) * (0.1 ** np.arange(n))[:, None]
+        x = drawn.astype("float32" if turn == 1.0 else "complex64")
+        wanted, directions = np.linalg.eig(x.astype("complex128"))
+        values, vectors = (np.asarray(part, dtype="complex128") for part in fl.linalg.eig(fl.asarray(x)))
+        for value, vector in zip(values, vectors.T, strict=True):
+            nearest = int(np.argmin(np.abs(wanted - value)))
+            assert abs(wanted[nearest] - value) <= 1e-6 * abs(value)
+            assert abs(np.vdot(directions[:, nearest], vector)) > 1 - 1e-6
+
+
 def test_eigenvalues_are_complex_even_where_all_are_real() -> None:
     assert linalg.eigvals(fl.tensor([[3.0, 0.0], [0.0, 1.0]])).dtype == fl.complex64
     assert linalg.eigvals(fl.tensor([[3.0, 0.0], [0.0, 1.0]])).tolist() == [1 + 0j, 3 + 0j]

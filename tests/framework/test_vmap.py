@@ -255,3 +255,21 @@ def test_a_failing_function_leaves_no_vmap_behind():
 def test_wrong_arguments_are_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("reduce", ["set", "add", "multiply", "max", "min"])
+def test_writing_at_indices_of_each_example_is_one_call(reduce: str) -> None:
+    x = fl.random.normal((5, 2, 7, 3))
+    indices = fl.asarray(np.random.default_rng(3).integers(-7, 7, (5, 2, 2)))
+    written = fl.random.normal((5, 2, 2, 2, 3))
+
+    def put(a, i, v):
+        return _core.apply("put", [a, i, v], [1, reduce])
+
+    with fl.profiler.profile() as watched:
+        together = fl.vmap(put)(x, indices, written)
+    assert [event.name for event in watched.events()].count("scatter") == 1
+    for k in range(5):
+        assert together[k].tolist() == put(x[k], indices[k], written[k]).tolist()
+    with pytest.raises(IndexError, match="7"):
+        fl.vmap(put)(x, indices * 0 + 7, written)

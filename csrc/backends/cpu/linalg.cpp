@@ -458,11 +458,16 @@ std::vector<Int> order_of(const std::vector<std::complex<R>>& w) {
   return order;
 }
 
-// eig(x) -> values and vectors, both complex.
+// eig(x) -> values and vectors, both complex. Single precision is computed in double: LAPACK's geev is accurate beside
+// the largest element, so of a graded matrix it would lose small eigenvalues and their vectors.
 template <class T>
+using InDouble = std::conditional_t<kComplex<T>, std::complex<double>, double>;
+template <class Given>
 fl_status eig(const fl_call* call) {
-  using R = Real<T>;
+  using T = InDouble<Given>;
+  using R = double;
   using C = std::complex<R>;
+  using Single = std::complex<Real<Given>>;
   const Lapack<T>& with = *lapack<T>();
   const Batch x(call->inputs[0], 2), out_w(call->outputs[0], 1), out_v(call->outputs[1], 2);
   const Int n = Int(x.rows()), ld = std::max(n, 1);
@@ -470,7 +475,9 @@ fl_status eig(const fl_call* call) {
     std::vector<T> a(size_t(n) * size_t(n)), vectors(a.size()), work(1);
     std::vector<R> real(size_t(2) * size_t(n)), imaginary(static_cast<size_t>(n));
     std::vector<C> w(static_cast<size_t>(n));
-    x.load(number, a.data());
+    std::vector<Given> given(a.size());
+    x.load(number, given.data());
+    std::copy(given.begin(), given.end(), a.begin());
     if (!is_finite(a)) return Int(-1);
     Int info = 0, size = -1;
     for (int turns = 0; turns < 2; ++turns) {  // asks for the room, then computes
@@ -494,14 +501,14 @@ fl_status eig(const fl_call* call) {
         }
       }
     }
-    std::vector<C> sorted(v.size());
-    C* values = out_w.at<C>(number);
+    std::vector<Single> sorted(v.size());
+    Single* values = out_w.at<Single>(number);
     Int column = 0;
     for (Int from : order_of(w)) {
-      values[column] = w[size_t(from)];
-      C* to = sorted.data() + int64_t(column++) * n;
-      std::copy_n(v.data() + int64_t(from) * n, n, to);
-      turn(to, n);
+      values[column] = Single(w[size_t(from)]);
+      C* vector = v.data() + int64_t(from) * n;
+      turn(vector, n);
+      std::copy_n(vector, n, sorted.data() + int64_t(column++) * n);
     }
     out_v.store(number, sorted.data(), n);
     return info;
@@ -537,7 +544,7 @@ const fl_kernel* kernel_for(const char* name) {
   const Factoring all[] = {{"solve", solve<T>, is_there<T>}, {"inv", solve<T>, is_there<T>}, {"det", det<T, false>, is_there<T>},
                            {"slogdet", det<T, true>, is_there<T>}, {"cofactors", cofactors<T>, is_there<T>},
                            {"cholesky", cholesky<T>, is_there<T>}, {"qr", qr<T>, is_there<T>},
-                           {"eigh", eigh<T>, is_there<T>}, {"svd", svd<T>, is_there<T>}, {"eig", eig<T>, is_there<T>}};
+                           {"eigh", eigh<T>, is_there<T>}, {"svd", svd<T>, is_there<T>}, {"eig", eig<T>, is_there<InDouble<T>>}};
   for (const Factoring& op : all)
     if (std::strcmp(op.name, name) == 0) return keep_kernel(run, op);
   return nullptr;
