@@ -2,6 +2,7 @@
 
 from app.people.queries.affiliations import StatementError, said_already, state, withdraw
 from app.people.queries.basis import Grounds, grounds
+from app.people.queries.batches import Directory, Said, directory, imported, state_batch, withdraw_batch
 from app.people.queries.changes import on_change
 from app.people.queries.decisions import decide, merge, persons_of, split, undo
 from app.people.queries.effect import attributed_to, provide_attributions, told_effect
@@ -55,10 +56,12 @@ from app.people.queries.remarks import (
 from app.people.queries.resolution import resolve
 
 __all__ = [
+    "Directory",
     "Domain",
     "Grounds",
     "OrganizationName",
     "Question",
+    "Said",
     "StatementError",
     "Wanted",
     "Wording",
@@ -75,11 +78,13 @@ __all__ = [
     "create_person",
     "decide",
     "decisions_log",
+    "directory",
     "domain_changed",
     "enter_person",
     "find_person",
     "grounds",
     "hide",
+    "imported",
     "intern_identities",
     "kept_apart",
     "known_person",
@@ -118,7 +123,9 @@ __all__ = [
     "shown_name",
     "split",
     "state",
+    "state_batch",
     "told_effect",
     "undo",
     "withdraw",
+    "withdraw_batch",
 ]

@@ -1,0 +1,31 @@
+"""What the lines of affiliation files say, format by format: plain values, and every problem with its line. Pure."""
+
+from app.imports.rules.claims import (
+    FileKind,
+    Keeps,
+    Line,
+    Member,
+    OwnsDomain,
+    Parsed,
+    SamePerson,
+    Who,
+    WorksFor,
+    company_key,
+    is_independent,
+    is_unknown,
+)
+
+__all__ = [
+    "FileKind",
+    "Keeps",
+    "Line",
+    "Member",
+    "OwnsDomain",
+    "Parsed",
+    "SamePerson",
+    "Who",
+    "WorksFor",
+    "company_key",
+    "is_independent",
+    "is_unknown",
+]

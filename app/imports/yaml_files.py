@@ -1,0 +1,103 @@
+"""Files in YAML: OWNERS as Kubernetes writes it, and a landscape's members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Any
+
+from app.governance_files.yaml_lines import Lines, Path, load
+from app.imports.rules import Keeps, Member, Parsed, Who
+
+_ROLES = {"approvers": "maintainer", "reviewers": "reviewer"}
+
+
+def read_owners(text: str, where: str) -> Parsed:
+    """Approvers and reviewers of the folder in which the file lies, and of its filters `.*`.
+
+    >>> found = read_owners("approvers:\\n- ada\\nemeritus_approvers:\\n- bo\\nreviewers:\\n- 7\\n", "csrc/ops/OWNERS")
+    >>> [(one.line, one.path, one.who.logins, one.role) for one in found.claims]
+    [(2, 'csrc/ops/', ('ada',), 'maintainer')]
+    >>> found.problems[0].line
+    6
+    """
+    found, values, lines = _load(text)
+    if not isinstance(values, dict):
+        if not found.problems:
+            found.wrong(1, "there is no mapping at the top: write “approvers:” and “reviewers:”")
+        return found
+    folder = "/".join(PurePosixPath(where.lstrip("/")).parts[:-1]) if where.strip() else ""
+    parts: list[tuple[Path, Any]] = [((), values)]
+    filters = values.get("filters")
+    if isinstance(filters, dict):
+        for pattern, inner in filters.items():
+            if pattern == ".*":
+                parts.append((("filters", pattern), inner))
+            else:
+                found.note(lines.of(("filters", pattern)), f"the filter {pattern!r} names kinds of files, no module")
+    for at, part in parts:
+        for key, role in _ROLES.items():
+            named = part.get(key) or [] if isinstance(part, dict) else []
+            for place, login in enumerate(named if isinstance(named, list) else [named]):
+                line = lines.of((*at, key, place))
+                if not isinstance(login, str) or not login.strip():
+                    found.wrong(line, f"{login!r} is no login")
+                    continue
+                who = Who((login.casefold(),)) if "@" in login.lstrip("@") else Who(logins=(login.lstrip("@"),))
+                found.claims.append(Keeps(line, f"{folder}/" if folder else "", who, role))
+    return found
+
+
+def read_landscape(text: str) -> Parsed:
+    """The organizations under a category whose name ends in “Members”; the subcategory is the tier."""
+    found, values, lines = _load(text)
+    if found.problems:
+        return found
+    categories = values.get("landscape", values.get("categories")) if isinstance(values, dict) else None
+    if not isinstance(categories, list):
+        found.wrong(1, "there is no list “landscape” at the top")
+        return found
+    top = "landscape" if "landscape" in values else "categories"
+    seen = 0
+    for path, category in _listed((top,), categories):
+        if not str(category.get("name", "")).strip().casefold().endswith("members"):
+            continue
+        seen += 1
+        for below, subcategory in _listed((*path, "subcategories"), category.get("subcategories")):
+            for place, item in _listed((*below, "items"), subcategory.get("items")):
+                _member(found, lines, place, item, str(subcategory.get("name", "")))
+    if not seen:
+        found.wrong(1, "no category is called “... Members”")
+    return found
+
+
+def _member(found: Parsed, lines: Lines, place: Path, item: dict[str, Any], tier: str) -> None:
+    name = item.get("name")
+    if not isinstance(name, str) or not name.strip():
+        found.wrong(lines.of(place), "a member without a name")
+        return
+    joined = item.get("joined")
+    try:
+        day = None if joined is None else joined if isinstance(joined, date) else date.fromisoformat(str(joined))
+    except ValueError:
+        found.wrong(lines.of((*place, "joined")), f"{joined!r} is no day; write it like 2026-01-31")
+        return
+    plain = name.rsplit(" (", 1)[0].strip() if name.rstrip().endswith(")") else name.strip()
+    website = item.get("homepage_url")
+    found.claims.append(Member(lines.of((*place, "name")), plain[:200], tier.strip(),
+                               website[:300] if isinstance(website, str) else "", day))  # fmt: skip
+
+
+def _listed(path: Path, values: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for number, one in enumerate(values if isinstance(values, list) else []):
+        if isinstance(one, dict):
+            yield (*path, number), one
+
+
+def _load(text: str) -> tuple[Parsed, Any, Lines]:
+    found = Parsed()
+    values, lines, problems = load("file", text)
+    for problem in problems:
+        found.wrong(problem.line, problem.text)
+    return found, values, lines
