@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -44,9 +45,10 @@ def give() -> Response | tuple[str, int]:
     if upload is None or not upload.filename:
         problems.append(Problem("file", "is missing: choose one"))
     else:
+        with closing(upload):
+            data = upload.stream.read(queries.MOST_BYTES + 1)
         try:
-            text = text_of(upload.stream.read(queries.MOST_BYTES + 1))
-            upload.close()
+            text = text_of(data)
         except UnfoundError as error:
             problems.append(Problem("file", str(error)))
     if not problems and upload is not None:
