@@ -25,6 +25,7 @@ class Settings(BaseModel):
 
     `home` holds all that is not code: database, clones, logs, artefacts, the session key. `is_local` marks what this
     portal builds as one machine's own; `lease_s` is how long a worker or runner may be silent before another goes on.
+    `clone_limit_gb`, `commit_limit` and `free_disk_gb`: what one repository that is counted may take.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,9 @@ class Settings(BaseModel):
     log_json: bool = True
     is_local: bool = False
     lease_s: float = Field(default=30.0, gt=0, le=3600)
+    clone_limit_gb: float = Field(default=20.0, gt=0)
+    commit_limit: int = Field(default=5_000_000, ge=1)
+    free_disk_gb: float = Field(default=1.0, ge=0)
 
     @field_validator("base_url")
     @classmethod
@@ -106,6 +110,9 @@ class Settings(BaseModel):
             "log_json": "FLAMBEAU_LOG_JSON",
             "is_local": "FLAMBEAU_LOCAL",
             "lease_s": "FLAMBEAU_LEASE_S",
+            "clone_limit_gb": "FLAMBEAU_CLONE_LIMIT_GB",
+            "commit_limit": "FLAMBEAU_COMMIT_LIMIT",
+            "free_disk_gb": "FLAMBEAU_FREE_DISK_GB",
         }
         values.update({field: env[variable] for field, variable in optional.items() if env.get(variable)})
         try:

@@ -5,53 +5,28 @@ Everything that git says is read as hostile input: in full hashes, NUL-separated
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.contributions.diffs import Diff, read_diff
-from app.contributions.git import Cut, GitError, check_source, is_branch_name, is_hash, reference, run, stream, trust
-from app.contributions.history import LOG_FORMAT, LogEntry, LogReader
+from app.contributions.fetching import Limits, Report, Source, ask, fetch
+from app.contributions.git import Cut, is_branch_name, is_hash, reference, run, stream
+from app.contributions.history import (
+    LINES_FORMAT,
+    LOG_FORMAT,
+    LineCounts,
+    LineReader,
+    Listing,
+    LogEntry,
+    LogReader,
+)
+from app.contributions.sources import GitError, Reach
 
-__all__ = ["Clone", "GitError", "Source", "ask", "is_branch_name", "is_hash"]
+__all__ = ["Clone", "GitError", "Limits", "Reach", "Source", "ask", "is_branch_name", "is_hash"]
 
-
-@dataclass(frozen=True)
-class Source:
-    """What a path or address answers when asked: its branches and the one that HEAD names."""
-
-    location: str
-    default_branch: str | None
-    branches: dict[str, str]
-
-
-def ask(source: str, *, keep: str | None = None, timeout_s: float = 60) -> Source:
-    """Ask a path or address for its branches, without copying anything; GitError if it is no repository.
-
-    A work tree's HEAD is only what somebody has checked out there just now: its default branch is `keep` (the one
-    known so far), else main, master or trunk.
-    """
-    location = check_source(source)
-    if "://" not in location:
-        _check_folder(location)
-    try:
-        with trust(location) as settings:
-            answer = run(["ls-remote", "--symref", "--", location, "HEAD", "refs/heads/*"], timeout_s=timeout_s,
-                          settings=settings)  # fmt: skip
-    except GitError as error:
-        raise GitError(f"{location} does not answer as a git repository ({error}); check the path or address") from None
-    default, branches = None, {}
-    for line in answer.decode("utf-8", "replace").splitlines():
-        value, _, name = line.partition("\t")
-        if value.startswith("ref: refs/heads/") and name == "HEAD":
-            default = value.removeprefix("ref: refs/heads/")
-        elif name.startswith("refs/heads/") and is_branch_name(name.removeprefix("refs/heads/")):
-            branches[name.removeprefix("refs/heads/")] = value
-    is_work_tree = "://" not in location and (Path(location) / ".git").exists()
-    usual = [keep, "main", "master", "trunk"]
-    order = [*usual, default] if is_work_tree else [default, *usual]
-    found = next((name for name in order if name in branches), min(branches, default=None))
-    return Source(location, found, branches)
+AT_ONCE = 8192  # commits to one run of git, so that its memory does not grow with the history
 
 
 @dataclass(frozen=True)
@@ -69,47 +44,30 @@ class Clone:
         """True where the source has no file contents to give: differences by line cannot be counted."""
         return (self.path / "flambeau-partial").exists()
 
-    def fetch(self, source: str, *, keep: str | None = None, timeout_s: float = 3600) -> Source:
+    def fetch(
+        self, source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, limits: Limits = Limits(),
+        timeout_s: float = 6 * 3600, report: Report = lambda _text: None,
+    ) -> Source:  # fmt: skip
         """Bring every branch of `source` here as it stands there: moved, rewritten and deleted ones too.
 
         A shallow source gives a shallow clone; a partial one gives its commits and trees.
-        `keep`: the default branch known so far (see `ask`).
-        Raises: GitError if the source is no repository or the transfer breaks (the clone then stands as before).
+        `keep`: the default branch known so far (see `ask`). `report` hears git's own progress about once a second.
+        Raises: GitError if the source is no repository, the transfer breaks or a limit is reached (the clone then
+        stands as before).
         """
-        answer = ask(source, keep=keep)
-        self._create()
-        if not answer.branches:
-            for name in self.branches():
-                self._git("update-ref", "-d", f"refs/heads/{name}")
-            return answer
-        options = ["--prune", "--force", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--quiet",
-                   "--no-write-fetch-head", "--no-auto-maintenance"]  # fmt: skip
-        branches = "+refs/heads/*:refs/heads/*"
-        whole = ["fetch", *options, "--end-of-options", answer.location, branches]
-        # Without contents, git wants a remote by name; it is one that has no address afterwards.
-        partial = ["-c", f"remote.flambeau.url={answer.location}", "fetch", *options, "--filter=blob:none",
-                   "--upload-pack=git -c uploadpack.allowFilter=true upload-pack", "flambeau", branches]  # fmt: skip
-        with trust(answer.location) as settings:
-            try:
-                run(partial if self.is_partial else whole, path=self.path, timeout_s=timeout_s, settings=settings)
-            except GitError as error:
-                if "://" in answer.location or self.is_partial or "time-out" in str(error):
-                    raise GitError(f"fetching {answer.location} broke off ({error})") from None
-                try:
-                    run(partial, path=self.path, timeout_s=timeout_s, settings=settings)
-                except GitError:
-                    raise GitError(f"fetching {answer.location} broke off ({error})") from None
-                (self.path / "flambeau-partial").touch()
-        if answer.default_branch:
-            self._git("symbolic-ref", "HEAD", f"refs/heads/{answer.default_branch}")
+        answer = fetch(self.path, source, keep=keep, reach=reach, limits=limits, timeout_s=timeout_s, report=report)
         # What came may be newer than what was answered a moment before.
         return replace(answer, branches=self.branches())
+
+    def remove(self) -> None:
+        """Delete the clone with all it holds."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def branches(self) -> dict[str, str]:
         """Branch names with the full hash of their head."""
         lines = self._git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads").decode("utf-8", "replace")
         pairs = (line.split(" refs/heads/", 1) for line in lines.splitlines())
-        return {name: sha for sha, name in pairs}
+        return {name: sha for sha, name in pairs if is_branch_name(name)}
 
     def default_branch(self) -> str | None:
         """The branch that HEAD names, if it exists."""
@@ -130,48 +88,58 @@ class Clone:
         except GitError:
             return False
 
-    def list_commits(self, include: Iterable[str], *, exclude: Iterable[str] = ()) -> list[str]:
+    def list_commits(self, include: Iterable[str], *, exclude: Iterable[str] = ()) -> Listing:
         """Hashes reachable from `include` and not from `exclude`, parents before children."""
         wanted = [reference(name) for name in include]
         known = [f"^{reference(name)}" for name in exclude if self.has(name)]
         if not wanted:
-            return []
+            return Listing(())
         lines = "\n".join([*wanted, *known]) + "\n"
-        answer = run(["rev-list", "--reverse", "--topo-order", "--stdin"], path=self.path, given=lines.encode(),
-                      limit_bytes=1 << 30, timeout_s=600)  # fmt: skip
-        return answer.decode("ascii").split()
+        return Listing(stream(["rev-list", "--reverse", "--topo-order", "--stdin"], path=self.path,
+                              given=lines.encode(), timeout_s=3600))  # fmt: skip
 
-    def read_commits(
-        self, shas: Sequence[str], *, lines: bool = True, timeout_s: float = 6 * 3600, give_up_after: int = 3
-    ) -> Iterator[LogEntry]:
-        """Yield these commits in this order, with changed paths and, with `lines`, added and deleted lines.
+    def count_commits(self, head: str) -> int:
+        """How many commits a head has."""
+        return int(self._git("rev-list", "--count", self.resolve(head)))
 
-        Where a file's content is missing (a partial or damaged clone), that commit comes without line counts and the
-        rest is read on; after `give_up_after` such commits the remaining ones come without line counts at once.
+    def read_commits(self, shas: Sequence[str], *, timeout_s: float = 6 * 3600) -> Iterator[LogEntry]:
+        """Yield these commits in this order, with the paths that they changed (which need no file's content)."""
+        for start in range(0, len(shas), AT_ONCE):
+            reader = LogReader()
+            for chunk in self._log(shas[start : start + AT_ONCE], "--raw", LOG_FORMAT, timeout_s=timeout_s):
+                yield from reader.feed(chunk)
+            yield from reader.finish()
+
+    def count_lines(self, shas: Sequence[str], *, timeout_s: float = 6 * 3600) -> Iterator[LineCounts]:
+        """Yield these commits in this order with the lines that they added to and deleted from each path.
+
+        Where a file's content is missing (a partial or damaged clone) or a difference cannot be made in time, that
+        commit comes without counts, and the rest is counted on.
         """
-        position, failures = 0, 0
+        position = 0
         while position < len(shas):
-            counting = lines and not self.is_partial and failures < give_up_after
+            reader = LineReader()
             try:
-                for entry in self._read(shas[position:], lines=counting, timeout_s=timeout_s):
+                for chunk in self._log(shas[position:], "--numstat", LINES_FORMAT, timeout_s=timeout_s):
+                    for counts in reader.feed(chunk):
+                        position += 1
+                        yield counts
+                for counts in reader.finish():
                     position += 1
-                    yield entry
+                    yield counts
             except GitError:
-                if not counting:
-                    raise
                 # The commit that failed is the next one or, if git had finished that one, the one after it.
-                failures += 1
                 for sha in shas[position : position + 2]:
                     position += 1
-                    yield self._read_one(sha, timeout_s=timeout_s)
+                    yield self._count_one(sha)
 
     def log(self, base: str, head: str) -> list[LogEntry]:
         """The commits of `head` that `base` lacks, oldest first, with their changed paths."""
-        return list(self.read_commits(self.list_commits([head], exclude=[base]), lines=False))
+        return list(self.read_commits(self.list_commits([head], exclude=[base])))
 
     def commit(self, name: str) -> LogEntry:
         """One commit with its message and changed paths."""
-        return next(iter(self.read_commits([self.resolve(name)], lines=False)))
+        return next(iter(self.read_commits([self.resolve(name)])))
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor; None for histories that never met."""
@@ -229,37 +197,23 @@ class Clone:
         mapped = [line.rpartition("<") for line in answer.decode("utf-8", "replace").rstrip("\n").split("\n")]
         return [(name.rstrip(), address.removesuffix(">")) for name, _, address in mapped]
 
-    def _read(self, shas: Sequence[str], *, lines: bool, timeout_s: float) -> Iterator[LogEntry]:
-        arguments = ["log", "--stdin", "--no-walk=unsorted", "-z", "--raw", *(["--numstat"] if lines else []),
-                     "--no-abbrev", "--no-renames", "--diff-merges=off", "--encoding=UTF-8", "--no-color",
-                     "--no-ext-diff", "--no-textconv", "--no-notes", "--no-decorate", "--no-show-signature",
-                     "--ignore-submodules=none", f"--format={LOG_FORMAT}"]  # fmt: skip
-        reader = LogReader()
-        for chunk in stream(arguments, path=self.path, given=("\n".join(shas) + "\n").encode(), timeout_s=timeout_s):
-            yield from reader.feed(chunk)
-        yield from reader.finish()
+    def _log(self, shas: Sequence[str], what: str, form: str, *, timeout_s: float) -> Iterator[bytes]:
+        arguments = ["log", "--stdin", "--no-walk=unsorted", "-z", what, "--no-abbrev", "--no-renames",
+                     "--diff-merges=off", "--encoding=UTF-8", "--no-color", "--no-ext-diff", "--no-textconv",
+                     "--no-notes", "--no-decorate", "--no-show-signature", "--ignore-submodules=none",
+                     f"--format={form}"]  # fmt: skip
+        return stream(arguments, path=self.path, given=("\n".join(shas) + "\n").encode(), timeout_s=timeout_s)
 
-    def _read_one(self, sha: str, *, timeout_s: float) -> LogEntry:
+    def _count_one(self, sha: str) -> LineCounts:
+        reader = LineReader()
         try:
-            return next(iter(list(self._read([sha], lines=True, timeout_s=timeout_s))))
+            output = b"".join(self._log([sha], "--numstat", LINES_FORMAT, timeout_s=600))
         except GitError:
-            return next(iter(list(self._read([sha], lines=False, timeout_s=timeout_s))))
-
-    def _create(self) -> None:
-        if self.exists:
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        run(["init", "--bare", "--quiet", "--template=", "--initial-branch=flambeau-none", str(self.path)])
+            return LineCounts(sha, None)
+        return next(iter([*reader.feed(output), *reader.finish()]))
 
     def _empty_tree(self) -> str:
         return run(["hash-object", "-t", "tree", "--stdin"], path=self.path, given=b"").decode().strip()
 
     def _git(self, *arguments: str) -> bytes:
         return run(list(arguments), path=self.path)
-
-
-def _check_folder(location: str) -> None:
-    if not Path(location).exists():
-        raise GitError(f"{location} does not exist; give the folder that holds .git, or an https address")
-    if not Path(location).is_dir():
-        raise GitError(f"{location} is a file; give the folder that holds .git, or an https address")

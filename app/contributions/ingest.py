@@ -18,49 +18,64 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.contributions.clones import Clone
+from app.contributions.bulk import insert_rows, reserve, take_turn
+from app.contributions.clones import AT_ONCE, Clone
 from app.contributions.history import LogEntry
 from app.contributions.models import (
     ChangePath,
     Commit,
     CommitTrailer,
+    LineCountDue,
     Repository,
     RepositoryCommit,
 )
-from app.contributions.modules import record_modules
+from app.contributions.modules import Finder, finder, record_modules
 from app.contributions.rules import Message, Trailer, TrailerKey, contribution_time, is_signed_off, read_message
 from app.contributions.settling import days_are_due
 from app.people.queries import Wording, intern_identities, note_activity
 
-BATCH = 1000
-# Tables, not classes: SQLAlchemy then writes rows without looking at each as an object.
-_COMMIT, _PATH, _TRAILER, _HELD = (
-    cast(sa.Table, row.__table__) for row in (Commit, ChangePath, CommitTrailer, RepositoryCommit)
+BATCH = 2000
+# Tables, not classes: rows are written without looking at each as an object.
+_COMMIT, _PATH, _TRAILER, _HELD, _DUE = (
+    cast(sa.Table, row.__table__) for row in (Commit, ChangePath, CommitTrailer, RepositoryCommit, LineCountDue)
 )
+_COMMIT_COLUMNS = ("id", "sha", "author_identity_id", "committer_identity_id", "authored_at", "committed_at", "day",
+                   "subject", "pull_request", "parents", "is_merge", "is_revert", "is_signed_off", "paths", "added",
+                   "deleted")  # fmt: skip
 Writing = Callable[[], AbstractContextManager[Session]]
 Report = Callable[[int, int], None]
+Read = list[tuple[LogEntry, Message]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What separates the rows from the branch: commits to read (oldest first) and commits to take back."""
+    """What separates the rows from the branch: commits to read (oldest first) and commits to take back.
 
-    missing: list[str]
-    gone: list[str]
+    Of those to read some may be in the rows already, if a reading was broken off (`is_resumed`).
+    """
+
+    missing: Sequence[str]
+    gone: Sequence[str]
     head: str | None
+    is_resumed: bool = False
 
 
 def plan(session: Session, clone: Clone, repository: Repository) -> Plan:
-    """What there is to do so that the rows hold the default branch's commits."""
+    """What there is to do so that the rows hold the default branch's commits, no more and no fewer."""
     head = repository.head_sha
+    done, begun = repository.ingested_sha, repository.reading_sha
     if head is None:
         return Plan([], sorted(_held(session, repository.id)), None)
-    done = repository.ingested_sha
-    follows = done is not None and clone.has(done) and clone.is_ancestor(done, head)
-    wanted = clone.list_commits([head], exclude=[done] if follows and done else [])
-    held = set(_held(session, repository.id))
-    gone = [] if follows or (done is None and not held) else sorted(held - set(wanted))
-    return Plan([sha for sha in wanted if sha not in held], gone, head)
+    earlier = [sha for sha in (done, begun) if sha is not None]
+    if all(clone.has(sha) for sha in earlier):
+        # What the rows hold comes from the head they were whole for and from the one that was being read since.
+        gone: Sequence[str] = clone.list_commits(earlier, exclude=[head])
+        follows = done is not None and clone.is_ancestor(done, head)
+        wanted = clone.list_commits([head], exclude=[done] if follows and done else [])
+    else:
+        wanted = clone.list_commits([head])
+        gone = sorted(set(_held(session, repository.id)).difference(wanted))
+    return Plan(wanted, gone, head, is_resumed=next(iter(_held(session, repository.id)), None) is not None)
 
 
 @dataclass
@@ -68,7 +83,7 @@ class Reader:
     """Reads a plan's commits into rows. `writing` opens the transaction of one batch.
 
     `settle` is called now and then, so that a long reading shows figures early (`settling.settle`); whoever runs the
-    reader settles at the end.
+    reader settles at the end. Lines are counted later (`lines.LineCounter`).
     """
 
     clone: Clone
@@ -79,50 +94,86 @@ class Reader:
     writing: Writing
     report: Report
     batch: int = BATCH
-    lines: bool = True
     settle: Callable[[], object] = lambda: None
     known_people: dict[Wording, int] = field(default_factory=dict)
+    find: Finder | None = None
+    taken_back: int = 0
+    _skipped: int = 0
 
     def run(self, todo: Plan) -> int:
         """Take back what is gone, read what is missing; gives how many commits were read."""
         for part in _parts(todo.gone, self.batch):
             with self.writing() as session:
-                take_back(session, self.repository_id, part)
-        entries = self.clone.read_commits(todo.missing, lines=self.lines)
-        finished, settle_at = 0, self.batch
+                take_turn(session)
+                self.taken_back += take_back(session, self.repository_id, part)
+        if todo.head is not None:
+            with self.writing() as session:
+                session.get_one(Repository, self.repository_id).reading_sha = todo.head
+        read, settle_at, total = 0, self.batch, len(todo.missing)
+        entries = self.clone.read_commits(todo.missing) if not todo.is_resumed else self._unheld(todo.missing)
         while batch := list(islice(entries, self.batch)):
             with self.writing() as session:
                 self.write(session, batch)
-            finished += len(batch)
-            self.report(finished, len(todo.missing))
-            if finished >= settle_at:
+            read += len(batch)
+            self.report(read + self._skipped, total)
+            if read >= settle_at:
                 # Settling looks at every identity: ever rarer, so that its cost stays in proportion to the whole.
                 self.settle()
-                settle_at = finished * 4
-        return finished
+                settle_at = read * 4
+        return read
+
+    def _unheld(self, shas: Sequence[str]) -> Iterator[LogEntry]:
+        """The commits that the rows do not hold for this repository."""
+        for part in _parts(shas, AT_ONCE):
+            with self.writing() as session:
+                held = set(session.scalars(sa.select(Commit.sha).join(
+                    RepositoryCommit, RepositoryCommit.commit_id == Commit.id).where(
+                    RepositoryCommit.repository_id == self.repository_id,
+                    Commit.sha.in_(part))))  # fmt: skip
+            self._skipped += len(held)
+            yield from self.clone.read_commits([sha for sha in part if sha not in held])
 
     def write(self, session: Session, entries: Sequence[LogEntry]) -> None:
         """Write one batch: commits that are new, which repository holds them, the figures of their days."""
+        take_turn(session)
         known = _ids(session, [entry.sha for entry in entries])
         fresh = [entry for entry in entries if entry.sha not in known]
-        read = [(entry, read_message(entry.message)) for entry in fresh]
-        people = self._intern(session, read)
+        days: dict[int, date] = {}
+        if known:
+            days.update(_days(session, list(known.values())))
+        due = [] if self.clone.is_partial else _without_lines(session, list(known.values()))
         if fresh:
-            session.execute(
-                sa.insert(_COMMIT), [_commit_row(entry, message, people, self.now) for entry, message in read]
-            )
-            known |= _ids(session, [entry.sha for entry in fresh])
-            _insert(session, _PATH, (row for entry in fresh for row in _path_rows(entry, known[entry.sha])))
-            trailers = (row for entry, message in read for row in _trailer_rows(message, known[entry.sha], people))
-            _insert(session, _TRAILER, trailers)
-            record_modules(session, [(known[entry.sha], entry.changes) for entry in fresh])
-        days = self._hold(session, [known[entry.sha] for entry in entries])
-        days_are_due(session, self.repository_id, days)
+            made = self._make(session, fresh)
+            days |= made
+            due += [] if self.clone.is_partial else [
+                number for entry, number in zip(fresh, made, strict=True) if entry.changes]  # fmt: skip
+        self._hold(session, days, old=list(known.values()))
+        insert_rows(session, _DUE, ("repository_id", "commit_id"), ((self.repository_id, number) for number in due))
+        days_are_due(session, self.repository_id, set(days.values()))
         digest = hashlib.sha256("\n".join(entry.sha for entry in entries).encode()).hexdigest()
         audit.observe(session, job=self.job, source=self.source, range=f"{entries[0].sha}..{entries[-1].sha}",
                       rows=len(entries), sha256=digest)  # fmt: skip
 
-    def _intern(self, session: Session, read: list[tuple[LogEntry, Message]]) -> dict[Wording, int]:
+    def _make(self, session: Session, fresh: Sequence[LogEntry]) -> dict[int, date]:
+        """Rows of commits that nobody held before; their numbers and days, in order."""
+        read = [(entry, read_message(entry.message)) for entry in fresh]
+        people = self._intern(session, read)
+        numbers = reserve(session, _COMMIT, len(fresh))
+        rows = [_commit_row(number, entry, message, people, self.now)
+                for number, (entry, message) in zip(numbers, read, strict=True)]  # fmt: skip
+        insert_rows(session, _COMMIT, _COMMIT_COLUMNS, rows)
+        insert_rows(session, _PATH, ("commit_id", "path", "status"), (
+            (number, change.path, change.status)
+            for number, entry in zip(numbers, fresh, strict=True) for change in entry.changes))  # fmt: skip
+        insert_rows(session, _TRAILER, ("commit_id", "key", "value", "identity_id"), (
+            row for number, (_entry, message) in zip(numbers, read, strict=True)
+            for row in _trailer_rows(number, message, people)))  # fmt: skip
+        self.find = self.find or finder(session)
+        record_modules(session, ((number, entry.changes) for number, entry in zip(numbers, fresh, strict=True)),
+                       find=self.find)  # fmt: skip
+        return {number: row[6] for number, row in zip(numbers, rows, strict=True)}
+
+    def _intern(self, session: Session, read: Read) -> dict[Wording, int]:
         """The row numbers of everybody in these commits, noted as seen on those days."""
         seen = _activity(read, self.now)
         unknown = [wording for wording in seen if wording not in self.known_people]
@@ -132,21 +183,25 @@ class Reader:
         self.known_people.update(found)
         return found
 
-    def _hold(self, session: Session, ids: list[int]) -> set[date]:
-        days = dict(session.execute(sa.select(Commit.id, Commit.day).where(Commit.id.in_(ids))).all())
-        counted = set(session.scalars(sa.select(RepositoryCommit.commit_id).where(
-            RepositoryCommit.commit_id.in_(ids), RepositoryCommit.is_counted)))  # fmt: skip
-        rows = [{"repository_id": self.repository_id, "commit_id": commit_id, "day": days[commit_id],
-                 "is_counted": commit_id not in counted} for commit_id in ids]  # fmt: skip
-        session.execute(sa.insert(_HELD), rows)
-        return set(days.values())
+    def _hold(self, session: Session, days: dict[int, date], *, old: Sequence[int]) -> None:
+        counted: set[int] = set()
+        for part in _parts(old, 1000):
+            counted |= set(session.scalars(sa.select(RepositoryCommit.commit_id).where(
+                RepositoryCommit.commit_id.in_(part), RepositoryCommit.is_counted)))  # fmt: skip
+        insert_rows(session, _HELD, ("repository_id", "commit_id", "day", "is_counted"), (
+            (self.repository_id, number, day, number not in counted) for number, day in days.items()))  # fmt: skip
 
 
-def take_back(session: Session, repository_id: int, shas: Sequence[str]) -> None:
-    """These commits are no longer on the default branch: another repository that holds one counts it from now on."""
+def take_back(session: Session, repository_id: int, shas: Sequence[str]) -> int:
+    """These commits are no longer on the default branch: another repository that holds one counts it from now on.
+
+    Gives how many of them it held.
+    """
     ids = list(_ids(session, shas).values())
+    own_due = sa.and_(LineCountDue.repository_id == repository_id, LineCountDue.commit_id.in_(ids))
+    session.execute(sa.delete(LineCountDue).where(own_due))
     own = sa.and_(RepositoryCommit.repository_id == repository_id, RepositoryCommit.commit_id.in_(ids))
-    days = set(session.scalars(sa.select(RepositoryCommit.day).where(own)))
+    held = session.scalars(sa.select(RepositoryCommit.day).where(own)).all()
     counted = set(session.scalars(sa.select(RepositoryCommit.commit_id).where(own, RepositoryCommit.is_counted)))
     session.execute(sa.delete(RepositoryCommit).where(own))
     heirs = session.execute(
@@ -158,7 +213,8 @@ def take_back(session: Session, repository_id: int, shas: Sequence[str]) -> None
         inherited = sa.and_(RepositoryCommit.repository_id == heir, RepositoryCommit.commit_id == commit_id)
         session.execute(sa.update(RepositoryCommit).where(inherited).values(is_counted=True))
         days_are_due(session, heir, {day})
-    days_are_due(session, repository_id, days)
+    days_are_due(session, repository_id, set(held))
+    return len(held)
 
 
 def day_of(entry: LogEntry, now: datetime) -> date:
@@ -180,7 +236,7 @@ def _named(trailer: Trailer) -> Wording | None:
     return ("git", trailer.name, trailer.email, "") if trailer.name or trailer.email else None
 
 
-def _activity(read: Iterable[tuple[LogEntry, Message]], now: datetime) -> dict[Wording, tuple[date, date]]:
+def _activity(read: Read, now: datetime) -> dict[Wording, tuple[date, date]]:
     """Every identity of the batch with the first and last day on which it did something."""
     seen: dict[Wording, tuple[date, date]] = {}
     for entry, message in read:
@@ -192,45 +248,40 @@ def _activity(read: Iterable[tuple[LogEntry, Message]], now: datetime) -> dict[W
     return seen
 
 
-def _commit_row(entry: LogEntry, message: Message, people: dict[Wording, int], now: datetime) -> dict[str, object]:
+def _commit_row(
+    number: int, entry: LogEntry, message: Message, people: dict[Wording, int], now: datetime
+) -> tuple[Any, ...]:
     authored = contribution_time(entry.authored_s, entry.committed_s, now=now)
-    return {
-        "sha": entry.sha,
-        "author_identity_id": people[_author(entry)],
-        "committer_identity_id": people[_committer(entry)],
-        "authored_at": authored,
-        "committed_at": contribution_time(entry.committed_s, entry.authored_s, now=now),
-        "day": authored.date(),
-        "subject": message.subject,
-        "pull_request": message.pull_request,
-        "parents": " ".join(entry.parents),
-        "is_merge": entry.is_merge,
-        "is_revert": message.is_revert,
-        "is_signed_off": is_signed_off(message, entry.author_email),
-        "paths": len(entry.changes),
-        "added": sum(change.added or 0 for change in entry.changes) if entry.lines_counted else None,
-        "deleted": sum(change.deleted or 0 for change in entry.changes) if entry.lines_counted else None,
-    }
+    committed = contribution_time(entry.committed_s, entry.authored_s, now=now)
+    lines = None if entry.changes else 0
+    return (
+        number, entry.sha, people[_author(entry)], people[_committer(entry)], authored, committed, authored.date(),
+        message.subject, message.pull_request, " ".join(entry.parents), entry.is_merge, message.is_revert,
+        is_signed_off(message, entry.author_email), len(entry.changes), lines, lines,
+    )  # fmt: skip
 
 
-def _path_rows(entry: LogEntry, commit_id: int) -> Iterator[dict[str, object]]:
-    for change in entry.changes:
-        yield {"commit_id": commit_id, "path": change.path, "status": change.status, "added": change.added,
-               "deleted": change.deleted}  # fmt: skip
-
-
-def _trailer_rows(message: Message, commit_id: int, people: dict[Wording, int]) -> Iterator[dict[str, object]]:
+def _trailer_rows(commit_id: int, message: Message, people: dict[Wording, int]) -> Iterator[tuple[Any, ...]]:
     for trailer in message.trailers:
         key = _named(trailer)
-        yield {"commit_id": commit_id, "key": trailer.key, "value": trailer.value,
-               "identity_id": people[key] if key else None}  # fmt: skip
+        yield commit_id, trailer.key, trailer.value, people[key] if key else None
     for sha in message.reverts:
-        yield {"commit_id": commit_id, "key": TrailerKey.REVERTS, "value": sha, "identity_id": None}
+        yield commit_id, TrailerKey.REVERTS, sha, None
 
 
-def _insert(session: Session, table: sa.Table, rows: Iterable[dict[str, object]]) -> None:
-    for part in _parts(list(rows), 5000):
-        session.execute(sa.insert(table), part)
+def _without_lines(session: Session, ids: Sequence[int]) -> list[int]:
+    """Of these commits those whose lines nobody could count so far: this repository's clone may be able to."""
+    found: list[int] = []
+    for part in _parts(ids, 1000):
+        found += session.scalars(sa.select(Commit.id).where(Commit.id.in_(part), Commit.added.is_(None)))
+    return found
+
+
+def _days(session: Session, ids: Sequence[int]) -> dict[int, date]:
+    found: dict[int, date] = {}
+    for part in _parts(ids, 1000):
+        found.update(session.execute(sa.select(Commit.id, Commit.day).where(Commit.id.in_(part))).all())
+    return found
 
 
 def _ids(session: Session, shas: Sequence[str]) -> dict[str, int]:

@@ -1,7 +1,12 @@
-"""Workflows of the ingest: `watch` asks every repository each minute, `ingest` reads one that has something new."""
+"""Workflows of the ingest: `watch` asks every repository each minute, `ingest` reads what is new, `lines` counts lines.
+
+Reading comes first and alone gives every figure but those of lines; counting lines takes ten times as long, gives
+way to other work every half minute, and goes on where it was.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -9,21 +14,32 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.clones import GitError, ask
+from app.audit import Actor
+from app.contributions.clones import GitError, Limits, ask
 from app.contributions.ingest import Reader, plan
+from app.contributions.lines import LineCounter, due_count
 from app.contributions.mailmaps import read_mailmap
 from app.contributions.measuring import settle_measures
-from app.contributions.models import Branch, Repository, RepositoryState
+from app.contributions.models import Branch, LineCountDue, Repository, RepositoryState
 from app.contributions.modules import modules_are_current, remake_modules
-from app.contributions.registry import by_public_id, clone_of, enqueue_ingest, record_branches
+from app.contributions.registry import by_public_id, clone_of, enqueue_ingest, enqueue_lines, record_branches
 from app.contributions.settling import anything_due, settle
 from app.db import Database
-from app.jobs import Failed, Job, JobState, StepContext, Workflow, schedule
+from app.jobs import Failed, Job, JobState, NotYet, StepContext, Workflow, schedule
 from app.people.queries import refresh_proposals
+from app.settings import Settings
 
+LINES_FOR_S = 30.0
 ingest = Workflow("ingest", title="Read a repository's history")
+lines = Workflow("lines", title="Count the lines of a repository's commits")
 watch = Workflow("watch", title="Ask every repository for something new", attempts=1)
 schedule("watch", every_s=60, workflow="watch")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one repository may take, as this installation has it."""
+    return Limits(int(settings.clone_limit_gb * (1 << 30)), settings.commit_limit,
+                  int(settings.free_disk_gb * (1 << 30)))  # fmt: skip
 
 
 @ingest.step("fetch")
@@ -32,20 +48,25 @@ def fetch(step: StepContext) -> dict[str, Any]:
     with step.db.read() as session:
         repository = _repository(session, step)
         clone = clone_of(step.settings, repository)
+    was_there = clone.exists
+    limits = limits_of(step.settings)
     step.progress(None, f"fetching {repository.url}")
     try:
-        source = clone.fetch(repository.url, keep=repository.default_branch)
+        source = clone.fetch(repository.url, keep=repository.default_branch, reach=repository.reach, limits=limits,
+                             report=lambda said: step.progress(None, f"fetching: {said}"))  # fmt: skip
+        head = source.branches.get(source.default_branch or "")
+        if head is not None and (count := clone.count_commits(head)) > limits.commits:
+            if not was_there:
+                clone.remove()
+            raise GitError(f"{repository.url} has {count:,} commits and a repository may have {limits.commits:,}; "
+                           "raise FLAMBEAU_COMMIT_LIMIT if it should be counted")  # fmt: skip
     except GitError as error:
         _set_state(step.db, repository.public_id, RepositoryState.FAILED, str(error))
         raise Failed(str(error)) from None
     with step.db.write() as session:
         moved = record_branches(session, _repository(session, step), source)
     step.log(f"{len(source.branches)} branches, {len(moved)} of them moved")
-    return {
-        "branches": len(source.branches),
-        "moved": len(moved),
-        "head": source.branches.get(source.default_branch or ""),
-    }
+    return {"branches": len(source.branches), "moved": len(moved), "head": head}
 
 
 @ingest.step("read")
@@ -55,13 +76,11 @@ def read(step: StepContext) -> dict[str, Any]:
         repository = _repository(session, step)
         clone = clone_of(step.settings, repository)
         todo = plan(session, clone, repository)
-    if todo.gone:
-        step.log(f"the history was rewritten: {len(todo.gone):,} commits are taken back")
+    begun, writing = time.monotonic(), _writing(step)
 
     def report(finished: int, total: int) -> None:
-        step.progress(finished / total, f"{finished:,} of {total:,} commits")
+        step.progress(finished / total, f"{finished:,} of {total:,} commits, {_rate(finished, begun)}")
 
-    writing = _writing(step)
     reader = Reader(
         clone=clone, repository_id=repository.id, job=step.job.public_id, source=repository.public_id,
         now=step.clock.now(), writing=writing, report=report, settle=lambda: settle(writing),
@@ -71,12 +90,15 @@ def read(step: StepContext) -> dict[str, Any]:
     except GitError as error:
         _set_state(step.db, repository.public_id, RepositoryState.FAILED, str(error))
         raise Failed(f"the history cannot be read to its end ({error})") from None
-    return {"read": count, "taken_back": len(todo.gone), "head": todo.head}
+    if reader.taken_back:
+        step.log(f"the history was rewritten: {reader.taken_back:,} commits are taken back")
+    step.log(f"{count:,} commits in {time.monotonic() - begun:,.1f} s, {_rate(count, begun)}")
+    return {"read": count, "taken_back": reader.taken_back, "head": todo.head}
 
 
 @ingest.step("people")
 def people(step: StepContext) -> dict[str, Any]:
-    """Take the mailmap as evidence of who is who, and note that the repository is read."""
+    """Take the mailmap as evidence of who is who, note that the repository is read, and ask for its lines."""
     writing = _writing(step)
     with writing() as session:
         repository = _repository(session, step)
@@ -90,12 +112,43 @@ def people(step: StepContext) -> dict[str, Any]:
         refresh_proposals(session)
     with writing() as session:
         repository = _repository(session, step)
-        repository.ingested_sha = step.results["read"]["head"]
+        repository.ingested_sha = repository.reading_sha = step.results["read"]["head"]
         repository.ingested_at = step.clock.now()
         repository.has_line_counts = not clone.is_partial
         repository.state, repository.problem = RepositoryState.READY, ""
+        if due_count(session, repository.id):
+            enqueue_lines(session, repository, actor=step.actor, key=f"{repository.public_id}:{step.job.public_id}")
     step.log(f"{step.results['read']['read']:,} commits read, {linked} identities joined by the mailmap")
     return {"linked": linked, "modules": remade}
+
+
+@lines.step("count")
+def count(step: StepContext) -> dict[str, Any]:
+    """Count lines, newest first, for half a minute at a time; then others have their turn."""
+    with step.db.read() as session:
+        repository = _repository(session, step)
+        clone = clone_of(step.settings, repository)
+        already = due_count(session, repository.id)
+    begun = time.monotonic()
+
+    def report(done: int, left: int) -> None:
+        said = f"{left:,} commits still to count, {_rate(done, begun)}"
+        step.progress(1 - left / max(already, left, 1), said)
+
+    counter = LineCounter(
+        clone=clone, repository_id=repository.id, job=step.job.public_id, source=repository.public_id,
+        writing=_writing(step), report=report, is_over=lambda: time.monotonic() - begun > LINES_FOR_S,
+    )  # fmt: skip
+    done = counter.run()
+    if done:
+        step.log(f"lines of {done:,} commits in {time.monotonic() - begun:,.1f} s, {_rate(done, begun)}")
+    if counter.uncounted:
+        step.log(f"{counter.uncounted:,} of them cannot be counted: contents of files are missing")
+    with step.db.read() as session:
+        left = due_count(session, repository.id)
+    if left:
+        raise NotYet(0.1, f"{left:,} commits still to count, {_rate(done, begun)}")
+    return {"counted": done - counter.uncounted, "uncounted": counter.uncounted}
 
 
 @watch.step("ask")
@@ -111,7 +164,7 @@ def ask_all(step: StepContext) -> dict[str, int]:
             continue
         asked += 1
         try:
-            source = ask(repository.url, timeout_s=20)
+            source = ask(repository.url, keep=repository.default_branch, reach=repository.reach, timeout_s=20)
         except GitError as error:
             _set_state(step.db, repository.public_id, repository.state, str(error))
             continue
@@ -126,6 +179,7 @@ def ask_all(step: StepContext) -> dict[str, int]:
     with step.db.write() as session:
         if not modules_are_current(session):
             remake_modules(session)
+        _enqueue_left_lines(session, step.actor)
     if anything_due(step.db):
         settle(step.db.write)
     settle_measures(step.db.write)
@@ -155,10 +209,24 @@ def _recorded(session: Session, repository: Repository) -> dict[str, str]:
     return {name: head for name, head in rows}
 
 
-def _being_read(session: Session) -> set[str]:
+def _being_read(session: Session, workflow: str = "ingest") -> set[str]:
     unfinished = [state for state in JobState if not state.is_finished]
-    rows = session.scalars(sa.select(Job.payload).where(Job.workflow == "ingest", Job.state.in_(unfinished)))
+    rows = session.scalars(sa.select(Job.payload).where(Job.workflow == workflow, Job.state.in_(unfinished)))
     return {str(payload["repository"]) for payload in rows}
+
+
+def _enqueue_left_lines(session: Session, actor: Actor) -> None:
+    """Ask once more for lines that nobody counts, because their job was stopped say: once for each head."""
+    busy = _being_read(session, "lines") | _being_read(session)
+    left = sa.select(LineCountDue.repository_id).distinct()
+    for repository in session.scalars(sa.select(Repository).where(Repository.id.in_(left))):
+        if repository.public_id not in busy:
+            key = f"{repository.public_id}:left:{repository.ingested_sha}"
+            enqueue_lines(session, repository, actor=actor, key=key)
+
+
+def _rate(count: int, begun: float) -> str:
+    return f"{count / max(time.monotonic() - begun, 0.001):,.0f} a second"
 
 
 def _set_state(db: Database, public_id: str, state: RepositoryState, problem: str) -> None:

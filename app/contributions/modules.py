@@ -10,6 +10,7 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.contributions.bulk import insert_rows
 from app.contributions.history import PathChange
 from app.contributions.models import ChangePath, CommitModule, DerivedState
 from app.contributions.rollups import roll_all
@@ -20,9 +21,19 @@ _NAME = "commit_module"
 _TABLE = cast(sa.Table, CommitModule.__table__)
 
 
-def record_modules(session: Session, commits: Sequence[tuple[int, Iterable[PathChange]]]) -> None:
+Finder = Callable[[str], tuple[str, ...]]
+
+
+def finder(session: Session) -> Finder:
+    """A function from path to the keys of its modules, as governance has them now; it remembers what it found."""
+    return _finder(paths(session))
+
+
+def record_modules(
+    session: Session, commits: Iterable[tuple[int, Iterable[PathChange]]], *, find: Finder | None = None
+) -> None:
     """Write which modules these commits (row number, changes) touched, with the lines in each."""
-    find = _finder(paths(session))
+    find = find or finder(session)
     rows = []
     for commit_id, changes in commits:
         lines: dict[str, list[int]] = {}
@@ -31,10 +42,8 @@ def record_modules(session: Session, commits: Sequence[tuple[int, Iterable[PathC
                 sums = lines.setdefault(key, [0, 0])
                 sums[0] += change.added or 0
                 sums[1] += change.deleted or 0
-        rows += [{"commit_id": commit_id, "module_key": key, "added": added, "deleted": deleted}
-                 for key, (added, deleted) in lines.items()]  # fmt: skip
-    if rows:
-        session.execute(sa.insert(_TABLE), rows)
+        rows += [(commit_id, key, added, deleted) for key, (added, deleted) in lines.items()]
+    insert_rows(session, _TABLE, ("commit_id", "module_key", "added", "deleted"), rows)
 
 
 def modules_are_current(session: Session) -> bool:
@@ -71,7 +80,7 @@ def note_modules(session: Session) -> None:
     session.flush()
 
 
-def _finder(modules: Sequence[ModulePaths]) -> Callable[[str], tuple[str, ...]]:
+def _finder(modules: Sequence[ModulePaths]) -> Finder:
     known: dict[str, tuple[str, ...]] = {}
 
     def find(path: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from app import audit, jobs
 from app.checks import Broken, RefusedError, UnfoundError, checked, has_reason
 from app.contributions.clones import Clone, GitError, Source, ask
 from app.contributions.events import branch_gone, branch_moved
-from app.contributions.git import check_source
 from app.contributions.models import Branch, Repository, RepositoryState
+from app.contributions.sources import Reach, check_source
 from app.db import clock_of
 from app.settings import Settings
 
@@ -60,9 +60,9 @@ def _own_name_is_free(session: Session, location: str, name: str) -> Broken:
     return () if name else _name_is_free(session, name_of(location))
 
 
-def _is_a_new_repository(session: Session, location: str) -> Broken:
+def _is_a_new_repository(session: Session, location: str, reach: Reach) -> Broken:
     try:
-        source = ask(location)
+        source = ask(location, reach=reach)
     except GitError as error:
         yield "location", str(error)
     else:
@@ -72,14 +72,17 @@ def _is_a_new_repository(session: Session, location: str) -> Broken:
 
 @checked(_is_a_new_repository, _is_a_name, _name_is_free, _own_name_is_free, has_reason)
 def add_repository(
-    session: Session, location: str, *, name: str = "", actor: audit.Actor, reason: str, is_foundation: bool = True
-) -> Repository:
+    session: Session, location: str, *, name: str = "", actor: audit.Actor, reason: str, is_foundation: bool = True,
+    reach: Reach = Reach.ANYWHERE,
+) -> Repository:  # fmt: skip
     """Add a repository (named after its address unless said otherwise) and enqueue its reading; one audit entry.
 
+    `reach`: how far the address may go, now and at each later fetch; PUBLIC for what came through a form.
     Raises: RefusedError; whether the address answers as a git repository is asked of it, which can take a minute.
     """
     now, name = clock_of(session).now(), name or name_of(location)
-    repository = Repository(name=name, url=check_source(location), is_foundation=is_foundation, added_at=now)
+    repository = Repository(name=name, url=check_source(location, reach=reach), is_foundation=is_foundation, reach=reach,
+                            added_at=now)  # fmt: skip
     session.add(repository)
     session.flush()
     audit.record(session, actor=actor, action="contributions.repository.add", thing=repository.public_id,
@@ -103,6 +106,11 @@ def ensure_repository(session: Session, location: str, *, name: str, actor: audi
 def enqueue_ingest(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> jobs.Job:
     """Ask for a reading of the repository; the same key asks only once."""
     return jobs.enqueue(session, "ingest", {"repository": repository.public_id}, actor=actor, key=key)
+
+
+def enqueue_lines(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> jobs.Job:
+    """Ask for the lines of the repository's commits to be counted; the same key asks only once."""
+    return jobs.enqueue(session, "lines", {"repository": repository.public_id}, actor=actor, key=key)
 
 
 def by_public_id(session: Session, public_id: str) -> Repository | None:

@@ -28,7 +28,7 @@ from app.people.rules import Role
 
 REVIEWING = (TrailerKey.REVIEWED, TrailerKey.APPROVED, TrailerKey.ACKED)
 _COLUMNS = ("day", "repository_id", "module_key", "kind", "attribution", "organization_id", "person_id", "is_counted",
-            "commits", "added", "deleted")  # fmt: skip
+            "commits", "added", "deleted", "without_lines")  # fmt: skip
 
 
 def roll_days(session: Session, repository_id: int, days: Collection[date]) -> None:
@@ -94,6 +94,7 @@ def _sums(credit: sa.Subquery, *, by_module: bool) -> sa.Select[tuple[object, ..
             sa.func.count(),
             sa.func.sum(sa.case((is_own, sa.func.coalesce(added, 0)), else_=0)),
             sa.func.sum(sa.case((is_own, sa.func.coalesce(deleted, 0)), else_=0)),
+            sa.func.sum(sa.case((sa.and_(is_own, Commit.added.is_(None)), 1), else_=0)),
         )
         .select_from(credit)
         .join(Commit, Commit.id == credit.c.commit_id)

@@ -103,6 +103,11 @@ def settle(writing: Writing) -> int:
     """
     with writing() as session:
         resolve(session)  # tells persons_changed
+    return count_due(writing)
+
+
+def count_due(writing: Writing) -> int:
+    """As `settle`, where nobody's identity or employer can have changed: nothing is resolved."""
     count = 0
     while done := _settle_some(writing):
         count += done

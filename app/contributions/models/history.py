@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.contributions.metrics.work import Kind
 from app.contributions.rules import TrailerKey
+from app.contributions.sources import Reach
 from app.db import Base, Key, Row, UtcDateTime, Versioned, choice, public_id
 
 
@@ -35,19 +36,26 @@ class Attribution(Enum):
 
 
 class Repository(Row, Versioned, Base):
-    """A git repository whose default branch is counted; its bare clone lies at `home/clones/<public_id>.git`."""
+    """A git repository whose default branch is counted; its bare clone lies at `home/clones/<public_id>.git`.
+
+    `head_sha` is the head as last fetched, `reading_sha` the one whose commits are being brought into rows, and
+    `ingested_sha` the one that they last were whole for. `reach` is how far its address may go, from who named it.
+    """
 
     __tablename__ = "repository"
     public_id: Mapped[str] = public_id("r")
     name: Mapped[str] = mapped_column(sa.String(100), unique=True)
     url: Mapped[str] = mapped_column(sa.String(1000), unique=True)
     is_foundation: Mapped[bool] = mapped_column(default=True)
+    reach: Mapped[Reach] = mapped_column(choice(Reach, name="reach"), default=Reach.ANYWHERE,
+                                         server_default="anywhere")  # fmt: skip
     state: Mapped[RepositoryState] = mapped_column(
         choice(RepositoryState, name="state"), default=RepositoryState.WAITING
     )
     problem: Mapped[str] = mapped_column(sa.Text, default="")
     default_branch: Mapped[str | None] = mapped_column(sa.String(500))
     head_sha: Mapped[str | None] = mapped_column(sa.String(64))
+    reading_sha: Mapped[str | None] = mapped_column(sa.String(64))
     ingested_sha: Mapped[str | None] = mapped_column(sa.String(64))
     has_line_counts: Mapped[bool] = mapped_column(default=True)
     fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
@@ -68,7 +76,7 @@ class Branch(Row, Base):
 
 
 class Commit(Row, Base):
-    """One commit, unique over all repositories. Lines are None where the contents were not there to count."""
+    """One commit, unique over all repositories. Lines are None until they are counted, and where they cannot be."""
 
     __tablename__ = "commit"
     __table_args__ = (sa.Index(None, "author_identity_id"), sa.Index(None, "committed_at"))
@@ -144,6 +152,7 @@ class Rollup(Row, Base):
     """What every page counts from: a person's work of a day in a repository, whole or (module_key) in one module.
 
     `is_counted` is false for commits that another repository holds too and counts for the whole foundation.
+    `without_lines` is how many of the commits have no lines counted (yet).
     """
 
     __tablename__ = "rollup"
@@ -162,6 +171,17 @@ class Rollup(Row, Base):
     commits: Mapped[int] = mapped_column(sa.BigInteger)
     added: Mapped[int] = mapped_column(sa.BigInteger)
     deleted: Mapped[int] = mapped_column(sa.BigInteger)
+    without_lines: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+
+
+class LineCountDue(Base):
+    """The lines of this commit are still to be counted, from this repository's clone."""
+
+    __tablename__ = "line_count_due"
+    repository_id: Mapped[int] = mapped_column(
+        Key, sa.ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True
+    )
+    commit_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("commit.id"), primary_key=True)
 
 
 class RollupDue(Row, Base):

@@ -32,11 +32,13 @@ def numstat(repository: Repository, *arguments: str) -> list[tuple[str, str, str
 
 
 def ours(clone: Clone, head: str = "main") -> list[tuple[str, str, str, str]]:
-    shown = {None: "-"}
+    shas = clone.list_commits([head])
+    counted = [(one.sha, path) for one in clone.count_lines(shas) for path, _, _ in one.paths or []]
+    assert sorted(counted) == sorted((one.sha, change.path) for one in clone.read_commits(shas)
+                                     for change in one.changes)  # fmt: skip
     return sorted(
-        (entry.sha, str(shown.get(change.added, change.added)), str(shown.get(change.deleted, change.deleted)),
-         change.path)
-        for entry in clone.read_commits(clone.list_commits([head])) for change in entry.changes
+        (one.sha, "-" if added is None else str(added), "-" if deleted is None else str(deleted), path)
+        for one in clone.count_lines(shas) for path, added, deleted in one.paths or []
     )  # fmt: skip
 
 
@@ -56,7 +58,7 @@ def test_commits_and_line_counts_equal_plain_git(repository: Repository, clone: 
     clone.fetch(str(repository.path))
 
     assert ours(clone) == numstat(repository, "refs/heads/main")
-    assert clone.list_commits(["main"]) == repository.text("rev-list", "--reverse", "--topo-order",
+    assert list(clone.list_commits(["main"])) == repository.text("rev-list", "--reverse", "--topo-order",
                                                            "refs/heads/main").split()  # fmt: skip
     assert clone.resolve("main") == repository.text("rev-parse", "refs/heads/main")
     assert len(clone.commit("main").parents) == 3
@@ -167,7 +169,7 @@ def test_a_partial_source_gives_commits_and_paths_without_line_counts(repository
     clone.fetch(str(partial))
     assert clone.is_partial
     assert [entry.changes[0].path for entry in entries] == [f"file {number}" for number in range(5)]
-    assert not any(entry.lines_counted for entry in entries)
+    assert all(one.paths is None for one in clone.count_lines(clone.list_commits(["main"])))
 
 
 def test_a_missing_blob_in_the_middle_costs_its_own_line_counts_alone(repository: Repository, clone: Clone):
@@ -181,7 +183,8 @@ def test_a_missing_blob_in_the_middle_costs_its_own_line_counts_alone(repository
     entries = list(clone.read_commits(clone.list_commits(["main"])))
 
     assert [entry.message for entry in entries] == [f"commit {number}" for number in range(6)]
-    assert [entry.lines_counted for entry in entries] == [True, True, True, False, False, True]
+    counted = [one.paths is not None for one in clone.count_lines(clone.list_commits(["main"]))]
+    assert counted == [True, True, True, False, False, True]
     assert all(entry.changes[0].path == "a" for entry in entries)
 
 

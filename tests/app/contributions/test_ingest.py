@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from app.audit import Actor, AuditEntry
 from app.contributions import models, queries
 from app.contributions.clones import Clone
 from app.contributions.ingest import Reader, plan
+from app.contributions.lines import LineCounter
 from app.contributions.mailmaps import read_mailmap
 from app.contributions.metrics import Kind, strands
 from app.contributions.models import Commit, Repository, RepositoryCommit, Rollup
@@ -55,16 +57,17 @@ def read(db_each: Database, tmp_path: Path) -> Callable[..., Repository]:
         with db_each.read() as session:
             todo = plan(session, clone, row)
         if stop_after is not None:
-            todo = type(todo)(todo.missing[:stop_after], todo.gone, todo.head)
+            todo = replace(todo, missing=todo.missing[:stop_after])
         reader = Reader(clone=clone, repository_id=row.id, job="j_test", source="r_test", now=NOW,
                         writing=db_each.write, report=lambda _done, _all: None, batch=batch)  # fmt: skip
         reader.run(todo)
         if stop_after is None:
             with db_each.write() as session:
-                row = session.merge(row)
+                row = session.get_one(Repository, row.id)
                 read_mailmap(session, row, clone)
                 row.ingested_sha = todo.head
         settle(db_each.write)
+        LineCounter(clone, row.id, "j_test", "r_test", db_each.write, batch=batch).run()
         return row
 
     return run
