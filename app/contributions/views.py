@@ -22,9 +22,9 @@ from app.contributions.metrics import METRICS, count
 from app.contributions.models import Repository, RepositoryState
 from app.contributions.queries import EVERYTHING, Scope
 from app.contributions.registry import add_repository, by_public_id, enqueue_ingest
+from app.contributions.sources import Reach, is_folder
 from app.contributions.windows import NAMED, read_window
 from app.db import current_db
-from app.jobs import Job
 from app.members import queries as members
 from app.modules import queries as modules
 from app.people import queries as people
@@ -36,6 +36,7 @@ nav = [
     pages.Nav("staff", "Repositories", "contributions.repositories", order=60),
 ]
 permission("contributions.repository.add")(auth.administrators_only)
+permission("contributions.repository.folder")(auth.administrators_only)
 
 
 @blueprint.context_processor
@@ -151,7 +152,7 @@ def add() -> tuple[str, int] | BaseResponse:
     sent = forms.send(
         RepositoryForm,
         add_repository,
-        given=lambda _session: {},
+        given=lambda _session: {"reach": _reach(request.form.get("location", ""))},
         done=lambda _session, made: (
             url_for("contributions.repository", public_id=made.public_id),
             f"{made.name} is added; its history is being read.",
@@ -167,9 +168,9 @@ def repository(public_id: str) -> str:
     """One repository: how far it is read, its branches, and what it is counted as."""
     with current_db().read() as session:
         found = by_public_id(session, public_id) or abort(404)
-        return render_template("contributions/repository.html", repository=found, job=_job(session, found),
-                               branches=queries.branches(session, found.id),
-                               commits=queries.commit_count(session, found.id))  # fmt: skip
+        return render_template("contributions/repository.html", repository=found,
+                               passes=queries.passes(session, found),
+                               branches=queries.branches(session, found.id))  # fmt: skip
 
 
 @blueprint.post("/repositories/<public_id>/read")
@@ -211,16 +212,16 @@ def _page(name: str, session: Session, look: Look, figures: dict[str, looks.Figu
     )  # fmt: skip
 
 
+def _reach(location: str) -> Reach:
+    """Whoever sends a form reaches public addresses; folders are for staff, who could read them anyway."""
+    may_name_folders = auth.can(current_user(), "contributions.repository.folder").allowed
+    return Reach.ANYWHERE if is_folder(location) and may_name_folders else Reach.PUBLIC
+
+
 def _repositories(problems: list[pages.Problem], given: Mapping[str, str]) -> str:
     with current_db().read() as session:
-        rows = [
-            (one, _job(session, one), queries.commit_count(session, one.id)) for one in queries.repositories(session)
-        ]
+        rows = [(one, queries.passes(session, one)) for one in queries.repositories(session)]
     return render_template("contributions/repositories.html", rows=rows, problems=problems, given=given)
-
-
-def _job(session: Session, repository: Repository) -> Job | None:
-    return queries.latest_reading(session, repository.public_id)
 
 
 def _named_scope(session: Session, scope: Scope) -> Scope:

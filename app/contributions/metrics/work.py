@@ -31,7 +31,10 @@ CONTRIBUTIONS = COMMITS | {Kind.CO_AUTHORED, Kind.REVIEWED}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Counted work: what a person did in a stretch of days, for whom. Organization None: independent, or unknown."""
+    """Counted work: what a person did in a stretch of days, for whom. Organization None: independent, or unknown.
+
+    `without_lines`: how many of the commits have no lines counted yet, or cannot have.
+    """
 
     first: date
     kind: Kind
@@ -41,6 +44,7 @@ class Cell:
     commits: int
     added: int = 0
     deleted: int = 0
+    without_lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Summary:
     commits: int
     added: int
     deleted: int
+    lines_counted: float | None
     contributors: int
     new_contributors: int
     retention: float | None
@@ -79,6 +84,7 @@ def summarize(
         commits=total,
         added=sum(cell.added for cell in work),
         deleted=sum(cell.deleted for cell in work),
+        lines_counted=lines_counted(work),
         contributors=len(people),
         new_contributors=sum(first_days.get(person, date.min) >= since for person in people),
         retention=len(people & set(before)) / len(before) if before else None,
@@ -90,6 +96,18 @@ def summarize(
         bot_commits=sum(cell.commits for cell in cells if cell.kind is Kind.BOT),
         assisted=sum(cell.commits for cell in cells if cell.kind is Kind.ASSISTED),
     )
+
+
+def lines_counted(cells: Iterable[Cell]) -> float | None:
+    """The share of these commits (merges, which have no lines, left out) whose lines are counted; None of none.
+
+    >>> day = date(2026, 1, 15)
+    >>> lines_counted([Cell(day, Kind.COMMIT, 1, None, False, 4, without_lines=3), Cell(day, Kind.MERGE, 1, None, True, 9)])
+    0.25
+    """
+    own = [cell for cell in cells if cell.kind is Kind.COMMIT]
+    total = sum(cell.commits for cell in own)
+    return 1 - sum(cell.without_lines for cell in own) / total if total else None
 
 
 def contributors(cells: Iterable[Cell]) -> set[int]:

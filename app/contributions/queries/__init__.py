@@ -21,6 +21,7 @@ from app.contributions.queries.timelines import (
 )
 from app.contributions.queries.work import (
     EVERYTHING,
+    Passes,
     RecentCommit,
     Scope,
     branches,
@@ -34,6 +35,7 @@ from app.contributions.queries.work import (
     last_days,
     latest_reading,
     organizations,
+    passes,
     persons,
     recent_commits,
     repositories,
@@ -48,6 +50,7 @@ __all__ = [
     "By",
     "Counts",
     "Load",
+    "Passes",
     "RecentCommit",
     "Releases",
     "Scope",
@@ -71,6 +74,7 @@ __all__ = [
     "organizations",
     "outsiders",
     "over_time",
+    "passes",
     "people_flow",
     "persons",
     "recent_commits",

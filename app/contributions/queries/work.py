@@ -15,6 +15,7 @@ from app.contributions.models import (
     Branch,
     Commit,
     CommitModule,
+    LineCountDue,
     Repository,
     RepositoryCommit,
     Rollup,
@@ -72,14 +73,15 @@ def cells(session: Session, scope: Scope, window: Window) -> list[Cell]:
     bucket = _bucket(session, window)
     rows = session.execute(
         sa.select(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution,
-                  sa.func.sum(Rollup.commits), sa.func.sum(Rollup.added), sa.func.sum(Rollup.deleted))
+                  sa.func.sum(Rollup.commits), sa.func.sum(Rollup.added), sa.func.sum(Rollup.deleted),
+                  sa.func.sum(Rollup.without_lines))
         .where(*scope.conditions(), Rollup.day >= window.since, Rollup.day <= window.until)
         .group_by(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution)
     )  # fmt: skip
     return [
         Cell(_day(first), kind, person, organization, attribution is not Attribution.UNKNOWN, int(commits), int(added),
-             int(deleted))
-        for first, kind, person, organization, attribution, commits, added, deleted in rows
+             int(deleted), int(without))
+        for first, kind, person, organization, attribution, commits, added, deleted, without in rows
     ]  # fmt: skip
 
 
@@ -207,9 +209,35 @@ def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[Re
     ]  # fmt: skip
 
 
-def latest_reading(session: Session, repository: str) -> Job | None:
-    """The last job that read a repository (or reads it now)."""
-    newest = session.scalars(sa.select(Job).where(Job.workflow == "ingest").order_by(Job.id.desc()).limit(200))
+@dataclass(frozen=True)
+class Passes:
+    """How far both readings of a repository are: commits in the rows, those of them without lines yet, their jobs."""
+
+    commits: int
+    lines_due: int
+    reading: Job | None
+    counting: Job | None
+
+    @property
+    def lines_share(self) -> float:
+        """The share of the commits that wait for nothing."""
+        return 1 - self.lines_due / self.commits if self.commits else 1.0
+
+
+def passes(session: Session, repository: Repository) -> Passes:
+    """How far the reading of a repository is."""
+    due = sa.select(sa.func.count()).where(LineCountDue.repository_id == repository.id)
+    return Passes(
+        commit_count(session, repository.id),
+        session.scalar(due) or 0,
+        latest_reading(session, repository.public_id),
+        latest_reading(session, repository.public_id, workflow="lines"),
+    )
+
+
+def latest_reading(session: Session, repository: str, *, workflow: str = "ingest") -> Job | None:
+    """The last job that read a repository (or reads it now), or (workflow `lines`) counts its lines."""
+    newest = session.scalars(sa.select(Job).where(Job.workflow == workflow).order_by(Job.id.desc()).limit(200))
     return next((job for job in newest if job.payload.get("repository") == repository), None)
 
 

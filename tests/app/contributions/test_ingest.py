@@ -271,7 +271,7 @@ def test_each_batch_leaves_one_audit_entry(db_each, varied: Source, read):
     read(varied, batch=3)
     with db_each.read() as session:
         entries = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "observe")).all()
-        assert len(entries) == 3
+        assert [entry.values["rows"] for entry in entries] == [3, 3, 2, 3, 3]  # commits, then lines
 
 
 def test_every_identity_that_commits_is_somebody(db_each, varied: Source, read):
