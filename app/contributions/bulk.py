@@ -46,12 +46,8 @@ def insert_rows(session: Session, table: sa.Table, columns: Sequence[str], rows:
     names = ", ".join(f'"{name}"' for name in columns)
     connection = session.connection()
     if _is_postgresql(session):
-        with (
-            connection.connection.cursor() as cursor,
-            cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy,
-        ):
-            for row in turned:
-                copy.write_row(row)
+        with _cursor(connection) as cursor:
+            _copy(cursor, f'"{table.name}" ({names})', turned)
     else:
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', turned)  # noqa: S608
@@ -69,12 +65,10 @@ def update_rows(session: Session, table: sa.Table, columns: Sequence[str], rows:
     if _is_postgresql(session):
         listed = ", ".join(f'"{name}"' for name in columns)
         setting = ", ".join(f'"{name}" = given."{name}"' for name in values)
-        with connection.connection.cursor() as cursor:
+        with _cursor(connection) as cursor:
             cursor.execute("DROP TABLE IF EXISTS pg_temp.given")
             cursor.execute(f'CREATE TEMP TABLE given ON COMMIT DROP AS SELECT {listed} FROM "{table.name}" LIMIT 0')  # noqa: S608
-            with cursor.copy(f"COPY given ({listed}) FROM STDIN") as copy:
-                for row in turned:
-                    copy.write_row(row)
+            _copy(cursor, f"given ({listed})", turned)
             cursor.execute(f'UPDATE "{table.name}" SET {setting} FROM given WHERE "{table.name}"."{key}" = given."{key}"')  # noqa: S608, E501
     else:
         setting = ", ".join(f'"{name}" = ?' for name in values)
@@ -100,6 +94,16 @@ def _turn_row(row: Sequence[Any], turns: list[tuple[int, Callable[[Any], Any]]])
     for place, turn in turns:
         values[place] = turn(values[place])
     return tuple(values)
+
+
+def _cursor(connection: sa.Connection) -> Any:
+    return connection.connection.cursor()
+
+
+def _copy(cursor: Any, into: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def _is_postgresql(session: Session) -> bool:

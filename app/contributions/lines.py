@@ -132,7 +132,8 @@ class LineCounter:
 
 def _paths_of(session: Session, numbers: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     for part in _parts(numbers):
-        rows = session.execute(sa.select(_PATH.c.id, _PATH.c.commit_id, _PATH.c.path).where(_PATH.c.commit_id.in_(part)))
+        query = sa.select(_PATH.c.id, _PATH.c.commit_id, _PATH.c.path).where(_PATH.c.commit_id.in_(part))
+        rows = session.execute(query)
         yield from ((row.id, row.commit_id, row.path) for row in rows)
 
 

@@ -81,8 +81,8 @@ def add_repository(
     Raises: RefusedError; whether the address answers as a git repository is asked of it, which can take a minute.
     """
     now, name = clock_of(session).now(), name or name_of(location)
-    repository = Repository(name=name, url=check_source(location, reach=reach), is_foundation=is_foundation, reach=reach,
-                            added_at=now)  # fmt: skip
+    url = check_source(location, reach=reach)
+    repository = Repository(name=name, url=url, is_foundation=is_foundation, reach=reach, added_at=now)
     session.add(repository)
     session.flush()
     audit.record(session, actor=actor, action="contributions.repository.add", thing=repository.public_id,

@@ -60,7 +60,7 @@ def read_change(clone: Clone, *, base_branch: str, head: str) -> ChangeRead | No
     if not shas:
         return None
     commits = []
-    for entry in clone.read_commits(shas[-MOST_COMMITS:], lines=False):
+    for entry in clone.read_commits(shas[-MOST_COMMITS:]):
         message = read_message(entry.message)
         # A merge only joins what others signed.
         missing = () if len(entry.parents) > 1 else missing_sign_offs(message, entry.author_name, entry.author_email)

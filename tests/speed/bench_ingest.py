@@ -136,7 +136,7 @@ def ours(name: str, repository: Path, url: str) -> tuple[float, float, float]:
 def family(number: int) -> list[int]:
     """A process and all that it started."""
     try:
-        children = [Path(f"/proc/{number}/task/{task}/children").read_text() for task in os.listdir(f"/proc/{number}/task")]
+        children = [(task / "children").read_text() for task in Path(f"/proc/{number}/task").iterdir()]
     except OSError:
         return [number]
     return [number, *(one for text in children for child in text.split() for one in family(int(child)))]

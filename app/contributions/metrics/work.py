@@ -102,7 +102,8 @@ def lines_counted(cells: Iterable[Cell]) -> float | None:
     """The share of these commits (merges, which have no lines, left out) whose lines are counted; None of none.
 
     >>> day = date(2026, 1, 15)
-    >>> lines_counted([Cell(day, Kind.COMMIT, 1, None, False, 4, without_lines=3), Cell(day, Kind.MERGE, 1, None, True, 9)])
+    >>> own, merges = Cell(day, Kind.COMMIT, 1, None, True, 4, without_lines=3), Cell(day, Kind.MERGE, 1, None, True, 9)
+    >>> lines_counted([own, merges])
     0.25
     """
     own = [cell for cell in cells if cell.kind is Kind.COMMIT]

@@ -196,7 +196,7 @@ def test_others_can_write_while_an_address_is_asked(administrator, counted, tmp_
     other.commit("one", {"x": "1\n"})
     written: list[int] = []
 
-    def ask(location: str):
+    def ask(location: str, **_options):
         # Another thread, since whoever asks may hold nothing but a reading session.
         def write() -> None:
             with counted.write() as session:
