@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.contributions.diffs import Diff, read_diff
-from app.contributions.fetching import Limits, Report, Source, ask, fetch
+from app.contributions.fetching import USUAL_LIMITS, Limits, Report, Source, ask, fetch
 from app.contributions.git import Cut, is_branch_name, is_hash, reference, run, stream
 from app.contributions.history import (
     LINES_FORMAT,
@@ -45,7 +45,7 @@ class Clone:
         return (self.path / "flambeau-partial").exists()
 
     def fetch(
-        self, source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, limits: Limits = Limits(),
+        self, source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, limits: Limits = USUAL_LIMITS,
         timeout_s: float = 6 * 3600, report: Report = lambda _text: None,
     ) -> Source:  # fmt: skip
         """Bring every branch of `source` here as it stands there: moved, rewritten and deleted ones too.

@@ -60,7 +60,8 @@ def read(name: str) -> None:
     with current_db().read() as session:
         job = job_by_public_id(session, job_id)
         if job is None or job.state is not JobState.SUCCEEDED:
-            raise click.ClickException(f"the reading did not end well: {plain(job.error or '') if job else 'it is gone'}")
+            why = plain(job.error or "") if job else "it is gone"
+            raise click.ClickException(f"the reading did not end well: {why}")
         passes = queries.passes(session, found)
         lines = "" if found.has_line_counts else "; no lines: the source gives no file contents"
         lines = f"; lines of {passes.lines_share:.0%} of them" if passes.lines_due else lines

@@ -39,6 +39,9 @@ class Limits:
     free_bytes: int = 1 << 30
 
 
+USUAL_LIMITS = Limits()
+
+
 def ask(source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, timeout_s: float = 60) -> Source:
     """Ask a path or address for its branches, without copying anything; GitError if it is no repository.
 
@@ -52,7 +55,7 @@ def ask(source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, 
 
 
 def fetch(
-    path: Path, source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, limits: Limits = Limits(),
+    path: Path, source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, limits: Limits = USUAL_LIMITS,
     timeout_s: float = 6 * 3600, report: Report = lambda _text: None,
 ) -> Source:  # fmt: skip
     """Bring every branch of `source` into the bare repository at `path`, made if it is not there yet.

@@ -109,7 +109,7 @@ class Look:
 
     @cached_property
     def persons(self) -> dict[int, Person]:
-        ranked = metrics.count(self.work, lambda cell: cell.person).most_common(15)
+        ranked = metrics.ranked(metrics.count(self.work, lambda cell: cell.person), 15)
         return queries.persons(self.session, [person for person, _ in ranked])
 
     @cached_property
@@ -190,7 +190,7 @@ def people(look: Look) -> Figure:
     """Who made most commits, and who holds up the project."""
     counted = metrics.count(look.work, lambda cell: cell.person)
     rows, bars = [], []
-    for number, commits in counted.most_common(15):
+    for number, commits in metrics.ranked(counted, 15):
         person = look.persons.get(number or 0)
         if person is None:
             continue

@@ -138,6 +138,15 @@ def count(cells: Iterable[Cell], key: Callable[[Cell], _K]) -> Counter[_K]:
     return counted
 
 
+def ranked(counted: Mapping[int | None, int], most: int) -> list[tuple[int | None, int]]:
+    """The largest counts, equal ones in the order of their keys: the same on every database.
+
+    >>> ranked({3: 1, 2: 5, 1: 1}, 2)
+    [(2, 5), (1, 1)]
+    """
+    return sorted(counted.items(), key=lambda one: (-one[1], one[0] or 0))[:most]
+
+
 @dataclass(frozen=True)
 class Strand:
     """One series of a drawing over periods: an organization's number, or None with what it stands for."""
