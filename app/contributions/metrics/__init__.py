@@ -16,6 +16,7 @@ from app.contributions.metrics.work import (
     count,
     factor,
     people_over,
+    ranked,
     strands,
     summarize,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "flow",
     "measured",
     "people_over",
+    "ranked",
     "spread",
     "strands",
     "summarize",
