@@ -26,6 +26,7 @@ from app.contributions.models import (
     IssueState,
     RepositoryRelease,
 )
+from app.contributions.stamps import stamp
 from app.people.queries import Wording, intern_identities, note_activity
 from app.people.queries.identities import chunks, insert_new
 
@@ -189,7 +190,7 @@ def record_releases(session: Session, repository_id: int, source: str, told: Seq
         row.tag, row.name, row.url = one.tag[:500], one.name[:500], one.url
         row.author_identity_id = people[one.author] if one.author else None
         row.is_prerelease, row.published_at = one.is_prerelease, one.published_at
-    session.flush()
+    stamp(session, by_people=False)
 
 
 def _known(session: Session, repository_id: int, one: PullRequest) -> Change | None:

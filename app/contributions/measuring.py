@@ -35,6 +35,7 @@ from app.contributions.models import (
     IssueMeasure,
     MeasureDue,
 )
+from app.contributions.stamps import stamp
 from app.members.models import Membership, Organization
 from app.modules.queries import paths
 from app.modules.rules import modules_of
@@ -75,6 +76,7 @@ def measure_changes(session: Session, numbers: Collection[int]) -> None:
         touched |= _measure(session, _CHANGES, part, surroundings)
         _name_modules(session, part, surroundings)
     _settle_firsts(session, touched)
+    stamp(session, by_people=False)
 
 
 def measure_issues(session: Session, numbers: Collection[int]) -> None:
@@ -82,6 +84,7 @@ def measure_issues(session: Session, numbers: Collection[int]) -> None:
     surroundings = _Surroundings(session)
     for part in _parts(sorted(set(numbers)), BATCH):
         _measure(session, _ISSUES, part, surroundings)
+    stamp(session, by_people=False)
 
 
 def measure_all(session: Session) -> None:
@@ -96,7 +99,7 @@ def measure_all(session: Session) -> None:
         _measure(session, _ISSUES, part, surroundings)
     session.execute(sa.delete(DerivedState).where(DerivedState.name == _NAME))
     session.add(DerivedState(name=_NAME, made_from=_fingerprint(session)))
-    session.flush()
+    stamp(session, by_people=True)
 
 
 def measures_are_current(session: Session) -> bool:
@@ -108,6 +111,7 @@ def measures_are_current(session: Session) -> bool:
 @on_change
 def persons_changed(session: Session, persons: Collection[int]) -> None:
     """Measure again what these persons opened or reviewed: their identities, role or employers have changed."""
+    stamp(session, by_people=True)
     changes: set[int] = set()
     issues: set[int] = set()
     for part in _parts(sorted(persons), _PARTS):

@@ -23,6 +23,7 @@ from app.contributions.models import (
     Rollup,
 )
 from app.contributions.rules import TrailerKey
+from app.contributions.stamps import stamp
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
 
@@ -37,6 +38,7 @@ def roll_days(session: Session, repository_id: int, days: Collection[date]) -> N
         session.execute(sa.delete(Rollup).where(Rollup.repository_id == repository_id, Rollup.day.in_(part)))
         held = sa.and_(RepositoryCommit.repository_id == repository_id, RepositoryCommit.day.in_(part))
         _count(session, sa.select(RepositoryCommit).where(held).subquery("held"), persons=None)
+    stamp(session, by_people=False)
 
 
 def roll_persons(session: Session, persons: Collection[int]) -> None:
@@ -56,12 +58,14 @@ def roll_persons(session: Session, persons: Collection[int]) -> None:
         )
         held = sa.select(RepositoryCommit).where(RepositoryCommit.commit_id.in_(touched)).subquery("held")
         _count(session, held, persons=part)
+    stamp(session, by_people=True)
 
 
 def roll_all(session: Session) -> None:
     """Count everything anew."""
     session.execute(sa.delete(Rollup))
     _count(session, sa.select(RepositoryCommit).subquery("held"), persons=None)
+    stamp(session, by_people=True)
 
 
 def _count(session: Session, held: sa.Subquery, *, persons: Collection[int] | None) -> None:

@@ -133,6 +133,14 @@ class ChangeModule(Base):
     module_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
 
 
+class FigureStamp(Row, Base):
+    """Rows that figures rest on were written; `by_people`: because somebody decided something."""
+
+    __tablename__ = "figure_stamp"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read once; numbers never come back
+    by_people: Mapped[bool]
+
+
 class MeasureDue(Row, Base):
     """A change or an issue that must be measured again."""
 

@@ -16,6 +16,7 @@ from app.contributions.models import (
     RepositoryRelease,
     Rollup,
 )
+from app.contributions.queries.remembering import remembered
 from app.contributions.queries.work import Scope, contributors_of, first_days
 from app.contributions.windows import Window
 from app.people.models import Employment, IdentityPerson
@@ -31,6 +32,7 @@ class Releases:
     between_s: Spread
 
 
+@remembered
 def people_flow(session: Session, scope: Scope, window: Window) -> Flow:
     """The contributors of a window: new, staying, returning, and those who drift away."""
     active = contributors_of(session, scope, window)
@@ -52,6 +54,7 @@ def quarter_begins(quarter: int) -> date:
     return date(quarter // 4, quarter % 4 * 3 + 1, 1)
 
 
+@remembered
 def retention(session: Session, scope: Scope, *, until: date, quarters: int = 12) -> list[Cohort]:
     """The cohorts of the last quarters up to a day: who came first in which (`Cohort.period`, see `quarter_of`)."""
     last = quarter_of(until)
@@ -68,6 +71,7 @@ def retention(session: Session, scope: Scope, *, until: date, quarters: int = 12
     return cohorts(((person, quarter) for person, quarter in seen if came.get(person, date.min) >= begins), last=last)
 
 
+@remembered
 def files(session: Session, scope: Scope, window: Window) -> int:
     """Paths that the commits of people changed, once for each commit."""
     author, employed = IdentityPerson, Employment
@@ -93,6 +97,7 @@ def files(session: Session, scope: Scope, window: Window) -> int:
     return int(session.scalar(query) or 0)
 
 
+@remembered
 def releases(session: Session, scope: Scope, window: Window) -> Releases:
     """What repositories published in the window, pre-releases apart, and how long from one release to the next.
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.contributions.metrics import Comparison, compare, factor
 from app.contributions.metrics.durations import Durations, add_up, seconds_of, step_of
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
+from app.contributions.queries.remembering import remembered
 from app.contributions.queries.work import Scope
 from app.contributions.windows import Window
 
@@ -125,6 +126,7 @@ class Load:
         return factor(list(self.by_person.values()))
 
 
+@remembered
 def waiting(
     session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY,
     by: By = By.NOTHING,
@@ -133,6 +135,7 @@ def waiting(
     return _durations(session, thing, scope, window, as_of, authors, by, lasting=False)
 
 
+@remembered
 def lasting(
     session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY,
     by: By = By.NOTHING,
@@ -141,6 +144,7 @@ def lasting(
     return _durations(session, thing, scope, window, as_of, authors, by, lasting=True)
 
 
+@remembered
 def outsiders(session: Session, scope: Scope, window: Window, *, as_of: datetime) -> Comparison:
     """Do changes by people of no member wait longer for a response than members' do?
 
@@ -151,12 +155,14 @@ def outsiders(session: Session, scope: Scope, window: Window, *, as_of: datetime
     return compare(found.get(Standing.MEMBER, {}), outside)
 
 
+@remembered
 def first_timers(session: Session, scope: Scope, window: Window, *, as_of: datetime) -> Comparison:
     """Do changes by first-timers wait longer for a response than others' do?"""
     found = waiting(session, Thing.CHANGES, scope, window, as_of=as_of, by=By.FIRST)
     return compare(found.get(False, {}), found.get(True, {}))
 
 
+@remembered
 def counts(
     session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
 ) -> Counts:
@@ -183,6 +189,7 @@ def counts(
                   _backlog(session, thing, where, window.until), by_bots)  # fmt: skip
 
 
+@remembered
 def over_time(
     session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
 ) -> dict[str, dict[date, int]]:
@@ -199,6 +206,7 @@ def over_time(
     return found
 
 
+@remembered
 def review_load(session: Session, scope: Scope, window: Window) -> Load:
     """Who began to review how many changes in the window; of an organization, its people (on that day)."""
     table = ChangeReviewer
@@ -216,6 +224,7 @@ def review_load(session: Session, scope: Scope, window: Window) -> Load:
     return Load({person: number for person, number in rows})
 
 
+@remembered
 def reviews_by_organization(
     session: Session, scope: Scope, window: Window
 ) -> dict[tuple[int | None, Attribution], int]:
@@ -233,6 +242,7 @@ def reviews_by_organization(
     return {(organization, attribution): number for organization, attribution, number in rows}
 
 
+@remembered
 def opened_by(
     session: Session, thing: Thing, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
 ) -> dict[Any, int]:

@@ -1,0 +1,97 @@
+"""Answers kept in memory for as long as nothing that they rest on has changed.
+
+Every write that can move a figure leaves a stamp in its own transaction (`app.contributions.stamps`), and an answer is
+kept with the stamps that it was computed under. What people decide shows at once. What machines bring in (a commit, a
+webhook) may show a little later where the answer is dear: on a busy day something arrives every minute, and counting
+half a million changes for each of them would help nobody. Answers are shared between requests: nobody may change one.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.contributions.stamps import Stamps, stamps
+
+PATIENCE_S = 30.0
+"""So long a dear answer outlives what machines bring in."""
+DEAR_S = 0.05
+_KEPT = 400
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    value: Any
+    under: Stamps
+    made_at: float
+    cost_s: float
+
+    def holds(self, now: Stamps) -> bool:
+        """Whether it may still be given."""
+        if self.under == now:
+            return True
+        is_young = time.monotonic() - self.made_at < PATIENCE_S
+        return self.under.by_people == now.by_people and self.cost_s >= DEAR_S and is_young
+
+
+_answers: OrderedDict[Hashable, _Answer] = OrderedDict()
+_lock = threading.Lock()
+
+
+def remembered(
+    function: Callable[Concatenate[Session, _P], _T],
+) -> Callable[Concatenate[Session, _P], _T]:
+    """Keep the answers of a query `(session, ...)` whose other arguments can be hashed.
+
+    Moments among the arguments count by the hour. In a session that writes everything is computed: it must see what it
+    wrote itself.
+    """
+
+    @functools.wraps(function)
+    def answer(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        bind = session.get_bind()
+        if bind.get_execution_options().get("flambeau_access") != "read":
+            return function(session, *args, **kwargs)
+        asked = (*map(_hour, args), *((name, _hour(kwargs[name])) for name in sorted(kwargs)))
+        place = (str(bind.engine.url), function.__module__, function.__qualname__, asked)
+        now: Stamps = session.info.setdefault("figure_stamps", None) or stamps(session)
+        session.info["figure_stamps"] = now
+        with _lock:
+            found = _answers.get(place)
+            if found is not None:
+                _answers.move_to_end(place)
+        if found is not None and found.holds(now):
+            kept: _T = found.value
+            return kept
+        begun = time.monotonic()
+        value = function(session, *args, **kwargs)
+        ended = time.monotonic()
+        with _lock:
+            _answers[place] = _Answer(value, now, ended, ended - begun)
+            _answers.move_to_end(place)
+            while len(_answers) > _KEPT:
+                _answers.popitem(last=False)
+        return value
+
+    return answer
+
+
+def forget_answers() -> None:
+    """Begin anew: for measurements of what an answer costs."""
+    with _lock:
+        _answers.clear()
+
+
+def _hour(value: Any) -> Any:
+    return value.replace(minute=0, second=0, microsecond=0) if isinstance(value, datetime) else value
