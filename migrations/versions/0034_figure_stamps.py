@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key
 
 revision = "0034"
-down_revision = "0033"
+down_revision = "0012"
 
 
 def upgrade() -> None:
