@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key
 
 revision = "0034"
-down_revision = "0012"
+down_revision = "0031"
 
 
 def upgrade() -> None:
