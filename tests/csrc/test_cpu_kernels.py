@@ -519,7 +519,8 @@ def test_pairs_of_bfloat16_are_multiplied_as_the_reference_does_on_any_number_of
         cpu = Device("cpu", level="v4-bf16")
     except RuntimeError as error:
         pytest.skip(f"level v4-bf16 does not run here: {error}")
-    sizes = [(40, 50, 60), (33, 65, 2), (1, 70, 700), (300, 1, 77), (1, 600, 33), (400, 515, 1027), (13, 33, 514)]
+    sizes = [(40, 50, 60), (33, 65, 2), (1, 70, 700), (300, 1, 77), (1, 600, 33), (400, 515, 1027), (13, 33, 514),
+             (530, 90, 1101), (525, 17, 300)]  # fmt: skip
     for (m, n, k), turn_a, turn_b in itertools.product(sizes, (False, True), (False, True)):
         a = random_array(31, (k, m), BFLOAT16).T if turn_a else random_array(31, (m, k), BFLOAT16)
         b = random_array(32, (n, k), BFLOAT16).T if turn_b else random_array(32, (k, n), BFLOAT16)
@@ -541,6 +542,10 @@ def test_pairs_of_bfloat16_are_multiplied_as_the_reference_does_on_any_number_of
     found = cpu.run("matmul", [extremes, ones], [np.empty((40, 500), BFLOAT16)])[0].astype(np.float32)
     assert np.isnan(found[0]).all()
     assert (found[1] == np.float32(BFLOAT16(3e38))).all()
+    odd = random_array(34, (40, 33), BFLOAT16)  # what lies beside a row's odd last element is the next row's
+    odd[5, 0] = np.nan
+    found = cpu.run("matmul", [odd, np.ones((33, 40), BFLOAT16)], [np.empty((40, 40), BFLOAT16)])[0].astype(np.float32)
+    assert (np.isnan(found).any(axis=1) == (np.arange(40) == 5)).all()
     assert cpu.driver().startswith("level v4-bf16")
 
 

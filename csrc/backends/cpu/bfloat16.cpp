@@ -8,73 +8,101 @@
 namespace flambeau::cpu {
 namespace {
 
-constexpr int64_t kDepth = 512;   // of a panel: one of b and one of a stay in the first-level cache
-constexpr int64_t kBandRows = 192, kBandColumns = 512;  // of a task: its a and its sums stay in the second-level cache
-constexpr int64_t kPieceWork = int64_t(1) << 22;
+constexpr int64_t kSumColumns = 512;  // whose sums stay in the second-level cache between stretches of k
+constexpr int64_t kDotsWork = int64_t(1) << 18;
 
-struct Bands {
-  int64_t rows, columns;  // of each
-  int64_t down, across;
+// A stretch of k.
+struct Stretch {
+  const Product& p;
+  const PairGemm& gemm;
+  int64_t k0, k;
+  const char* a_at(int64_t i) const { return p.a.data + (i * p.a.row + k0 * p.a.column) * 2; }
+  void pack_a(int64_t i, int64_t m, char* to) const { gemm.pack_rows(a_at(i), p.a.row, p.a.column, m, k, to); }
+  void pack_b(int64_t j, int64_t n, char* to) const {
+    gemm.pack_columns(p.b.data + (k0 * p.b.row + j * p.b.column) * 2, p.b.column, p.b.row, n, k, to);
+  }
+  int64_t panel_bytes() const { return (k + 1) / 2 * gemm.columns * 4; }
+  // Where its panels begin among those of all stretches.
+  int64_t panels_at() const { return k0 / 2 * divide_up(p.n, gemm.columns) * gemm.columns * 4; }
 };
 
-// Tasks of about the same size, an even number of them where there is work for several.
-Bands bands_of(const Product& p, const PairGemm& gemm) {
-  int64_t across = divide_up(p.n, kBandColumns), down = divide_up(p.m, kBandRows);
-  const int64_t wanted = std::min<int64_t>(4, p.m * p.n * p.k / kPieceWork);
-  while (across * down < wanted && (p.m / down > 2 * gemm.rows || p.n / across > 2 * gemm.columns))
-    p.m / down > p.n / across ? ++down : ++across;
-  if (across * down > 1 && across % 2 == 1 && down % 2 == 1) p.m / down > p.n / across ? ++down : ++across;
-  const int64_t rows = divide_up(divide_up(p.m, down), gemm.rows) * gemm.rows;
-  const int64_t columns = divide_up(divide_up(p.n, across), gemm.columns) * gemm.columns;
-  return {rows, columns, divide_up(p.m, rows), divide_up(p.n, columns)};
-}
+struct Room {
+  char *a, *b;  // null: a's rows are read as they lie; b's panels are shared
+  float* sums;  // null: one stretch
+};
 
-// b's panels: for each stretch of k, for each `columns` columns.
-int64_t panels_at(const Product& p, const PairGemm& gemm, int64_t k0) {
-  return k0 / 2 * divide_up(p.n, gemm.columns) * gemm.columns;
-}
-
-// Rows of the result with the bias, rounded.
-void round_rows(const Product& p, const float* sums, int64_t sums_row, int64_t i0, int64_t j0, int64_t m, int64_t n,
-                const float* bias) {
-  static const Loop narrows = convert(Type::Float32, Type::BFloat16);
-  float with_bias[kBandColumns + 64];
-  for (int64_t i = 0; i < m; ++i) {
-    const float* row = sums + i * sums_row;
-    if (bias) {
-      for (int64_t j = 0; j < n; ++j) with_bias[j] = row[j] + bias[j0 + j];
-      row = with_bias;
+void multiply_part(const Stretch& s, const Part& part, const char* shared_b, const float* bias, const Room& room) {
+  const Product& p = s.p;
+  const int64_t columns = s.gemm.columns;
+  const bool last = s.k0 + s.k == p.k;
+  PairPanel panel{part.m,         0,         s.k,     s.a_at(part.i), p.a.row, room.b, nullptr, divide_up(part.n, columns) * columns,
+                  s.k0 > 0, nullptr, p.c_row, nullptr,        nullptr, 0};
+  if (room.a) {
+    s.pack_a(part.i, part.m, room.a);
+    panel.a = room.a;
+    panel.a_row = 0;
+  }
+  for (int64_t j = part.j; j < part.j + part.n; j += columns) {
+    panel.n = std::min(columns, part.j + part.n - j);
+    if (shared_b) {
+      const char* b = shared_b + s.panels_at() + j / columns * s.panel_bytes();
+      const bool more = j + columns < part.j + part.n;
+      panel.b = b;
+      panel.next = more ? b + s.panel_bytes() : nullptr;
+      panel.next_bytes = more ? s.panel_bytes() : 0;
+    } else {
+      s.pack_b(j, panel.n, room.b);
     }
-    const void* input[] = {row};
-    narrows(input, p.c + ((i0 + i) * p.c_row + j0) * 2, n);
+    if (room.sums) panel.sums = room.sums + (j - part.j);
+    if (last) {
+      panel.c = p.c + (part.i * p.c_row + j) * 2;
+      panel.bias = bias ? bias + j : nullptr;
+    }
+    s.gemm.panel(panel);
   }
 }
 
-bool multiply_band(const Product& p, const PairGemm& gemm, const int32_t* b, const float* bias, int64_t i0, int64_t j0,
-                   int64_t m, int64_t n) {
-  const int64_t depth = std::min(kDepth, p.k), row_panels = divide_up(m, gemm.rows), sums_row = divide_up(n, 16) * 16;
-  int32_t* a = static_cast<int32_t*>(host->scratch(size_t(row_panels * gemm.rows * ((depth + 1) / 2) * 4)));
-  float* sums = static_cast<float*>(host->scratch(size_t(m * sums_row) * sizeof(float)));
-  if (!a || !sums) return false;
-  for (int64_t k0 = 0; k0 < p.k; k0 += depth) {
-    const int64_t k = std::min(depth, p.k - k0), pairs = (k + 1) / 2;
-    gemm.pack_rows(p.a.data + (i0 * p.a.row + k0 * p.a.column) * 2, p.a.row, p.a.column, m, k, a);
-    for (int64_t j = 0; j < n; j += gemm.columns) {
-      const int32_t* panel = b + panels_at(p, gemm, k0) + (j0 + j) * pairs;
-      for (int64_t i = 0; i < m; i += gemm.rows)
-        gemm.tile(pairs, a + i * pairs, panel, sums + i * sums_row + j, sums_row, int(std::min<int64_t>(gemm.rows, m - i)),
-                  int(std::min<int64_t>(gemm.columns, n - j)), k0 > 0);
+bool multiply_tasks(const Product& p, const PairGemm& gemm, const Cut& cut, const char* shared_b, const float* bias) {
+  const int64_t columns = p.k > cut.depth ? std::min(kSumColumns, cut.columns) : cut.columns;
+  const int64_t a_bytes = cut.direct ? 0 : cut.rows * cut.depth * 2, b_bytes = shared_b ? 0 : cut.depth * gemm.columns * 2;
+  const int64_t sum_bytes = p.k > cut.depth ? cut.rows * columns * 4 : 0;
+  int all = 1;
+  parallel_for(cut.down * cut.across, 1, [&](int64_t begin, int64_t end) {
+    char* own = static_cast<char*>(host->scratch(size_t(a_bytes + b_bytes + sum_bytes)));
+    if (!own) return __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
+    const Room room{a_bytes ? own + sum_bytes : nullptr, b_bytes ? own + sum_bytes + a_bytes : nullptr,
+                    sum_bytes ? reinterpret_cast<float*>(own) : nullptr};
+    for (int64_t t = begin; t < end; ++t) {
+      const Part whole = cut.part(p, t);
+      for (int64_t j = 0; j < whole.n; j += columns) {
+        const Part part{whole.i, whole.m, whole.j + j, std::min(columns, whole.n - j)};
+        for (int64_t k0 = 0; k0 < p.k; k0 += cut.depth)
+          multiply_part({p, gemm, k0, std::min(cut.depth, p.k - k0)}, part, shared_b, bias, room);
+      }
     }
+  });
+  return all;
+}
+
+fl_status multiply_shared(const Product& p, const PairGemm& gemm, const Cut& cut, const float* bias) {
+  const int64_t panels = divide_up(p.n, gemm.columns);
+  char* b = static_cast<char*>(host->scratch(size_t(panels * gemm.columns * (p.k + 1) * 2)));
+  if (!b) return no_memory("matmul");
+  for (int64_t k0 = 0; k0 < p.k; k0 += cut.depth) {
+    const Stretch s{p, gemm, k0, std::min(cut.depth, p.k - k0)};
+    parallel_for(panels, std::max<int64_t>(1, kPackGrain / (s.k * gemm.columns)), [&](int64_t begin, int64_t end) {
+      const int64_t j = begin * gemm.columns;
+      s.pack_b(j, std::min(p.n, end * gemm.columns) - j, b + s.panels_at() + begin * s.panel_bytes());
+    });
   }
-  round_rows(p, sums, sums_row, i0, j0, m, n, bias);
-  return true;
+  return multiply_tasks(p, gemm, cut, b, bias) ? FL_OK : no_memory("matmul");
 }
 
 // One row or one column: dot products with the rows of x.
 fl_status multiply_vector(const PairGemm& gemm, const Matrix& rows, int64_t m, int64_t k, int64_t row_step, const char* x,
                           const float* bias, char* c, int64_t c_step) {
   static const Loop narrows = convert(Type::Float32, Type::BFloat16);
-  parallel_for(m, std::max<int64_t>(1, (kPieceWork / 16) / k), [&](int64_t begin, int64_t end) {
+  parallel_for(m, std::max<int64_t>(1, kDotsWork / k), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += 64) {
       const int64_t count = std::min<int64_t>(64, end - i);
       float sums[64];
@@ -108,28 +136,12 @@ fl_status multiply_pairs(const Product& p) {
   if (p.n == 1 && !bias && p.b.row == 1 && p.a.column == 1)
     return multiply_vector(gemm, p.a, p.m, p.k, p.a.row, p.b.data, nullptr, p.c, p.c_row);
 
-  const int64_t column_panels = divide_up(p.n, gemm.columns), depth = std::min(kDepth, p.k);
-  int32_t* b = static_cast<int32_t*>(host->scratch(size_t(column_panels * gemm.columns * (divide_up(p.k, 2) + 1)) * 4));
-  if (!b) return no_memory("matmul");
-  const int64_t pack_grain = std::max<int64_t>(1, (int64_t(1) << 17) / (depth * gemm.columns));
-  for (int64_t k0 = 0; k0 < p.k; k0 += depth) {
-    const int64_t k = std::min(depth, p.k - k0), pairs = (k + 1) / 2;
-    parallel_for(column_panels, pack_grain, [&](int64_t begin, int64_t end) {
-      const int64_t j0 = begin * gemm.columns;
-      gemm.pack_columns(p.b.data + (k0 * p.b.row + j0 * p.b.column) * 2, p.b.column, p.b.row,
-                        std::min(p.n, end * gemm.columns) - j0, k, b + panels_at(p, gemm, k0) + j0 * pairs);
-    });
-  }
-  const Bands bands = bands_of(p, gemm);
-  int all = 1;
-  parallel_for(bands.down * bands.across, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t i0 = t / bands.across * bands.rows, j0 = t % bands.across * bands.columns;
-      if (!multiply_band(p, gemm, b, bias, i0, j0, std::min(bands.rows, p.m - i0), std::min(bands.columns, p.n - j0)))
-        __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
-    }
+  const Cut cut = cut_of(p, gemm.rows, gemm.columns);
+  if (!cut.shared) return multiply_tasks(p, gemm, cut, nullptr, bias) ? FL_OK : no_memory("matmul");
+  return by_columns(p, gemm.columns, [&](const Product& some) {
+    const float* its_bias = bias ? bias + (some.c - p.c) / 2 : nullptr;
+    return multiply_shared(some, gemm, some.n == p.n ? cut : cut_of(some, gemm.rows, gemm.columns), its_bias);
   });
-  return all ? FL_OK : no_memory("matmul");
 }
 
 }  // namespace flambeau::cpu

@@ -15,28 +15,19 @@ namespace {
 constexpr int64_t kDepthBytes = 2048;      // of a stretch of k: two lanes' panels in the first-level cache
 constexpr int64_t kBandRows = 192;         // of a task where b is packed by all: its a stays in the second-level cache
 constexpr int64_t kFewRows = 512;          // of a task where it packs b itself
-constexpr int64_t kManyColumns = 8192;     // of b packed at once
 constexpr int64_t kDirectColumns = 128;    // for fewer, a is not worth packing
 constexpr int64_t kSharedWork = int64_t(1) << 29;  // m n k from which b is packed by all
 constexpr int64_t kTaskWork = int64_t(1) << 21;
 constexpr int64_t kTasks = 8;
-constexpr int64_t kPackGrain = int64_t(1) << 16;   // elements
 
-// How the product is cut: by its sizes and strides alone.
-struct Cut {
-  int64_t depth;          // of a stretch of k
-  int64_t rows, columns;  // of a task
-  int64_t down, across;   // tasks
-  bool shared;            // b is packed by all threads before the tasks begin
-  bool direct;            // rows of a are read as they lie
-};
-
-void cut_rows(Cut& cut, const Product& p, const Gemm& gemm, int64_t down) {
-  cut.rows = divide_up(divide_up(p.m, down), gemm.rows) * gemm.rows;
+void cut_rows(Cut& cut, const Product& p, int64_t tile_rows, int64_t down) {
+  cut.rows = divide_up(divide_up(p.m, down), tile_rows) * tile_rows;
   cut.down = divide_up(p.m, cut.rows);
 }
 
-Cut cut_of(const Product& p, const Gemm& gemm) {
+}  // namespace
+
+Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns) {
   Cut cut;
   const bool rows_lie = p.a.column == 1 && p.a.row != 0;
   const int64_t work = p.m * p.n * p.k, stretches = divide_up(p.k * p.element(), kDepthBytes);
@@ -44,14 +35,16 @@ Cut cut_of(const Product& p, const Gemm& gemm) {
   cut.shared = p.m > kFewRows && (!rows_lie || work > kSharedWork);
   cut.direct = rows_lie && (!cut.shared || p.n <= kDirectColumns);
   const int64_t wanted = std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
-  cut_rows(cut, p, gemm, std::max(divide_up(p.m, cut.shared ? kBandRows : kFewRows), cut.shared ? wanted : 1));
-  cut.across = std::clamp<int64_t>(divide_up(wanted, cut.down), 1, std::max<int64_t>(1, p.n / (2 * gemm.columns)));
+  cut_rows(cut, p, tile_rows, std::max(divide_up(p.m, cut.shared ? kBandRows : kFewRows), cut.shared ? wanted : 1));
+  cut.across = std::clamp<int64_t>(divide_up(wanted, cut.down), 1, std::max<int64_t>(1, p.n / (2 * tile_columns)));
   if (cut.across * cut.down < wanted)  // few columns
-    cut_rows(cut, p, gemm, std::min(divide_up(wanted, cut.across), divide_up(p.m, 2 * gemm.rows)));
-  cut.columns = divide_up(divide_up(p.n, cut.across), gemm.columns) * gemm.columns;
+    cut_rows(cut, p, tile_rows, std::min(divide_up(wanted, cut.across), divide_up(p.m, 2 * tile_rows)));
+  cut.columns = divide_up(divide_up(p.n, cut.across), tile_columns) * tile_columns;
   cut.across = divide_up(p.n, cut.columns);
   return cut;
 }
+
+namespace {
 
 struct Stretch {
   const Product& p;
@@ -63,11 +56,6 @@ struct Stretch {
     gemm.pack(p.b.data + (k0 * p.b.row + j * p.b.column) * p.element(), p.b.column, p.b.row, n, k, gemm.columns, to);
   }
   int64_t panel_bytes() const { return k * gemm.columns * p.element(); }
-};
-
-// Rows [i, i + m) and columns [j, j + n) of the result.
-struct Part {
-  int64_t i, m, j, n;
 };
 
 // A part for a stretch of k. shared_b: b's panels, all of them, or null: each is packed into own_b. own_a: room for a's
@@ -107,8 +95,7 @@ bool multiply_tasks(const Product& p, const Gemm& gemm, const Cut& cut, const ch
     char* own = static_cast<char*>(host->scratch(size_t(own_a + own_b)));
     if (!own) return __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t i = t % cut.down * cut.rows, j = t / cut.down * cut.columns;
-      const Part part{i, std::min(cut.rows, p.m - i), j, std::min(cut.columns, p.n - j)};
+      const Part part = cut.part(p, t);
       for (int64_t k0 = k_begin; k0 < k_end; k0 += cut.depth)
         multiply_part({p, gemm, k0, std::min(cut.depth, k_end - k0)}, part, shared_b, own_a ? own : nullptr, own + own_a);
     }
@@ -135,18 +122,11 @@ fl_status multiply_shared(const Product& p, const Gemm& gemm, const Cut& cut) {
 
 fl_status multiply_panels(const Product& p) {
   const Gemm& gemm = *level->gemm(p.type);
-  const Cut cut = cut_of(p, gemm);
+  const Cut cut = cut_of(p, gemm.rows, gemm.columns);
   if (!cut.shared) return multiply_tasks(p, gemm, cut, nullptr, 0, p.k) ? FL_OK : no_memory("matmul");
-  const int64_t columns = divide_up(divide_up(p.n, divide_up(p.n, kManyColumns)), gemm.columns) * gemm.columns;
-  for (int64_t j = 0; j < p.n; j += columns) {
-    Product some = p;
-    some.n = std::min(columns, p.n - j);
-    some.b.data += j * p.b.column * p.element();
-    some.c += j * p.element();
-    if (p.bias) some.bias += j * p.element();
-    if (const fl_status status = multiply_shared(some, gemm, some.n == p.n ? cut : cut_of(some, gemm))) return status;
-  }
-  return FL_OK;
+  return by_columns(p, gemm.columns, [&](const Product& some) {
+    return multiply_shared(some, gemm, some.n == p.n ? cut : cut_of(some, gemm.rows, gemm.columns));
+  });
 }
 
 }  // namespace flambeau::cpu

@@ -2,6 +2,8 @@
 #ifndef FLAMBEAU_CPU_PRODUCT_H
 #define FLAMBEAU_CPU_PRODUCT_H
 
+#include <algorithm>
+
 #include "dense.h"
 
 namespace flambeau::cpu {
@@ -20,6 +22,42 @@ struct Product {
   int64_t c_row;
   int64_t element() const { return size_of(type); }
 };
+
+// Rows [i, i + m) and columns [j, j + n) of a result.
+struct Part {
+  int64_t i, m, j, n;
+};
+
+// How a large product is cut: by its sizes and strides alone.
+struct Cut {
+  int64_t depth;          // of a stretch of k, which depends on k alone
+  int64_t rows, columns;  // of a task
+  int64_t down, across;   // tasks
+  bool shared;            // b is packed by all threads before the tasks begin, else by each task
+  bool direct;            // rows of a are read as they lie
+  Part part(const Product& p, int64_t task) const {
+    const int64_t i = task % down * rows, j = task / down * columns;
+    return {i, std::min(rows, p.m - i), j, std::min(columns, p.n - j)};
+  }
+};
+Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns);
+
+constexpr int64_t kManyColumns = 8192;            // of b packed at once
+constexpr int64_t kPackGrain = int64_t(1) << 16;  // elements
+// multiply(part of the product) for so many columns at a time.
+template <class Multiply>
+fl_status by_columns(const Product& p, int64_t tile_columns, const Multiply& multiply) {
+  const int64_t columns = divide_up(divide_up(p.n, divide_up(p.n, kManyColumns)), tile_columns) * tile_columns;
+  for (int64_t j = 0; j < p.n; j += columns) {
+    Product some = p;
+    some.n = std::min(columns, p.n - j);
+    some.b.data += j * p.b.column * p.element();
+    some.c += j * p.element();
+    if (p.bias) some.bias += j * p.element();
+    if (const fl_status status = multiply(some)) return status;
+  }
+  return FL_OK;
+}
 
 // By packed panels: any type but bfloat16, k > 0, a stride of 1 in a and in b.
 fl_status multiply_panels(const Product& p);

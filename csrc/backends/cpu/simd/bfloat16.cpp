@@ -12,37 +12,126 @@ namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
 constexpr int kRows = 12, kColumns = 32, kLane = 16;
+constexpr int kAhead = 8;  // rows of b's panel that are asked for before their turn
 
 FL_INLINE __mmask32 first_of_32(int64_t n) { return n >= 32 ? ~__mmask32(0) : (__mmask32(1) << n) - 1; }
 FL_INLINE __mmask16 first_of_16(int64_t n) { return n >= 16 ? __mmask16(0xffff) : __mmask16((1u << n) - 1); }
 
-FL_PAIRS void tile(int64_t pairs, const void* a_bytes, const void* b_bytes, float* c, int64_t c_row, int m, int n,
-                   bool accumulate) {
-  const int32_t* a = static_cast<const int32_t*>(a_bytes);
-  const int32_t* b = static_cast<const int32_t*>(b_bytes);
-  __m512 sums[kRows][2] = {};
-  for (int64_t p = 0; p < pairs; ++p) {
-    const __m512bh left = (__m512bh)_mm512_loadu_si512(b), right = (__m512bh)_mm512_loadu_si512(b + kLane);
+// As it is rounded everywhere: to the nearest, to even from the middle; NaN stays one.
+FL_INLINE __m256i rounded(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x), high = _mm512_srli_epi32(bits, 16);
+  const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+  const __m512i up = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+  const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  return _mm512_maskz_cvtepi32_epi16(0xffff, _mm512_mask_or_epi32(up, nan, high, _mm512_set1_epi32(0x40)));
+}
+
+struct Tile {
+  int64_t pairs;
+  bool odd;
+  const uint16_t* a;
+  int64_t a_row;
+  const int32_t* b;
+  int n;
+  const PairPanel* panel;
+  int64_t row;  // of the panel
+  const char* next;
+};
+
+FL_INLINE __m512bh pair_of(const void* at) {
+  int32_t pair;
+  memcpy(&pair, at, sizeof pair);
+  return (__m512bh)_mm512_set1_epi32(pair);
+}
+
+// kM rows by kN vectors; the first `rows` and t.n columns are kept.
+template <int kM, int kN, bool packed>
+FL_PAIRS FL_INLINE void tile(const Tile& t, int rows) {
+  const PairPanel& o = *t.panel;
+  __m512 sums[kM][kN] = {};
+  const uint16_t* a = t.a;
+  const int32_t* b = t.b;
+  const char* next = t.next;
+  const int64_t row_step = packed ? 2 : t.a_row;
+  constexpr int64_t kStep = packed ? 2 * kRows : 2;
+  const auto step = [&](const auto& left) __attribute__((always_inline)) FL_PAIRS {
+    __m512bh row[kN];
+#pragma GCC unroll 2
+    for (int v = 0; v < kN; ++v) row[v] = (__m512bh)_mm512_loadu_si512(b + v * kLane);
+#pragma GCC unroll 2
+    for (int v = 0; v < kN; ++v) _mm_prefetch((const char*)(b + kAhead * kColumns + v * kLane), _MM_HINT_T0);
 #pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const __m512bh x = (__m512bh)_mm512_set1_epi32(a[i]);
-      sums[i][0] = _mm512_dpbf16_ps(sums[i][0], x, left);
-      sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x, right);
+    for (int r = 0; r < kM; ++r) {
+      const __m512bh x = left(a + r * row_step);
+#pragma GCC unroll 2
+      for (int v = 0; v < kN; ++v) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], x, row[v]);
     }
-    a += kRows;
+    a += kStep;
     b += kColumns;
+  };
+  const auto pair = [](const uint16_t* at) __attribute__((always_inline)) FL_PAIRS { return pair_of(at); };
+  const auto single = [](const uint16_t* at) __attribute__((always_inline)) FL_PAIRS {
+    return (__m512bh)_mm512_set1_epi32(int32_t(*at));
+  };
+  int64_t p = 0;
+  for (; p + 4 <= t.pairs; p += 4) {
+    _mm_prefetch(next, _MM_HINT_T1);
+    next += 64;
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q) step(pair);
   }
-  const __mmask16 masks[2] = {first_of_16(n), n > kLane ? first_of_16(n - kLane) : __mmask16(0)};
+  for (; p < t.pairs; ++p) step(pair);
+  if (t.odd) step(single);  // what lies beside it in a row is not this row's
+  const __mmask16 masks[2] = {first_of_16(t.n), t.n > kLane ? first_of_16(t.n - kLane) : __mmask16(0)};
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    if (i >= m) break;
-    for (int j = 0; j < 2; ++j) {
-      float* to = c + i * c_row + j * kLane;
-      __m512 value = sums[i][j];
-      if (accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(masks[j], to));
-      _mm512_mask_storeu_ps(to, masks[j], value);
+  for (int r = 0; r < kM; ++r) {
+    if (r >= rows) break;
+#pragma GCC unroll 2
+    for (int v = 0; v < kN; ++v) {
+      __m512 value = sums[r][v];
+      const int64_t sum = (t.row + r) * o.sums_row + v * kLane;
+      if (o.accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(masks[v], o.sums + sum));
+      if (!o.c) {
+        _mm512_mask_storeu_ps(o.sums + sum, masks[v], value);
+        continue;
+      }
+      if (o.bias) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(masks[v], o.bias + v * kLane));
+      _mm256_mask_storeu_epi16(static_cast<uint16_t*>(o.c) + (t.row + r) * o.c_row + v * kLane, masks[v], rounded(value));
     }
   }
+}
+
+template <int kN, bool packed>
+FL_PAIRS void rows_of_tiles(const PairPanel& o) {
+  const int64_t a_step = packed ? (o.k + 1) / 2 * 2 : o.a_row, lines = o.next ? (o.k / 2 + 3) / 4 * 64 : 0;
+  const auto* const nothing = static_cast<const char*>(o.b);
+  Tile t{packed ? (o.k + 1) / 2 : o.k / 2, !packed && o.k % 2 != 0, static_cast<const uint16_t*>(o.a), o.a_row,
+         static_cast<const int32_t*>(o.b), int(o.n), &o, 0, nothing};
+  for (int64_t asked = 0; t.row < o.m; asked += lines) {
+    const int64_t left = o.m - t.row;
+    t.next = asked < o.next_bytes ? static_cast<const char*>(o.next) + asked : nothing;
+    int64_t rows = kRows;
+    if (left >= kRows) {
+      tile<kRows, kN, packed>(t, kRows);
+    } else if constexpr (packed) {
+      rows = left;
+      if (left > 8) tile<kRows, kN, true>(t, int(left));
+      else tile<8, kN, true>(t, int(left));
+    } else {
+      rows = left >= 8 ? 8 : left >= 2 ? 2 : 1;
+      if (rows == 8) tile<8, kN, false>(t, 8);
+      else if (rows == 2) tile<2, kN, false>(t, 2);
+      else tile<1, kN, false>(t, 1);
+    }
+    t.row += rows;
+    t.a += rows * a_step;
+  }
+}
+
+FL_PAIRS void panel(const PairPanel& o) {
+  const bool narrow = o.n <= kLane;
+  if (o.a_row == 0) narrow ? rows_of_tiles<1, true>(o) : rows_of_tiles<2, true>(o);
+  else narrow ? rows_of_tiles<1, false>(o) : rows_of_tiles<2, false>(o);
 }
 
 // 16 rows of 16 pairs become 16 rows of one pair of each.
@@ -139,7 +228,7 @@ FL_PAIRS void dots(int64_t m, int64_t k, const void* a_bytes, int64_t a_row, con
   }
 }
 
-constexpr PairGemm kPairGemm{kRows, kColumns, pack<kRows>, pack<kColumns>, tile, dots};
+constexpr PairGemm kPairGemm{kRows, kColumns, panel, pack<kRows>, pack<kColumns>, dots};
 
 }  // namespace
 

@@ -47,15 +47,28 @@ struct Gemm {
   void (*pack)(const void* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, int width, void* to);
 };
 
-// Products of bfloat16 summed in float32 two by two; see bfloat16.cpp. Operands are packed into panels: for each pair
-// of k, `rows` (or `columns`) pairs side by side, zeros past the edges.
+// Products of bfloat16 summed in float32 two by two; see bfloat16.cpp. Panels have, for each pair of k, `rows` or `columns`
+// pairs side by side, zeros past the edges and beside an odd last k.
+struct PairPanel {
+  int64_t m, n, k;  // as GemmPanel's, but rows of a that lie apart by a_row are of bfloat16
+  const void* a;
+  int64_t a_row;
+  const void* b;
+  float* sums;      // rows `sums_row` apart; null where there is one stretch of k
+  int64_t sums_row;
+  bool accumulate;  // to the sums
+  void* c;          // of bfloat16, rounded once; null: only sums
+  int64_t c_row;
+  const float* bias;
+  const void* next;
+  int64_t next_bytes;
+};
 struct PairGemm {
   int rows, columns;  // of the tile
+  void (*panel)(const PairPanel& panel);
   // x[lane * lane_stride + k * k_stride] to panels of `rows` or `columns` lanes; one of the strides is 1.
   void (*pack_rows)(const void* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, void* to);
   void (*pack_columns)(const void* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, void* to);
-  // As Gemm's tile, for (k + 1) / 2 pairs.
-  void (*tile)(int64_t pairs, const void* a, const void* b, float* c, int64_t c_row, int m, int n, bool accumulate);
   // y[m] = a (m, k) x for contiguous rows of a and contiguous x.
   void (*dots)(int64_t m, int64_t k, const void* a, int64_t a_row, const void* x, float* y);
 };
