@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, auth, pages, sessions
+from app import audit, auth, limits, pages, sessions
 from app.auth import access, current_user
 from app.db import current_db
 
@@ -42,8 +42,8 @@ def sign_in() -> str | tuple[str, int] | BaseResponse:
     onward = auth.safe_next(request.args.get("next"))
     if current_user().is_signed_in:
         return redirect(onward)
-    if request.method == "GET":
-        return render_template("sign_in.html", onward=onward, problems=[])
+    if request.method != "POST":
+        return _sign_in_page(onward, [])
     token = request.form.get("link", "").strip().split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
     return _redeem(token, onward)
 
@@ -81,7 +81,8 @@ def account() -> str:
     user = current_user()
     with current_db().read() as db_session:
         own = sessions.sessions_of(db_session, str(user.person))
-        return render_template("account.html", sessions=own, own=auth.own_session_id())
+        cards = pages.filled("account", db_session, user, None)
+        return render_template("account.html", sessions=own, own=auth.own_session_id(), cards=cards)
 
 
 @blueprint.post("/account/sessions/<public_id>/end")
@@ -146,15 +147,23 @@ def audit_log() -> str:
         )
 
 
+def _sign_in_page(onward: str, problems: list[pages.Problem]) -> str:
+    with current_db().read() as db_session:
+        ways = pages.filled("sign-in", db_session, current_user(), onward)
+        return render_template("sign_in.html", onward=onward, problems=problems, ways=ways)
+
+
 def _redeem(token: str, onward: str) -> tuple[str, int] | BaseResponse:
-    db = current_db()
-    source = request.remote_addr or "unknown"
+    db, before = current_db(), auth.own_session_id()
+    source = limits.source_of(request.remote_addr)
     with db.write() as db_session:
         allowed = sessions.may_try_again(db_session, source)
         link = sessions.redeem_link(db_session, token) if allowed else None
         user = auth.user_of(db_session, link.person) if link else auth.ANONYMOUS
         if link and user.is_signed_in:
             browser = request.user_agent.string
+            if before:
+                sessions.drop_session(db_session, before)
             fresh = sessions.start_session(db_session, link.person, link.purpose, agent=browser)
         elif allowed:
             sessions.note_failure(db_session, source)
@@ -162,6 +171,6 @@ def _redeem(token: str, onward: str) -> tuple[str, int] | BaseResponse:
         abort(429, description="Too many links that did not work; wait ten minutes and try again.")
     if not user.is_signed_in:
         found = pages.problems([("link", "is used, too old, or not ours; ask an administrator for a fresh one")])
-        return render_template("sign_in.html", onward=onward, problems=found), 400
+        return _sign_in_page(onward, found), 400
     auth.enter(fresh)
     return redirect(onward)

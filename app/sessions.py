@@ -144,6 +144,17 @@ def end_session(session: Session, person: str, public_id: str) -> bool:
     return ended.first() is not None
 
 
+def drop_session(session: Session, public_id: str) -> None:
+    """End the session that a browser had before it signs in again."""
+    session.execute(sa.delete(WebSession).where(WebSession.public_id == public_id))
+
+
+def end_sessions_by(session: Session, purpose: str, *, but: str | None) -> int:
+    """End the sessions that one way of signing in began, except the one in use; how many ended."""
+    chosen = (WebSession.purpose == purpose, WebSession.public_id != (but or ""))
+    return len(session.execute(sa.delete(WebSession).where(*chosen).returning(WebSession.id)).all())
+
+
 def may_try_again(session: Session, source: str) -> bool:
     """Whether a source has failed fewer times than the limit within the window."""
     since = clock_of(session).now() - FAILURE_WINDOW

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from flask import current_app
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from app.connections import Issuer, MailServer, issuers_from, mail_from
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -48,6 +50,8 @@ class Settings(BaseModel):
     clone_limit_gb: float = Field(default=20.0, gt=0)
     commit_limit: int = Field(default=5_000_000, ge=1)
     free_disk_gb: float = Field(default=1.0, ge=0)
+    issuers: tuple[Issuer, ...] = ()
+    mail: MailServer | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -92,6 +96,7 @@ class Settings(BaseModel):
         home = Path(env.get("FLAMBEAU_HOME") or "var").absolute()
         port = env.get("PORT") or "8000"
         _make_home(home)
+        missing: list[str] = []
         values: dict[str, object] = {
             "home": home,
             "database_url": env.get("DATABASE_URL") or f"sqlite:///{home / 'flambeau.db'}",
@@ -99,6 +104,8 @@ class Settings(BaseModel):
             "port": port,
             "base_url": env.get("FLAMBEAU_BASE_URL") or f"http://127.0.0.1:{port}",
             "trusted_hosts": tuple(h.strip() for h in env.get("FLAMBEAU_TRUSTED_HOSTS", "").split(",") if h.strip()),
+            "issuers": issuers_from(env, missing),
+            "mail": mail_from(env, missing),
         }
         optional = {
             "name": "FLAMBEAU_NAME",
@@ -115,11 +122,14 @@ class Settings(BaseModel):
             "free_disk_gb": "FLAMBEAU_FREE_DISK_GB",
         }
         values.update({field: env[variable] for field, variable in optional.items() if env.get(variable)})
+        lines = [f"  {text}" for text in missing]
         try:
-            return cls.model_validate(values)
+            made = cls.model_validate(values)
         except ValidationError as error:
-            lines = [f"  {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
-            raise SettingsError("The environment does not give usable settings:\n" + "\n".join(lines)) from None
+            lines += [f"  {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False)]
+        if lines:
+            raise SettingsError("The environment does not give usable settings:\n" + "\n".join(lines))
+        return made
 
 
 def current_settings() -> Settings:

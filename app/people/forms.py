@@ -46,6 +46,12 @@ class RoleForm(ReasonForm):
     landing_for: str = Bound(default="", max_length=100)
 
 
+class SettleForm(ReasonForm):
+    """Whose a contested login or address is."""
+
+    is_theirs: Literal["yes", "no"]
+
+
 class StatementForm(Form):
     """Whom a person works for; `organization_id` "independent" is nobody."""
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Row, Versioned, choice, public_id
-from app.people.rules import DecisionKind, Role, StatementSource
+from app.people.rules import DecisionKind, ProofKind, Role, StatementSource
 from app.people.rules.asking import ProposalKind, RemarkAbout
 
 
@@ -88,6 +88,50 @@ class IdentityPerson(Base):
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"), index=True)
     home_person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"), index=True)
     role: Mapped[Role] = mapped_column(choice(Role, name="role"))
+
+
+_IN_FORCE = sa.text("released_at IS NULL AND contested_at IS NULL")
+
+
+class Proof(Row, Base):
+    """A login or an address that a person proved to be theirs, and may sign in with.
+
+    A login is known by its issuer and the `subject` that never changes, an address by itself as it is compared;
+    `shown` is what people read. `proved_by` is an issuer, or "mail". In force it belongs to one person; a second
+    person's proof of the same is `contested` until staff decide, and one let go of stays as history.
+    """
+
+    __tablename__ = "proof"
+    __table_args__ = (
+        sa.Index(
+            "uq_proof_in_force",
+            "kind",
+            "issuer",
+            "subject",
+            unique=True,
+            sqlite_where=_IN_FORCE,
+            postgresql_where=_IN_FORCE,
+        ),
+    )
+    public_id: Mapped[str] = public_id("k")
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"), index=True)
+    identity_id: Mapped[int] = mapped_column(sa.ForeignKey("identity.id"), index=True)
+    kind: Mapped[ProofKind] = mapped_column(choice(ProofKind, name="kind"))
+    issuer: Mapped[str] = mapped_column(sa.String(300))
+    subject: Mapped[str] = mapped_column(sa.String(320))
+    shown: Mapped[str] = mapped_column(sa.String(320))
+    proved_by: Mapped[str] = mapped_column(sa.String(300))
+    proved_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+    contested_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None] = mapped_column(sa.String(100))
+    released_reason: Mapped[str | None] = mapped_column(sa.String(1000))
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether it lets its person sign in and makes commits theirs."""
+        return self.released_at is None and self.contested_at is None
 
 
 class Affiliation(Row, Base):

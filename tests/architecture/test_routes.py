@@ -15,7 +15,7 @@ from app.governance.queries import current
 from app.settings import Settings
 
 # What strangers may send: signing in. Everything else that changes something asks for more than "public".
-STRANGERS_MAY_SEND = {"people.wrong", "house.sign_in", "house.use_link"}
+STRANGERS_MAY_SEND = {"people.wrong", "house.sign_in", "house.use_link", "accounts.ask_link", "accounts.mailed"}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 

@@ -25,7 +25,7 @@ from app.people.models import (
 from app.people.queries.identities import address_of
 from app.people.queries.organizations import OrganizationName, organization_names
 from app.people.queries.persons import canonical
-from app.people.rules import Role, identifies_one_person
+from app.people.rules import PROOF, Role, identifies_one_person
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,11 @@ def _listed(search: str, kind: str) -> sa.Select[Person]:
     if search:
         text = sa.func.lower(Person.name).contains(search.lower(), autoescape=True)
         by_login = sa.select(IdentityPerson.person_id).join(Identity, Identity.id == IdentityPerson.identity_id)
-        query = query.where(text | Person.id.in_(by_login.where(sa.func.lower(Identity.login) == search.lower())))
+        # What somebody proved in order to sign in is theirs to show; only what sources write is found.
+        written = ~Identity.source.startswith(PROOF)
+        query = query.where(
+            text | Person.id.in_(by_login.where(sa.func.lower(Identity.login) == search.lower(), written))
+        )
     machines = sa.select(IdentityPerson.person_id).where(IdentityPerson.role != Role.PERSON)
     return query.where(Person.id.in_(machines) if kind == "machines" else Person.id.not_in(machines))
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db import clock_of
 from app.people import rules
-from app.people.models import Identity, IdentityDecision, IdentityLink, IdentityPerson, Person
+from app.people.models import Identity, IdentityDecision, IdentityLink, IdentityPerson, Person, Proof
 from app.people.queries.basis import note_resolution
 from app.people.queries.changes import tell
 from app.people.queries.employment import derive_employment
@@ -55,10 +55,11 @@ def resolve(session: Session, *, around: Collection[int] | None = None) -> Resol
     claimed = frozenset(session.scalars(sa.select(Person.id).where(Person.claimed_at.is_not(None))))
     homes = {one.named.id: one.named.home for one in listed if one.named.home is not None}
     found = rules.resolve([one.named for one in listed], _decisions(session, ids), _links(session, ids), claimed)
-    assigned = rules.assign(found.groups, homes, claimed)
+    proved = {one.named.id: one.named.proved for one in listed if one.named.proved is not None}
+    assigned = rules.assign(found.groups, homes, claimed, proved)
     persons = _make_persons(session, found, assigned, {one.named.id: one.named for one in listed})
     changed = _write(session, found, persons, {one.named.id: one for one in listed if one.person is not None})
-    _write_merges(session, assigned, None if ids is None else set(homes.values()))
+    _write_merges(session, assigned, None if ids is None else {*homes.values(), *proved.values()})
     tell(session, changed)
     changed |= derive_employment(session, None if ids is None else changed)
     note_resolution(session, changed=bool(changed))
@@ -66,6 +67,11 @@ def resolve(session: Session, *, around: Collection[int] | None = None) -> Resol
 
 
 def _read(session: Session, *which: sa.ColumnElement[bool]) -> list[_Row]:
+    in_force = (Proof.released_at.is_(None), Proof.contested_at.is_(None))
+    proofs = sa.select(Proof.identity_id, Proof.person_id).where(*in_force).order_by(Proof.id)
+    if which:
+        proofs = proofs.join(Identity, Identity.id == Proof.identity_id).where(*which)
+    proved = {row.identity_id: row.person_id for row in session.execute(proofs)}
     rows = session.execute(
         sa.select(
             Identity.id, Identity.name, Identity.address, Identity.login, Identity.source,
@@ -75,9 +81,11 @@ def _read(session: Session, *which: sa.ColumnElement[bool]) -> list[_Row]:
         .where(*which)
         .order_by(Identity.id)
     )  # fmt: skip
+    # What was proved and let go of, or is contested, is nobody's: it carries no work of its own.
     return [
-        _Row(rules.Named(number, name, address, login, source, home), person, role)
+        _Row(rules.Named(number, name, address, login, source, home, proved.get(number)), person, role)
         for number, name, address, login, source, person, home, role in rows
+        if number in proved or not source.startswith(rules.PROOF)
     ]
 
 
@@ -98,7 +106,7 @@ def _hanging_together(session: Session, around: Collection[int]) -> dict[int, _R
 
 
 def _neighbours(session: Session, rows: Sequence[_Row], asked: set[tuple[str, object]]) -> set[int]:
-    """Identities that share a home, an address, a login, a link or a decision with one of these."""
+    """Identities that share a home, an address, a login, a proof, a link or a decision with one of these."""
     numbers = [one.named.id for one in rows]
     near: set[int] = set()
     for left, right in ((IdentityLink.identity_id, IdentityLink.other_id),
@@ -110,7 +118,8 @@ def _neighbours(session: Session, rows: Sequence[_Row], asked: set[tuple[str, ob
     personal = {one.named.address for one in rows if rules.identifies_one_person(one.named.address)}
     shared = {(one.named.address, one.named.name) for one in rows if one.named.address not in personal}
     logins = {one.named.login.lower() for one in rows if one.named.login}
-    homes = {number for one in rows for number in (one.named.home, one.person) if number is not None}
+    homes = {number for one in rows for number in (one.named.home, one.person, one.named.proved) if number is not None}
+    accounts = {number for one in rows if (number := rules.github_number(one.named.address))}
     keys: tuple[tuple[str, Collection[Any], Any], ...] = (
         ("address", personal, Identity.address),
         ("login", logins, sa.func.lower(Identity.login)),
@@ -122,6 +131,10 @@ def _neighbours(session: Session, rows: Sequence[_Row], asked: set[tuple[str, ob
     for chunk in chunks(_unasked("home", homes, asked)):
         same = sa.or_(IdentityPerson.home_person_id.in_(chunk), IdentityPerson.person_id.in_(chunk))
         near |= set(session.scalars(sa.select(IdentityPerson.identity_id).where(same)))
+        near |= set(session.scalars(sa.select(Proof.identity_id).where(Proof.person_id.in_(chunk))))
+    for account in _unasked("github", accounts, asked):
+        numbered = Identity.address.like(f"{account}+%@users.noreply.github.com")
+        near |= set(session.scalars(sa.select(Identity.id).where(numbered)))
     return near
 
 

@@ -10,15 +10,18 @@ from app.people.rules.employing import (
     side_employment,
 )
 from app.people.rules.identities import (
+    PROOF,
     Assignment,
     Decided,
     DecisionKind,
     Group,
     Named,
+    ProofKind,
     Resolution,
     Role,
     assign,
     best_name,
+    github_number,
     identifies_one_person,
     in_force,
     masked,
@@ -30,6 +33,7 @@ from app.people.rules.machines import Automatic, known_machine, looks_automatic
 
 __all__ = [
     "EVER",
+    "PROOF",
     "Assignment",
     "Automatic",
     "Decided",
@@ -39,6 +43,7 @@ __all__ = [
     "Known",
     "Likeness",
     "Named",
+    "ProofKind",
     "Resolution",
     "Role",
     "Statement",
@@ -47,6 +52,7 @@ __all__ = [
     "best_name",
     "employer_on",
     "employment",
+    "github_number",
     "identifies_one_person",
     "in_force",
     "known_machine",

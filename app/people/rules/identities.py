@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -22,6 +23,13 @@ class DecisionKind(Enum):
     UNDO = "undo"
 
 
+class ProofKind(Enum):
+    """What can be proved: a login by signing in there, an address by a mailed link or by an issuer's word."""
+
+    LOGIN = "login"
+    ADDRESS = "address"
+
+
 class Role(Enum):
     """What an identity is in the figures: bots and tools stay apart and visible."""
 
@@ -33,7 +41,10 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Named:
-    """An identity as the rules see it. `address` is the e-mail in lower case; `home` the person made for it, if any."""
+    """An identity as the rules see it. `address` is the e-mail in lower case; `home` the person made for it, if any.
+
+    `proved` is the person who proved it, by signing in for a login or by a mailed link for an address.
+    """
 
     id: int
     name: str
@@ -41,6 +52,7 @@ class Named:
     login: str = ""
     source: str = "git"
     home: int | None = None
+    proved: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +150,9 @@ def resolve(
 ) -> Resolution:
     """Groups of identities that are one person: a function of identities and decisions alone, in any order.
 
-    Decisions come first (oldest first), then machines' links, then equal addresses and equal logins of one source.
-    A not-same-as keeps two apart whatever joins them; machines never join two `claimed` persons.
+    Decisions come first (oldest first), then what a person proved and whatever equals it, then machines' links, then
+    equal addresses and equal logins of one source. A not-same-as keeps two apart whatever joins them; neither proofs
+    nor machines ever join two `claimed` persons.
     """
     known = {identity.id: identity for identity in sorted(identities, key=lambda identity: identity.id)}
     standing = [one for one in in_force(decisions) if one.identity in known]
@@ -152,6 +165,9 @@ def resolve(
     for one in standing:
         if one.kind is DecisionKind.SAME_AS and one.other in known:
             clusters.join(one.identity, one.other, decided=True)
+    own: dict[int, int] = {}
+    for one_proved in [one for one in known.values() if one.proved is not None]:
+        clusters.join(own.setdefault(one_proved.proved or 0, one_proved.id), one_proved.id, decided=True)
     kept_apart = [pair for pair in _evidence(known, links) if not clusters.join(*pair, decided=False)]
     roles = {identity.id: own_role(identity) for identity in known.values()}
     decided_roles = {
@@ -171,22 +187,44 @@ def resolve(
 
 
 def _evidence(known: Mapping[int, Named], links: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Pairs that machines take for one person, in a fixed order; chains of equal values, not all pairs."""
-    pairs = sorted({(min(pair), max(pair)) for pair in links if pair[0] in known and pair[1] in known})
-    first: dict[tuple[str, ...], int] = {}
-    for identity in known.values():
-        keys: list[tuple[str, ...]] = []
-        if identifies_one_person(identity.address):
-            keys.append(("address", identity.address))
-        elif identity.name.strip():
-            keys.append(("same words", identity.name, identity.address, identity.login))
-        if identity.login:
-            keys.append(("login", identity.source, identity.login.casefold()))
-        for key in keys:
-            if key in first:
-                pairs.append((first[key], identity.id))
-            first.setdefault(key, identity.id)
-    return pairs
+    """Pairs that are taken for one person, in a fixed order: by proof, by machines' links, by equal values."""
+    linked = sorted({(min(pair), max(pair)) for pair in links if pair[0] in known and pair[1] in known})
+    first: dict[tuple[str, ...], Named] = {}
+    proved: list[tuple[int, int]] = []
+    equal: list[tuple[int, int]] = []
+    for identity in sorted(known.values(), key=lambda one: (one.proved is None, one.id)):
+        for key in _keys(identity):
+            before = first.setdefault(key, identity)
+            if before is not identity:
+                (equal if before.proved is None else proved).append((before.id, identity.id))
+    return [*proved, *linked, *equal]
+
+
+PROOF = "proof:"
+"""What the source of an identity that somebody proved begins with: `proof:github` equals logins of `github`."""
+_GITHUB_NOREPLY = re.compile(r"(\d+)\+[^@]*@users\.noreply\.github\.com")
+
+
+def github_number(address: str) -> str:
+    """The account's number in an address of GitHub's own, which stays when the login is changed; else "".
+
+    >>> github_number("583231+octocat@users.noreply.github.com"), github_number("octocat@users.noreply.github.com")
+    ('583231', '')
+    """
+    found = _GITHUB_NOREPLY.fullmatch(address)
+    return found[1] if found else ""
+
+
+def _keys(identity: Named) -> Iterator[tuple[str, ...]]:
+    """Two identities that share one of these are taken for one person."""
+    if number := github_number(identity.address):
+        yield ("github", number)
+    if identifies_one_person(identity.address):
+        yield ("address", identity.address)
+    elif identity.name.strip() and not identity.source.startswith(PROOF):
+        yield ("same words", identity.name, identity.address, identity.login)
+    if identity.login:
+        yield ("login", identity.source.removeprefix(PROOF), identity.login.casefold())
 
 
 class _Clusters:
@@ -201,7 +239,7 @@ class _Clusters:
             self._foes[one].add(other)
             self._foes[other].add(one)
         self._claims = {
-            identity.id: {identity.home} if identity.home in claimed else set() for identity in known.values()
+            one.id: {one.proved} if one.proved is not None else {one.home} & claimed for one in known.values()
         }
 
     def join(self, one: int, other: int, *, decided: bool) -> bool:
@@ -239,19 +277,29 @@ class Assignment:
     merged: Mapping[int, int]
 
 
-def assign(groups: Sequence[Group], homes: Mapping[int, int], claimed: frozenset[int] = frozenset()) -> Assignment:
+def assign(
+    groups: Sequence[Group],
+    homes: Mapping[int, int],
+    claimed: frozenset[int] = frozenset(),
+    proved: Mapping[int, int] | None = None,
+) -> Assignment:
     """Who each group is: a claimed person before another, then the one there longest; nobody is two groups.
 
-    Undoing a merge gives every identity back to the person it had before, since `homes` does not change by merging.
+    Whoever proved an identity (`proved`: identity -> person) is the group that holds it and no other: an account never
+    passes on by what is decided about identities that were not proved. Undoing a merge gives every identity back to
+    the person it had before, since `homes` does not change by merging.
 
     >>> merged, apart = [Group((1, 2))], [Group((1,)), Group((2,))]
     >>> assign(merged, {1: 10, 2: 20}).merged, list(assign(apart, {1: 10, 2: 20}).persons.values())
     ({20: 10}, [10, 20])
     """
+    proved = proved or {}
     persons: dict[Group, int | None] = {}
     taken: set[int] = set()
-    for group in groups:
-        candidates = {homes[identity] for identity in group.identities if identity in homes} - taken
+    for group in sorted(groups, key=lambda group: proved.keys().isdisjoint(group.identities)):
+        theirs = {proved[identity] for identity in group.identities if identity in proved} - taken
+        at_home = {homes[identity] for identity in group.identities if identity in homes} - taken
+        candidates = theirs or at_home - set(proved.values())
         best = min(candidates, key=lambda person: (person not in claimed, person), default=None)
         persons[group] = best
         if best is not None:
@@ -259,10 +307,10 @@ def assign(groups: Sequence[Group], homes: Mapping[int, int], claimed: frozenset
     merged: dict[int, int] = {}
     for group, person in persons.items():
         for identity in group.identities:
-            home = homes.get(identity)
-            if home is not None and home not in taken and person is not None:
-                merged.setdefault(home, person)
-    return Assignment(persons, merged)
+            for one in (homes.get(identity), proved.get(identity)):
+                if one is not None and one not in taken and person is not None:
+                    merged.setdefault(one, person)
+    return Assignment({group: persons[group] for group in groups}, merged)
 
 
 def best_name(identities: Sequence[Named]) -> str:

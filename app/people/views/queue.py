@@ -50,8 +50,9 @@ def proposals() -> str:
         asked = queries.questions(session, wanted, offset=page.offset, limit=page.size)
         person = session.get(Person, wanted.person) if wanted.person else None
         apart = [] if person or page.number > 1 else queries.kept_apart(session, limit=APART_SHOWN)
+        disputes = [] if person or page.number > 1 else queries.disputes(session, limit=APART_SHOWN)
         return render_template("people/proposals.html", questions=asked, page=page, wanted=wanted, person=person,
-                               apart=apart, sure=request.args.get("sure", ""))  # fmt: skip
+                               apart=apart, disputes=disputes, sure=request.args.get("sure", ""))  # fmt: skip
 
 
 @blueprint.get("/proposals/mine")

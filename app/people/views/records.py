@@ -147,7 +147,7 @@ def state(public_id: str) -> Any:
 
     source = StatementSource.SELF if is_own else StatementSource.STAFF
     lead = "Your own word outranks every other source." if is_own else "The person’s own word outranks yours."
-    return _ask(person, "Where you work" if is_own else "Where they work", "State it", fields, StatementForm,
+    return ask_about(person, "Where you work" if is_own else "Where they work", "State it", fields, StatementForm,
                 queries.state, lead=lead, finders={"organization_id": employer}, more={"source": source}, given=rows,
                 said=effect)  # fmt: skip
 
@@ -162,7 +162,7 @@ def withdraw(public_id: str) -> Any:
     auth.require("people.state", person.id)
     if statement.source is StatementSource.SELF and current_user().person_id != person.id:
         abort(403, description="Only the person can take their own word back; state what you know beside it.")
-    return _ask(person, "Withdraw a statement", "Withdraw", [REASON], ReasonForm, queries.withdraw, is_danger=True,
+    return ask_about(person, "Withdraw a statement", "Withdraw", [REASON], ReasonForm, queries.withdraw, is_danger=True,
                 given=lambda session: {"statement": session.get_one(Affiliation, statement.id)},
                 said="The statement is withdrawn; it stays in the history.")  # fmt: skip
 
@@ -177,7 +177,7 @@ def merge(public_id: str) -> Any:
         return keeps_seats(session, "other", one, other)
 
     fields = [replace(WHO, name="other", label="Is the same as"), REASON]
-    return _ask(person, "Merge two people", "They are one person", fields, MergeForm, queries.merge,
+    return ask_about(person, "Merge two people", "They are one person", fields, MergeForm, queries.merge,
                 rules=[both_may_be_decided], finders={"other": queries.one_person},
                 given=lambda session: {"one": session.get_one(Person, person.id)},
                 said="They are one person now. The decision can be undone below.")  # fmt: skip
@@ -196,7 +196,7 @@ def split(public_id: str) -> Any:
         chosen = [session.get_one(Identity, one.id) for one in seen if request.form.get(one.public_id)]
         return {"person": session.get_one(Person, person.id), "identities": chosen}
 
-    return _ask(person, "Split a person", "They are two people", [*fields, REASON], ReasonForm, queries.split,
+    return ask_about(person, "Split a person", "They are two people", [*fields, REASON], ReasonForm, queries.split,
                 given=rows, lead="Choose the identities that are somebody else.",
                 said="The chosen identities are another person now. Each decision can be undone below.")  # fmt: skip
 
@@ -221,7 +221,7 @@ def role(public_id: str) -> Any:
             raise UnfoundError("is none of this person’s")
         return session.get_one(Identity, identities[text].id)
 
-    return _ask(person, "This is no person", "Decide", fields, RoleForm, queries.decide,
+    return ask_about(person, "This is no person", "Decide", fields, RoleForm, queries.decide,
                 finders={"identity": own_identity, "kind": lambda _session, text: DecisionKind(text)},
                 given=lambda _session: {}, then=queries.resolve,
                 said="It is counted apart from people now. The decision can be undone below.")  # fmt: skip
@@ -240,7 +240,7 @@ def undo(public_id: str) -> Any:
     def all_may_be_decided(session: Session, decision: IdentityDecision) -> Broken:
         return keeps_seats(session, "reason", *queries.persons_of(session, decision))
 
-    return _ask(person, "Undo a decision", "Undo", [REASON], ReasonForm, queries.undo, rules=[all_may_be_decided],
+    return ask_about(person, "Undo a decision", "Undo", [REASON], ReasonForm, queries.undo, rules=[all_may_be_decided],
                 given=lambda session: {"decision": session.get_one(IdentityDecision, decision.id)},
                 lead=f"“{decision.kind.value}”, decided because: {decision.reason}",
                 said="The decision is undone; both lines stay in the log.")  # fmt: skip
@@ -251,7 +251,7 @@ def undo(public_id: str) -> Any:
 def rename(public_id: str) -> Any:
     """Call a person by another name."""
     person = _canonical(public_id)
-    return _ask(person, "Change the name", "Save", [Field("name", "Name", required=True), REASON], RenameForm,
+    return ask_about(person, "Change the name", "Save", [Field("name", "Name", required=True), REASON], RenameForm,
                 queries.rename, edits="person", values={"name": person.name},
                 said="The name is changed; identities stay as their sources wrote them.")  # fmt: skip
 
@@ -269,7 +269,7 @@ def hide(public_id: str) -> Any:
 
     title = "Hide this person" if hidden else "Show this person again"
     lead = "Name and addresses disappear from pages and exports; counts stay." if hidden else ""
-    return _ask(person, title, title, [REASON], ReasonForm, queries.hide, lead=lead, edits="person", then=forget,
+    return ask_about(person, title, title, [REASON], ReasonForm, queries.hide, lead=lead, edits="person", then=forget,
                 more={"hidden": hidden}, is_danger=hidden,
                 said="The person is hidden; counts stay." if hidden else "The person is shown again.")  # fmt: skip
 
@@ -279,7 +279,7 @@ def hide(public_id: str) -> Any:
 def invite(public_id: str) -> Any:
     """Make a link that signs this person in once, to hand over in person or by mail."""
     person = _canonical(public_id)
-    if request.method == "GET":
+    if request.method != "POST":
         lead = f"The link works once, within {LINK_HOURS} hours, and whoever opens it is {person.name}."
         return forms.Page("Let them sign in", "Make the link", lead=lead, crumbs=_crumbs(person)).show()
     with current_db().write() as session:
@@ -316,7 +316,7 @@ def keeps_seats(session: Session, where: str, *persons: Person) -> Broken:
         yield where, f"{names} holds a seat, which would pass on; ask an administrator to decide it"
 
 
-def _ask(
+def ask_about(
     person: Person,
     title: str,
     submit: str,

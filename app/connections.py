@@ -1,0 +1,170 @@
+"""What the portal connects to so that people can sign in: issuers and a mail server, as the environment names them.
+
+Secrets come from variables or files and stay in memory: they are in no table, no log and no printed settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+GITHUB = "https://github.com"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_OIDC = re.compile(
+    r"FLAMBEAU_OIDC_([A-Z][A-Z0-9]{0,19})_(?:ISSUER|CLIENT_ID|CLIENT_SECRET|CLIENT_SECRET_FILE|NAME|DOMAINS)"
+)
+
+
+def is_safe_address(url: str) -> bool:
+    """Whether what is sent there cannot be read on the way: https, or this very machine.
+
+    >>> is_safe_address("https://id.example.org"), is_safe_address("http://id.example.org")
+    (True, False)
+    """
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    )
+
+
+class Issuer(BaseModel):
+    """Somebody who vouches for people: a GitHub, or an OpenID Connect issuer.
+
+    `domains` are those of which the issuer's word about a verified address counts; `*` is all of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    kind: Literal["github", "oidc"]
+    name: str = Field(min_length=1, max_length=60)
+    issuer: str
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    domains: tuple[str, ...] = ()
+
+    @field_validator("issuer")
+    @classmethod
+    def _nobody_listens(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if not is_safe_address(value) or parts.query or parts.fragment or parts.username:
+            raise ValueError(f"{value!r} must be an https address without query, as the issuer writes it")
+        return value
+
+    @property
+    def api(self) -> str:
+        """Where a GitHub answers about whoever signed in."""
+        return "https://api.github.com" if self.issuer == GITHUB else f"{self.issuer}/api/v3"
+
+    def vouches_for(self, address: str) -> bool:
+        """Whether its word that this address was verified counts."""
+        return "*" in self.domains or address.rpartition("@")[2].casefold() in self.domains
+
+
+class MailServer(BaseModel):
+    """The server that takes our mail. Unencrypted only on this very machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    security: Literal["tls", "starttls", "plain"]
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str
+    timeout_s: float = 20.0
+    links_an_hour: int = Field(default=300, ge=1)
+
+    @field_validator("sender")
+    @classmethod
+    def _sender_is_an_address(cls, value: str) -> str:
+        if "\n" in value or "\r" in value or not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1]):
+            raise ValueError(f"FLAMBEAU_MAIL_FROM is {value!r}; write it like Flambeau <portal@example.org>")
+        return value
+
+
+def issuers_from(env: Mapping[str, str], problems: list[str]) -> tuple[dict[str, object], ...]:
+    """The issuers that variables name, GitHub first; what is missing is added to the problems."""
+    found: list[dict[str, object]] = []
+    if env.get("FLAMBEAU_GITHUB_CLIENT_ID"):
+        issuer = (env.get("FLAMBEAU_GITHUB_URL") or GITHUB).rstrip("/")
+        name = "GitHub" if issuer == GITHUB else f"GitHub at {urlsplit(issuer).hostname}"
+        found.append({"key": "github", "kind": "github", "issuer": issuer,
+                      **_client(env, "FLAMBEAU_GITHUB", name, "*", problems)})  # fmt: skip
+    for key in sorted({match[1] for name in env if env[name] and (match := _OIDC.fullmatch(name))}):
+        prefix = f"FLAMBEAU_OIDC_{key}"
+        issuer = env.get(f"{prefix}_ISSUER", "")
+        if not issuer:
+            problems.append(f"{prefix}_ISSUER is missing; write the issuer's address as its discovery document has it")
+            continue
+        if key == "GITHUB":
+            problems.append(f"{prefix}_ISSUER: GitHub is no OpenID Connect issuer; use FLAMBEAU_GITHUB_CLIENT_ID")
+            continue
+        host = urlsplit(issuer).hostname or key
+        found.append({"key": key.lower(), "kind": "oidc", "issuer": issuer,
+                      **_client(env, prefix, host, "", problems)})  # fmt: skip
+    return tuple(found)
+
+
+def mail_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] | None:
+    """The mail server that variables name, or None."""
+    address = env.get("FLAMBEAU_MAIL_SERVER", "")
+    if not address:
+        return None
+    parts = urlsplit(address)
+    kinds = {"smtps": ("tls", 465), "smtp+starttls": ("starttls", 587), "smtp": ("plain", 25)}
+    if parts.scheme not in kinds or not parts.hostname or parts.password:
+        shown = address.rpartition("@")[2]
+        problems.append(f"FLAMBEAU_MAIL_SERVER ends in {shown!r}; write smtps://HOST, smtp+starttls://USER@HOST:587 or "
+                        "smtp://127.0.0.1, and the password into FLAMBEAU_MAIL_PASSWORD_FILE")  # fmt: skip
+        return None
+    security, port = kinds[parts.scheme]
+    if security == "plain" and parts.hostname not in _LOOPBACK:
+        problems.append(
+            f"FLAMBEAU_MAIL_SERVER sends mail in clear to {parts.hostname}; use smtps:// or smtp+starttls://"
+        )
+    if not env.get("FLAMBEAU_MAIL_FROM"):
+        problems.append("FLAMBEAU_MAIL_FROM is missing; write it like Flambeau <portal@example.org>")
+    try:
+        port = parts.port or port
+    except ValueError:
+        problems.append("FLAMBEAU_MAIL_SERVER has a port that is none; write it like smtps://HOST:465")
+    found = {"host": parts.hostname, "port": port, "security": security, "user": unquote(parts.username or ""),
+             "password": _secret(env, "FLAMBEAU_MAIL_PASSWORD", problems, needed=bool(parts.username)),
+             "sender": env.get("FLAMBEAU_MAIL_FROM", "nobody@localhost")}  # fmt: skip
+    if env.get("FLAMBEAU_MAIL_LINKS_AN_HOUR"):
+        found["links_an_hour"] = env["FLAMBEAU_MAIL_LINKS_AN_HOUR"]
+    return found
+
+
+def _client(env: Mapping[str, str], prefix: str, name: str, domains: str, problems: list[str]) -> dict[str, object]:
+    client_id = env.get(f"{prefix}_CLIENT_ID", "")
+    if not client_id:
+        problems.append(f"{prefix}_CLIENT_ID is missing; the issuer gave it when this portal was registered there")
+    listed = env.get(f"{prefix}_DOMAINS", domains)
+    return {
+        "name": env.get(f"{prefix}_NAME") or name,
+        "client_id": client_id or "missing",
+        "client_secret": _secret(env, f"{prefix}_CLIENT_SECRET", problems, needed=True),
+        "domains": tuple(one.strip().casefold() for one in listed.split(",") if one.strip()),
+    }
+
+
+def _secret(env: Mapping[str, str], variable: str, problems: list[str], *, needed: bool) -> SecretStr:
+    """A secret from VARIABLE_FILE, or from VARIABLE."""
+    path = env.get(f"{variable}_FILE")
+    if path:
+        try:
+            return SecretStr(Path(path).read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{variable}_FILE: {path} cannot be read ({type(error).__name__})")
+            return SecretStr("")
+    if needed and not env.get(variable):
+        problems.append(f"{variable}_FILE is missing; write the secret into a file and name it here")
+    return SecretStr(env.get(variable, ""))
