@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key, UtcDateTime
 
 revision = "0003"
-down_revision = "0031"
+down_revision = "0034"
 
 
 def upgrade() -> None:
