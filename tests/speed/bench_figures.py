@@ -43,6 +43,10 @@ FIGURES: dict[str, Ask] = {
     "issue response": lambda s, scope, window, now: queries.waiting(s, Thing.ISSUES, scope, window, as_of=now),
     "contributors' flow": lambda s, scope, window, _: queries.people_flow(s, scope, window),
     "cohorts of 12 quarters": lambda s, scope, window, _: queries.retention(s, scope, until=window.until),
+    "headline": lambda s, scope, window, _: queries.headline(s, scope, window),
+    "work by organization": lambda s, scope, window, _: queries.cells_by_organization(s, scope, window),
+    "work by person": lambda s, scope, window, _: queries.cells_by_person(s, scope, window),
+    "people by organization": lambda s, scope, window, _: queries.people_by_organization(s, scope, window),
     "files": lambda s, scope, window, _: queries.files(s, scope, window),
     "releases": lambda s, scope, window, _: queries.releases(s, scope, window),
 }  # fmt: skip

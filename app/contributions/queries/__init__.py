@@ -19,6 +19,12 @@ from app.contributions.queries.timelines import (
     reviews_by_organization,
     waiting,
 )
+from app.contributions.queries.totals import (
+    cells_by_organization,
+    cells_by_person,
+    headline,
+    people_by_organization,
+)
 from app.contributions.queries.work import (
     EVERYTHING,
     Passes,
@@ -58,6 +64,8 @@ __all__ = [
     "Thing",
     "branches",
     "cells",
+    "cells_by_organization",
+    "cells_by_person",
     "commit_count",
     "commits_by_module",
     "contributors_of",
@@ -66,6 +74,7 @@ __all__ = [
     "files",
     "first_days",
     "first_timers",
+    "headline",
     "is_counting",
     "last_days",
     "lasting",
@@ -75,6 +84,7 @@ __all__ = [
     "outsiders",
     "over_time",
     "passes",
+    "people_by_organization",
     "people_flow",
     "persons",
     "recent_commits",

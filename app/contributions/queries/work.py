@@ -70,7 +70,7 @@ class RecentCommit:
 
 def cells(session: Session, scope: Scope, window: Window) -> list[Cell]:
     """The counted work of a scope and window, summed over the window's periods."""
-    bucket = _bucket(session, window)
+    bucket = bucket_of(window)
     rows = session.execute(
         sa.select(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution,
                   sa.func.sum(Rollup.commits), sa.func.sum(Rollup.added), sa.func.sum(Rollup.deleted),
@@ -79,29 +79,41 @@ def cells(session: Session, scope: Scope, window: Window) -> list[Cell]:
         .group_by(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution)
     )  # fmt: skip
     return [
-        Cell(_day(first), kind, person, organization, attribution is not Attribution.UNKNOWN, int(commits), int(added),
-             int(deleted), int(without))
+        Cell(day_of(first), kind, person, organization, attribution is not Attribution.UNKNOWN, int(commits),
+             int(added), int(deleted), int(without))
         for first, kind, person, organization, attribution, commits, added, deleted, without in rows
     ]  # fmt: skip
 
 
 def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> dict[int, date]:
     """Each contributor's first day of all time within the scope."""
+    contributed = [*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS)]
+    some = sorted(persons) if persons is not None and len(persons) < 500 else None
+    if scope == EVERYTHING:
+        # Looking up each person's first row is far less than reading everybody's rows.
+        first = sa.select(sa.func.min(Rollup.day)).where(Rollup.person_id == Person.id, *contributed).scalar_subquery()
+        looked_up = sa.select(Person.id, first.label("first"))
+        if some is not None:
+            looked_up = looked_up.where(Person.id.in_(some))
+        return {person: day for person, day in session.execute(looked_up) if day is not None}
     query = (
         sa.select(Rollup.person_id, sa.func.min(Rollup.day))
-        .where(*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.person_id.is_not(None))
+        .where(*contributed, Rollup.person_id.is_not(None))
         .group_by(Rollup.person_id)
     )
-    if persons is not None and len(persons) < 500:
-        query = query.where(Rollup.person_id.in_(persons))
+    if some is not None:
+        query = query.where(Rollup.person_id.in_(some))
     return {person: day for person, day in session.execute(query) if person is not None}
 
 
 def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
     """Who contributed in a window."""
-    query = sa.select(Rollup.person_id).distinct().where(
-        *scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.day >= window.since, Rollup.day <= window.until,
-        Rollup.person_id.is_not(None))  # fmt: skip
+    contributed = [*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.day >= window.since,
+                   Rollup.day <= window.until]  # fmt: skip
+    if scope == EVERYTHING:
+        did = sa.exists().where(Rollup.person_id == Person.id, *contributed)
+        return set(session.scalars(sa.select(Person.id).where(did)))
+    query = sa.select(Rollup.person_id).distinct().where(*contributed, Rollup.person_id.is_not(None))
     return {person for person in session.scalars(query) if person is not None}
 
 
@@ -257,14 +269,15 @@ def last_days(session: Session, persons: Collection[int]) -> dict[int, date]:
     return {person: day for person, day in rows if person is not None}
 
 
-def _bucket(session: Session, window: Window) -> sa.ColumnElement[str]:
+def bucket_of(window: Window) -> sa.ColumnElement[str]:
     """The first day of the day's period (or, for weeks, the day itself: weeks are made later)."""
     if window.days <= 184:
         return sa.cast(Rollup.day, sa.String(10))
     return sa.func.substr(sa.cast(Rollup.day, sa.String(10)), 1, 7)
 
 
-def _day(bucket: str | date) -> date:
+def day_of(bucket: str | date) -> date:
+    """The first day of a bucket."""
     if isinstance(bucket, date):
         return bucket
     return date.fromisoformat(bucket if len(bucket) == 10 else f"{bucket}-01")

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from app import create_app
 from app.contributions import queries
 from app.contributions.measuring import measure_all, measures_are_current
+from app.contributions.metrics import COMMITS, count
 from app.contributions.models import Change, ChangeEvent, ChangeMeasure, Commit, Issue, IssueEvent, Rollup
 from app.contributions.modules import modules_are_current
-from app.contributions.queries import By, Thing
+from app.contributions.queries import By, Scope, Thing
 from app.contributions.rollups import roll_all
 from app.contributions.windows import Window
 from app.db import Database
@@ -61,6 +62,15 @@ def test_it_writes_as_much_as_it_says_and_everything_derived_is_what_making_it_a
         for by in By:
             parts = queries.opened_by(session, Thing.CHANGES, queries.EVERYTHING, window, by)
             assert sum(parts.values()) == queries.counts(session, Thing.CHANGES, queries.EVERYTHING, window).opened
+        for scope in (queries.EVERYTHING, Scope(repository=1), Scope(organization=1), Scope(module="ops")):
+            for until in (TODAY, date(2021, 1, 1)):
+                window = Window(date(2020, 1, 1), until)
+                cells = queries.cells(session, scope, window)
+                assert queries.headline(session, scope, window) == queries.summary(session, scope, window, cells)
+                counted = count((cell for cell in cells if cell.kind in COMMITS), lambda one: one.person)
+                work = queries.cells_by_person(session, scope, window)
+                assert count((cell for cell in work if cell.kind in COMMITS), lambda one: one.person) == counted
+                assert sum(queries.people_by_organization(session, scope, window).values()) >= len(counted)
     if db_each.dialect == "sqlite":
         with pytest.raises(NotEmptyError, match="a row of"):
             generate(app, SMALL, seed=7, say=lambda _text: None)
