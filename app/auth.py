@@ -95,10 +95,13 @@ class KnownPerson:
 
     person_id: int
     name: str
+    is_hidden: bool = False
 
 
 SeatsOf = Callable[[Session, int, datetime], tuple[HeldSeat, ...]]
 PersonOf = Callable[[Session, str], KnownPerson | None]
+Veil = Callable[[str], str]
+VeilOf = Callable[[Session], Veil]
 FirstAdministrator = Callable[[Session, str, str, str], str]
 
 
@@ -109,6 +112,7 @@ class Directory:
     person_of: PersonOf = field(default=lambda _session, _public_id: None)
     seats_of: SeatsOf = field(default=lambda _session, _person_id, _at: ())
     first_administrator: FirstAdministrator | None = None
+    veil_of: VeilOf = field(default=lambda _session: lambda text: text)
 
 
 directory = Directory()
@@ -123,6 +127,12 @@ def provide_seats(function: SeatsOf) -> SeatsOf:
 def provide_people(function: PersonOf) -> PersonOf:
     """Register where persons come from: (session, public_id) -> KnownPerson, or None when forgotten or unknown."""
     directory.person_of = function
+    return function
+
+
+def provide_veil(function: VeilOf) -> VeilOf:
+    """Register how texts lose the names of people who asked to be hidden: session -> (text -> text)."""
+    directory.veil_of = function
     return function
 
 

@@ -202,7 +202,7 @@ def signed_in() -> SignedIn:
             known = person_of(session, person)
             return (*held, *seats) if known and known.person_id == person_id else held
 
-        house.directory = auth.Directory(person_of, seats_of, before.first_administrator)
+        house.directory = auth.Directory(person_of, seats_of, before.first_administrator, before.veil_of)
         with house.db.write() as session:
             token = sessions.start_session(session, person, "test")
         with client.session_transaction() as cookie:

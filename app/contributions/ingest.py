@@ -232,7 +232,10 @@ def _committer(entry: LogEntry) -> Wording:
 
 def _named(trailer: Trailer) -> Wording | None:
     if trailer.login:
-        return "github", trailer.name, trailer.email, trailer.login
+        # A profile's address or an @ says whose login it is; a bare word is what Phabricator calls somebody.
+        host = "gitlab" if "gitlab.com/" in trailer.value else "github"
+        is_bare = "/" not in trailer.value and not trailer.value.startswith("@")
+        return "phabricator" if is_bare else host, trailer.name, trailer.email, trailer.login
     return ("git", trailer.name, trailer.email, "") if trailer.name or trailer.email else None
 
 

@@ -21,8 +21,9 @@ from app.contributions.queries import Scope
 from app.contributions.windows import Period, Window
 from app.members.models import Organization
 from app.modules import queries as modules
+from app.people import queries as people_queries
 from app.people.models import Person
-from app.people.queries import shown_name
+from app.people.queries import Grounds, shown_name
 from app.wording import moment, share
 from app.wording import number as written
 
@@ -45,6 +46,7 @@ class Figure:
     drawing: Markup
     table: Markup
     unattributed: float | None = None
+    grounds: Grounds | None = None
 
     @property
     def caption(self) -> str:
@@ -52,7 +54,7 @@ class Figure:
         text = f"{self.metric.name} (definition {self.metric.version}), {self.window.text}, as of {moment(self.as_of)}."
         if self.unattributed is not None:
             text += f" {share(self.unattributed)} of these commits are attributed to nobody's employer."
-        return text
+        return f"{text} Rests on {self.grounds.text}." if self.grounds else text
 
     def as_json(self) -> dict[str, Any]:
         """Everything that is needed to check the figure."""
@@ -60,7 +62,8 @@ class Figure:
             "figure": self.key, "title": self.title, "metric": self.metric.name, "definition": self.metric.definition,
             "definition_version": self.metric.version, "since": self.window.since.isoformat(),
             "until": self.window.until.isoformat(), "as_of": self.as_of.isoformat(),
-            "unattributed_share": self.unattributed, "columns": list(self.columns),
+            "unattributed_share": self.unattributed,
+            "rests_on": self.grounds.as_json() if self.grounds else None, "columns": list(self.columns),
             "rows": [list(row) for row in self.rows],
         }  # fmt: skip
 
@@ -102,6 +105,11 @@ class Look:
     @cached_property
     def labels(self) -> list[str]:
         return [period.label for period in self.periods]
+
+    @cached_property
+    def grounds(self) -> Grounds | None:
+        """Which resolution of people and employers these figures rest on."""
+        return people_queries.grounds(self.session)
 
     @cached_property
     def organizations(self) -> dict[int, Organization]:
@@ -249,7 +257,7 @@ def _figure(
     drawing: Markup, table: Markup, *, unattributed: bool = False,
 ) -> Figure:  # fmt: skip
     return Figure(key, title, METRICS[metric], look.window, look.as_of, columns, tuple(rows), drawing, table,
-                  look.summary.unattributed if unattributed else None)  # fmt: skip
+                  look.summary.unattributed if unattributed else None, look.grounds)  # fmt: skip
 
 
 def _longest(bars: Sequence[charts.Bar], *, most: int = 12) -> list[charts.Bar]:

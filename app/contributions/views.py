@@ -126,9 +126,10 @@ def figure(key: str, kind: str) -> Response:
     if kind == "json":
         return jsonify(found.as_json())
     name = f"{key}-{found.window.since}-{found.window.until}.csv"
-    return Response(
-        found.as_csv(), mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if found.grounds is not None:
+        headers["X-Rests-On"] = found.grounds.text
+    return Response(found.as_csv(), mimetype="text/csv", headers=headers)
 
 
 @blueprint.get("/definitions")

@@ -83,6 +83,22 @@ def group_of(organization: int, parents: Mapping[int, int | None]) -> int:
     return organization
 
 
+def is_owned_by(organization: int, owner: int, parents: Mapping[int, int | None]) -> bool:
+    """Whether the owner owns it, through others too, or is the organization itself.
+
+    >>> [is_owned_by(one, 2, {3: 2, 2: 1, 1: None}) for one in (1, 2, 3)]
+    [False, True, True]
+    """
+    seen: set[int] = set()
+    at: int | None = organization
+    while at is not None and at not in seen:
+        if at == owner:
+            return True
+        seen.add(at)
+        at = parents.get(at)
+    return False
+
+
 def would_make_a_ring(organization: int, parent: int | None, parents: Mapping[int, int | None]) -> bool:
     """Whether `parent` is the organization itself or owned by it."""
     seen: set[int] = set()

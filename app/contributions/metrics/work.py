@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from typing import TypeVar
@@ -109,6 +109,17 @@ def lines_counted(cells: Iterable[Cell]) -> float | None:
     own = [cell for cell in cells if cell.kind is Kind.COMMIT]
     total = sum(cell.commits for cell in own)
     return 1 - sum(cell.without_lines for cell in own) / total if total else None
+
+
+def grouped(cells: Iterable[Cell], groups: Mapping[int, int]) -> list[Cell]:
+    """The same work, each company's counted for the one that owns it in the end (`groups`: company -> that one).
+
+    >>> cell = Cell(date(2026, 1, 1), Kind.COMMIT, 7, 2, True, 3)
+    >>> grouped([cell], {1: 1, 2: 1})[0].organization
+    1
+    """
+    owners: dict[int | None, int | None] = {None: None, **groups}
+    return [replace(cell, organization=owners.get(cell.organization, cell.organization)) for cell in cells]
 
 
 def contributors(cells: Iterable[Cell]) -> set[int]:

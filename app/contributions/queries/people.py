@@ -91,7 +91,7 @@ def files(session: Session, scope: Scope, window: Window) -> int:
         query = query.where(Commit.id.in_(touched))
     if scope.organization:
         query = query.join(employed, sa.and_(
-            employed.person_id == author.person_id, employed.organization_id == scope.organization,
+            employed.person_id == author.person_id, employed.organization_id.in_(scope.organizations),
             employed.starts_on <= RepositoryCommit.day,
             sa.or_(employed.ends_on.is_(None), employed.ends_on >= RepositoryCommit.day)))  # fmt: skip
     return int(session.scalar(query) or 0)

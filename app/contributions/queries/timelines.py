@@ -211,10 +211,11 @@ def review_load(session: Session, scope: Scope, window: Window) -> Load:
     """Who began to review how many changes in the window; of an organization, its people (on that day)."""
     table = ChangeReviewer
     where: list[sa.ColumnElement[bool]] = [table.first_on.between(window.since, window.until)]
-    for column, value in ((table.repository_id, scope.repository), (table.organization_id, scope.organization),
-                          (table.person_id, scope.person)):  # fmt: skip
+    for column, value in ((table.repository_id, scope.repository), (table.person_id, scope.person)):
         if value:
             where.append(column == value)
+    if scope.organization:
+        where.append(table.organization_id.in_(scope.organizations))
     if scope.module:
         where.append(table.change_id.in_(_in_module(scope.module)))
     rows = session.execute(
@@ -314,10 +315,11 @@ def _backlog(session: Session, thing: Thing, where: list[Any], day: date) -> int
 def _where(thing: Thing, scope: Scope) -> list[sa.ColumnElement[bool]]:
     table = thing.measure
     found: list[sa.ColumnElement[bool]] = []
-    for column, value in ((table.repository_id, scope.repository), (table.organization_id, scope.organization),
-                          (table.person_id, scope.person)):  # fmt: skip
+    for column, value in ((table.repository_id, scope.repository), (table.person_id, scope.person)):
         if value:
             found.append(column == value)
+    if scope.organization:
+        found.append(table.organization_id.in_(scope.organizations))
     if scope.module:
         # An issue touches no path.
         in_it = ChangeMeasure.change_id.in_(_in_module(scope.module)) if thing is Thing.CHANGES else sa.false()

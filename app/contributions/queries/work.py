@@ -9,7 +9,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Summary, contributors, summarize
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Summary, contributors, grouped, summarize
 from app.contributions.models import (
     Attribution,
     Branch,
@@ -23,6 +23,7 @@ from app.contributions.models import (
 )
 from app.contributions.windows import Window
 from app.jobs import Job
+from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
 from app.people.models import IdentityPerson, Person
@@ -36,6 +37,12 @@ class Scope:
     module: str | None = None
     organization: int | None = None
     person: int | None = None
+    with_owned: frozenset[int] = frozenset()
+
+    @property
+    def organizations(self) -> tuple[int, ...]:
+        """The organization, and those it owns that are to count with it (`members.queries.group_members`)."""
+        return () if self.organization is None else tuple(sorted({self.organization, *self.with_owned}))
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The rollup's rows of this scope; a commit in two repositories counts once for the whole."""
@@ -43,7 +50,7 @@ class Scope:
         found.append(Rollup.repository_id == self.repository if self.repository else Rollup.is_counted.is_(True))
         found.append(Rollup.module_key == self.module if self.module else Rollup.module_key.is_(None))
         if self.organization:
-            found.append(Rollup.organization_id == self.organization)
+            found.append(Rollup.organization_id.in_(self.organizations))
         if self.person:
             found.append(Rollup.person_id == self.person)
         return found
@@ -68,8 +75,13 @@ class RecentCommit:
     is_merge: bool
 
 
-def cells(session: Session, scope: Scope, window: Window) -> list[Cell]:
-    """The counted work of a scope and window, summed over the window's periods."""
+def cells(session: Session, scope: Scope, window: Window, *, by_group: bool = False) -> list[Cell]:
+    """The counted work of a scope and window, summed over the window's periods.
+
+    `by_group`: a company counts for whoever owns it in the end, so that all related companies are one.
+    """
+    if by_group:
+        return grouped(cells(session, scope, window), members.groups(session))
     bucket = bucket_of(window)
     rows = session.execute(
         sa.select(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution,
@@ -139,7 +151,7 @@ def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[st
     anywhere: list[sa.ColumnElement[bool]] = []
     anywhere.append(Rollup.repository_id == scope.repository if scope.repository else Rollup.is_counted.is_(True))
     if scope.organization:
-        anywhere.append(Rollup.organization_id == scope.organization)
+        anywhere.append(Rollup.organization_id.in_(scope.organizations))
     if scope.person:
         anywhere.append(Rollup.person_id == scope.person)
     rows = session.execute(
@@ -211,7 +223,7 @@ def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[Re
         query = query.where(Commit.id.in_(touched))
     if scope.organization:
         worked = sa.select(sa.literal(1)).where(
-            Rollup.organization_id == scope.organization, Rollup.person_id == author.person_id,
+            Rollup.organization_id.in_(scope.organizations), Rollup.person_id == author.person_id,
             Rollup.day == Commit.day, Rollup.module_key.is_(None))  # fmt: skip
         query = query.where(sa.exists(worked))
     return [

@@ -94,6 +94,18 @@ def parents(session: Session) -> dict[int, int | None]:
     return {row.id: row.parent_id for row in session.execute(sa.select(Organization.id, Organization.parent_id))}
 
 
+def groups(session: Session) -> dict[int, int]:
+    """Organization -> the one that owns it in the end (itself, if nobody does): to count related companies as one."""
+    owners = parents(session)
+    return {number: rules.group_of(number, owners) for number in owners}
+
+
+def group_members(session: Session, organization_id: int) -> frozenset[int]:
+    """The organization and all that it owns, through others too."""
+    owners = parents(session)
+    return frozenset(number for number in owners if rules.is_owned_by(number, organization_id, owners))
+
+
 def tiers_on(session: Session, day: date) -> dict[str, tuple[int, ...]]:
     """Tier -> member organizations of a day; related companies count once."""
     rows = session.scalars(sa.select(Membership).order_by(Membership.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from app.people.queries.identities import address_of, chunks, intern_identities
 from app.people.rules import Role, identifies_one_person
 
 HIDDEN_NAME = "a hidden person"
+_MOST_VEILED, _LEAST_VEILED = 20_000, 4
 
 
 def person_by_public_id(session: Session, public_id: str) -> Person | None:
@@ -147,4 +149,23 @@ def known_person(session: Session, public_id: str) -> auth.KnownPerson | None:
     if person is None:
         return None
     found = canonical(session, person) if person.claimed_at is not None else person
-    return auth.KnownPerson(found.id, found.name)
+    return auth.KnownPerson(found.id, found.name, found.hidden_at is not None)
+
+
+@auth.provide_veil
+def veil_of(session: Session) -> auth.Veil:
+    """Takes the names, addresses and logins of hidden people out of a text that somebody wrote, as it is shown."""
+    rows = session.execute(
+        sa.select(Person.name, Identity.name, Identity.email, Identity.login)
+        .outerjoin(IdentityPerson, IdentityPerson.person_id == Person.id)
+        .outerjoin(Identity, Identity.id == IdentityPerson.identity_id)
+        .where(Person.hidden_at.is_not(None))
+        .limit(_MOST_VEILED)
+    )
+    # A short single word may be anybody's, and is no name by itself.
+    words = {text.strip() for row in rows for text in row if text and len(text.strip()) >= _LEAST_VEILED}
+    if not words:
+        return lambda text: text
+    listed = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    pattern = re.compile(rf"(?<!\w)(?:{listed})(?!\w)", re.IGNORECASE)
+    return lambda text: pattern.sub(HIDDEN_NAME, text)

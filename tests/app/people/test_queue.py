@@ -189,3 +189,15 @@ def test_a_program_that_fills_every_field_is_thanked_and_forgotten_and_a_flood_i
 @pytest.mark.parametrize("address", ["about=employer&thing=p_nobody", "about=what&thing=p_x", "about=figure&thing=<x>"])
 def test_a_remark_about_nothing_is_not_taken(app, governed, address):
     assert app.test_client().get(f"/people/wrong?{address}").status_code == 404
+
+
+def test_whoever_is_hidden_is_named_on_no_page_of_the_audit_log(staff, client, governed, asked):
+    with governed.write() as session:
+        grace = session.get_one(Person, session.get_one(IdentityPerson, asked[GRACE[0]]).person_id)
+        people.rename(session, grace, "Rear Admiral Hopper", actor=Actor.person(grace.public_id),
+                      reason="grace hopper (grace@acme.com) asked for it")  # fmt: skip
+        people.hide(session, grace, hidden=True, actor=Actor.system("t"), reason="They ask for it.")
+    page = client.get("/audit").text
+    assert "asked for it" in page
+    assert "a hidden person (a hidden person) asked" in page
+    assert not any(text in page.lower() for text in ("grace", "hopper"))
