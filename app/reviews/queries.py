@@ -31,6 +31,7 @@ from app.rulebook import GateVerdict, Signers
 from app.settings import Settings
 
 CLOSED_SHOWN = 20
+OPEN_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,13 @@ def repository_of(session: Session, change: Change) -> Repository:
 
 
 def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
-    """Open changes, the latest first: those that this user can move, and the others."""
+    """The open changes that moved last (at most OPEN_SHOWN): those that this user can move, and the others."""
     rows = session.execute(
         sa.select(Change, Repository.name)
         .join(Repository, Repository.id == Change.repository_id)
         .where(Change.state == ChangeState.OPEN)
         .order_by(Change.updated_at.desc(), Change.id.desc())
+        .limit(OPEN_SHOWN)
     ).all()
     standings = _standings(session, [row.Change for row in rows])
     me = str(canonical_id(session, user.person_id)) if user.person_id is not None else None
@@ -118,6 +120,12 @@ def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
         )  # fmt: skip
         (mine if is_mine else others).append(item)
     return mine, others
+
+
+def open_count(session: Session) -> int:
+    """How many changes are open."""
+    query = sa.select(sa.func.count()).select_from(Change).where(Change.state == ChangeState.OPEN)
+    return session.scalar(query) or 0
 
 
 def lately_closed(session: Session) -> list[Item]:

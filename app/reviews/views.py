@@ -42,7 +42,7 @@ def waiting(session: Session, user: User) -> pages.Card | None:
     """The front page's card: how many changes are open and how many wait for this user."""
     mine, others = queries.queue(session, user)
     newest = max((item.change for item in [*mine, *others]), key=lambda change: change.updated_at, default=None)
-    values = {"open": len(mine) + len(others), "mine": len(mine), "newest": newest}
+    values = {"open": queries.open_count(session), "mine": len(mine), "newest": newest}
     return pages.Card("Reviews", "reviews/card.html", values, url_for("reviews.queue"))
 
 
@@ -53,7 +53,8 @@ def queue() -> str:
     with current_db().read() as session:
         mine, others = queries.queue(session, current_user())
         closed = queries.lately_closed(session)
-        return render_template("reviews/queue.html", mine=mine, others=others, closed=closed)
+        return render_template("reviews/queue.html", mine=mine, others=others, closed=closed,
+                               open=queries.open_count(session))  # fmt: skip
 
 
 @blueprint.get("/<public_id>")

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from app import auth
 from app.audit import AuditEntry
-from app.contributions.models import Change, ChangeState
+from app.contributions.facts import PullRequest, record_pull_requests
+from app.contributions.metrics import EventKind
+from app.contributions.models import Change, ChangeEvent, ChangeMeasure, ChangeState
 from app.people import queries as people
 from app.reviews.models import Review
 
@@ -258,6 +260,49 @@ def test_a_merged_branch_that_is_then_deleted_stays_merged_and_one_that_comes_ba
     opened.commit("Again", {"csrc/ops/add.cpp": "uno\n"})
     opened.read()
     assert opened.change().state is ChangeState.OPEN
+
+
+def test_what_happens_to_a_branch_and_what_is_said_of_it_are_events_of_one_timeline(opened, client, signed_in):
+    change = opened.change()
+    signed_in(client, opened.bob)
+    say(client, change, "approve")
+    opened.commit("And three", {"csrc/ops/add.cpp": "one\nzwei\ndrei\n"})
+    opened.read()
+    opened.git("switch", "-q", "main")
+    opened.git("merge", "-q", "--no-ff", "-m", "Merge fix", "fix")
+    for _ in range(2):  # reading again tells nothing new
+        opened.read()
+    with opened.db.read() as session:
+        told = session.scalars(sa.select(ChangeEvent.kind).order_by(ChangeEvent.id)).all()
+        found = session.get_one(ChangeMeasure, change.id)
+    assert told == [EventKind.OPENED, EventKind.APPROVED, EventKind.PUSHED, EventKind.MERGED]
+    assert (found.is_answered, found.reviewers, found.pushes, found.merged_at is not None) == (True, 1, 1, True)
+
+
+def test_a_pull_request_from_a_branch_is_one_change_of_which_its_forge_says_whether_it_is_open(opened):
+    before = opened.change()
+    moment = before.updated_at
+    request = PullRequest(7, "Say two in German, please", ("github", "Ada", "", "ada"), ChangeState.OPEN, moment,
+                          moment, head_ref="fix")  # fmt: skip
+    with opened.db.write() as session:
+        record_pull_requests(session, before.repository_id, [request])
+    opened.commit("And three", {"csrc/ops/add.cpp": "one\nzwei\ndrei\n"})
+    opened.read()
+    after = opened.change("7")
+    assert (after.public_id, after.title) == (before.public_id, "Say two in German, please")
+    assert after.head_sha != before.head_sha  # git says what its commits are
+    opened.git("switch", "-q", "main")
+    opened.git("branch", "-qD", "fix")
+    opened.read()
+    assert opened.change("7").state is ChangeState.OPEN
+
+
+def test_a_queue_of_very_many_changes_shows_those_that_moved_last(opened, client, monkeypatch):
+    monkeypatch.setattr("app.reviews.queries.OPEN_SHOWN", 1)
+    opened.git("switch", "-qc", "other", "main")
+    opened.commit("Other", {"docs/ops.md": "more\n"})
+    opened.read()
+    assert "Of 2 open changes the 1 that moved last are shown." in page(client, "/reviews/")
 
 
 def test_a_rewritten_branch_stays_the_same_change(opened):
