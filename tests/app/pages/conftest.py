@@ -14,7 +14,7 @@ import pytest
 from selenium.webdriver import Chrome
 from werkzeug.serving import make_server
 
-from tests.app.pages.foundation import BROKEN, Foundation, found, sign_in_link
+from tests.app.pages.foundation import BROKEN, Foundation, found, login_to_confirm, mailed_link, sign_in_link
 from tests.app.pages.walk import Page, look, routes_of, walk, worth_a_look
 from tests.portal import Browser
 
@@ -37,9 +37,12 @@ def gallery_of(foundation: Foundation) -> Gallery:
     """Walk this foundation as an administrator, then as a visitor, then send each kind of form empty."""
     app = foundation.app
     refused = ("/no-such-page", "/organizations/new", *BROKEN)
-    public = walk(app, foundation.visitor, "visitor", start=("/", sign_in_link(foundation), *refused), most=1)
+    # Links that go to an issuer, come from one, or were mailed are on no page that a walk could follow.
+    doors = ("/sign-in/with/github", "/sign-in/with/github/back?state=none", "/sign-in/by-mail/sent")
+    links = (sign_in_link(foundation), mailed_link(foundation))
+    public = walk(app, foundation.visitor, "visitor", start=("/", *links, *doors, *refused), most=1)
     wanted = set(routes_of(app)) - {page.endpoint for page in public}
-    start = ("/", "/simple/", "/healthz")
+    start = ("/", "/simple/", "/healthz", "/account/add/github", login_to_confirm(foundation))
     pages = [*walk(app, foundation.administrator, "administrator", start=start, most=3, wanted=wanted), *public]
     chosen = list(worth_a_look(pages))
     forms = {page.endpoint: page for page in chosen if page.has_form}

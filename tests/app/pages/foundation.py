@@ -11,17 +11,24 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from sqlalchemy.orm.exc import StaleDataError
 
 from app import create_app, sessions
+from app.accounts import queries as accounts
+from app.accounts.queries import Asker
+from app.accounts.rules import Purpose, Vouched, link_token
 from app.audit import Actor
 from app.auth import access
 from app.builds import queries as builds
 from app.clock import FixedClock
+from app.connections import Issuer, MailServer
 from app.db import Database
 from app.demo.history import PLANS, Plan
 from app.demo.loading import load
 from app.jobs import Worker
+from app.people import queries as people
+from app.people.queries import Proven
 from app.settings import Settings, session_key
 from tests.app.pages.scripted_runner import ScriptedRunner
 from tests.app.pages.walk import fill_in
@@ -53,6 +60,8 @@ _ALONE = """
     LEFT JOIN seat ON seat.body_id = body.id LEFT JOIN appointment ON appointment.seat_id = seat.id
     GROUP BY module.key HAVING count(appointment.id) < 2 ORDER BY module.key
 """
+_GITHUB = Issuer(key="github", kind="github", name="GitHub", issuer="https://github.com", client_id="Iv1.8",
+                 client_secret=SecretStr("x"), domains=("*",))  # fmt: skip
 BROKEN = ("/broken-by-a-fault", "/broken-by-another-editor")
 
 
@@ -70,7 +79,8 @@ def found(home: Path, url: str, *, empty: bool = False) -> Foundation:
     """The foundation in this home and database; `empty` leaves it as it is after the first migration."""
     settings = Settings(
         home=home, database_url=url, session_key=session_key(home), log_json=False, synthetic=not empty,
-        upstream_index="http://127.0.0.1:9/simple/", is_local=True,
+        upstream_index="http://127.0.0.1:9/simple/", is_local=True, issuers=(_GITHUB,) if not empty else (),
+        mail=MailServer(host="127.0.0.1", port=9, security="plain", sender="portal@example.org") if not empty else None,
     )  # fmt: skip
     clock = FixedClock()
     db = Database(url, clock=clock)
@@ -86,6 +96,7 @@ def found(home: Path, url: str, *, empty: bool = False) -> Foundation:
         _review(made)
         _decide(made)
         _propose(made)
+        _prove(made)
     return made
 
 
@@ -113,6 +124,41 @@ def _sign_in(made: Foundation, browser: FlaskClient, person: str = "") -> FlaskC
     with browser.session_transaction() as cookie:
         cookie["token"] = token
     return browser
+
+
+def _prove(made: Foundation) -> None:
+    """What people proved: the administrator a login and an address, somebody else the same address."""
+    with made.db.write() as session:
+        person = session.scalar(sa.text("SELECT person FROM web_session ORDER BY id LIMIT 1"))
+        root = people.person_by_public_id(session, str(person))
+        assert root is not None
+        login = Proven.login("https://github.com", "583231", "root-of-all", name="Root")
+        people.prove(session, root, [login, Proven.address("root.admin@example.org")], reason=REASON)
+        other = people.arrive(session, "Somebody Else")
+        people.prove(session, other, [Proven.address("root.admin@example.org")], reason=REASON)
+
+
+def mailed_link(made: Foundation) -> str:
+    """The address of a link that was mailed, in another browser than the one that asked."""
+    with made.db.write() as session:
+        asker = Asker("another browser", "Firefox", "192.0.2.1")
+        accounts.ask_for_link(session, asker, "new@example.org", purpose=Purpose.SIGN_IN, onward="/", an_hour=9)
+        link = session.scalar(sa.text("SELECT public_id FROM mailed_link ORDER BY id DESC LIMIT 1"))
+    return f"/sign-in/mailed/{link_token(str(made.app.config['SECRET_KEY']), str(link))}"
+
+
+def login_to_confirm(made: Foundation) -> str:
+    """The page that asks the administrator whether a login that was just proved is to be added."""
+    with made.administrator.session_transaction() as cookie:
+        cookie["browser"] = "the administrator's"
+    with made.db.write() as session:
+        person = str(session.scalar(sa.text("SELECT person FROM web_session ORDER BY id LIMIT 1")))
+        asker = Asker("the administrator's", "Firefox", "192.0.2.1", person)
+        begun = accounts.begin_attempt(session, asker, state="s", way="github", purpose=Purpose.ADD, onward="/account")
+        assert begun is not None
+        accounts.use_attempt(session, state="s", browser="the administrator's", way="github")
+        begun.found = Vouched("https://github.com", "7", "root-at-work", addresses=("root@work.example",)).as_data()
+        return f"/account/add/{begun.public_id}/confirm"
 
 
 def sign_in_link(made: Foundation) -> str:
