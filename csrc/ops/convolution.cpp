@@ -11,6 +11,7 @@
 #include "ops/neural.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "ops/windows.h"
 
 namespace flambeau::ops {
 
@@ -160,6 +161,7 @@ const OpRow& kConvolution = register_op({
     .attrs = {kStride, kPadding, kDilation, kGroups},
     .dtypes = kFloats,
     .promotes = true,
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       const Dims& x = inputs[0].shape();
@@ -173,6 +175,7 @@ const OpRow& kConvolution = register_op({
       }
       out[0] = {convolved_shape(row, x, weight, g), inputs[0].dtype()};
     },
+    .decompose = decompose_convolution,
     .vjp = [](const Backward& b) {
       Geometry g(b.attrs);
       if (b.needs(0)) b.give(0, convolution_input_grad(b.grad(), b.input(1), spatial(b.input(0).shape()), b.attrs));
@@ -209,6 +212,7 @@ const OpRow& kInputGrad = register_op({
     .attrs = {kShape, kStride, kPadding, kDilation, kGroups},
     .dtypes = kFloats,
     .promotes = true,
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       const Dims& given = inputs[0].shape();
@@ -233,6 +237,7 @@ const OpRow& kInputGrad = register_op({
       }
       out[0] = {x, inputs[0].dtype()};
     },
+    .decompose = decompose_convolution_input_grad,
     .vjp = [](const Backward& b) {
       Attrs geometry = b.attrs.subspan(1);
       if (b.needs(0)) b.give(0, convolution(b.grad(), b.input(1), geometry));
@@ -261,6 +266,7 @@ const OpRow& kWeightGrad = register_op({
     .attrs = {kShape, kStride, kPadding, kDilation, kGroups},
     .dtypes = kFloats,
     .promotes = true,
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       const Dims& given = inputs[0].shape();
@@ -286,6 +292,7 @@ const OpRow& kWeightGrad = register_op({
       }
       out[0] = {weight, inputs[0].dtype()};
     },
+    .decompose = decompose_convolution_weight_grad,
     .vjp = [](const Backward& b) {
       Attrs geometry = b.attrs.subspan(1);
       if (b.needs(0)) b.give(0, convolution(b.input(1), b.grad(), geometry));

@@ -7,6 +7,7 @@
 #include "ops/neural.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "ops/windows.h"
 
 namespace flambeau::ops {
 
@@ -140,11 +141,13 @@ const OpRow& kMaxIndices = register_op({
     .name = "max_pool_indices",
     .summary = "Where max_pool finds the largest element of each window, counted over all spatial axes of x.",
     .attrs = {kKernel, kStride, kPadding, kDilation, kCeil},
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_float(row, inputs[0]);
       out[0] = {max_shape(row, inputs[0].shape(), attrs), DType::Int64};
     },
+    .decompose = decompose_max_pool_indices,
     .batching = batch_pool,
     .differentiable = 0,
     .ulp_note = "an integer",
@@ -229,11 +232,13 @@ const OpRow& kMaxPool = register_op({
     .summary = "The largest element of each window of `kernel` elements `dilation` apart, a window every `stride`; NaN "
                "wins. ceil_mode keeps a last window that reaches over the end.",
     .attrs = {kKernel, kStride, kPadding, kDilation, kCeil},
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_float(row, inputs[0]);
       out[0] = {max_shape(row, inputs[0].shape(), attrs), inputs[0].dtype()};
     },
+    .decompose = decompose_max_pool,
     .vjp = [](const Backward& b) {
       const Tensor both[] = {b.grad(), b.input(0)};
       b.give(0, apply(kMaxPoolGrad, Inputs(both), b.attrs));
@@ -287,12 +292,14 @@ const OpRow& kAvgPool = register_op({
     .summary = "The mean of each window of `kernel` elements, a window every `stride`. Zeros around x count if "
                "count_include_pad; a divisor other than 0 takes the place of the count.",
     .attrs = {kKernel, kStride, kPadding, kCeil, kCountPadding, kDivisor},
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_float(row, inputs[0]);
       require_divisor(row, attrs[5].as_int());
       out[0] = {pooled_shape(row, inputs[0].shape(), attrs, nullptr, attrs[3].as_bool()), inputs[0].dtype()};
     },
+    .decompose = decompose_avg_pool,
     .vjp = [](const Backward& b) { b.give(0, avg_pool_grad(b.grad(), spatial(b.input(0).shape()), b.attrs)); },
     .batching = batch_pool,
     .ulp = ulps(2, 16, 16),
@@ -310,6 +317,7 @@ const OpRow& kAvgPoolGrad = register_op({
     .summary = "The gradient of avg_pool for an x whose spatial sizes are `shape`: each element of g shared evenly.",
     .input_names = {"g"},
     .attrs = {kShape, kKernel, kStride, kPadding, kCeil, kCountPadding, kDivisor},
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_float(row, inputs[0]);
@@ -320,6 +328,7 @@ const OpRow& kAvgPoolGrad = register_op({
       require_equal(row, inputs[0].shape(), pooled_shape(row, x, attrs.subspan(1), nullptr, attrs[4].as_bool()));
       out[0] = {x, inputs[0].dtype()};
     },
+    .decompose = decompose_avg_pool_grad,
     .vjp = [](const Backward& b) {
       const Tensor& g = b.grad();
       b.give(0, apply(kAvgPool, Inputs(&g, 1), b.attrs.subspan(1)));
@@ -378,11 +387,13 @@ const OpRow& kAdaptiveAvg = register_op({
     .summary = "The means of `size` windows along each spatial axis: window i goes from floor(i n / size) to "
                "ceil((i + 1) n / size).",
     .attrs = {kSize},
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_float(row, inputs[0]);
       out[0] = {adaptive_shape(row, inputs[0].shape(), attrs[0].ints()), inputs[0].dtype()};
     },
+    .decompose = decompose_adaptive_avg_pool,
     .vjp = [](const Backward& b) { b.give(0, adaptive_grad(b.grad(), spatial(b.input(0).shape()))); },
     .batching = batch_pool,
     .ulp = ulps(2, 16, 16),
@@ -400,11 +411,13 @@ const OpRow& kAdaptiveAvgGrad = register_op({
     .summary = "The gradient of adaptive_avg_pool for an x whose spatial sizes are `shape`.",
     .input_names = {"g"},
     .attrs = {kShape},
+    .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       require_float(row, inputs[0]);
       out[0] = {adaptive_shape(row, inputs[0].shape(), attrs[0].ints()), inputs[0].dtype()};
     },
+    .decompose = decompose_adaptive_avg_pool_grad,
     .vjp = [](const Backward& b) { b.give(0, apply(kAdaptiveAvg, {b.grad()}, {spatial(b.input(0).shape())})); },
     .batching = batch_pool,
     .ulp = ulps(2, 16, 16),

@@ -13,7 +13,7 @@ from pathlib import Path
 import flambeau as fl
 import pytest
 
-from tests.framework.newer_ops import WITHOUT_KERNELS
+from tests.framework.newer_ops import SAMPLE_WITHOUT_KERNELS
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "examples" / "vendor_backend"
@@ -72,7 +72,7 @@ def test_it_conforms(installed: Path, tmp_path: Path) -> None:
     assert written["conforms"]
     assert written["counts"]["failed"] == 0
     assert written["counts"]["passed"] > 3000
-    assert {case["op"] for case in written["cases"] if case["result"] == "unsupported"} <= WITHOUT_KERNELS
+    assert {case["op"] for case in written["cases"] if case["result"] == "unsupported"} <= SAMPLE_WITHOUT_KERNELS
 
 
 def test_a_network_learns_on_it_as_on_the_cpu(installed: Path) -> None:
