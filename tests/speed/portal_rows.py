@@ -46,6 +46,17 @@ def ingest_rows(rounds: int) -> list[Measured]:
     return [Measured("ingest", title, "portal", 1, samples, comparisons, ours="ingest, paths")]
 
 
+def people_rows(rounds: int) -> list[Measured]:
+    """Seconds until a person's own word counts in every figure, and of resolving everybody: ours alone."""
+    result, reason = _run("bench_people", min(rounds, MOST_INGESTS))
+    if result is None:
+        return [_not_run("people", "who is who and for whom", reason)]
+    return [
+        Measured(f"people_{place}", f"people: {name}", "portal", 1, {OURS: row["all_s"]}, ())
+        for place, (name, row) in enumerate(result["rows"].items(), start=1)
+    ]
+
+
 def _run(module: str, rounds: int) -> tuple[dict[str, Any] | None, str]:
     """What the program wrote, or why it did not."""
     with tempfile.TemporaryDirectory() as folder:

@@ -118,8 +118,11 @@ def grouped(cells: Iterable[Cell], groups: Mapping[int, int]) -> list[Cell]:
     >>> grouped([cell], {1: 1, 2: 1})[0].organization
     1
     """
-    owners: dict[int | None, int | None] = {None: None, **groups}
-    return [replace(cell, organization=owners.get(cell.organization, cell.organization)) for cell in cells]
+    return [replace(cell, organization=_owner(cell.organization, groups)) for cell in cells]
+
+
+def _owner(organization: int | None, groups: Mapping[int, int]) -> int | None:
+    return None if organization is None else groups.get(organization, organization)
 
 
 def contributors(cells: Iterable[Cell]) -> set[int]:
