@@ -95,11 +95,18 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
 
 // ---- channels ------------------------------------------------------------------------------------------------
 
+// Whether a result of n elements goes past the caches.
+template <class T>
+bool streams(int64_t n) {
+  return n * int64_t(sizeof(T)) >= kStreamBytes;
+}
+
 // Groups of channels of one image: `channels` stretches of `size` elements, normalized together.
 template <class T>
 void run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t groups,
                 int64_t channels, int64_t size) {
   const int64_t n = channels * size, all = groups * channels;
+  const Passing passing{.streams = streams<T>(batch * all * size)};
   std::vector<double> sums(op.gradient ? size_t(2 * batch * all) : 0);  // of g, and of g times the normalized x
   parallel_for(batch * groups, std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, n)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -111,7 +118,7 @@ void run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, i
         const double weight = o.weight ? double(o.weight[first + c]) : 1.0;
         if (!op.gradient) {
           loops.affine(x + c * size, o.first + i * n + c * size, size, {}, s.mean, s.scale * weight,
-                       o.bias ? double(o.bias[first + c]) : 0.0);
+                       o.bias ? double(o.bias[first + c]) : 0.0, passing);
           continue;
         }
         double* totals = sums.data() + 2 * (i * channels + c);
@@ -123,7 +130,7 @@ void run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, i
       for (int64_t c = 0; op.gradient && c < channels; ++c) {
         const double weight = o.weight ? double(o.weight[first + c]) : 1.0;
         loops.combine(o.g + i * n + c * size, x + c * size, o.first + i * n + c * size, size, {}, s.mean, s.scale * weight,
-                      -s.scale * s.scale * along / double(n), -s.scale * sum / double(n));
+                      -s.scale * s.scale * along / double(n), -s.scale * sum / double(n), passing);
       }
     }
   });
@@ -138,20 +145,39 @@ void run_groups(const NormLoops& loops, const State& op, const Operands<T>& o, i
   }
 }
 
-// Channels of a batch whose planes are long enough for vectors along them.
+// A channel's mean and variance by one look at it, from sums about a value near its mean. Where that value turns out to
+// lie farther away than the channel is wide, its squares would cancel: then the squares are summed about the mean.
+template <class T>
+std::pair<T, double> moments_of(const NormLoops& loops, const T* x, int64_t size, const Stretches& planes) {
+  constexpr int64_t kLooked = 256;
+  const double count = double(size * planes.count);
+  const int64_t looked = std::min(size, kLooked);
+  const double near = double(T(loops.sum(x, looked, {}) / double(looked)));
+  double sums[2];
+  loops.moments(x, near, size, planes, sums);
+  const double away = sums[0] / count, square = sums[1] / count;
+  const T mean = T(near + away);
+  if (away * away <= square / 2) return {mean, square - away * away};
+  return {mean, loops.squares(x, double(mean), size, planes) / count};
+}
+
+// Channels of a batch whose planes are long enough for vectors along them. While a channel that is in the cache is
+// written, the next one is asked for.
 template <class T>
 void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t channels,
                       int64_t size) {
   const double count = double(batch * size);
+  const bool long_way = streams<T>(batch * channels * size);
   parallel_for(channels, std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, batch * size)), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
+      const Passing passing{long_way, long_way && c + 1 < channels ? size : 0};
       const int64_t at = c * size;
       const Stretches planes{batch, channels * size};
       const double weight = o.weight ? double(o.weight[c]) : 1.0;
       if (!op.gradient) {
-        const T mean = T(loops.sum(o.x + at, size, planes) / count);
-        const double variance = loops.squares(o.x + at, double(mean), size, planes) / count, scale = weight / std::sqrt(variance + o.eps);
-        loops.affine(o.x + at, o.first + at, size, planes, double(mean), scale, o.bias ? double(o.bias[c]) : 0.0);
+        const auto [mean, variance] = moments_of(loops, o.x + at, size, planes);
+        const double scale = weight / std::sqrt(variance + o.eps);
+        loops.affine(o.x + at, o.first + at, size, planes, double(mean), scale, o.bias ? double(o.bias[c]) : 0.0, passing);
         o.second[c] = mean;
         o.third[c] = T(variance);
         continue;
@@ -161,7 +187,7 @@ void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>
       loops.products(o.g + at, o.x + at, mean, size, planes, totals);
       const double sum = totals[0], along = totals[1] * scale;
       loops.combine(o.g + at, o.x + at, o.first + at, size, planes, mean, weight * scale, -weight * scale * scale * along / count,
-                    -weight * scale * sum / count);
+                    -weight * scale * sum / count, passing);
       o.second[c] = T(along);
       o.third[c] = T(sum);
     }

@@ -240,16 +240,21 @@ void square(const Pool& pool, const PoolLoops& loops, const T* x, T* y) {
   for (int64_t h = 0; h < pool.y[1]; ++h)
     loops.square(x + 2 * h * pool.x[2], x + (2 * h + 1) * pool.x[2], y + h * pool.y[2], pool.y[2]);
 }
+// `block` holds the pairs of rows that go past the caches together, `pairs` of them; null: written where they belong.
 template <class T>
-void square_grad(const Pool& pool, const PoolLoops& loops, const T* g, const T* x, T* dx) {
-  const int64_t width = pool.x[2], covered = 2 * pool.y[2];
-  for (int64_t h = 0; h < pool.y[1]; ++h) {
-    const T* rows = x + 2 * h * width;
-    T* to = dx + 2 * h * width;
-    loops.square_grad(rows, rows + width, g + h * pool.y[2], to, to + width, pool.y[2]);
-    for (int64_t w = covered; w < width; ++w) to[w] = to[width + w] = T(0);
+void square_grad(const Pool& pool, const PoolLoops& loops, const T* g, const T* x, T* dx, T* block, int64_t pairs) {
+  const int64_t width = pool.x[2], covered = 2 * pool.y[2], rows = pool.y[1];
+  for (int64_t first = 0; first < rows; first += pairs) {
+    const int64_t together = std::min(pairs, rows - first);
+    T* to = block ? block : dx + 2 * first * width;
+    for (int64_t h = first; h < first + together; ++h, to += 2 * width) {
+      const T* from = x + 2 * h * width;
+      loops.square_grad(from, from + width, g + h * pool.y[2], to, to + width, pool.y[2]);
+      for (int64_t w = covered; w < width; ++w) to[w] = to[width + w] = T(0);
+    }
+    if (block) write_past_caches(dx + 2 * first * width, block, size_t(2 * together * width) * sizeof(T));
   }
-  std::fill(dx + 2 * pool.y[1] * width, dx + pool.x[1] * width, T(0));
+  std::fill(dx + 2 * rows * width, dx + pool.x[1] * width, T(0));
 }
 
 template <class T>
@@ -302,7 +307,13 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   if ((maximum || mean) && !squares && pool.is_compact() && !(op.kind == Kind::MaxGrad && misses_all(pool)))
     regular = std::make_unique<Regular<T>>(pool);
   const bool forward = op.kind == Kind::Max || op.kind == Kind::Avg;
-  const int64_t elements = !regular ? 0 : forward ? regular->line_elements() : regular->grad_elements();
+  // Pairs of rows that go past the caches together.
+  constexpr int64_t kTogether = 16 << 10;
+  const int64_t pair = 2 * pool.x[2] * int64_t(sizeof(T));
+  const bool streams = squares && !forward && pool.planes * in * int64_t(sizeof(T)) >= kStreamBytes && pair <= kTogether;
+  const int64_t pairs = streams ? kTogether / pair : pool.y[1];
+  const int64_t elements = streams ? pairs * 2 * pool.x[2]
+                           : !regular ? 0 : forward ? regular->line_elements() : regular->grad_elements();
   const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size));
   const bool fine = parallel_with_scratch(pool.planes, grain, size_t(elements) * sizeof(T), [&](void* memory, int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
@@ -317,7 +328,7 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
           else loops.mean(regular->plane, a + p * in, to + p * size, memory);
           break;
         case Kind::MaxGrad:
-          if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in);
+          if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in, streams ? static_cast<T*>(memory) : nullptr, pairs);
           else if (!regular) visit_largest_grad(pool, a + p * size, b + p * in, to + p * in);
           else loops.largest_grad(regular->plane, a + p * size, b + p * in, to + p * in, memory);
           break;

@@ -35,12 +35,13 @@ def _attention_step(lib: Any) -> Work:
 ROWS = (
     Row("max_pool", "max_pool2d 2x2, 16 x 64 x 56 x 56", _max_pool, {"B": 4.0},
         means=("channels_last", "channels_last+compile"), peers=("jax",), bytes_moved=16.1e6),
+    # x, y, and back: g, x, x's gradient.
     Row("max_pool_step", "max_pool2d 2x2, gradient too", _max_pool_step, {"B": 4.0}, means=("channels_last",),
-        peers=("jax",)),
+        peers=("jax",), bytes_moved=45.0e6),
     Row("batch_norm", "batch_norm while training, 16 x 64 x 56 x 56", _batch_norm, {"B": 4.0},
         means=("channels_last",), peers=("jax",), bytes_moved=25.7e6),
     Row("batch_norm_step", "batch_norm while training, gradients too", _batch_norm_step, {"B": 4.0},
-        means=("channels_last",), peers=("jax",)),
+        means=("channels_last",), peers=("jax",), bytes_moved=64.2e6),
     # Two products forward and four backward, each of 2 x 48 x 256 x 256 x 64.
     Row("attention_step", "attention, 8 x 6 heads x 256 x 64, gradients too", _attention_step, {"B": 2.0},
         peers=("jax",), operations=6 * 2.0 * 48 * 256**2 * 64),

@@ -94,22 +94,32 @@ struct Stretches {
   int64_t count = 1, step = 0;
 };
 
+// How a long pass goes about memory: whether its results go past the caches, and how many elements behind the one it
+// reads it asks for those that are wanted next (0: it does not).
+struct Passing {
+  bool streams = false;
+  int64_t ahead = 0;
+};
+
 // Rows of norms, n contiguous elements each; some loops take several stretches as one row. Sums are taken in blocks, in
 // double.
 struct NormLoops {
   double (*sum)(const void* x, int64_t n, Stretches stretches);
   double (*squares)(const void* x, double shift, int64_t n, Stretches stretches);  // of x - shift
+  // sums[0] = sum of x - shift, sums[1] = of its squares
+  void (*moments)(const void* x, double shift, int64_t n, Stretches stretches, double* sums);
   // sums[0] = sum of g, sums[1] = sum of g (x - shift)
   void (*products)(const void* g, const void* x, double shift, int64_t n, Stretches stretches, double* sums);
   // y = (x - shift) scale + offset
-  void (*affine)(const void* x, void* y, int64_t n, Stretches stretches, double shift, double scale, double offset);
+  void (*affine)(const void* x, void* y, int64_t n, Stretches stretches, double shift, double scale, double offset,
+                 Passing passing);
   // y = (x - shift) scale weight[i] + bias[i]; weight and bias may be null. Gives the sum of `next`, as many elements (null: 0).
   // past: y leaves past the caches; it is aligned to 64 bytes and whole vectors long.
   double (*weighted)(const void* x, const void* weight, const void* bias, void* y, int64_t n, double shift, double scale,
                      const void* next, bool past);
   // dx = a g + b (x - shift) + c
   void (*combine)(const void* g, const void* x, void* dx, int64_t n, Stretches stretches, double shift, double a, double b,
-                  double c);
+                  double c, Passing passing);
   // As products, of g weight[i] (weight may be null); besides, dw[i] += g (x - shift) scale and db[i] += g (null: not).
   void (*row_sums)(const void* g, const void* x, const void* weight, double shift, double scale, int64_t n, double* sums,
                    void* dw, void* db);

@@ -37,11 +37,23 @@ FL_INLINE void add_up(int64_t n, Stretches stretches, double* totals, const Step
   }
   if (held > 0) empty();
 }
-template <class V, class Step>
-FL_INLINE void each(int64_t n, Stretches stretches, const Step& step) {
+// to[i] = of(i, lanes) over all stretches; `of` also asks for what is `passing.ahead` elements behind.
+template <class V, class Value>
+FL_INLINE void each(typename Of<V>::Element* to, int64_t n, Stretches stretches, Passing passing, const Value& of) {
+  constexpr int64_t kStep = kLanes<V>, kBytes = int64_t(sizeof(V));
   for (int64_t p = 0; p < stretches.count; ++p) {
-    const int64_t start = p * stretches.step;
-    each_vector<V>(n, [&](int64_t i, int lanes) __attribute__((always_inline)) { step(start + i, lanes); });
+    const int64_t start = p * stretches.step, end = start + n;
+    int64_t i = start;
+    if (passing.streams) {
+      const int64_t over = int64_t(uintptr_t(to + i) % kBytes) / int64_t(sizeof(to[0]));
+      const int64_t head = over ? (n < kStep - over ? n : kStep - over) : 0;
+      if (head) store_part<V>(to + i, of(i, int(head)), int(head));
+      i += head;
+      for (; i + kStep <= end; i += kStep) store_past<V>(to + i, of(i, int(kStep)));
+    } else {
+      for (; i + kStep <= end; i += kStep) store<V>(to + i, of(i, int(kStep)));
+    }
+    if (i < end) store_part<V>(to + i, of(i, int(end - i)), int(end - i));
   }
 }
 
@@ -68,6 +80,19 @@ double squares(const void* from, double shift, int64_t n, Stretches stretches) {
 }
 
 template <class V>
+void moments(const void* from, double shift, int64_t n, Stretches stretches, double* totals) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(from);
+  const V away = splat<V>(T(shift));
+  totals[0] = totals[1] = 0;
+  add_up<V, 2>(n, stretches, totals, [&](int64_t i, int lanes, V* sums) __attribute__((always_inline)) {
+    const V d = first_lanes<V>(load_some<V>(x + i, lanes) - away, lanes);
+    sums[0] += d;
+    sums[1] = fma(d, d, sums[1]);
+  });
+}
+
+template <class V>
 void products(const void* g_bytes, const void* x_bytes, double shift, int64_t n, Stretches stretches, double* totals) {
   using T = typename Of<V>::Element;
   const T* g = static_cast<const T*>(g_bytes);
@@ -82,13 +107,15 @@ void products(const void* g_bytes, const void* x_bytes, double shift, int64_t n,
 }
 
 template <class V>
-void affine(const void* from, void* to, int64_t n, Stretches stretches, double shift, double scale, double offset) {
+void affine(const void* from, void* to, int64_t n, Stretches stretches, double shift, double scale, double offset,
+            Passing passing) {
   using T = typename Of<V>::Element;
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), factor = splat<V>(T(scale)), more = splat<V>(T(offset));
-  each<V>(n, stretches, [&](int64_t i, int lanes) __attribute__((always_inline)) {
-    store_some<V>(y + i, fma(load_some<V>(x + i, lanes) - away, factor, more), lanes);
+  each<V>(y, n, stretches, passing, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+    if (passing.ahead) __builtin_prefetch(x + i + passing.ahead, 0, 2);
+    return fma(load_some<V>(x + i, lanes) - away, factor, more);
   });
 }
 
@@ -124,14 +151,18 @@ double weighted(const void* x, const void* weight, const void* bias, void* y, in
 
 template <class V>
 void combine(const void* g_bytes, const void* x_bytes, void* to, int64_t n, Stretches stretches, double shift, double a,
-             double b, double c) {
+             double b, double c, Passing passing) {
   using T = typename Of<V>::Element;
   const T* g = static_cast<const T*>(g_bytes);
   const T* x = static_cast<const T*>(x_bytes);
   T* dx = static_cast<T*>(to);
   const V away = splat<V>(T(shift)), of_g = splat<V>(T(a)), of_x = splat<V>(T(b)), more = splat<V>(T(c));
-  each<V>(n, stretches, [&](int64_t i, int lanes) __attribute__((always_inline)) {
-    store_some<V>(dx + i, fma(of_g, load_some<V>(g + i, lanes), fma(of_x, load_some<V>(x + i, lanes) - away, more)), lanes);
+  each<V>(dx, n, stretches, passing, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+    if (passing.ahead) {
+      __builtin_prefetch(g + i + passing.ahead, 0, 2);
+      __builtin_prefetch(x + i + passing.ahead, 0, 2);
+    }
+    return fma(of_g, load_some<V>(g + i, lanes), fma(of_x, load_some<V>(x + i, lanes) - away, more));
   });
 }
 
@@ -172,7 +203,7 @@ void row_grad(const void* g_bytes, const void* x_bytes, const void* weight, void
 }
 
 template <class V>
-constexpr NormLoops kLoops{sum<V>,      squares<V>, products<V>, affine<V>,
+constexpr NormLoops kLoops{sum<V>,    squares<V>,  moments<V>,  products<V>, affine<V>,
                            weighted<V>, combine<V>, row_sums<V>, row_grad<V>};
 
 }  // namespace
