@@ -183,7 +183,8 @@ class Regular {
   Regular& operator=(const Regular&) = delete;
   PoolPlane plane;
   int64_t line_elements() const { return plane.row_memory() + plane.in_width + kRoom; }
-  int64_t grad_elements() const { return (plane.in_rows + 1) * plane.row_memory() + 2 * plane.out_rows * plane.out_row(); }
+  int64_t largest_grad_elements() const { return plane.in_rows * plane.row_memory(); }
+  int64_t mean_grad_elements() const { return plane.row_memory() + plane.out_rows * plane.out_row(); }
 
  private:
   static constexpr int64_t kRoom = 16;  // elements of the longest vector
@@ -235,23 +236,14 @@ bool is_of_squares(const Pool& pool) {
          pool.padding[1] == 0 && pool.padding[2] == 0 && pool.dilation[1] == 1 && pool.dilation[2] == 1 &&
          pool.x[0] == 1 && pool.kernel[0] == 1 && pool.y[1] * 2 <= pool.x[1] && pool.y[2] * 2 <= pool.x[2];
 }
-template <class T>
-void square(const Pool& pool, const PoolLoops& loops, const T* x, T* y) {
-  for (int64_t h = 0; h < pool.y[1]; ++h)
-    loops.square(x + 2 * h * pool.x[2], x + (2 * h + 1) * pool.x[2], y + h * pool.y[2], pool.y[2]);
-}
-// `block` holds the pairs of rows that go past the caches together, `pairs` of them; null: written where they belong.
-template <class T>
-void square_grad(const Pool& pool, const PoolLoops& loops, const T* g, const T* x, T* dx, T* block, int64_t pairs) {
-  const int64_t width = pool.x[2], covered = 2 * pool.y[2], rows = pool.y[1];
+// The gradient of a plane by write(pair of rows, where to, how many pairs). `block` holds the pairs that go past the caches
+// together, `pairs` of them; null: written where they belong.
+template <class T, class Write>
+void square_grad(const Pool& pool, T* dx, T* block, int64_t pairs, const Write& write) {
+  const int64_t width = pool.x[2], rows = pool.y[1];
   for (int64_t first = 0; first < rows; first += pairs) {
     const int64_t together = std::min(pairs, rows - first);
-    T* to = block ? block : dx + 2 * first * width;
-    for (int64_t h = first; h < first + together; ++h, to += 2 * width) {
-      const T* from = x + 2 * h * width;
-      loops.square_grad(from, from + width, g + h * pool.y[2], to, to + width, pool.y[2]);
-      for (int64_t w = covered; w < width; ++w) to[w] = to[width + w] = T(0);
-    }
+    write(first, block ? block : dx + 2 * first * width, together);
     if (block) write_past_caches(dx + 2 * first * width, block, size_t(2 * together * width) * sizeof(T));
   }
   std::fill(dx + 2 * rows * width, dx + pool.x[1] * width, T(0));
@@ -302,9 +294,10 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   const int64_t in = pool.in(), size = pool.out();
   T* to = result.as<T>();
   const bool maximum = op.kind == Kind::Max || op.kind == Kind::MaxGrad, mean = op.kind == Kind::Avg || op.kind == Kind::AvgGrad;
-  const bool squares = maximum && is_of_squares(pool);
+  const bool squares = (maximum || mean) && is_of_squares(pool);
+  const double divisor = double(pool.divisor ? pool.divisor : 4);  // of a square
   std::unique_ptr<Regular<T>> regular;
-  if ((maximum || mean) && !squares && pool.is_compact() && !(op.kind == Kind::MaxGrad && misses_all(pool)))
+  if ((maximum || mean) && !squares && pool.is_compact() && !(op.kind == Kind::MaxGrad && (in > std::numeric_limits<int32_t>::max() || misses_all(pool))))
     regular = std::make_unique<Regular<T>>(pool);
   const bool forward = op.kind == Kind::Max || op.kind == Kind::Avg;
   // Pairs of rows that go past the caches together.
@@ -313,27 +306,38 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   const bool streams = squares && !forward && pool.planes * in * int64_t(sizeof(T)) >= kStreamBytes && pair <= kTogether;
   const int64_t pairs = streams ? kTogether / pair : pool.y[1];
   const int64_t elements = streams ? pairs * 2 * pool.x[2]
-                           : !regular ? 0 : forward ? regular->line_elements() : regular->grad_elements();
+                           : !regular ? 0 : forward ? regular->line_elements()
+                           : op.kind == Kind::MaxGrad ? regular->largest_grad_elements() : regular->mean_grad_elements();
   const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size));
   const bool fine = parallel_with_scratch(pool.planes, grain, size_t(elements) * sizeof(T), [&](void* memory, int64_t begin, int64_t end) {
+    T* block = streams ? static_cast<T*>(memory) : nullptr;
     for (int64_t p = begin; p < end; ++p) {
       switch (op.kind) {
         case Kind::Max:
-          if (squares) square(pool, loops, a + p * in, to + p * size);
+          if (squares) loops.square(a + p * in, pool.x[2], to + p * size, pool.y[2], pool.y[1]);
           else if (!regular) visit_largest(pool, a + p * in, to + p * size);
           else loops.largest(regular->plane, a + p * in, to + p * size, memory);
           break;
         case Kind::Avg:
-          if (!regular) visit_means(pool, a + p * in, to + p * size);
+          if (squares) loops.square_mean(a + p * in, pool.x[2], to + p * size, pool.y[2], pool.y[1], divisor);
+          else if (!regular) visit_means(pool, a + p * in, to + p * size);
           else loops.mean(regular->plane, a + p * in, to + p * size, memory);
           break;
         case Kind::MaxGrad:
-          if (squares) square_grad(pool, loops, a + p * size, b + p * in, to + p * in, streams ? static_cast<T*>(memory) : nullptr, pairs);
+          if (squares)
+            square_grad(pool, to + p * in, block, pairs, [&](int64_t pair, T* rows, int64_t together) {
+              loops.square_grad(b + p * in + 2 * pair * pool.x[2], pool.x[2], a + p * size + pair * pool.y[2], rows, pool.y[2], together);
+            });
           else if (!regular) visit_largest_grad(pool, a + p * size, b + p * in, to + p * in);
-          else loops.largest_grad(regular->plane, a + p * size, b + p * in, to + p * in, memory);
+          else loops.largest_grad(regular->plane, end - begin, a + p * size, b + p * in, to + p * in, memory);
+          if (regular) return;  // all planes of the piece
           break;
         case Kind::AvgGrad:
-          if (!regular) visit_mean_grad(pool, a + p * size, to + p * in);
+          if (squares)
+            square_grad(pool, to + p * in, block, pairs, [&](int64_t pair, T* rows, int64_t together) {
+              loops.square_mean_grad(pool.x[2], a + p * size + pair * pool.y[2], rows, pool.y[2], together, divisor);
+            });
+          else if (!regular) visit_mean_grad(pool, a + p * size, to + p * in);
           else loops.mean_grad(regular->plane, a + p * size, to + p * in, memory);
           break;
         case Kind::AdaptiveAvg: adaptive_mean(pool, *level->norm(computed), a + p * in, to + p * size); break;

@@ -81,12 +81,16 @@ struct PoolLoops {
   // Largest elements (NaN wins) and means; `line` holds row_memory() elements.
   void (*largest)(const PoolPlane& plane, const void* x, void* y, void* line);
   void (*mean)(const PoolPlane& plane, const void* x, void* y, void* line);
-  // Their gradients for x. memory: (in_rows + 1) row_memory() + 2 out_rows out_row() elements.
-  void (*largest_grad)(const PoolPlane& plane, const void* g, const void* x, void* dx, void* memory);
+  // Their gradients for x. memory: in_rows row_memory() elements; row_memory() + out_rows out_row() of them.
+  void (*largest_grad)(const PoolPlane& plane, int64_t planes, const void* g, const void* x, void* dx, void* memory);
   void (*mean_grad)(const PoolPlane& plane, const void* g, void* dx, void* memory);
-  // The maximum over squares of 2 by 2 that touch and its gradient: two rows of x, 2n long, one of y or g, two of dx.
-  void (*square)(const void* x0, const void* x1, void* y, int64_t n);
-  void (*square_grad)(const void* x0, const void* x1, const void* g, void* dx0, void* dx1, int64_t n);
+  // The maximum over squares of 2 by 2 that touch and its gradient: pairs of rows of x and dx, `width` elements each, to
+  // and from rows of n; elements past 2n of a row of dx become zero.
+  void (*square)(const void* x, int64_t width, void* y, int64_t n, int64_t pairs);
+  void (*square_grad)(const void* x, int64_t width, const void* g, void* dx, int64_t n, int64_t pairs);
+  // The same of their sums over `divisor`.
+  void (*square_mean)(const void* x, int64_t width, void* y, int64_t n, int64_t pairs, double divisor);
+  void (*square_mean_grad)(int64_t width, const void* g, void* dx, int64_t n, int64_t pairs, double divisor);
 };
 
 // Several stretches of memory, `step` elements from one to the next.

@@ -149,46 +149,43 @@ FL_INLINE void gather(const PoolPlane& p, typename Of<V>::Element* line, typenam
   }
 }
 
+// Each window finds where its largest element lies in the plane, a vector of windows at a time, and gives it its share.
 template <class V>
-void largest_grad(const PoolPlane& p, const void* g_bytes, const void* x_bytes, void* dx_bytes, void* memory) {
+void largest_grad(const PoolPlane& p, int64_t planes, const void* g_bytes, const void* x_bytes, void* dx_bytes, void* memory) {
   using T = typename Of<V>::Element;
   using Int = typename Of<V>::Int;
   using Index = typename Of<Int>::Element;
   const T* g = static_cast<const T*>(g_bytes);
   const T* x = static_cast<const T*>(x_bytes);
-  const int64_t row = p.row_memory(), all = p.in_rows * row, out_row = p.out_row();
-  T* line = static_cast<T*>(memory);
-  T *values = line + row, *shares = values + all;
-  Index* places = reinterpret_cast<Index*>(shares + p.out_rows * out_row);
-  for (int64_t i = 0; i < all; ++i) values[i] = T(-__builtin_inf());
-  for (int64_t r = 0; r < p.in_rows; ++r) split<V>(p, x + r * p.in_width, values + r * row);
-  for (int64_t i = 0; i < p.out_rows * out_row; ++i) {
-    shares[i] = 0;
-    places[i] = 0;
-  }
-  for (int64_t r = 0; r < p.out_rows; ++r, g += p.out_width) {
-    const PoolSource *first = p.sources + p.starts[r], *last = p.sources + p.starts[r + 1];
-    for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
-      V best = splat<V>(T(-__builtin_inf()));
-      // Which element of the window: in the first row that there is, the first one inside the row.
-      Int place = load<Int>(static_cast<const Index*>(p.firsts) + i);
-      for (const PoolSource* source = first; source < last; ++source)
-        for (int64_t k = 0; k < p.kernel; ++k) {
-          const V value = load<V>(values + source->row * row + p.phases[k] * p.columns + p.shifts[k] + i);
-          const Int taken = takes_over<V>(value, best);
-          best = taken ? value : best;
-          place = taken ? splat<Int>(Index(source->tap * p.kernel + k)) : place;
-        }
-      const int64_t at = r * out_row + p.lead() + i, n = p.out_width - i;
-      store_some<V>(shares + at, load_some<V>(g + i, n), n);
-      store<Int>(places + at, place);
+  T* dx = static_cast<T*>(dx_bytes);
+  const int64_t row = p.row_memory(), n = p.in_width;
+  T* values = static_cast<T*>(memory);
+  for (int64_t i = 0; i < p.in_rows * row; ++i) values[i] = T(-__builtin_inf());
+  for (int64_t plane = 0; plane < planes; ++plane, x += p.in_rows * n, dx += p.in_rows * n) {
+    for (int64_t r = 0; r < p.in_rows; ++r) split<V>(p, x + r * n, values + r * row);
+    memset(dx, 0, size_t(p.in_rows * n) * sizeof(T));
+    for (int64_t r = 0; r < p.out_rows; ++r, g += p.out_width) {
+      const PoolSource *first = p.sources + p.starts[r], *last = p.sources + p.starts[r + 1];
+      for (int64_t i = 0; i < p.out_width; i += kLanes<V>) {
+        V best = splat<V>(T(-__builtin_inf()));
+        // In the first row that there is, the first element inside the row.
+        Int place = load<Int>(static_cast<const Index*>(p.firsts) + i) * splat<Int>(Index(p.dilation)) +
+                    splat<Int>(Index(first->row * n - p.padding));
+        for (const PoolSource* source = first; source < last; ++source)
+          for (int64_t k = 0; k < p.kernel; ++k) {
+            const V value = load<V>(values + source->row * row + p.phases[k] * p.columns + p.shifts[k] + i);
+            const Int taken = takes_over<V>(value, best);
+            best = taken ? value : best;
+            place = taken ? splat<Int>(Index(source->row * n + k * p.dilation - p.padding)) : place;
+          }
+        const int64_t count = p.out_width - i < kLanes<V> ? p.out_width - i : kLanes<V>;
+        Index places[kLanes<V>];
+        store<Int>(places, place);
+        T* to = dx + i * p.stride;
+        for (int64_t l = 0; l < count; ++l, to += p.stride) to[places[l]] += g[i + l];
+      }
     }
   }
-  gather<V>(p, line, static_cast<T*>(dx_bytes), [&](V sum, int64_t at, int64_t tap) __attribute__((always_inline)) {
-    const Int here = load<Int>(places + at) == splat<Int>(Index(tap));
-    const V share = load<V>(shares + at), zero{};
-    return sum + (here ? share : zero);
-  });
 }
 
 template <class V>
@@ -212,16 +209,22 @@ void mean_grad(const PoolPlane& p, const void* g_bytes, void* dx_bytes, void* me
 // ---- squares that touch --------------------------------------------------------------------------------------
 
 template <class V>
-void square(const void* x0_bytes, const void* x1_bytes, void* y_bytes, int64_t n) {
+void square(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
   using T = typename Of<V>::Element;
-  const T* x0 = static_cast<const T*>(x0_bytes);
-  const T* x1 = static_cast<const T*>(x1_bytes);
+  const T* x = static_cast<const T*>(x_bytes);
   T* y = static_cast<T*>(y_bytes);
-  for (int64_t i = 0; i < n; i += kLanes<V>) {
+  for (int64_t p = 0; p < pairs; ++p, x += 2 * width, y += n) {
+    int64_t i = 0;
+    for (; i + kLanes<V> <= n; i += kLanes<V>) {
+      const V a = larger<V>(load<V>(x + 2 * i), load<V>(x + width + 2 * i));
+      const V b = larger<V>(load<V>(x + 2 * i + kLanes<V>), load<V>(x + width + 2 * i + kLanes<V>));
+      store<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)));
+    }
+    if (i == n) continue;
     const int64_t left = 2 * (n - i), more = left - kLanes<V>;
-    const V a = larger<V>(load_some<V>(x0 + 2 * i, left), load_some<V>(x1 + 2 * i, left));
-    const V b = larger<V>(load_some<V>(x0 + 2 * i + kLanes<V>, more), load_some<V>(x1 + 2 * i + kLanes<V>, more));
-    store_some<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), n - i);
+    const V a = larger<V>(load_some<V>(x + 2 * i, left), load_some<V>(x + width + 2 * i, left));
+    const V b = larger<V>(load_some<V>(x + 2 * i + kLanes<V>, more), load_some<V>(x + width + 2 * i + kLanes<V>, more));
+    store_part<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), int(n - i));
   }
 }
 
@@ -251,23 +254,56 @@ FL_INLINE void square_grad_vector(const typename Of<V>::Element* x0, const typen
 }
 
 template <class V>
-void square_grad(const void* x0_bytes, const void* x1_bytes, const void* g_bytes, void* dx0_bytes, void* dx1_bytes,
-                 int64_t n) {
+void square_grad(const void* x_bytes, int64_t width, const void* g_bytes, void* dx_bytes, int64_t n, int64_t pairs) {
   using T = typename Of<V>::Element;
-  const T* x0 = static_cast<const T*>(x0_bytes);
-  const T* x1 = static_cast<const T*>(x1_bytes);
+  const T* x = static_cast<const T*>(x_bytes);
   const T* g = static_cast<const T*>(g_bytes);
-  T* dx0 = static_cast<T*>(dx0_bytes);
-  T* dx1 = static_cast<T*>(dx1_bytes);
-  int64_t i = 0;
-  for (; i + kLanes<V> <= n; i += kLanes<V>)
-    square_grad_vector<V>(x0 + 2 * i, x1 + 2 * i, load<V>(g + i), dx0 + 2 * i, dx1 + 2 * i, 2 * kLanes<V>);
-  if (i < n)
-    square_grad_vector<V>(x0 + 2 * i, x1 + 2 * i, load_part<V>(g + i, int(n - i)), dx0 + 2 * i, dx1 + 2 * i, 2 * (n - i));
+  T* dx = static_cast<T*>(dx_bytes);
+  for (int64_t p = 0; p < pairs; ++p, x += 2 * width, dx += 2 * width, g += n) {
+    int64_t i = 0;
+    for (; i + kLanes<V> <= n; i += kLanes<V>)
+      square_grad_vector<V>(x + 2 * i, x + width + 2 * i, load<V>(g + i), dx + 2 * i, dx + width + 2 * i, 2 * kLanes<V>);
+    if (i < n)
+      square_grad_vector<V>(x + 2 * i, x + width + 2 * i, load_part<V>(g + i, int(n - i)), dx + 2 * i, dx + width + 2 * i, 2 * (n - i));
+    for (int64_t k = 2 * n; k < width; ++k) dx[k] = dx[width + k] = T(0);
+  }
 }
 
 template <class V>
-constexpr PoolLoops kLoops{largest<V>, mean<V>, largest_grad<V>, mean_grad<V>, square<V>, square_grad<V>};
+void square_mean(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs, double divisor) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(x_bytes);
+  T* y = static_cast<T*>(y_bytes);
+  const V by = splat<V>(T(divisor));
+  for (int64_t p = 0; p < pairs; ++p, x += 2 * width, y += n)
+    for (int64_t i = 0; i < n; i += kLanes<V>) {
+      const int64_t left = 2 * (n - i), more = left - kLanes<V>;
+      const V a = load_some<V>(x + 2 * i, left) + load_some<V>(x + width + 2 * i, left);
+      const V b = load_some<V>(x + 2 * i + kLanes<V>, more) + load_some<V>(x + width + 2 * i + kLanes<V>, more);
+      store_some<V>(y + i, (every_second<V, 0>(a, b) + every_second<V, 1>(a, b)) / by, n - i);
+    }
+}
+template <class V>
+void square_mean_grad(int64_t width, const void* g_bytes, void* dx_bytes, int64_t n, int64_t pairs, double divisor) {
+  using T = typename Of<V>::Element;
+  const T* g = static_cast<const T*>(g_bytes);
+  T* dx = static_cast<T*>(dx_bytes);
+  const V by = splat<V>(T(divisor));
+  for (int64_t p = 0; p < pairs; ++p, dx += 2 * width, g += n) {
+    for (int64_t i = 0; i < n; i += kLanes<V>) {
+      const V share = load_some<V>(g + i, n - i) / by, low = woven<V, 0>(share, share), high = woven<V, 1>(share, share);
+      for (int64_t row = 0; row < 2; ++row) {
+        store_some<V>(dx + row * width + 2 * i, low, 2 * (n - i));
+        store_some<V>(dx + row * width + 2 * i + kLanes<V>, high, 2 * (n - i) - kLanes<V>);
+      }
+    }
+    for (int64_t k = 2 * n; k < width; ++k) dx[k] = dx[width + k] = T(0);
+  }
+}
+
+template <class V>
+constexpr PoolLoops kLoops{largest<V>, mean<V>,        largest_grad<V>, mean_grad<V>,
+                           square<V>,  square_grad<V>, square_mean<V>,  square_mean_grad<V>};
 
 }  // namespace
 
