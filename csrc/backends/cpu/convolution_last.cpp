@@ -17,6 +17,7 @@ constexpr int64_t kDepth = 256;            // elements of a sum between two visi
 constexpr int64_t kSums = 32 * kBlock;     // results of a task, which stay in the second cache
 constexpr int64_t kTasks = 16;             // wanted at least
 constexpr int64_t kTaskWork = 1 << 20;     // products that make a task of their own
+constexpr int64_t kTurned = 128;           // pixels of an image that are turned together
 constexpr int64_t kPositions = 192;        // positions of a gradient that stay in the first cache
 
 template <class T>
@@ -177,28 +178,50 @@ T* copy_last(const T* x, int64_t batch, int64_t channels, const Sizes& x_size, c
   const int64_t plane = product(x_size), row = size[2] * channels;
   const int64_t first = std::min(size[2], divide_up(before[2], every[2]));
   const int64_t last = std::clamp(divide_up(x_size[2] + before[2], every[2]), first, size[2]);
-  const size_t bytes = every[2] == 1 ? 0 : size_t(x_size[2] * channels) * sizeof(T);
-  const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, row));
-  const bool fine = parallel_with_scratch(batch * size[0] * size[1], grain, bytes, [&](void* scratch, int64_t begin, int64_t end) {
+  // Lines of the copy that are turned together: of one plane of x, pixels that lie side by side there.
+  const bool flat = every[1] == 1 && every[2] == 1;
+  const int64_t together = flat ? std::clamp<int64_t>(kTurned / std::max<int64_t>(1, x_size[2]), 1, size[1]) : 1;
+  const int64_t pieces = divide_up(size[1], together);
+  const size_t bytes = size_t(together * x_size[2] * channels) * sizeof(T);
+  const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, row * together));
+  const bool fine = parallel_with_scratch(batch * size[0] * pieces, grain, bytes, [&](void* scratch, int64_t begin, int64_t end) {
     T* turned = static_cast<T*>(scratch);
-    for (int64_t line = begin; line < end; ++line) {
-      T* to = copy + line * row;
-      const int64_t image = line / (size[0] * size[1]);
-      const int64_t d = line / size[1] % size[0] * every[0] - before[0], h = line % size[1] * every[1] - before[1];
-      if (d < 0 || d >= x_size[0] || h < 0 || h >= x_size[1] || first == last) {
-        std::memset(to, 0, size_t(row) * sizeof(T));
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t image = piece / (size[0] * pieces), d = piece / pieces % size[0] * every[0] - before[0];
+      const int64_t top = piece % pieces * together, bottom = std::min(size[1], top + together);
+      T* to = copy + (piece / pieces * size[1] + top) * row;
+      const bool outside = d < 0 || d >= x_size[0] || first == last;
+      const T* from = x + image * channels * plane + d * x_size[1] * x_size[2];
+      // Rows of x that these lines are.
+      const int64_t high = outside ? top : std::clamp(divide_up(before[1], every[1]), top, bottom);
+      const int64_t low = outside ? top : std::clamp(divide_up(x_size[1] + before[1], every[1]), high, bottom);
+      std::memset(to, 0, size_t((high - top) * row) * sizeof(T));
+      std::memset(to + (low - top) * row, 0, size_t((bottom - low) * row) * sizeof(T));
+      if (high == low) continue;
+      const int64_t start = (high * every[1] - before[1]) * x_size[2];
+      to += (high - top) * row;
+      if (flat && row == x_size[2] * channels && first == 0 && last == size[2]) {  // nothing between the lines
+        level->transpose(from + start, plane, to, channels, channels, (low - high) * x_size[2], int64_t(sizeof(T)));
         continue;
       }
-      std::memset(to, 0, size_t(first * channels) * sizeof(T));
-      std::memset(to + last * channels, 0, size_t((size[2] - last) * channels) * sizeof(T));
-      const T* from = x + image * channels * plane + (d * x_size[1] + h) * x_size[2];
-      if (every[2] == 1) {
-        level->transpose(from + first - before[2], plane, to + first * channels, channels, channels, last - first, int64_t(sizeof(T)));
+      if (together == 1 && every[2] == 1) {
+        std::memset(to, 0, size_t(first * channels) * sizeof(T));
+        std::memset(to + last * channels, 0, size_t((size[2] - last) * channels) * sizeof(T));
+        level->transpose(from + start + first - before[2], plane, to + first * channels, channels, channels, last - first, int64_t(sizeof(T)));
         continue;
       }
-      level->transpose(from, plane, turned, channels, channels, x_size[2], int64_t(sizeof(T)));
-      for (int64_t w = first; w < last; ++w)
-        std::memcpy(to + w * channels, turned + (w * every[2] - before[2]) * channels, size_t(channels) * sizeof(T));
+      level->transpose(from + start, plane, turned, channels, channels, (low - high) * x_size[2], int64_t(sizeof(T)));
+      for (int64_t h = high; h < low; ++h, to += row) {
+        const T* line = turned + (h - high) * x_size[2] * channels;
+        std::memset(to, 0, size_t(first * channels) * sizeof(T));
+        std::memset(to + last * channels, 0, size_t((size[2] - last) * channels) * sizeof(T));
+        if (every[2] == 1) {
+          std::memcpy(to + first * channels, line + (first - before[2]) * channels, size_t((last - first) * channels) * sizeof(T));
+          continue;
+        }
+        for (int64_t w = first; w < last; ++w)
+          std::memcpy(to + w * channels, line + (w * every[2] - before[2]) * channels, size_t(channels) * sizeof(T));
+      }
     }
   });
   return fine ? copy : nullptr;

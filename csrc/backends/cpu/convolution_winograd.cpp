@@ -84,7 +84,7 @@ struct Product {
   bool run(int64_t begin, int64_t end, int64_t first, int64_t last, int64_t together, T* memory) const {
     const int64_t inputs_step = inputs_plane(together), sums_step = sums_plane(together), channels = c.channels;
     T *inputs = memory, *sums = inputs + kPoints * inputs_step, *squares = sums + kPoints * sums_step;
-    const int64_t row = size[2] * channels, plane = product(c.target);
+    const int64_t row = size[2] * channels;
     T* to = inputs;
     tiles.for_each_row(begin, end, [&](int64_t image, int64_t h, int64_t w, int64_t count) {
       winograd.input(copy + (image * size[1] + 2 * h) * row + 2 * w * channels, channels, row, count, channels, to, channels, inputs_step);
@@ -92,7 +92,7 @@ struct Product {
     });
     bool finite = true;
     for (int64_t panel = first; panel < last; ++panel) {
-      const int64_t wide = panels.wide(panel), used = panels.used(panel);
+      const int64_t wide = panels.wide(panel);
       const T* factors = weight + panel * panels.width * channels * kPoints;
       for (int64_t point = 0; point < kPoints; ++point)
         for_each_chunk(end - begin, loops.rows, [&](int64_t tile, int64_t count) {
@@ -100,17 +100,38 @@ struct Product {
           loops.tile(int(count), panels.vectors(panel), inputs + point * inputs_step, offsets.data(), &run, 1, 1,
                      factors + point * channels * wide, sums + point * sums_step + tile * wide, wide, false, nullptr);
         });
-      const T* from = sums;
-      tiles.for_each_row(begin, end, [&](int64_t image, int64_t h, int64_t w, int64_t count) {
-        const int64_t square_row = 2 * count * wide;
-        finite = winograd.output(from, wide, sums_step, count, wide, bias ? bias + panel * panels.width : nullptr, squares, wide,
-                                 square_row) && finite;
-        from += count * wide;
-        const int64_t columns = std::min(2 * count, c.target[2] - 2 * w);
-        T* target = out + (image * c.rows + panel * panels.width) * plane + 2 * h * c.target[2] + 2 * w;
-        for (int64_t i = 0; i < std::min<int64_t>(2, c.target[1] - 2 * h); ++i)
-          level->transpose(squares + i * square_row, wide, target + i * c.target[2], plane, columns, used, int64_t(sizeof(T)));
-      });
+      finite = put(sums, sums_step, begin, end, panel, squares) && finite;
+    }
+    return finite;
+  }
+
+  // The sums of tiles [begin, end) of a panel back to squares of pixels, and those to the result, channels first. Rows of
+  // tiles that are whole become lines that lie side by side in a plane, so they are turned together. Whether every number
+  // is finite.
+  bool put(const T* sums, int64_t sums_step, int64_t begin, int64_t end, int64_t panel, T* squares) const {
+    bool finite = true;
+    const int64_t wide = panels.wide(panel), used = panels.used(panel), plane = product(c.target), width = c.target[2];
+    const T* more = bias ? bias + panel * panels.width : nullptr;
+    for (int64_t at = begin; at < end;) {
+      const int64_t image = at / (tiles.high * tiles.wide), h = at / tiles.wide % tiles.high, w = at % tiles.wide;
+      const int64_t stop = std::min(end, (image + 1) * tiles.high * tiles.wide);
+      const bool whole = w == 0 && stop - at >= tiles.wide;
+      const int64_t rows = whole ? (stop - at) / tiles.wide : 1, count = whole ? tiles.wide : std::min(tiles.wide - w, stop - at);
+      const int64_t columns = std::min(2 * count, width - 2 * w), lines = std::min(2 * rows, c.target[1] - 2 * h);
+      const int64_t line = 2 * count * wide;
+      for (int64_t i = 0; i < rows; ++i)
+        finite = winograd.output(sums + (at - begin + i * count) * wide, wide, sums_step, count, wide, more,
+                                 squares + 2 * i * line, wide, line) && finite;
+      T* target = out + (image * c.rows + panel * panels.width) * plane + 2 * h * width + 2 * w;
+      if (whole) {
+        for (int64_t i = 1; columns < 2 * count && i < lines; ++i)  // the column past an odd width goes
+          std::memmove(squares + i * columns * wide, squares + i * line, size_t(columns * wide) * sizeof(T));
+        level->transpose(squares, wide, target, plane, lines * columns, used, int64_t(sizeof(T)));
+      } else {
+        for (int64_t i = 0; i < lines; ++i)
+          level->transpose(squares + i * line, wide, target + i * width, plane, columns, used, int64_t(sizeof(T)));
+      }
+      at += rows * count;
     }
     return finite;
   }
