@@ -30,6 +30,13 @@ CASES: dict[str, Case] = {
     "groups of few": ((2, 12, 9, 9), (20, 3, 3, 2), 2, 1, 1, 4),
     "depthwise": ((2, 20, 11, 10), (20, 1, 3, 3), 1, 1, 1, 20),
     "depthwise with a stride": ((2, 20, 11, 10), (40, 1, 5, 5), 2, 2, 1, 20),
+    "depthwise, wide rows": ((2, 5, 9, 45), (5, 1, 3, 3), 1, 1, 1, 5),
+    "depthwise by 7": ((2, 6, 14, 21), (12, 1, 7, 7), 1, 3, 1, 6),
+    "depthwise by 7 with a stride": ((3, 4, 15, 34), (4, 1, 7, 7), 2, 3, 1, 4),
+    "depthwise, a stride, phases": ((2, 6, 15, 36), (6, 1, 3, 3), 2, 1, 1, 6),
+    "depthwise, a dilated kernel": ((2, 6, 12, 19), (6, 1, 3, 3), 1, 2, 2, 6),
+    "depthwise with more padding than a kernel": ((2, 6, 7, 7), (6, 1, 3, 3), 1, 4, 1, 6),
+    "depthwise along lines": ((2, 7, 40), (7, 1, 5), 1, 2, 1, 7),
     "a line": ((2, 24, 50), (24, 24, 5), 2, 2, 1, 1),
     "a cube": ((1, 10, 5, 6, 7), (12, 10, 3, 3, 3), 1, 1, 1, 1),
     "few positions": ((3, 40, 3, 3), (50, 40, 3, 3), 1, 1, 1, 1),
@@ -105,6 +112,24 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
+@st.composite
+def depthwise_cases(draw: st.DrawFn) -> Case:
+    channels, multiple = draw(st.integers(2, 5)), draw(st.sampled_from([1, 1, 2]))
+    kernel = draw(st.sampled_from([1, 2, 3, 3, 5, 7]))
+    stride, dilation = draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([1, 1, 2]))
+    padding = draw(st.integers(0, kernel))
+    least = max(1, (kernel - 1) * dilation + 1 - 2 * padding)
+    sizes = tuple(draw(st.integers(least, least + 36)) for _ in range(2))
+    shape = (draw(st.integers(1, 3)), channels, *sizes)
+    return shape, (channels * multiple, 1, kernel, kernel), stride, padding, dilation, channels
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=depthwise_cases())
+def test_any_depthwise_geometry_gives_the_references_values(case: Case) -> None:
+    assert_as_reference(case, np.float32)
+
+
 @settings(max_examples=60, deadline=None)
 @given(case=cases())
 def test_any_geometry_gives_the_references_values(case: Case) -> None:
@@ -132,11 +157,14 @@ def test_a_batch_is_its_images() -> None:
     np.testing.assert_allclose(dw, sum(image[2] for image in images), rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "name", ["squares of pixels", "depthwise, wide rows", "depthwise, a stride, phases", "depthwise by 7"]
+)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 5e37])
-def test_what_is_not_finite_stays_where_it_belongs(bad: float) -> None:
-    case = CASES["squares of pixels"]
+def test_what_is_not_finite_stays_where_it_belongs(bad: float, name: str) -> None:
+    case = CASES[name]
     x, weight, g = given_for(case, np.float32)
-    x[1, 3, 4, 5] = g[2, 7, 8, 9] = bad
+    x[1, 3, 4, 5] = g[-1, 2, 3, 9] = bad
     for actual, expected in zip(run("cpu", case, x, weight, g), run("reference", case, x, weight, g), strict=True):
         np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
         np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))

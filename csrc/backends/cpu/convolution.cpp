@@ -214,6 +214,7 @@ bool run_forward(const Geometry& g, const ConvolutionLoops& loops, const T* x, c
     for (int64_t i = 0; i < g.batch * g.out; ++i) std::fill_n(out + i * plane, plane, bias ? bias[i % g.out] : T(0));
     return true;
   }
+  if (depthwise_fits(g)) return depthwise(g, x, weight, bias, out);
   if (winograd_fits(g, g.y, loops.lanes)) {
     const WinogradLoops& winograd = *level->winograd(type_as<T>());
     const Outcome outcome = multiply_winograd(c, loops, winograd, x, g.x, g.before, false, weight, bias, out);
@@ -255,6 +256,7 @@ Axis phase_axis(const Geometry& g, size_t axis, int64_t residue) {
 
 template <class T>
 bool run_input_grad(const Geometry& g, const ConvolutionLoops& loops, const T* grad, const T* weight, T* out) {
+  if (depthwise_grad_fits(g)) return depthwise_input_grad(g, grad, weight, out);
   Correlation c = input_grad_product(g);
   if (winograd_fits(g, g.x, loops.lanes)) {
     const WinogradLoops& winograd = *level->winograd(type_as<T>());
@@ -317,6 +319,7 @@ bool run_weight_grad(const Geometry& g, const ConvolutionLoops& loops, const T* 
     return true;
   }
   if (taps == 0) return true;
+  if (depthwise_weight_grad_fits(g)) return depthwise_weight_grad(g, grad, x, out);
   if (winograd_fits(g, g.y, loops.lanes)) {
     const WinogradLoops& winograd = *level->winograd(type_as<T>());
     const Outcome outcome = weight_grad_winograd(g, loops, winograd, grad, x, out);

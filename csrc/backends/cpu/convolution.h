@@ -1,6 +1,6 @@
 // convolution.h: what the ways of computing a convolution share: line by line for few channels (convolution.cpp), tiles
 // over images with channels last (convolution_last.cpp), over windows of few positions (convolution_few.cpp), Winograd's
-// for 3 by 3 (convolution_winograd.cpp).
+// for 3 by 3 (convolution_winograd.cpp), plane by plane where each has a kernel of its own (convolution_depthwise.cpp).
 #ifndef FLAMBEAU_CPU_CONVOLUTION_H
 #define FLAMBEAU_CPU_CONVOLUTION_H
 
@@ -115,6 +115,18 @@ bool multiply_few(const Correlation& c, const Padded& padded, const ConvolutionL
                   const T* bias, T* out);
 template <class T>
 bool weight_grad_few(const Correlation& c, const Padded& padded, const ConvolutionLoops& loops, const T* copy, const T* grad, T* out);
+
+// Planes with kernels of their own (groups of one input channel), one at a time while it is in the cache. Whether the way is
+// open; false of the others: no memory.
+bool depthwise_fits(const Geometry& g);
+bool depthwise_grad_fits(const Geometry& g);         // for the input
+bool depthwise_weight_grad_fits(const Geometry& g);  // for the weight
+template <class T>
+bool depthwise(const Geometry& g, const T* x, const T* weight, const T* bias, T* out);
+template <class T>
+bool depthwise_input_grad(const Geometry& g, const T* grad, const T* weight, T* out);
+template <class T>
+bool depthwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out);
 
 // Whether Winograd's way is open and worth it.
 bool winograd_fits(const Geometry& g, const Sizes& target, int64_t lanes);

@@ -80,8 +80,8 @@ class Eager:
     def max_pool(self, x: Any) -> Any:
         return self.functional.max_pool2d(x, 2)
 
-    def conv2d(self, x: Any, weight: Any, stride: int, padding: int) -> Any:
-        return self.functional.conv2d(x, weight, None, stride, padding)
+    def conv2d(self, x: Any, weight: Any, stride: int, padding: int, groups: int = 1) -> Any:
+        return self.functional.conv2d(x, weight, None, stride, padding, 1, groups)
 
     def attention(self, query: Any, key: Any, value: Any) -> Any:
         return self.functional.scaled_dot_product_attention(query, key, value)

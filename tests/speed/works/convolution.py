@@ -19,19 +19,20 @@ class Shape:
     size: int
     kernel: int = 3
     stride: int = 1
+    groups: int = 1
 
     @property
     def operations(self) -> float:
         """Multiplications and additions of a forward pass."""
         places = self.n * (self.size // self.stride) ** 2
-        return 2.0 * places * self.channels * self.out * self.kernel**2
+        return 2.0 * places * (self.channels // self.groups) * self.out * self.kernel**2
 
     def function(self, lib: Any) -> Any:
-        return lambda x, weight: lib.conv2d(x, weight, self.stride, self.kernel // 2)
+        return lambda x, weight: lib.conv2d(x, weight, self.stride, self.kernel // 2, self.groups)
 
     def inputs(self, lib: Any, **grad: bool) -> tuple[Any, Any]:
         images = lib.given(self.n, self.channels, self.size, self.size, **grad)
-        return images, lib.given(self.out, self.channels, self.kernel, self.kernel, seed=1, **grad)
+        return images, lib.given(self.out, self.channels // self.groups, self.kernel, self.kernel, seed=1, **grad)
 
 
 RESNET = {
@@ -44,6 +45,14 @@ RESNET = {
     "conv_stem": ("conv2d 7x7 stride 2, 3 to 64 at 224", Shape(8, 3, 64, 224, kernel=7, stride=2)),
 }
 
+# MobileNet's: a kernel for each channel.
+DEPTHWISE = {
+    "conv_depth_56": ("depthwise conv2d 3x3, 128 channels at 56", Shape(8, 128, 128, 56, groups=128)),
+    "conv_depth_stride": ("depthwise conv2d 3x3 stride 2, 128 at 56", Shape(8, 128, 128, 56, stride=2, groups=128)),
+    "conv_depth_14": ("depthwise conv2d 3x3, 512 channels at 14", Shape(8, 512, 512, 14, groups=512)),
+    "conv_depth_7": ("depthwise conv2d 3x3, 1024 channels at 7", Shape(8, 1024, 1024, 7, groups=1024)),
+}
+
 
 def _forward(lib: Any, shape: Shape) -> Work:
     return lib.work(shape.function(lib), *shape.inputs(lib))
@@ -54,8 +63,8 @@ def _step(lib: Any, shape: Shape) -> Work:
     return lib.gradients(shape.function(lib), shape.inputs(lib, grad=True), lib.given(shape.n, shape.out, side, side))
 
 
-def _row(name: str, title: str, shape: Shape) -> Row:
-    return Row(name, title, partial(_forward, shape=shape), {"B": FLOOR}, means=("channels_last",), peers=("jax",),
+def _row(name: str, title: str, shape: Shape, target: float = FLOOR) -> Row:
+    return Row(name, title, partial(_forward, shape=shape), {"B": target}, means=("channels_last",), peers=("jax",),
                operations=shape.operations)  # fmt: skip
 
 
@@ -68,6 +77,8 @@ ROWS = (
     *(_row(name, *found) for name, found in RESNET.items()),
     *(_step_row(name, *found) for name, found in RESNET.items()),
     _step_row("conv_small", "conv2d 3x3, 1 to 32 at 28, batch 64", Shape(64, 1, 32, 28), 2.0),
+    *(_row(name, *found, 0.95) for name, found in DEPTHWISE.items()),
+    *(_step_row(name, *found, 0.95) for name, found in DEPTHWISE.items()),
 )
 MEANS = (
     Mean("resnet_convs", "geometric mean of ResNet's shapes", {"B": 0.95}, tuple(RESNET)),

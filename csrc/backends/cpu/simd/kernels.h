@@ -109,6 +109,7 @@ struct SoftmaxLoops {
 // Declared in neural.h.
 struct ConvolutionLoops;
 struct WinogradLoops;
+struct DepthwiseLoops;
 struct PoolLoops;
 struct NormLoops;
 struct AttentionLoops;
@@ -166,6 +167,7 @@ struct Kernels {
   void (*adamw_step64)(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& parameters);
   const ConvolutionLoops* (*convolution)(Type type);
   const WinogradLoops* (*winograd)(Type type);
+  const DepthwiseLoops* (*depthwise)(Type type);
   const PoolLoops* (*pool)(Type type);
   const NormLoops* (*norm)(Type type);
   StepLoop (*adaptive_step)(const char* op, Type type);

@@ -36,6 +36,29 @@ struct ConvolutionLoops {
                void* c);
 };
 
+// A plane of `rows` by `width` outputs, without gaps, of windows of kernel by kernel (3, 5 or 7), `stride` rows (1 or 2)
+// apart, over rows `pitch` elements apart; column k of a window is columns[k] elements behind the output's column.
+struct DepthwisePlane {
+  int64_t rows, width, pitch;
+  int kernel, stride;
+  int64_t columns[7];
+};
+// Planes with a kernel of their own. Rows of x are read up to a whole vector behind the last output's.
+struct DepthwiseLoops {
+  int lanes;
+  void (*plane)(const DepthwisePlane& plane, const void* weight, double bias, const void* from, void* to);
+  // sums[tap][lane] += what the plane gives to each tap.
+  void (*weight_grad)(const DepthwisePlane& plane, const void* from, const void* g, void* sums);
+  // to[r * to_row + i] = bias + the sum over the taps of weights[t] from[r * row_step + i + offsets[t]].
+  void (*taps)(int64_t rows, int64_t width, int64_t row_step, int64_t count, const int64_t* offsets, const void* weights,
+               double bias, const void* from, void* to, int64_t to_row);
+  // `rows` rows of n elements, `width` apart, to rows `pitch` apart; split: elements 0, 2, ... and 1, 3, ... of each.
+  void (*rows_in)(const void* from, int64_t width, int64_t n, int64_t rows, void* to, int64_t pitch);
+  void (*rows_split)(const void* from, int64_t width, int64_t n, int64_t rows, void* even, void* odd, int64_t pitch);
+  // to[2i] = even[i], to[2i + 1] = odd[i], n elements of `to`; reads whole vectors.
+  void (*weave)(const void* even, const void* odd, int64_t n, void* to);
+};
+
 // Winograd's F(2 x 2, 3 x 3): transforms of `channels` neighbouring channels of `tiles` tiles. Elements of a tile's
 // transform lie `plane` elements apart, tiles `tile` apart.
 struct WinogradLoops {

@@ -30,6 +30,7 @@ void adamw_step32(float* p, const float* g, float* m, float* v, int64_t n, const
 void adamw_step64(double* p, const double* g, double* m, double* v, int64_t n, const AdamwParameters& parameters);
 const ConvolutionLoops* convolution(Type type);
 const WinogradLoops* winograd(Type type);
+const DepthwiseLoops* depthwise(Type type);
 const PoolLoops* pool(Type type);
 const NormLoops* norm(Type type);
 StepLoop adaptive_step(const char* op, Type type);
