@@ -74,7 +74,10 @@ def check_source(source: str, *, reach: Reach = Reach.ANYWHERE) -> str:
         if reach is Reach.PUBLIC:
             raise GitError(f"{text!r} is a folder, which only staff and the command line may name; give an address")
         return str(Path(text).expanduser().resolve())
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise GitError(f"{text!r} is no address ({error}); write https://HOST/PATH") from None
     allowed = PROTOCOLS[:2] if reach is Reach.PUBLIC else PROTOCOLS
     if parts.scheme not in allowed:
         raise GitError(f"{text!r} uses {parts.scheme}://, but only {', '.join(allowed)} are allowed; give an https "
