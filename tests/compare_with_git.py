@@ -37,6 +37,7 @@ from app.contributions.rules import TrailerKey
 from app.contributions.settling import settle
 from app.db import Database
 from app.people.models import Identity, IdentityPerson
+from app.people.rules import Role
 
 FIELDS = ("%H", "%P", "%an", "%ae", "%at", "%ct", "%(trailers:key=co-authored-by,valueonly,unfold,separator=%x01)",
           "%(trailers:key=signed-off-by,valueonly,unfold,separator=%x01)", "%B")  # fmt: skip
@@ -108,7 +109,7 @@ def compare(db: Database, clone: Clone, *, now: datetime | None = None) -> list[
     with db.read() as session:
         rows = session.execute(
             sa.select(Commit.sha, Identity.name, Identity.email, Commit.day, Commit.added, Commit.deleted,
-                      Commit.parents, Commit.is_revert, IdentityPerson.person_id)
+                      Commit.parents, Commit.is_revert, IdentityPerson.person_id, IdentityPerson.role)
             .join(RepositoryCommit, RepositoryCommit.commit_id == Commit.id)
             .join(Identity, Identity.id == Commit.author_identity_id)
             .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
@@ -133,14 +134,20 @@ def compare(db: Database, clone: Clone, *, now: datetime | None = None) -> list[
     proper = dict(zip(authors, mapped(clone, head, authors), strict=True))
     lines = numstat(clone.path, head)
     person_of = {proper[row.name, row.email]: row.person_id for row in rows}
+    # What a tool wrote is counted as assistance, apart from people's and bots' commits, and without lines.
+    tools = {row.sha for row in rows if row.role is Role.ASSISTANCE}
+    of_tools = {row.person_id for row in rows if row.role is Role.ASSISTANCE}
+    rolled = [row for row in rolled if row[0] not in of_tools]
     of_person: Counter[int] = Counter()
     first: dict[int, date] = {}
     for who, count in shortlog(clone.path, head).items():
-        of_person[person_of.get(who, -1)] += count
+        if (person := person_of.get(who, -1)) not in of_tools:
+            of_person[person] += count
     for one in said:
         person = person_of[proper[one.author]] if one.author in proper else -1
-        first[person] = min(first.get(person, one.day), one.day)
-    added = tuple(sum(pair[at] for pair in lines.values() if pair) for at in (0, 1))
+        if person not in of_tools:
+            first[person] = min(first.get(person, one.day), one.day)
+    added = tuple(sum(pair[at] for sha, pair in lines.items() if pair and sha not in tools) for at in (0, 1))
     reverts = {row.sha for row in rows if row.is_revert}
     results = [
         differ("commits and their parents", {one.sha: one.parents for one in said},
