@@ -9,12 +9,12 @@ from tests.app.contributions.conftest import ANNE, BOB, Repository
 CY = ("Cy <Coy>, \"the\" 'other'", "cy@coy.example")
 HOSTILE = "<script>alert(1)</script> '; DROP TABLE \"commit\"; -- \u202egnp.exe\u202c \u2066x\u2069 \x1b[31mred\x07"
 TRAILERS = (
-    "Co-authored-by: Bob Bell <BOB@bell.example>\nco-Authored-By: Dee <d@d.example>\nReviewed-by: Eve <eve@eve.example>",
+    "Co-authored-by: Bob Bell <BOB@bell.example>\nco-Authored-By: Dee <d@d.example>\nReviewed-by: Eve <eve@e.example>",
     "Reviewed By: anne, @bob-b\n\nDifferential Revision: D123\n\nfbshipit-source-id: 00ff",
     "Approved by: https://github.com/ez, https://github.com/mal\nPull Request resolved: https://github.com/x/y/pull/12345",
     "Pull Request resolved:\n https://github.com/x/y/pull/77\nSigned-off-by: Anne Arc <ANNE@arc.example>",
     "Signed-off-by: Somebody Else <else@else.example>\nAcked-by: Bob\nTested-by: Bob <bob@bell.example>",
-    "> Reviewed-by: Quoted <q@q.example>\n    Reviewed-by: Indented <i@i.example>\nnot Reviewed-by: Prose <p@p.example>",
+    "> Reviewed-by: Quoted <q@q.example>\n    Reviewed-by: Indented <i@i.example>\nnot Reviewed-by: Prose <p@p.xyz>",
     "Assisted-by: Claude\nCo-authored-by: Claude <noreply@anthropic.com>\nCo-authored-by: Copilot <copilot@github.com>",
     "Reviewed-by: Folded\n  Name <folded@f.example>\nReviewed-by:\nReviewed-by: \nCo-authored-by: no address",
     "Signed-off-by: A <a@a.example>\r\nReviewed-by: Windows <w@w.example>\r\n",
