@@ -75,12 +75,14 @@ def measure(db: Database, *, rounds: int) -> dict[str, Any]:
             sa.select(Rollup.person_id).where(Rollup.person_id.is_not(None))
             .group_by(Rollup.person_id).order_by(sa.func.sum(Rollup.commits))
         ).scalars().all()  # fmt: skip
+    busy = [number for number in by_work if number is not None]
+    middle, most = len(busy) // 2, busy[-1]
     works: dict[str, Callable[[], float]] = {
         "resolve everybody, nothing new": lambda: timed(db, people.resolve),
         "resolve everybody from nothing": lambda: from_nothing(db),
-        "a word of the person in the middle": lambda: word(db, by_work[len(by_work) // 2]),
-        "a word of the busiest person": lambda: word(db, by_work[-1]),
-        "two people decided to be one": lambda: merge(db, by_work[len(by_work) // 2], by_work[len(by_work) // 2 - 1]),
+        "a word of the person in the middle": lambda: word(db, busy[middle]),
+        "a word of the busiest person": lambda: word(db, most),
+        "two people decided to be one": lambda: merge(db, busy[middle], busy[middle - 1]),
         "all proposals found anew": lambda: timed(db, people.refresh_proposals),
         "a page of the queue": lambda: timed(db, lambda session: people.questions(session, people.Wanted())),
     }

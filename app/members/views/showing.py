@@ -88,6 +88,7 @@ def show(public_id: str) -> str:
             related=related,
             present=[pair for pair in employed if pair[1].ends_on is None or pair[1].ends_on >= today],
             past=[pair for pair in employed if pair[1].ends_on is not None and pair[1].ends_on < today],
+            beside=people.people_beside(session, organization.id, today, limit=PEOPLE_SHOWN),
             cards=pages.filled("organization", session, user, organization),
             is_staff=can(user, "members.edit").allowed,
             keeps=keeps,

@@ -59,6 +59,7 @@ from app.people.queries.reading import (
     list_people,
     one_person,
     one_shown_person,
+    people_beside,
     people_of,
     record_of,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "one_shown_person",
     "organization_names",
     "owner_of",
+    "people_beside",
     "people_of",
     "person_by_public_id",
     "persons_of",

@@ -179,6 +179,20 @@ def people_of(session: Session, organization_id: int, *, limit: int) -> list[tup
     return list(found.values())
 
 
+def people_beside(
+    session: Session, organization_id: int, day: date, *, limit: int
+) -> list[tuple[Person, SideEmployment]]:
+    """Who works for an organization on a day for a part of their time, beside another employer."""
+    rows = session.execute(
+        sa.select(Person, SideEmployment)
+        .join(SideEmployment, SideEmployment.person_id == Person.id)
+        .where(SideEmployment.organization_id == organization_id, SideEmployment.starts_on <= day,
+               sa.or_(SideEmployment.ends_on.is_(None), SideEmployment.ends_on >= day))
+        .order_by(Person.hidden_at.is_not(None), sa.func.lower(Person.name), SideEmployment.id).limit(limit)
+    )  # fmt: skip
+    return [(row.Person, row.SideEmployment) for row in rows]
+
+
 def kept_apart(session: Session, *, limit: int) -> list[tuple[Person, Person, str]]:
     """Pairs that a machine's evidence joins and a rule keeps apart: (one, other, the evidence)."""
     left, right = sa.orm.aliased(IdentityPerson), sa.orm.aliased(IdentityPerson)

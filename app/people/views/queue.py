@@ -118,6 +118,14 @@ def proposed_about(session: Session, user: User, person: Person) -> pages.Card |
                       {"number": number, "url": url, "is_own": is_own})  # fmt: skip
 
 
+@pages.fill("account", order=30)
+def own_question(session: Session, user: User, _thing: None) -> pages.Card:
+    """The way to what is proposed about oneself."""
+    number = len(_own(session, user))
+    return pages.Card("Is this you, too?", "people/_asked.html",
+                      {"number": number, "url": url_for("people.own_proposals"), "is_own": True})  # fmt: skip
+
+
 def _wanted(session: Session) -> Wanted:
     kinds = {kind.value: kind for kind in ProposalKind}
     key = request.args.get("person", "")

@@ -26,9 +26,12 @@ from app.connections import Issuer, MailServer
 from app.db import Database
 from app.demo.history import PLANS, Plan
 from app.demo.loading import load
+from app.imports import queries as imports
+from app.imports.rules import FileKind
 from app.jobs import Worker
 from app.people import queries as people
 from app.people.queries import Proven
+from app.people.rules.asking import Verdict
 from app.settings import Settings, session_key
 from tests.app.pages.scripted_runner import ScriptedRunner
 from tests.app.pages.walk import fill_in
@@ -96,6 +99,7 @@ def found(home: Path, url: str, *, empty: bool = False) -> Foundation:
         _review(made)
         _decide(made)
         _propose(made)
+        _ask_who_is_who(made)
         _prove(made)
     return made
 
@@ -226,6 +230,31 @@ def _propose(made: Foundation) -> None:
     said = {"domain": "member-of-ours.com", "starts_on": "2024-01-01", "reason": "It is on our website."}
     answer = fill_in(browser, f"/organizations/{organization}/domains/new", said)
     assert answer.status_code == 302, answer.text
+
+
+def _ask_who_is_who(made: Foundation) -> None:
+    """Proposals that wait, about the administrator too, one put off; a remark; files given, one of them applied."""
+    with made.db.write() as session:
+        name = session.scalar(sa.text("SELECT name FROM person WHERE merged_into_id IS NULL AND hidden_at IS NULL"
+                                      " AND name LIKE '% %' ORDER BY id LIMIT 1"))  # fmt: skip
+        people.intern_identities(session, [
+            ("git", str(name), "namesake@home.example.org", ""), ("git", "Root Administrator", "root.a@acme.com", ""),
+            ("git", "landing-robot", "lands@acme.com", ""), ("git", str(name).upper(), "other@namesake.org", ""),
+        ])  # fmt: skip
+        people.resolve(session)
+        people.refresh_proposals(session)
+        question = people.questions(session, people.Wanted())[-1]
+        person = question.one.public_id
+        people.answer(session, [question.proposal], Verdict.LATER, actor=US, reason=REASON)
+        first = people.questions(session, people.Wanted())[0]
+        text = f"{first.identity.email}  Aldermoor Compute\nnobody@elsewhere.org  Elsewhere\ngmail.com  Acme\n"
+        for reason in ("", REASON):
+            given = imports.give_file(session, FileKind.GITDM_MAP, "email-map", text, actor=US)
+            if reason:
+                imports.apply_import(session, given, actor=US, reason=reason)
+        imports.give_file(session, FileKind.GITDM_MAP, "broken-map", "acme.com\n", actor=US)
+    wrong = f"/people/wrong?about=employer&thing={person}"
+    assert fill_in(made.visitor, wrong, {"text": "They left in May.\n" + "x" * 90}).status_code == 302
 
 
 def _review(made: Foundation) -> None:

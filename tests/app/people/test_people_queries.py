@@ -221,3 +221,18 @@ def test_a_bots_address_says_nothing_about_employment(governed_each, acme):
         wording = ("git", "release[bot]", "release@acme.com", "")
         ids = intern(session, wording)
         assert employments(session, person_of(session, ids, wording)) == []
+
+
+def test_one_employer_gets_the_days_work_and_a_part_stands_beside_it_and_counts_in_caps(governed_each, acme):
+    with governed_each.write() as session:
+        blue = members.create_organization(session, "Blue", kind=OrganizationKind.COMPANY, actor=STAFF, reason="New.")
+        ids = intern(session, BOB)
+        bob = person_of(session, ids, BOB)
+        for organization, is_part in ((acme, False), (blue.id, True)):
+            people.state(session, bob, organization, starts_on=date(2025, 1, 1), source=StatementSource.SELF,
+                         actor=STAFF, is_part=is_part)  # fmt: skip
+        assert [row[0] for row in employments(session, bob)] == [acme]
+        beside = people.people_beside(session, blue.id, date(2025, 6, 1), limit=9)
+        assert [person.id for person, _ in beside] == [bob.id]
+        counted = people.counted_employers(session, [bob.id], date(2026, 6, 1), window_days=90)
+        assert set(counted[bob.id].employers) == {acme, blue.id}
