@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -120,3 +121,12 @@ def look_at(window: Browser, page: Page) -> Iterator[tuple[str, str]]:
     yield from (("on paper", one) for one in (*barriers(chrome, rules=COLOURS[:1]), *does_not_fit(chrome)))
     window.show()
     yield from (("by keyboard", one) for one in unreachable(chrome))
+
+
+def test_whoever_asked_to_be_hidden_is_named_on_no_page_that_a_visitor_sees(gallery: Gallery) -> None:
+    with gallery.foundation.db.read() as session:
+        names = set(session.scalars(sa.text("SELECT name FROM person WHERE hidden_at IS NOT NULL")))
+    assert names
+    told = [f"{page.name}: {name}" for page in gallery.pages for name in names
+            if page.who == "visitor" and name in page.text]  # fmt: skip
+    assert told == []
