@@ -11,7 +11,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import make_server
 
@@ -54,16 +53,21 @@ def served(app: Flask, acme: RealIssuer, github: GitHubDouble) -> str:
     return address
 
 
+def follow(chrome: Chrome, how: str, what: str) -> None:
+    """Click, and wait for the page that follows."""
+    chrome.execute_script("window.before = true")
+    chrome.find_element(how, what).click()
+    is_there = "return !window.before && document.readyState === 'complete' && !!document.querySelector('main, #yes')"
+    WebDriverWait(chrome, 20).until(lambda one: one.execute_script(is_there))
+
+
 def press(chrome: Chrome, words: str) -> None:
-    """Press the button or follow the link of these words, and wait for the page that follows."""
-    found = chrome.find_element(By.XPATH, f"//main//*[self::a or self::button][contains(., '{words}')]")
-    found.click()
-    WebDriverWait(chrome, 10).until(staleness_of(found))
+    """Press the button or follow the link of these words."""
+    follow(chrome, By.XPATH, f"//main//*[self::a or self::button][contains(., '{words}')]")
 
 
 def text(chrome: Chrome) -> str:
-    """What the page says, once it is there."""
-    WebDriverWait(chrome, 10).until(lambda one: one.execute_script("return document.readyState") == "complete")
+    """What the page says."""
     return chrome.find_element(By.TAG_NAME, "main").text
 
 
@@ -77,13 +81,13 @@ def test_the_whole_way(browser: Browser, app: Flask, mail: Mailbox, client: Flas
 
     press(chrome, "Continue with Acme")
     assert chrome.title == "Issuer"
-    chrome.find_element(By.ID, "yes").click()
+    follow(chrome, By.ID, "yes")
     assert chrome.current_url == f"{browser.address}/jobs/"
     assert "Welcome" in text(chrome)
 
     browser.open("/account")
     press(chrome, "Add a login at GitHub")
-    chrome.find_element(By.ID, "yes").click()
+    follow(chrome, By.ID, "yes")
     assert "Add ada?" in text(chrome)
     browser.picture("confirm")
     press(chrome, "Add it to my account")
