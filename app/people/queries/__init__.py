@@ -38,6 +38,7 @@ from app.people.queries.proofs import (
     release,
     settle,
     was_let_go,
+    whose,
 )
 from app.people.queries.proposing import provide_areas, provide_weights, refresh_proposals, settle_proposals
 from app.people.queries.queue import (
@@ -162,6 +163,7 @@ __all__ = [
     "told_effect",
     "undo",
     "was_let_go",
+    "whose",
     "withdraw",
     "withdraw_batch",
 ]

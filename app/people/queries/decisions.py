@@ -13,7 +13,7 @@ from app.db import clock_of
 from app.people.models import Identity, IdentityDecision, IdentityPerson, Person
 from app.people.queries.proposing import settle_proposals
 from app.people.queries.resolution import Resolved, resolve
-from app.people.rules import DecisionKind
+from app.people.rules import ACCOUNT, DecisionKind
 
 
 class DecisionError(RefusedError):
@@ -89,7 +89,7 @@ def merge(session: Session, one: Person, other: Person, *, actor: Actor, reason:
 
     Raises: DecisionError when they are one already, or when a standing decision keeps them apart.
     """
-    left, right = identities_of(session, one)[0], identities_of(session, other)[0]
+    left, right = _lasting(session, one), _lasting(session, other)
     decide(session, DecisionKind.SAME_AS, left, other=right, actor=actor, reason=reason)
     resolved = resolve(session, around=[left.id, right.id])
     now = {session.get_one(IdentityPerson, identity.id).person_id for identity in (left, right)}
@@ -135,6 +135,11 @@ def identities_of(session: Session, person: Person) -> list[Identity]:
             .order_by(Identity.id)
         )
     )
+
+
+def _lasting(session: Session, person: Person) -> Identity:
+    """The identity by which to decide about a whole person: the account's own if there is one, else the first seen."""
+    return min(identities_of(session, person), key=lambda one: (one.source != ACCOUNT, one.id))
 
 
 def _append(

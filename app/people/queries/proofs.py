@@ -16,7 +16,7 @@ from app.people.queries.decisions import decide
 from app.people.queries.identities import Wording, address_of, intern_identities, note_activity
 from app.people.queries.persons import canonical
 from app.people.queries.resolution import resolve
-from app.people.rules import PROOF, DecisionKind, ProofKind, Role, github_number, identifies_one_person
+from app.people.rules import ACCOUNT, PROOF, DecisionKind, ProofKind, Role, github_number, identifies_one_person
 
 BY_MAIL = "mail"
 GITHUB = "https://github.com"
@@ -101,6 +101,11 @@ def arrive(session: Session, name: str) -> Person:
     person = Person(name=" ".join(name.split())[:200] or "without a name", created_at=clock_of(session).now())
     person.claimed_at = person.created_at
     session.add(person)
+    session.flush()
+    # Decisions about the account name this identity: it stays when its person lets go of every proof.
+    entry = (ACCOUNT, person.name, "", person.public_id)
+    own = intern_identities(session, [entry])[entry]
+    session.add(IdentityPerson(identity_id=own, person_id=person.id, home_person_id=person.id, role=Role.PERSON))
     session.flush()
     record(
         session,
@@ -263,6 +268,15 @@ def claimants(session: Session, proof: Proof) -> list[Person]:
     numbers = [one.person_id for one in _all_in_hand(session, proof)]
     found = (canonical(session, session.get_one(Person, number)) for number in numbers)
     return list({person.id: person for person in found}.values())
+
+
+def whose(session: Session, identity_id: int) -> Person:
+    """Whose an identity is; of one that was proved and let go of, whose it was."""
+    row = session.get(IdentityPerson, identity_id)
+    if row is not None:
+        return session.get_one(Person, row.person_id)
+    before = sa.select(Proof.person_id).where(Proof.identity_id == identity_id).order_by(Proof.id.desc()).limit(1)
+    return canonical(session, session.get_one(Person, session.scalars(before).one()))
 
 
 def proof_by_public_id(session: Session, public_id: str) -> Proof | None:

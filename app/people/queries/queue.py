@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from app.audit import Actor
 from app.checks import Broken, checked, has_reason
 from app.db import clock_of
-from app.people.models import Identity, IdentityDecision, IdentityPerson, IdentityProposal, Person
+from app.people.models import Identity, IdentityDecision, IdentityPerson, IdentityProposal, Person, Proof
 from app.people.queries.decisions import DecisionError, decide
 from app.people.queries.proposing import settle_proposals
 from app.people.queries.resolution import Resolved, resolve
@@ -208,6 +208,10 @@ def decisions_log(
             .where(IdentityPerson.identity_id.in_(numbers))
         )
     }  # fmt: skip
+    # What was proved and let go of is nobody's by now; the log still says whose it was.
+    let_go = sa.select(Proof.identity_id, Person).join(Person, Person.id == Proof.person_id)
+    before = let_go.where(Proof.identity_id.in_(numbers - persons.keys())).order_by(Proof.id)
+    persons |= {number: person for number, person in session.execute(before)}
     undone = set(session.scalars(sa.select(IdentityDecision.undoes_id).where(
         IdentityDecision.undoes_id.in_([row.id for row in rows]))))  # fmt: skip
     return [LoggedDecision(row, identities[row.identity_id], identities.get(row.other_id or 0),

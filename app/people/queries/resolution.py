@@ -83,9 +83,10 @@ def _read(session: Session, *which: sa.ColumnElement[bool]) -> list[_Row]:
     )  # fmt: skip
     # What was proved and let go of, or is contested, is nobody's: it carries no work of its own.
     return [
-        _Row(rules.Named(number, name, address, login, source, home, proved.get(number)), person, role)
+        _Row(rules.Named(number, name, address, login, source, home, whose), person, role)
         for number, name, address, login, source, person, home, role in rows
-        if number in proved or not source.startswith(rules.PROOF)
+        for whose in [home if source == rules.ACCOUNT else proved.get(number)]
+        if whose is not None or not source.startswith(rules.PROOF)
     ]
 
 

@@ -10,6 +10,7 @@ from app.people.rules.employing import (
     side_employment,
 )
 from app.people.rules.identities import (
+    ACCOUNT,
     PROOF,
     Assignment,
     Decided,
@@ -32,6 +33,7 @@ from app.people.rules.likeness import Known, Likeness, likenesses
 from app.people.rules.machines import Automatic, known_machine, looks_automatic
 
 __all__ = [
+    "ACCOUNT",
     "EVER",
     "PROOF",
     "Assignment",

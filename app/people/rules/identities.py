@@ -202,6 +202,8 @@ def _evidence(known: Mapping[int, Named], links: Iterable[tuple[int, int]]) -> l
 
 PROOF = "proof:"
 """What the source of an identity that somebody proved begins with: `proof:github` equals logins of `github`."""
+ACCOUNT = "proof:account"
+"""The source of the identity that an account has from its first day and keeps whatever its person lets go of."""
 _GITHUB_NOREPLY = re.compile(r"(\d+)\+[^@]*@users\.noreply\.github\.com")
 
 

@@ -16,7 +16,7 @@ from app.db import current_db
 from app.people import queries
 from app.people.models import IdentityProposal, Person
 from app.people.queries import Wanted
-from app.people.rules import DecisionKind, masked
+from app.people.rules import PROOF, DecisionKind, masked
 from app.people.rules.asking import OWN_WORD_FROM, ProposalKind, Verdict
 from app.people.views.records import blueprint, keeps_seats
 
@@ -151,6 +151,10 @@ def _may_say_yes(question: queries.Question, user: User) -> bool:
     """A person's own yes is enough where the evidence is strong and nobody has claimed the other (decision 0507)."""
     others = [one for one in (question.one, question.other) if one is not None and one.id != user.person_id]
     is_claimed = any(one.claimed_at is not None for one in others)
+    # The words of an account are whatever its owner chose, and a login may have been another's before: no evidence.
+    about = [one for one in (question.identity, question.second) if one is not None]
+    if any(one.source.startswith(PROOF) for one in about):
+        return False
     return bool(others) and not is_claimed and question.proposal.confidence >= OWN_WORD_FROM
 
 

@@ -19,7 +19,7 @@ from app.db import clock_of, current_db
 from app.forms import Field
 from app.people import queries
 from app.people.forms import WHO, EnterForm, MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
-from app.people.models import Affiliation, Identity, IdentityDecision, IdentityPerson, Person
+from app.people.models import Affiliation, Identity, IdentityDecision, Person
 from app.people.rules import DecisionKind, StatementSource, masked
 from app.sessions import issue_link
 
@@ -234,8 +234,7 @@ def undo(public_id: str) -> Any:
     with current_db().read() as session:
         wanted = sa.select(IdentityDecision).where(IdentityDecision.public_id == public_id)
         decision = session.scalar(wanted) or abort(404)
-        row = session.get_one(IdentityPerson, decision.identity_id)
-        person = session.get_one(Person, row.person_id)
+        person = queries.whose(session, decision.identity_id)
 
     def all_may_be_decided(session: Session, decision: IdentityDecision) -> Broken:
         return keeps_seats(session, "reason", *queries.persons_of(session, decision))

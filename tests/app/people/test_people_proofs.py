@@ -228,6 +228,41 @@ def test_two_accounts_that_were_merged_come_apart_whole(db: Database) -> None:
         assert (ada.merged_into_id, eve.merged_into_id) == (None, None)
 
 
+def test_a_merge_outlives_the_proofs_and_the_log_still_reads(db: Database) -> None:
+    with db.write() as session:
+        seen(session, ("github", "", "", "ada"))
+        ada, eve = newcomer(session, github(1, "ada")), newcomer(session, Proven.address("eve@x.org"))
+        people.note_use(session, github(1, "countess"))
+        people.merge(session, ada, eve, actor=US, reason=WHY)
+        for proof in people.proofs_of(session, ada.id):
+            people.release(session, proof, actor=US, reason=WHY)
+        assert people.canonical(session, eve) is ada, "staff made them one, whatever they let go of"
+        lines = people.decisions_log(session)
+        assert {people.canonical(session, line.person) for line in lines} == {ada}
+        assert {people.canonical(session, people.whose(session, line.identity.id)) for line in lines} == {ada}
+
+
+def test_resolving_around_a_proof_is_resolving_everybody(db: Database) -> None:
+    with db.write() as session:
+        numbered = [git(name, f"1+{name}@users.noreply.github.com") for name in ("old", "ada")]
+        seen(session, git("Ada", ADA), *numbered, ("github", "", "", "ada"), git("Eve", "eve@x.org"))
+        ada = newcomer(session, Proven.address(ADA), github(1, "ada"))
+        newcomer(session, github(2, "ada"), Proven.address("eve@x.org"))
+
+        def now() -> dict[int, int]:
+            session.flush()
+            return dict(session.execute(sa.select(IdentityPerson.identity_id, IdentityPerson.person_id)).all())  # type: ignore[arg-type]  # pairs
+
+        around = now()
+        people.resolve(session)
+        assert now() == around
+        for proof in people.proofs_of(session, ada.id):
+            people.release(session, proof, actor=US, reason=WHY)
+            around = now()
+            people.resolve(session)
+            assert now() == around
+
+
 def test_each_claim_has_its_entry_and_the_log_keeps_no_address(db: Database) -> None:
     with db.write() as session:
         ada = newcomer(session, Proven.address(ADA))
