@@ -190,6 +190,8 @@ def init(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Request-Id"] = _request_id()
+        if response.mimetype == "text/html" and not response.is_streamed:
+            _show_what_steers(response)
         began = g.get("began")
         user: User | None = g.get("flambeau_user")
         fields = {
@@ -202,6 +204,22 @@ def init(app: Flask) -> None:
         }
         log.info("request", extra={"fields": fields})
         return response
+
+
+# Bytes that no text needs, and the UTF-8 of what turns the direction of all that follows it (U+202A to 202E, 2066 to
+# 2069): in a name or a message of somebody else's they would make a page say what it does not.
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_MARKED = bytes.maketrans(_CONTROLS, b"\x1a" * len(_CONTROLS))
+_TURNS = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
+
+
+def _show_what_steers(response: Response) -> None:
+    """Put U+FFFD in the place of control characters and of those that turn the direction of text."""
+    body = response.get_data()
+    shown = body.translate(_MARKED)
+    if shown != body or _TURNS.search(body):
+        mark = "\ufffd".encode()
+        response.set_data(_TURNS.sub(mark, shown.replace(b"\x1a", mark)))
 
 
 def _path_for_the_log() -> str:
