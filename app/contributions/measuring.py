@@ -188,10 +188,11 @@ def _measure(session: Session, ledger: _Ledger, numbers: Sequence[int], surround
     reviewing = {person for one in found.values() for person in one.reviewers}
     employers = _employers(session, authors | reviewing)
     firsts = _first_merges(session, authors)
-    for part in _parts(numbers, _PARTS):
-        session.execute(sa.delete(ledger.measure).where(ledger.measure.c[ledger.key].in_(part)))
-        if ledger is _CHANGES:
-            session.execute(sa.delete(ChangeReviewer).where(ChangeReviewer.change_id.in_(part)))
+    for which in _among(ledger.measure.c[ledger.key], numbers):
+        session.execute(sa.delete(ledger.measure).where(which))
+    if ledger is _CHANGES:
+        for which in _among(_table(ChangeReviewer).c.change_id, numbers):
+            session.execute(sa.delete(ChangeReviewer).where(which))
     rows = [_row(ledger, row, found[row.id], employers, firsts, surroundings) for row in things]
     if rows:
         session.execute(sa.insert(ledger.measure), rows)
@@ -252,11 +253,11 @@ def _things(session: Session, ledger: _Ledger, numbers: Sequence[int]) -> list[A
     else:
         columns.append(sa.false().label("is_draft"))
     found: list[Any] = []
-    for part in _parts(numbers, _PARTS):
+    for which in _among(thing.id, numbers):
         found += session.execute(
             sa.select(*columns)
             .outerjoin(IdentityPerson, IdentityPerson.identity_id == thing.author_identity_id)
-            .where(thing.id.in_(part))
+            .where(which)
         ).all()
     return found
 
@@ -265,13 +266,12 @@ def _happened(session: Session, ledger: _Ledger, numbers: Sequence[int]) -> dict
     event = ledger.event.c
     person = sa.func.coalesce(IdentityPerson.person_id, Person.merged_into_id, Person.id)
     found: dict[int, list[Happened]] = defaultdict(list)
-    for part in _parts(numbers, _PARTS):
+    for which in _among(event[ledger.key], numbers):
         rows = session.execute(
             sa.select(event[ledger.key], event.kind, event.at, person, IdentityPerson.role)
             .outerjoin(IdentityPerson, IdentityPerson.identity_id == event.identity_id)
             .outerjoin(Person, Person.id == event.person_id)
-            .where(event[ledger.key].in_(part))
-            .order_by(event.at, event.id)
+            .where(which)
         )
         for number, kind, at, who, role in rows:
             found[number].append(Happened(kind, at, who, role is None or role is Role.PERSON))
@@ -333,9 +333,10 @@ def _settle_firsts(session: Session, persons: Collection[int]) -> None:
 
 def _name_modules(session: Session, numbers: Sequence[int], surroundings: _Surroundings) -> None:
     named: set[tuple[int, str]] = set()
-    for part in _parts(numbers, _PARTS):
-        session.execute(sa.delete(ChangeModule).where(ChangeModule.change_id.in_(part)))
-        rows = session.execute(sa.select(ChangeFile.change_id, ChangeFile.path).where(ChangeFile.change_id.in_(part)))
+    for which in _among(_table(ChangeModule).c.change_id, numbers):
+        session.execute(sa.delete(ChangeModule).where(which))
+    for which in _among(_table(ChangeFile).c.change_id, numbers):
+        rows = session.execute(sa.select(ChangeFile.change_id, ChangeFile.path).where(which))
         named |= {(number, key) for number, path in rows for key in surroundings.owners(path)}
     if named:
         values = [{"change_id": number, "module_key": key} for number, key in sorted(named)]
@@ -367,6 +368,15 @@ def _fingerprint(session: Session) -> str:
         .order_by(Organization.id))]  # fmt: skip
     modules = [[module.key, *module.paths] for module in paths(session)]
     return hashlib.sha256(json.dumps([memberships, owners, modules]).encode()).hexdigest()
+
+
+def _among(column: Any, numbers: Sequence[int]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that together ask for these row numbers (sorted): one range where none is missing, else parts."""
+    if numbers and numbers[-1] - numbers[0] + 1 == len(numbers):
+        yield column.between(numbers[0], numbers[-1])
+        return
+    for part in _parts(numbers, _PARTS):
+        yield column.in_(part)
 
 
 def _parts(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -1,7 +1,7 @@
 """What follows from the timeline of one change or issue: when somebody answered, how long it took, who reviewed. Pure.
 
-The order in which events arrive does not matter, and an event that is told twice counts once: only the earliest of a
-kind, or who is among them, is asked for.
+The order in which events arrive does not matter. That one which is told twice counts once is the rows' matter, where it
+has its source's name: two people may well say the same in the same second.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def measured(
         waited_s: int | None = _seconds(starts_at or answered_at, answered_at)
     else:
         waited_s = _seconds(starts_at, closed_at) if starts_at and closed_at else None
-    kinds = Counter(event.kind for event in set(events) if event.is_human)
-    reviewers = _reviewers(event for event in set(others) if event.kind in REVIEWS)
+    kinds = Counter(event.kind for event in events if event.is_human)
+    reviewers = _reviewers(event for event in others if event.kind in REVIEWS)
     return Measured(
         starts_at=starts_at,
         is_answered=answered_at is not None,

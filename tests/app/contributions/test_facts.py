@@ -103,14 +103,14 @@ _HAPPENED = st.builds(Happened, st.sampled_from(EventKind), st.integers(-5, 200)
 _CLOSED = st.none() | st.integers(0, 100).map(at)
 
 
-@given(st.lists(_HAPPENED, max_size=12, unique=True), st.randoms(), st.booleans(), _CLOSED)
-def test_neither_the_order_of_events_nor_hearing_them_twice_matters(
+@given(st.lists(_HAPPENED, max_size=12), st.randoms(), st.booleans(), _CLOSED)
+def test_the_order_of_events_does_not_matter(
     events: list[Happened], chance: Any, draft: bool, closed: datetime | None
 ):
     def come_to(listed: Sequence[Happened]) -> Any:
         return measured(listed, author=1, opened_at=MONDAY, closed_at=closed, is_draft=draft)
 
-    shuffled = [*events, *events]
+    shuffled = list(events)
     chance.shuffle(shuffled)
     assert come_to(shuffled) == come_to(events)
 
