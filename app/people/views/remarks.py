@@ -32,10 +32,10 @@ _TRAP = "website"
 @access("public")
 def wrong() -> str | Response | tuple[str, int]:
     """Say that something on a page is wrong; without a row to say it of, the way is back to the pages."""
-    if not request.args:
+    if not request.values.get("about"):
         return redirect(url_for("people.overview"))
     about, thing = _about()
-    page = auth.safe_next(request.args.get("page"))
+    page = auth.safe_next(request.values.get("page"))
     with current_db().read() as session:
         what = _named(session, about, thing)
     problems: list[Problem] = []
@@ -47,7 +47,7 @@ def wrong() -> str | Response | tuple[str, int]:
                 _keep(about, thing, page, str(reading.valid["text"]))
             flash("Thank you. The foundation’s staff look at it.")
             return redirect(page)
-    text = render_template("people/wrong.html", about=about, what=what, page=page, problems=problems,
+    text = render_template("people/wrong.html", about=about, thing=thing, what=what, page=page, problems=problems,
                            given=request.form, trap=_TRAP)  # fmt: skip
     return (text, 422) if problems else text
 
@@ -93,9 +93,9 @@ def remarks_card(session: Session, user: User, person: Person) -> pages.Card | N
 
 
 def _about() -> tuple[RemarkAbout, str]:
-    thing = request.args.get("thing", "")
+    thing = request.values.get("thing", "")
     try:
-        about = RemarkAbout(request.args.get("about", ""))
+        about = RemarkAbout(request.values.get("about", ""))
     except ValueError:
         abort(404)
     if not _THING.fullmatch(thing):
