@@ -201,3 +201,20 @@ def test_whoever_is_hidden_is_named_on_no_page_of_the_audit_log(staff, client, g
     assert "asked for it" in page
     assert "a hidden person (a hidden person) asked" in page
     assert not any(text in page.lower() for text in ("grace", "hopper"))
+
+
+def test_the_queue_and_the_log_are_the_same_on_both_databases(governed_each):
+    with governed_each.write() as session:
+        people.intern_identities(session, [*GRACE, ("git", "Grace Hopper", "root@localhost", "")])
+        people.resolve(session)
+        assert people.refresh_proposals(session) == people.refresh_proposals(session)
+        asked = people.questions(session, Wanted(search="hopper", least=60))
+        assert people.count_questions(session, Wanted(search="hopper", least=60)) == len(asked) > 0
+        before = state(session)
+        for verdict in Verdict:
+            people.answer(session, [asked[0].proposal], verdict, actor=Actor.system("t"), reason="A test.")
+            line = people.decisions_log(session, limit=1)[0]
+            assert (line.undone, people.resolve(session).changed) == (False, frozenset())
+            people.undo(session, line.decision, actor=Actor.system("t"), reason="A test.")
+            assert people.decisions_log(session)[1].undone
+            assert state(session) == before
