@@ -143,7 +143,6 @@ def audit_log() -> str:
             page=page,
             wanted=wanted,
             names={actor: person.name for actor, person in found.items() if person and not person.is_hidden},
-            veil=auth.current_directory().veil_of(db_session),
             head=audit.head(db_session),
         )
 

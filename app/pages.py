@@ -21,8 +21,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from app import wording
-from app.auth import User, access_of, can, current_user
+from app.auth import User, access_of, can, current_directory, current_user
 from app.checks import Problem as Problem
+from app.db import current_db
 from app.governance_files import GovernanceError
 from app.log import log
 
@@ -174,6 +175,7 @@ def init(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(wording.FILTERS)
+    app.jinja_env.filters["veiled"] = veiled
     app.context_processor(_context)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(SecurityError, _foreign_host)
@@ -348,6 +350,14 @@ def slug(text: str) -> str:
     'needs-a-person'
     """
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def veiled(text: str) -> str:
+    """A text as a source wrote it, without the names and addresses of people who asked to be hidden."""
+    if "flambeau_veil" not in g:
+        with current_db().read() as session:
+            g.flambeau_veil = current_directory().veil_of(session)
+    return str(g.flambeau_veil(text))
 
 
 def page_url(number: int) -> str:
