@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "bindings/python.h"
+#include "bindings/temporaries.h"
 
 namespace flambeau::python {
 namespace {
@@ -24,6 +25,17 @@ PyObject* run(const OpRow& row, Inputs inputs) {
   return wrap(std::move(out));
 }
 
+// The same for operands that may be temporaries; `objects` are those of the inputs. REQUIRES: may_reuse(inputs).
+[[gnu::noinline]] PyObject* run_over(const OpRow& row, Inputs inputs, PyObject* const* objects, const void* back) {
+  const uint32_t candidates = row.pointwise ? temporaries(objects, inputs.size(), back, nullptr) : 0;
+  Tensor out;
+  {
+    GilRelease free(true);
+    out = apply_over(row, inputs, {}, candidates, 1);
+  }
+  return wrap(std::move(out));
+}
+
 // What is neither tensor nor number: Python asks the other operand's type, or compares by identity. For an array it
 // would end in a riddle of NumPy's.
 PyObject* not_ours(const OpRow& row, PyObject* other, bool compares) {
@@ -34,6 +46,7 @@ PyObject* not_ours(const OpRow& row, PyObject* other, bool compares) {
 
 template <int kOperator>
 PyObject* binary(PyObject* a, PyObject* b) {
+  const void* back = __builtin_return_address(0);
   return guarded([&]() -> PyObject* {
     const OpRow& row = *rows[kOperator];
     constexpr bool compares = kOperator >= kEqual && kOperator <= kGreaterEqual;
@@ -58,6 +71,10 @@ PyObject* binary(PyObject* a, PyObject* b) {
       both.set(0, *made);
       both.set(1, tensor_of(b));
     }
+    if (!compares && may_reuse(both.first(2))) [[unlikely]] {
+      PyObject* const objects[] = {a, b};
+      return run_over(row, both.first(2), objects, back);
+    }
     return run(row, both.first(2));
   });
 }
@@ -69,9 +86,11 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
 
 template <int kOperator>
 PyObject* unary(PyObject* a) {
+  const void* back = __builtin_return_address(0);
   return guarded([&] {
     Borrowed<1> one;
     one.set(0, tensor_of(a));
+    if (may_reuse(one.first(1))) [[unlikely]] return run_over(*rows[kOperator], one.first(1), &a, back);
     return run(*rows[kOperator], one.first(1));
   });
 }

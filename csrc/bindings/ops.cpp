@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "bindings/python.h"
+#include "bindings/temporaries.h"
 #include "ops/batching.h"
 
 #include <pybind11/stl.h>
@@ -18,6 +19,8 @@ struct PyOp {
   vectorcallfunc vectorcall;
   const OpRow* row;
   std::vector<PyObject*>* words;  // keywords of inputs, then of attributes; interned, kept
+  PyObject* doc;                  // of a function that is an op under other keywords; else null, and kept like the next
+  PyObject* module;
 };
 
 PyTypeObject* op_type;
@@ -43,6 +46,7 @@ size_t index_of(const PyOp& op, PyObject* word) {
 }
 
 PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* names) {
+  const void* back = __builtin_return_address(0);
   return guarded([&]() -> PyObject* {
     const auto& op = *reinterpret_cast<PyOp*>(self);
     const OpRow& row = *op.row;
@@ -137,10 +141,13 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
 
     const Attrs settled(attrs, attr_count);
     if (row.output_count == 1) {
+      // What this function holds itself (scalars that became tensors) has an object of another type.
+      const uint32_t candidates = row.pointwise && may_reuse(inputs) ? temporaries(given, inputs.size(), back, args) : 0;
       Tensor out;
       {
         GilRelease free(long_work(inputs));
-        apply(row, inputs, settled, {&out, 1});
+        if (candidates) out = apply_over(row, inputs, settled, candidates, 1);
+        else apply(row, inputs, settled, {&out, 1});
       }
       return wrap(std::move(out));
     }
@@ -164,13 +171,14 @@ PyObject* represent(PyObject* self) {
   return PyUnicode_FromFormat("<op flambeau.%s>", reinterpret_cast<PyOp*>(self)->row->name);
 }
 
-std::string signature_of(const OpRow& row) {
+std::string signature_of(const PyOp& op) {
+  const OpRow& row = *op.row;
   std::string to = "(";
   if (row.max_inputs == kAnyNumber) {
     to += "tensors, ";
   } else {
     for (int32_t i = 0; i < row.max_inputs; ++i)
-      to += std::string(static_cast<size_t>(i) < row.input_names.size() ? row.input_names[static_cast<size_t>(i)] : "x") +
+      to += py::cast<std::string>(py::handle((*op.words)[static_cast<size_t>(i)])) +
             (i >= row.min_inputs ? "=None, " : ", ");
   }
   for (const AttrSpec& spec : row.attrs) {
@@ -185,11 +193,21 @@ std::string signature_of(const OpRow& row) {
 PyGetSetDef attributes[] = {
     {"__name__", [](PyObject* s, void*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->name); }, nullptr, nullptr, nullptr},
     {"__qualname__", [](PyObject* s, void*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->name); }, nullptr, nullptr, nullptr},
-    {"__doc__", [](PyObject* s, void*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->summary); }, nullptr, nullptr, nullptr},
+    {"__doc__", [](PyObject* s, void*) {
+       const auto& op = *reinterpret_cast<PyOp*>(s);
+       return op.doc ? Py_NewRef(op.doc) : PyUnicode_FromString(op.row->summary);
+     }, nullptr, nullptr, nullptr},
+    {"__module__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->module); }, nullptr, nullptr, nullptr},
     {"__text_signature__", [](PyObject* s, void*) {
-       return guarded([&] { return PyUnicode_FromString(signature_of(*reinterpret_cast<PyOp*>(s)->row).c_str()); });
+       return guarded([&] { return PyUnicode_FromString(signature_of(*reinterpret_cast<PyOp*>(s)).c_str()); });
      }, nullptr, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+// By its name, as functions are copied and pickled.
+PyMethodDef methods[] = {
+    {"__reduce__", [](PyObject* s, PyObject*) { return PyUnicode_FromString(reinterpret_cast<PyOp*>(s)->row->name); }, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
 };
 
 PyMemberDef members[] = {
@@ -204,6 +222,7 @@ void make_op_type() {
       {Py_tp_repr, reinterpret_cast<void*>(represent)},
       {Py_tp_getset, attributes},
       {Py_tp_members, members},
+      {Py_tp_methods, methods},
       {0, nullptr},
   };
   static PyType_Spec spec{"flambeau.Op", sizeof(PyOp), 0,
@@ -213,16 +232,21 @@ void make_op_type() {
   if (!op_type) throw py::error_already_set();
 }
 
-py::object make_op(const OpRow& row) {
+py::object make_op(const OpRow& row, const char* module = "flambeau", const std::vector<std::string>& inputs = {}, const char* doc = nullptr) {
   auto* op = PyObject_New(PyOp, op_type);
   if (!op) throw py::error_already_set();
   op->vectorcall = call;
   op->row = &row;
   op->words = new std::vector<PyObject*>();
+  op->doc = doc ? PyUnicode_FromString(doc) : nullptr;
+  op->module = PyUnicode_InternFromString(module);
   if (row.max_inputs == kAnyNumber) op->words->push_back(PyUnicode_InternFromString("tensors"));
   else
     for (int32_t i = 0; i < row.max_inputs; ++i)
-      op->words->push_back(PyUnicode_InternFromString(static_cast<size_t>(i) < row.input_names.size() ? row.input_names[static_cast<size_t>(i)] : "x"));
+      op->words->push_back(PyUnicode_InternFromString(
+          static_cast<size_t>(i) < inputs.size()              ? inputs[static_cast<size_t>(i)].c_str()
+          : static_cast<size_t>(i) < row.input_names.size() ? row.input_names[static_cast<size_t>(i)]
+                                                              : "x"));
   for (const AttrSpec& spec : row.attrs) op->words->push_back(PyUnicode_InternFromString(word_of(spec)));
   return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(op));
 }
@@ -334,6 +358,9 @@ void bind_ops(py::module_& module) {
   }
   module.attr("ops") = ops;
   module.attr("public_ops") = public_ops;
+  module.def("function", [](const std::string& name, const std::vector<std::string>& inputs, const std::string& doc, const std::string& place) {
+    return make_op(op_named(name), place.c_str(), inputs, doc.c_str());
+  }, py::arg("name"), py::arg("inputs"), py::arg("doc"), py::arg("module"));
   module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none(),
              py::arg("batched") = std::vector<bool>());
 }

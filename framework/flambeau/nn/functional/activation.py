@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol, cast
 
 import flambeau as fl
 from flambeau import _core
 
-_relu, _gelu, _sigmoid = (_core.ops[name] for name in ("relu", "gelu", "sigmoid"))
+_gelu = _core.ops["gelu"]
 _softmax, _log_softmax = (_core.ops[name] for name in ("softmax", "log_softmax"))
 
 # Klambauer and others, arXiv:1706.02515
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
-def relu(input: fl.Tensor) -> fl.Tensor:
-    """Zero where the input is negative."""
-    return _relu(input)
+class _OfOne(Protocol):
+    def __call__(self, input: fl.Tensor) -> fl.Tensor: ...
+
+
+def _op(name: str, doc: str) -> _OfOne:
+    """The op itself under PyTorch's keyword: no frame of Python's between a caller's temporary and the op that may use its
+    memory."""
+    return cast(_OfOne, _core.function(name, ("input",), doc, __name__))
+
+
+relu = _op("relu", "Zero where the input is negative.")
+sigmoid = _op("sigmoid", "1 / (1 + exp(-input)).")
+tanh = _op("tanh", "The hyperbolic tangent.")
 
 
 def relu6(input: fl.Tensor) -> fl.Tensor:
@@ -109,19 +119,9 @@ def softsign(input: fl.Tensor) -> fl.Tensor:
     return input / (fl.abs(input) + 1.0)
 
 
-def sigmoid(input: fl.Tensor) -> fl.Tensor:
-    """1 / (1 + exp(-input))."""
-    return _sigmoid(input)
-
-
 def logsigmoid(input: fl.Tensor) -> fl.Tensor:
     """The logarithm of sigmoid(input), without overflow."""
     return -_softplus(-input)
-
-
-def tanh(input: fl.Tensor) -> fl.Tensor:
-    """The hyperbolic tangent."""
-    return fl.tanh(input)
 
 
 def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> fl.Tensor:

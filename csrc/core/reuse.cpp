@@ -1,0 +1,59 @@
+#include "core/reuse.h"
+
+#include "core/apply.h"
+#include "core/launch.h"
+#include "core/profile.h"
+#include "core/thread_state.h"
+
+namespace flambeau {
+namespace {
+
+// Whether `x` broadcasts to `shape` as it is.
+bool fits(const Dims& x, const Dims& shape) {
+  if (x.size() > shape.size()) return false;
+  const size_t lead = shape.size() - x.size();
+  for (size_t axis = 0; axis < x.size(); ++axis)
+    if (x[axis] != 1 && x[axis] != shape[lead + axis]) return false;
+  return true;
+}
+
+bool is_only_owner(const Tensor& x, uint32_t held) {
+  const TensorImpl& impl = *x.get();
+  return impl.use_count() <= held && impl.storage && impl.storage->use_count() == 1 && !impl.storage->borrowed() &&
+         !impl.storage->read_only && impl.contiguous && impl.offset == 0 && !impl.is_view && impl.recorded < 0 && !impl.batch;
+}
+
+// The input that the result may be written into, or -1.
+int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held) {
+  if (thread_state.detour || thread_state.recorder || profile_mode.load(std::memory_order_relaxed)) return -1;
+  if (!row.pointwise || row.aliases || row.promote_from != 0 || inputs.size() > 3) return -1;
+  const DType dtype = inputs[0].dtype();
+  if (!contains(row.dtypes, dtype) || (row.result && row.result(dtype, attrs) != dtype)) return -1;
+  for (const Tensor& x : inputs) {
+    if (x.dtype() != dtype || x.device() != cpu() || !x.has_value()) return -1;
+    if (!thread_state.grad_off && x.requires_grad()) return -1;
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& x = inputs[i];
+    if (!((candidates >> i) & 1u) || x.count() * static_cast<int64_t>(size_of(dtype)) < kReuseBytes || !is_only_owner(x, held)) continue;
+    bool all_fit = true;
+    for (const Tensor& other : inputs) all_fit = all_fit && fits(other.shape(), x.shape());
+    if (all_fit) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace
+
+Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held) {
+  const bool counts = inputs.size() >= static_cast<size_t>(row.min_inputs) && !inputs.empty() && row.min_inputs == row.max_inputs &&
+                      inputs.size() == static_cast<size_t>(row.max_inputs);
+  if (const int i = counts ? place_of(row, inputs, attrs, candidates, held) : -1; i >= 0) {
+    const Tensor& x = inputs[static_cast<size_t>(i)];
+    Tensor output = x.alias(x.shape(), x.strides(), 0);
+    if (launch(row, cpu(), inputs, attrs, {&output, 1})) return output;
+  }
+  return apply(row, inputs, attrs);
+}
+
+}  // namespace flambeau
