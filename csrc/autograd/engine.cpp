@@ -9,6 +9,7 @@
 #include "autograd/node.h"
 #include "core/apply.h"
 #include "core/profile.h"
+#include "core/reuse.h"
 #include "core/thread_state.h"
 
 namespace flambeau {
@@ -62,6 +63,13 @@ struct Visit {
 Tensor sum_of(const Tensor& a, const Tensor& b) {
   static const OpRow& add = op_named("add");
   return apply(add, {a, b});
+}
+
+// The same of two gradients that are needed no more.
+Tensor last_sum_of(const Tensor& a, const Tensor& b) {
+  static const OpRow& add = op_named("add");
+  const Tensor both[] = {a, b};
+  return apply_over(add, both, {}, 3, 2);
 }
 
 class Walk {
@@ -172,7 +180,7 @@ class Walk {
     Visit& visit = visits_[static_cast<size_t>(number)];
     if (output > visit.others.size()) visit.others.resize(output);
     Tensor& slot = output == 0 ? visit.first : visit.others[output - 1];
-    slot = slot.defined() ? sum_of(slot, gradient) : std::move(gradient);
+    slot = slot.defined() ? last_sum_of(slot, gradient) : std::move(gradient);
   }
 
   // The gradients that come to a node's outputs: hooks may change them, and retain_grad() keeps them.
@@ -396,6 +404,9 @@ class Walk {
       }
       grads[i] = i == 0 ? std::move(visit.first) : i <= visit.others.size() ? std::move(visit.others[i - 1]) : Tensor();
     }
+    // Rules write into what the walk alone holds; who looks at these gradients afterwards holds them, too.
+    std::vector<Tensor> looked_at;
+    if (node.extras || thread_state.anomaly) [[unlikely]] looked_at.assign(grads.begin(), grads.end());
     const Backward asked{row, node.attrs, grads, in, out, {needed, inputs.size()}, found};
     if (thread_state.anomaly) [[unlikely]] {
       const Unobserved rule;  // a NaN is this op's and not its rule's

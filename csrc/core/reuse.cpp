@@ -23,15 +23,25 @@ bool is_only_owner(const Tensor& x, uint32_t held) {
          !impl.storage->read_only && impl.contiguous && impl.offset == 0 && !impl.is_view && impl.recorded < 0 && !impl.batch;
 }
 
+bool is_recorded(Inputs inputs) {
+  if (!tape()) return false;
+  for (const Tensor& x : inputs)
+    if (x.requires_grad()) return true;
+  return false;
+}
+
 // The input that the result may be written into, or -1.
 int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held) {
   if (thread_state.detour || thread_state.recorder || profile_mode.load(std::memory_order_relaxed)) return -1;
   if (!row.pointwise || row.aliases || row.promote_from != 0 || inputs.size() > 3) return -1;
   const DType dtype = inputs[0].dtype();
   if (!contains(row.dtypes, dtype) || (row.result && row.result(dtype, attrs) != dtype)) return -1;
-  for (const Tensor& x : inputs) {
+  for (const Tensor& x : inputs)
     if (x.dtype() != dtype || x.device() != cpu() || !x.has_value()) return -1;
-    if (!thread_state.grad_off && x.requires_grad()) return -1;
+  // A rule for gradients reads the inputs that the row says it saves; of the others the tape keeps shape and dtype alone.
+  if (is_recorded(inputs)) {
+    if (!row.vjp || row.differentiable != kAllInputs) return -1;
+    candidates &= ~row.saves_inputs;
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];
@@ -51,7 +61,10 @@ Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candida
   if (const int i = counts ? place_of(row, inputs, attrs, candidates, held) : -1; i >= 0) {
     const Tensor& x = inputs[static_cast<size_t>(i)];
     Tensor output = x.alias(x.shape(), x.strides(), 0);
-    if (launch(row, cpu(), inputs, attrs, {&output, 1})) return output;
+    if (launch(row, cpu(), inputs, attrs, {&output, 1})) {
+      if (is_recorded(inputs)) tape()->record(row, inputs, attrs, {&output, 1});
+      return output;
+    }
   }
   return apply(row, inputs, attrs);
 }

@@ -8,9 +8,10 @@ namespace flambeau {
 // From so many bytes on it pays: an operand and a result of 4 MB cost twice the traffic between the caches that one costs.
 inline constexpr int64_t kReuseBytes = int64_t{1} << 20;
 
-// As apply() of a row with one output. Where nothing is recorded and the row is pointwise, the result may be written into one
-// of the inputs whose bit is set in `candidates`: it is of the result's shape and dtype, its own memory's only tensor, and has
-// no more than `held` references, which are the caller's. Whoever sets a bit promises to read that input no more.
+// As apply() of a row with one output. Where the row is pointwise, the result may be written into one of the inputs whose bit is
+// set in `candidates`: it is of the result's shape and dtype, its memory's only tensor, has no more than `held` references,
+// which are the caller's, and the row's rule for gradients does not read it if one is recorded. Whoever sets a bit promises to
+// read that input no more.
 Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held);
 
 }  // namespace flambeau

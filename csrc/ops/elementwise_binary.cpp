@@ -33,7 +33,7 @@ const OpRow& kSubtract = register_op({
     .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
       if (b.needs(0)) b.give(0, b.grad());
-      if (b.needs(1)) b.give(1, negative(b.grad()));
+      if (b.needs(1)) b.give(1, b.needs(0) ? negative(b.grad()) : last_negative(b.grad()));
     },
     .ulp_note = "IEEE 754 rounds a difference correctly; float16 through float32 too",
     .samples = binary_samples({-2, 2}, {-2, 2}),
@@ -48,11 +48,11 @@ const OpRow& kMultiply = register_op({
     .pointwise = true,
     .dtypes = kNumeric,
     .vjp = [](const Backward& b) {
-      const auto times = [&](const Tensor& x) {  // the common case without a second handle of x
-        return is_complex(x.dtype()) ? multiply(b.grad(), conj(x)) : multiply(b.grad(), x);
+      const auto times = [&](const Tensor& x, bool last) {  // the common case without a second handle of x
+        return is_complex(x.dtype()) ? multiply(b.grad(), conj(x)) : last ? last_multiply(b.grad(), x) : multiply(b.grad(), x);
       };
-      if (b.needs(0)) b.give(0, times(b.input(1)));
-      if (b.needs(1)) b.give(1, times(b.input(0)));
+      if (b.needs(0)) b.give(0, times(b.input(1), !b.needs(1)));
+      if (b.needs(1)) b.give(1, times(b.input(0), true));
     },
     .saves_inputs = 3,
     .ulp = ulps(0, 0, 0, 3, 3),
@@ -191,6 +191,7 @@ const OpRow& kMinimum = register_op({
 
 Tensor add(const Tensor& a, const Tensor& b) { return apply(kAdd, {a, b}); }
 Tensor subtract(const Tensor& a, const Tensor& b) { return apply(kSubtract, {a, b}); }
+Tensor last_multiply(const Tensor& g, const Tensor& x) { return last_use(kMultiply, g, x); }
 Tensor multiply(const Tensor& a, const Tensor& b) { return apply(kMultiply, {a, b}); }
 Tensor divide(const Tensor& a, const Tensor& b) { return apply(kDivide, {a, b}); }
 Tensor floor_divide(const Tensor& a, const Tensor& b) { return apply(kFloorDivide, {a, b}); }

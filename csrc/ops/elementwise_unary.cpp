@@ -3,6 +3,7 @@
 #include <numbers>
 
 #include "core/registry.h"
+#include "core/reuse.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -13,12 +14,20 @@ namespace {
 constexpr double kGeluScale = 2 * std::numbers::inv_sqrtpi / std::numbers::sqrt2;  // sqrt(2 / pi)
 constexpr double kGeluCubic = 0.044715;
 
+struct GradRows {
+  const OpRow &relu, &tanh, &sigmoid, &gelu;
+};
+const GradRows& grad_rows() {
+  static const GradRows rows{op_named("relu_grad"), op_named("tanh_grad"), op_named("sigmoid_grad"), op_named("gelu_grad")};
+  return rows;
+}
+
 const OpRow& kNegative = register_op({
     .name = "negative",
     .summary = "-x, element by element.",
     .pointwise = true,
     .dtypes = kNumeric,
-    .vjp = [](const Backward& b) { b.give(0, negative(b.grad())); },
+    .vjp = [](const Backward& b) { b.give(0, last_negative(b.grad())); },
     .ulp_note = "only the sign changes",
     .samples = unary_samples(-2, 2),
 });
@@ -96,7 +105,7 @@ const OpRow& kExp = register_op({
     .summary = "e to the power x.",
     .pointwise = true,
     .dtypes = kInexact,
-    .vjp = [](const Backward& b) { b.give(0, multiply(b.grad(), conj(b.output()))); },
+    .vjp = [](const Backward& b) { b.give(0, last_multiply(b.grad(), conj(b.output()))); },
     .saves_outputs = 1,
     .ulp = ulps(1, 4, 2, 8, 8),
     .ulp_note = "polynomial kernels reach 1; GPUs compute exp2(x log2 e), whose argument is rounded",
@@ -122,7 +131,7 @@ const OpRow& kTanh = register_op({
     .dtypes = kInexact,
     .vjp = [](const Backward& b) { 
       const Tensor& y = b.output();
-      b.give(0, is_complex(y.dtype()) ? multiply(b.grad(), conj(subtract(1, square(y)))) : tanh_grad(b.grad(), y));
+      b.give(0, is_complex(y.dtype()) ? multiply(b.grad(), conj(subtract(1, square(y)))) : last_use(grad_rows().tanh, b.grad(), y));
      },
     .saves_outputs = 1,
     .ulp = ulps(1, 4, 3, 8, 8),
@@ -136,7 +145,7 @@ const OpRow& kSigmoid = register_op({
     .pointwise = true,
     .dtypes = kFloats,
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, sigmoid_grad(b.grad(), b.output())); },
+    .vjp = [](const Backward& b) { b.give(0, last_use(grad_rows().sigmoid, b.grad(), b.output())); },
     .saves_outputs = 1,
     .ulp = ulps(1, 4, 3),
     .ulp_note = "an exp within 2, a sum and a division",
@@ -149,7 +158,7 @@ const OpRow& kRelu = register_op({
     .pointwise = true,
     .dtypes = kNumbers,
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, relu_grad(b.grad(), b.output())); },
+    .vjp = [](const Backward& b) { b.give(0, last_use(grad_rows().relu, b.grad(), b.output())); },
     .saves_outputs = 1,
     .ulp_note = "a choice between exact values",
     .samples = unary_samples(-2, 2),
@@ -162,7 +171,7 @@ const OpRow& kGelu = register_op({
     .pointwise = true,
     .dtypes = kFloats,
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, gelu_grad(b.grad(), b.input(0), b.attrs[0].as_bool())); },
+    .vjp = [](const Backward& b) { b.give(0, last_use(grad_rows().gelu, b.grad(), b.input(0), b.attrs)); },
     .saves_inputs = 1,
     .ulp = ulps(1, 4, 4),
     .ulp_at = UlpAt::Largest,
@@ -348,6 +357,11 @@ const OpRow& kGeluGrad = register_op({
 
 }  // namespace
 
+Tensor last_use(const OpRow& row, const Tensor& g, const Tensor& saved, Attrs attrs) {
+  const Tensor both[] = {g, saved};
+  return apply_over(row, both, attrs, 1, 2);  // held by the walk, and here
+}
+Tensor last_negative(const Tensor& g) { return apply_over(kNegative, {&g, 1}, {}, 1, 1); }
 Tensor negative(const Tensor& x) { return apply(kNegative, {x}); }
 Tensor abs(const Tensor& x) { return apply(kAbs, {x}); }
 Tensor sign(const Tensor& x) { return apply(kSign, {x}); }

@@ -25,6 +25,10 @@ Tensor relu_grad(const Tensor& g, const Tensor& y);
 Tensor tanh_grad(const Tensor& g, const Tensor& y);
 Tensor sigmoid_grad(const Tensor& g, const Tensor& y);
 Tensor gelu_grad(const Tensor& g, const Tensor& x, bool approximate);
+// A gradient's last use: row(g, saved), where nothing is recorded in the memory of a large g that the walk alone holds.
+Tensor last_use(const OpRow& row, const Tensor& g, const Tensor& saved, Attrs attrs = {});
+Tensor last_negative(const Tensor& g);
+Tensor last_multiply(const Tensor& g, const Tensor& x);
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor subtract(const Tensor& a, const Tensor& b);
 Tensor multiply(const Tensor& a, const Tensor& b);
