@@ -68,8 +68,8 @@ void learn() {
   names["abs"] = py::module_::import("builtins").attr("abs");
   names["__builtins__"] = py::dict();
   specimen = tensor.ptr();
-  PyObject* value = PyRun_String("(a + a, a - a, a * a, a / a, a + 1.0, a - 1.0, a * 2.0, a / 2.0, 1.0 + a, 1.0 - a, 2.0 * a, "
-                                 "2.0 / a, -a, abs(a), f(a), a.exp())", Py_eval_input, names.ptr(), names.ptr());
+  PyObject* value = PyRun_String("a + a; a - a; a * a; a / a; a + 1.0; a - 1.0; a * 2.0; a / 2.0; 1.0 + a; 1.0 - a; 2.0 * a; "
+                                 "2.0 / a; -a; abs(a); f(a); a.exp()\n", Py_file_input, names.ptr(), names.ptr());
   specimen = nullptr;
   if (value) Py_DECREF(value);
   else PyErr_Clear();  // nothing is reused then

@@ -1,4 +1,5 @@
-"""The machine's limits, measured in the same run: memory bandwidth by a copy, peaks by loops of multiply-adds."""
+"""The machine's limits, measured in the same run: memory bandwidth by a copy, peaks by loops of multiply-adds, a chain
+of operations that are passes over memory and nothing else."""
 
 from __future__ import annotations
 
@@ -9,10 +10,13 @@ from tests.speed.compiled import shared_object
 
 COPY_BYTES = 128 << 20
 MULTIPLY_ADD_ROUNDS = 20_000_000
+CHAIN_ELEMENTS = 1_000_000
 RATES = {
     "bytes_per_s": ("copy_bandwidth", COPY_BYTES),
     "operations_per_s": ("multiply_add_rate", MULTIPLY_ADD_ROUNDS),
     "bfloat16_operations_per_s": ("bfloat16_dot_rate", MULTIPLY_ADD_ROUNDS),
+    "chain_elements_per_s": ("chain_rate", CHAIN_ELEMENTS),  # of all threads together
+    "chain_step_elements_per_s": ("chain_step_rate", CHAIN_ELEMENTS),
 }
 
 
@@ -20,18 +24,18 @@ class Limits:
     """The compiled helper. Raises: RuntimeError without a C compiler."""
 
     def __init__(self) -> None:
-        flags = ("-O3", "-march=native", "-ffp-contract=fast")
+        flags = ("-O3", "-march=native", "-ffp-contract=fast", "-Wno-psabi")
         self._library = ctypes.CDLL(str(shared_object("limits.c", *flags)))
         for name, _ in RATES.values():
             function = getattr(self._library, name)
             function.restype = ctypes.c_double
-            function.argtypes = [ctypes.c_int64]
+            function.argtypes = [ctypes.c_int64, ctypes.c_int]
 
     def measure(self, threads: int) -> dict[str, float]:
-        """Bytes and operations a second on so many threads at once; what the processor lacks is left out."""
+        """Bytes, operations and elements a second on so many threads at once; what the processor lacks is left out."""
         with ThreadPoolExecutor(threads) as pool:
             rates = {
-                key: sum(pool.map(getattr(self._library, name), [amount] * threads))
+                key: sum(pool.map(getattr(self._library, name), [amount] * threads, [threads] * threads))
                 for key, (name, amount) in RATES.items()
             }
         return {key: rate for key, rate in rates.items() if rate > 0}

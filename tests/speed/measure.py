@@ -28,7 +28,7 @@ def measure(
     try:
         for group, row in rows:
             found.append((row, _measured(row, group, workers, rounds, busy, runs)))
-            if row.bytes_moved or row.operations:
+            if row.bytes_moved or row.operations or row.elements:
                 best = {key: max(value, best[key]) for key, value in limits.measure(threads).items()}
         versions = workers.versions()
     finally:
@@ -37,8 +37,8 @@ def measure(
             busy.close()
     measured = []
     for row, result in found:
-        rate = best.get("bytes_per_s" if row.bytes_moved else LIMIT_OF[row.dtype])
-        amount = row.bytes_moved or row.operations
+        rate = best.get(row.limit or ("bytes_per_s" if row.bytes_moved else LIMIT_OF[row.dtype]))
+        amount = row.bytes_moved or row.operations or row.elements
         if rate and amount:
             result.limit.update(amount=amount, per_s=rate)
         measured.append(result)

@@ -19,7 +19,8 @@ class Row:
     `targets`: how many times as fast as a rival we owe our users. E is PyTorch eager as installed; B the best of what
     its users can do by documented means: tcmalloc preloaded and, with it, each of `means` (channels_last, compile,
     fused optimizers, joined by +); X PyTorch with tcmalloc and the stub for MKL's processor check; numpy and jax those.
-    `bytes_moved` or `operations` (of `dtype`) of one call, where the machine's limit can be told from them.
+    `bytes_moved` or `operations` (of `dtype`) of one call, or its `elements` if it goes through passes whose `limit` is
+    measured (limits.py), where the machine's limit can be told from them.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Row:
     threads: tuple[int, ...] = (1, 2)
     bytes_moved: float | None = None
     operations: float | None = None
+    elements: float | None = None
+    limit: Literal["", "chain_elements_per_s", "chain_step_elements_per_s"] = ""
     dtype: Literal["float32", "bfloat16"] = "float32"
 
     @property

@@ -68,6 +68,7 @@ ROWS = (
     _row("cumsum_10m", "cumsum along such rows",
          partial(_one, function=lambda lib, x: lib.cumsum(x), shape=TABLE), 8, {}, peers=BOTH),
     Row("chain_1m", "chain of six element-wise ops, 1 million", _chain, {"E": 2.0}, means=("compile",),
-        peers=("jax",)),
-    Row("chain_1m_step", "the chain, gradients too", _chain_step, {"E": 2.0}, means=("compile",), peers=("jax",)),
+        peers=("jax",), elements=1e6, limit="chain_elements_per_s"),
+    Row("chain_1m_step", "the chain, gradients too", _chain_step, {"E": 2.0}, means=("compile",), peers=("jax",),
+        elements=1e6, limit="chain_step_elements_per_s"),
 )  # fmt: skip

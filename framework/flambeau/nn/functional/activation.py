@@ -19,8 +19,7 @@ class _OfOne(Protocol):
 
 
 def _op(name: str, doc: str) -> _OfOne:
-    """The op itself under PyTorch's keyword: no frame of Python's between a caller's temporary and the op that may use its
-    memory."""
+    """The op itself under PyTorch's keyword. A function would hold its argument, whose memory the op may use."""
     return cast(_OfOne, _core.function(name, ("input",), doc, __name__))
 
 
