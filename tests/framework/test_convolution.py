@@ -23,6 +23,8 @@ CASES: dict[str, Case] = {
     "a first layer": ((2, 3, 33, 30), (24, 3, 7, 7), 2, 3, 1, 1),
     "one channel": ((5, 1, 28, 28), (32, 1, 3, 3), 1, 1, 1, 1),
     "points": ((2, 40, 9, 7), (70, 40, 1, 1), 1, 0, 1, 1),
+    "points, whole products": ((3, 40, 13, 11), (70, 40, 1, 1), 1, 0, 1, 1),
+    "points in groups, many images": ((5, 64, 12, 12), (96, 32, 1, 1), 1, 0, 1, 2),
     "points, every second": ((2, 40, 9, 8), (34, 40, 1, 1), 2, 0, 1, 1),
     "points with padding and a stride": ((2, 9, 8, 8), (9, 9, 1, 1), 3, 2, 1, 1),
     "deep sums": ((1, 300, 5, 6), (9, 300, 3, 3), 1, 1, 2, 1),

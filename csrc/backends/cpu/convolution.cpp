@@ -215,6 +215,7 @@ bool run_forward(const Geometry& g, const ConvolutionLoops& loops, const T* x, c
     return true;
   }
   if (depthwise_fits(g)) return depthwise(g, x, weight, bias, out);
+  if (pointwise_fits(g)) return pointwise(g, x, weight, bias, out);
   if (winograd_fits(g, g.y, loops.lanes)) {
     const WinogradLoops& winograd = *level->winograd(type_as<T>());
     const Outcome outcome = multiply_winograd(c, loops, winograd, x, g.x, g.before, false, weight, bias, out);
@@ -257,6 +258,7 @@ Axis phase_axis(const Geometry& g, size_t axis, int64_t residue) {
 template <class T>
 bool run_input_grad(const Geometry& g, const ConvolutionLoops& loops, const T* grad, const T* weight, T* out) {
   if (depthwise_grad_fits(g)) return depthwise_input_grad(g, grad, weight, out);
+  if (pointwise_fits(g)) return pointwise_input_grad(g, grad, weight, out);
   Correlation c = input_grad_product(g);
   if (winograd_fits(g, g.x, loops.lanes)) {
     const WinogradLoops& winograd = *level->winograd(type_as<T>());

@@ -63,7 +63,8 @@ struct Stretch {
 void multiply_part(const Stretch& s, const Part& part, const char* shared_b, char* own_a, char* own_b) {
   const Product& p = s.p;
   const int64_t columns = s.gemm.columns;
-  GemmPanel panel{part.m, 0, s.k, s.a_at(part.i), p.a.row, own_b, nullptr, p.c_row, s.k0 > 0, nullptr, nullptr, 0};
+  GemmPanel panel{part.m, 0, s.k, s.a_at(part.i), p.a.row, own_b, nullptr, p.c_row, s.k0 > 0 || p.accumulate,
+                  nullptr, nullptr, 0};
   if (own_a) {
     s.pack_a(part.i, part.m, own_a);
     panel.a = own_a;

@@ -20,6 +20,7 @@ struct Product {
   const char* bias;  // n values, contiguous, or null
   char* c;           // contiguous rows
   int64_t c_row;
+  bool accumulate = false;  // to what c holds; of large products (multiply_panels) alone
   int64_t element() const { return size_of(type); }
 };
 
@@ -59,7 +60,7 @@ fl_status by_columns(const Product& p, int64_t tile_columns, const Multiply& mul
   return FL_OK;
 }
 
-// By packed panels: any type but bfloat16, k > 0, a stride of 1 in a and in b.
+// By packed panels, ours at any size: any type but bfloat16, k > 0, a stride of 1 in a and in b.
 fl_status multiply_panels(const Product& p);
 
 // Whether a product of bfloat16 of this size is faster in pairs than widened to float32; false if the level has none.
