@@ -61,6 +61,12 @@ class User:
     person_id: int | None
     name: str
     seats: tuple[HeldSeat, ...] = ()
+    also: tuple[str, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every public id whose sessions are this person's: their own, and those of accounts that became theirs."""
+        return tuple(dict.fromkeys(one for one in (self.person, *self.also) if one is not None))
 
     @property
     def is_signed_in(self) -> bool:
@@ -91,11 +97,12 @@ ANONYMOUS = User(person=None, person_id=None, name="")
 
 @dataclass(frozen=True)
 class KnownPerson:
-    """What the house must know of a person to greet them."""
+    """What the house must know of a person to greet them; `also` are public ids of accounts that became theirs."""
 
     person_id: int
     name: str
     is_hidden: bool = False
+    also: tuple[str, ...] = ()
 
 
 SeatsOf = Callable[[Session, int, datetime], tuple[HeldSeat, ...]]
@@ -155,7 +162,7 @@ def user_of(db_session: Session, person: str, *, within: Directory | None = None
     if known is None:
         return ANONYMOUS
     seats = within.seats_of(db_session, known.person_id, clock_of(db_session).now())
-    return User(person=person, person_id=known.person_id, name=known.name, seats=tuple(seats))
+    return User(person=person, person_id=known.person_id, name=known.name, seats=tuple(seats), also=known.also)
 
 
 def current_user() -> User:

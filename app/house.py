@@ -68,7 +68,7 @@ def sign_out() -> BaseResponse:
     """End this browser's session."""
     user, own = current_user(), auth.own_session_id()
     with current_db().write() as db_session:
-        sessions.end_session(db_session, str(user.person), str(own))
+        sessions.end_session(db_session, str(own), *user.accounts)
     session.clear()
     flash("You are signed out.")
     return redirect(url_for("house.front"))
@@ -80,7 +80,7 @@ def account() -> str:
     """One's seats and signed-in browsers."""
     user = current_user()
     with current_db().read() as db_session:
-        own = sessions.sessions_of(db_session, str(user.person))
+        own = sessions.sessions_of(db_session, *user.accounts)
         cards = pages.filled("account", db_session, user, None)
         return render_template("account.html", sessions=own, own=auth.own_session_id(), cards=cards)
 
@@ -92,7 +92,7 @@ def end_session(public_id: str) -> BaseResponse:
     if public_id == auth.own_session_id():
         return sign_out()
     with current_db().write() as db_session:
-        if not sessions.end_session(db_session, str(current_user().person), public_id):
+        if not sessions.end_session(db_session, public_id, *current_user().accounts):
             abort(404)
     flash("That browser is signed out.")
     return redirect(url_for("house.account"))
@@ -104,7 +104,7 @@ def sign_out_everywhere() -> BaseResponse:
     """End all of one's sessions and unused links, and write it down."""
     user = current_user()
     with current_db().write() as db_session:
-        ended = sessions.end_sessions(db_session, str(user.person))
+        ended = sessions.end_sessions(db_session, *user.accounts)
         audit.record(
             db_session,
             actor=user.actor,

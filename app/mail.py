@@ -16,7 +16,8 @@ from app.connections import MailServer
 _ADDRESS = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
-    re.IGNORECASE,
+    # Without ASCII a letter such as U+017F is taken for an s of another case, and folded to another mailbox.
+    re.IGNORECASE | re.ASCII,
 )
 
 

@@ -116,29 +116,29 @@ def note_seen(session: Session, row: WebSession) -> None:
     session.execute(sa.update(WebSession).where(WebSession.id == row.id).values(seen_at=clock_of(session).now()))
 
 
-def sessions_of(session: Session, person: str) -> list[WebSession]:
-    """A person's living sessions, the latest seen first."""
+def sessions_of(session: Session, *persons: str) -> list[WebSession]:
+    """The living sessions of a person's accounts, the latest seen first."""
     return list(
         session.scalars(
             sa.select(WebSession)
-            .where(WebSession.person == person, *_alive(clock_of(session).now()))
+            .where(WebSession.person.in_(persons), *_alive(clock_of(session).now()))
             .order_by(WebSession.seen_at.desc(), WebSession.id.desc())
         )
     )
 
 
-def end_sessions(session: Session, person: str) -> int:
-    """Sign a person out everywhere and void their unused links; returns how many sessions ended."""
-    session.execute(sa.delete(SignInLink).where(SignInLink.person == person, SignInLink.used_at.is_(None)))
-    ended = session.execute(sa.delete(WebSession).where(WebSession.person == person).returning(WebSession.id))
+def end_sessions(session: Session, *persons: str) -> int:
+    """Sign a person's accounts out everywhere and void their unused links; returns how many sessions ended."""
+    session.execute(sa.delete(SignInLink).where(SignInLink.person.in_(persons), SignInLink.used_at.is_(None)))
+    ended = session.execute(sa.delete(WebSession).where(WebSession.person.in_(persons)).returning(WebSession.id))
     return len(ended.all())
 
 
-def end_session(session: Session, person: str, public_id: str) -> bool:
-    """End one session of a person; False when it is not theirs or has ended already."""
+def end_session(session: Session, public_id: str, *persons: str) -> bool:
+    """End one session of a person's accounts; False when it is not theirs or has ended already."""
     ended = session.execute(
         sa.delete(WebSession)
-        .where(WebSession.person == person, WebSession.public_id == public_id)
+        .where(WebSession.person.in_(persons), WebSession.public_id == public_id)
         .returning(WebSession.id)
     )
     return ended.first() is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.accounts.outside import IssuerError, client, exchange, parsed
 from app.accounts.rules import Vouched, clean
-from app.connections import GITHUB, Issuer
+from app.connections import GITHUB, NOREPLY, Issuer
 from app.mail import is_address
 
 _SCOPE = "read:user user:email"
@@ -47,9 +47,8 @@ class GitHub:
             raise IssuerError(f"{self.issuer.name} did not say who it is")
         verified = [one["email"] for one in listed if isinstance(one, dict) and one.get("verified") is True
                     and isinstance(one.get("email"), str)] if isinstance(listed, list) else []  # fmt: skip
-        own = "@users.noreply.github.com"
-        addresses = [one for one in verified if is_address(one) and not one.casefold().endswith(own)
-                     and self.issuer.vouches_for(one)]  # fmt: skip
+        own = f"@{NOREPLY}"
+        addresses = [one for one in verified if is_address(one) and self.issuer.vouches_for(one)]  # fmt: skip
         noreply = f"{number}+{login}{own}" if self.issuer.issuer == GITHUB else f"{number}+{login}@{self._host}"
         return Vouched(
             self.issuer.issuer, str(number), login, clean(user.get("name")) or login, noreply,

@@ -203,7 +203,7 @@ def add_login(session: Session, person: Person, vouched: Vouched) -> tuple[str, 
     verified = [Proven.address(one, proved_by=vouched.issuer) for one in dict.fromkeys(vouched.addresses)]
     wanted = [one for one in verified if not people.was_let_go(session, person, one)]
     proven = [login_of(vouched), *wanted]
-    _kept, contested = people.prove(session, person, proven, reason=f"signed in at {vouched.issuer}")
+    _kept, contested = people.prove(session, person, proven, reason="signed in there")
     return tuple(one.shown for one in contested)
 
 

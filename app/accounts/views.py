@@ -300,7 +300,7 @@ def _enter(admitted: Admitted | None, token: str, onward: str) -> Answer:
     _tell_contested(admitted.contested)
     if admitted.is_new:
         flash("Welcome. Your account page shows what is yours here, and takes more logins and addresses.")
-        return redirect(onward if onward != "/" else url_for("house.account"))
+        return redirect(url_for("house.account") if onward == "/" else auth.safe_next(onward))
     return redirect(auth.safe_next(onward))
 
 

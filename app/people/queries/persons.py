@@ -149,7 +149,9 @@ def known_person(session: Session, public_id: str) -> auth.KnownPerson | None:
     if person is None:
         return None
     found = canonical(session, person) if person.claimed_at is not None else person
-    return auth.KnownPerson(found.id, found.name, found.hidden_at is not None)
+    became = sa.select(Person.public_id).where(Person.merged_into_id == found.id, Person.claimed_at.is_not(None))
+    also = (found.public_id, *session.scalars(became.order_by(Person.id)))
+    return auth.KnownPerson(found.id, found.name, found.hidden_at is not None, also)
 
 
 @auth.provide_veil

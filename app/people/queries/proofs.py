@@ -80,13 +80,16 @@ def entered_for(session: Session, address: str) -> Person | None:
     wanted = address_of(address)
     if not identifies_one_person(wanted):
         return None
-    rows = session.scalars(
-        sa.select(Person)
+    rows = session.execute(
+        sa.select(Person, IdentityPerson.person_id)
         .join(IdentityPerson, IdentityPerson.home_person_id == Person.id)
         .join(Identity, Identity.id == IdentityPerson.identity_id)
         .where(Identity.address == wanted, Identity.source == "portal", Person.claimed_at.is_not(None))
-    )
-    found = {one.id: one for one in (canonical(session, person) for person in rows)}
+    ).all()
+    found = {canonical(session, person).id: canonical(session, person) for person, _now in rows}
+    # Staff may have taken their word back: the address then belongs to another.
+    if any(now not in found for _person, now in rows):
+        return None
     if len(found) != 1:
         return None
     person = next(iter(found.values()))
@@ -170,7 +173,7 @@ def note_use(session: Session, proven: Proven) -> None:
     _use(session, found)
     if found.shown == proven.shown:
         return
-    reason = f"{found.shown} was renamed {proven.shown} by {found.issuer}"
+    reason = "the login was renamed at its issuer"
     person = canonical(session, session.get_one(Person, found.person_id))
     theirs = sa.select(Identity).join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
     theirs = theirs.where(IdentityPerson.person_id == person.id, Identity.source == source_of(found.issuer))
@@ -349,9 +352,11 @@ def _let_go(session: Session, proof: Proof, *, actor: Actor, reason: str) -> Non
 
 
 def _tell(session: Session, action: str, proof: Proof, person: Person, actor: Actor, reason: str) -> None:
-    data = {"person": person.public_id, "kind": proof.kind.value, "issuer": proof.issuer, "proved_by": proof.proved_by}
+    # Everybody reads the log: where somebody has a login, and which, is theirs to say.
+    data = {"person": person.public_id, "kind": proof.kind.value, "by_mail": proof.proved_by == BY_MAIL}
     record(session, actor=actor, action=action, thing=proof.public_id, reason=reason.strip(), data=data,
-           personal={f"{person.public_id}/{proof.kind.value}": proof.shown})  # fmt: skip
+           personal={f"{person.public_id}/{proof.kind.value}": proof.shown,
+                     f"{person.public_id}/issuer": proof.issuer or proof.proved_by})  # fmt: skip
 
 
 def _identity(session: Session, person: Person, what: Proven) -> int:

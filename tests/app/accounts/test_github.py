@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app.audit import Actor
 from app.db import Database
 from app.people import queries as people
 from app.people.models import Identity, IdentityPerson, Proof
@@ -210,6 +211,33 @@ def test_to_let_go_needs_a_reason_ends_its_browsers_and_is_not_undone_by_the_nex
     ada.client.post(f"/account/proofs/{held['login']}/release", data={"reason": "I leave"})
     assert ada.client.get("/account").status_code == 200, "the browser in which one lets go stays signed in"
     assert other.client.get("/account").status_code == 302
+
+
+def test_who_turned_out_to_be_one_person_is_signed_out_everywhere_at_once(
+    ada: Visitor, eve: Visitor, acme: Any, db: Database
+) -> None:
+    ada.sign_in("github")
+    acme.user = "eve"
+    eve.sign_in("acme")
+    with db.write() as session:
+        one, other = (people.person_by_public_id(session, visitor.person) for visitor in (ada, eve))
+        assert one is not None
+        assert other is not None
+        people.merge(session, one, other, actor=Actor.system("test"), reason="they are")
+    assert eve.client.get("/account").text.count("last seen") == 2
+    ada.client.post("/account/sign-out-everywhere")
+    assert eve.client.get("/account").status_code == 302
+
+
+def test_the_public_log_of_decisions_says_where_nobody_has_a_login(
+    ada: Visitor, eve: Visitor, github: GitHubDouble, db: Database
+) -> None:
+    ada.sign_in("github")
+    github.user["login"] = "countess"
+    ada.sign_in("github")
+    shown = eve.client.get("/audit").text + eve.client.get("/people/decisions").text
+    assert "people.proof.add" in shown
+    assert not any(word in shown for word in ("countess", github.url, "ada@acme.com", "583231"))
 
 
 def test_each_proof_belongs_to_an_identity_that_nobody_else_sees(

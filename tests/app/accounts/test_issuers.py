@@ -55,6 +55,16 @@ def test_verified_is_true_and_nothing_like_it(ada: Visitor, acme: RealIssuer, db
         assert [one.kind.value for one in session.scalars(sa.select(Proof))] == ["login"]
 
 
+@pytest.mark.parametrize("address", ["ad\u0430@acme.com", "\u017fteve@acme.com", "\u212aim@acme.com", "a@acme.com\n"])
+def test_an_address_of_letters_that_look_alike_proves_nothing(
+    ada: Visitor, acme: RealIssuer, db: Database, address: str
+) -> None:
+    acme.people["ada"]["email"] = address
+    ada.sign_in("acme")
+    with db.read() as session:
+        assert [one.kind.value for one in session.scalars(sa.select(Proof))] == ["login"]
+
+
 def test_an_issuers_word_counts_for_its_own_domains_alone(ada: Visitor, acme: RealIssuer, db: Database) -> None:
     acme.people["ada"]["email"] = "linus@elsewhere.org"
     ada.sign_in("acme")

@@ -40,6 +40,7 @@ def test_issuers_by_name_github_first(tmp_path: Path) -> None:
     assert "s3cret" not in repr(found)
     github, acme, uni = found.issuers
     assert github.api == "https://api.github.com"
+    assert not github.vouches_for("1+ada@users.noreply.github.com"), "an account's number proves that, nobody's word"
     assert (github.vouches_for("a@b.org"), acme.vouches_for("a@acme.com")) == (True, False)
     assert (uni.vouches_for("a@CS.uni.example"), uni.vouches_for("a@evil-uni.example")) == (True, False)
 
