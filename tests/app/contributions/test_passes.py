@@ -45,7 +45,7 @@ def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app
     assert shown.state is RepositoryState.READY
     page = client.get(f"/contributions/repositories/{shown.public_id}").text
     assert "0 of 4 commits counted" in page
-    assert "of 0% of commits counted" in page
+    assert "counted for 0% of the commits" in page
     assert "(0% of commits counted)" in client.get("/contributions/?window=all").text
 
     Worker(app).run_until_idle()
