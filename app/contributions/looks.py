@@ -47,6 +47,7 @@ class Figure:
     table: Markup
     unattributed: float | None = None
     grounds: Grounds | None = None
+    lines_counted: float | None = None
 
     @property
     def caption(self) -> str:
@@ -54,6 +55,8 @@ class Figure:
         text = f"{self.metric.name} (definition {self.metric.version}), {self.window.text}, as of {moment(self.as_of)}."
         if self.unattributed is not None:
             text += f" {share(self.unattributed)} of these commits are attributed to nobody's employer."
+        if self.lines_counted is not None:
+            text += f" Lines: {share(self.lines_counted)} of commits counted."
         return f"{text} Rests on {self.grounds.text}." if self.grounds else text
 
     def as_json(self) -> dict[str, Any]:
@@ -62,7 +65,7 @@ class Figure:
             "figure": self.key, "title": self.title, "metric": self.metric.name, "definition": self.metric.definition,
             "definition_version": self.metric.version, "since": self.window.since.isoformat(),
             "until": self.window.until.isoformat(), "as_of": self.as_of.isoformat(),
-            "unattributed_share": self.unattributed,
+            "unattributed_share": self.unattributed, "lines_counted_share": self.lines_counted,
             "rests_on": self.grounds.as_json() if self.grounds else None, "columns": list(self.columns),
             "rows": [list(row) for row in self.rows],
         }  # fmt: skip
@@ -194,6 +197,19 @@ def contributors_over_time(look: Look) -> Figure:
                    charts.figures_table(title, look.labels, series))  # fmt: skip
 
 
+def lines_over_time(look: Look) -> Figure:
+    """Lines added and deleted, period by period, with the share of commits whose lines are counted."""
+    counted = metrics.lines_over(look.work, look.periods)
+    series = [charts.Series("Added", [added for added, _ in counted]),
+              charts.Series("Deleted", [deleted for _, deleted in counted])]  # fmt: skip
+    rows = [(period.first.isoformat(), *lines) for period, lines in zip(look.periods, counted, strict=True)]
+    title = "Lines"
+    found = _figure(look, "lines-over-time", title, "lines", ("from", "added", "deleted"), rows,
+                    charts.columns(title, look.labels, series, unit="lines"),
+                    charts.figures_table(title, look.labels, series))  # fmt: skip
+    return replace(found, lines_counted=look.summary.lines_counted)
+
+
 def people(look: Look) -> Figure:
     """Who made most commits, and who holds up the project."""
     counted = metrics.count(look.work, lambda cell: cell.person)
@@ -241,6 +257,7 @@ FIGURES: dict[str, Callable[[Look], Figure]] = {
     "commits-over-time": commits_over_time,
     "organizations": organizations,
     "contributors-over-time": contributors_over_time,
+    "lines-over-time": lines_over_time,
     "people": people,
     "modules": touched_modules,
     "share-over-time": share_over_time,

@@ -110,7 +110,8 @@ def module(key: str) -> str:
         found = modules.module_by_key(session, key) or abort(404)
         look = Look(session, Scope(repository=whole.scope.repository, module=key), whole.window, whole.as_of,
                     whole.arguments)  # fmt: skip
-        figures = {name: look.figure(name) for name in FIGURES if name not in ("modules", "share-over-time")}
+        shown = ("commits-over-time", "organizations", "contributors-over-time", "people")
+        figures = {name: look.figure(name) for name in shown}
         return _page("contributions/module.html", session, look, figures, module=found,
                      recent=queries.recent_commits(session, look.scope))  # fmt: skip
 

@@ -210,6 +210,17 @@ def people_over(
     ]
 
 
+def lines_over(cells: Iterable[Cell], periods: Sequence[Period]) -> list[tuple[int, int]]:
+    """(lines added, lines deleted) in each period, as far as they are counted."""
+    place = {period.first: index for index, period in enumerate(periods)}
+    found = [[0, 0] for _ in periods]
+    for cell in cells:
+        sums = found[_place(cell.first, periods, place)]
+        sums[0] += cell.added
+        sums[1] += cell.deleted
+    return [(added, deleted) for added, deleted in found]
+
+
 def _place(day: date, periods: Sequence[Period], known: dict[date, int]) -> int:
     if day not in known:
         known[day] = next((index for index, period in enumerate(periods) if period.first <= day <= period.last), 0)

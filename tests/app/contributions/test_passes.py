@@ -46,13 +46,18 @@ def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app
     page = client.get(f"/contributions/repositories/{shown.public_id}").text
     assert "0 of 4 commits counted" in page
     assert "counted for 0% of the commits" in page
-    assert "(0% of commits counted)" in client.get("/contributions/?window=all").text
+    overview = client.get("/contributions/?window=all").text
+    assert "(0% of commits counted)" in overview
+    assert "Lines: 0% of commits counted." in overview
 
     Worker(app).run_until_idle()
 
     page = client.get(f"/contributions/repositories/{shown.public_id}").text
     assert "<dd>counted</dd>" in page
-    assert "of commits counted" not in client.get("/contributions/?window=all").text
+    assert "Lines: 100% of commits counted." in client.get("/contributions/?window=all").text
+    rows = client.get("/contributions/figures/lines-over-time.json?window=all").json
+    assert rows["lines_counted_share"] == 1
+    assert sum(row[1] for row in rows["rows"]) == 10
 
 
 def test_lines_that_nobody_counts_are_asked_for_again(read_without_lines, app, db):
