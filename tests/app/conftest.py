@@ -9,6 +9,7 @@ import pytest
 
 from app import load_slices
 from app.audit import Actor
+from app.contributions.queries import remembering
 from app.db import Database
 from app.governance import sync
 from app.governance_files import Governance, read
@@ -22,6 +23,12 @@ def governance() -> Governance:
     """Our own files, read once."""
     load_slices()
     return read(GOVERNANCE, today=date(2026, 1, 15)).require()
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine every answer is dear: none outlives what it rests on while a test looks."""
+    monkeypatch.setattr(remembering, "PATIENCE_S", 0.0)
 
 
 @pytest.fixture

@@ -66,9 +66,9 @@ class ChangeMeasure(Measure, Base):
     __tablename__ = "change_measure"
     __table_args__ = (
         sa.Index("ix_change_measure_waited", "opened_on", "is_bot", "attribution", "tier_key", "is_first",
-                 "is_answered", "waited_step"),
+                 "is_answered", "waited_step", "lasted_step"),
         sa.Index("ix_change_measure_lasted", "closed_on", "is_bot", "attribution", "tier_key", "is_first",
-                 "merged_on", "lasted_step", "reviewers"),
+                 "merged_on", "lasted_step", "reviewers", "opened_on"),
         sa.Index(None, "repository_id", "opened_on"), sa.Index(None, "repository_id", "closed_on"),
         sa.Index(None, "organization_id", "opened_on"), sa.Index(None, "organization_id", "closed_on"),
         sa.Index(None, "person_id", "opened_on"), sa.Index(None, "person_id", "merged_at"),
@@ -90,9 +90,9 @@ class IssueMeasure(Measure, Base):
     __tablename__ = "issue_measure"
     __table_args__ = (
         sa.Index("ix_issue_measure_waited", "opened_on", "is_bot", "attribution", "tier_key", "is_first",
-                 "is_answered", "waited_step"),
+                 "is_answered", "waited_step", "lasted_step"),
         sa.Index("ix_issue_measure_lasted", "closed_on", "is_bot", "attribution", "tier_key", "is_first",
-                 "lasted_step"),
+                 "lasted_step", "opened_on"),
         sa.Index(None, "repository_id", "opened_on"), sa.Index(None, "repository_id", "closed_on"),
         sa.Index(None, "organization_id", "opened_on"), sa.Index(None, "organization_id", "closed_on"),
         sa.Index(None, "person_id", "opened_on"),
@@ -107,7 +107,7 @@ class ChangeReviewer(Base):
 
     __tablename__ = "change_reviewer"
     __table_args__ = (
-        sa.Index("ix_change_reviewer_day", "first_on", "person_id", "reviews"),
+        sa.Index("ix_change_reviewer_day", "first_on", "person_id", "organization_id", "attribution", "repository_id"),
         sa.Index(None, "person_id", "first_on"), sa.Index(None, "organization_id", "first_on"),
         sa.Index(None, "repository_id", "first_on"),
     )  # fmt: skip

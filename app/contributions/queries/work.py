@@ -99,18 +99,16 @@ def cells(session: Session, scope: Scope, window: Window, *, by_group: bool = Fa
 
 def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> dict[int, date]:
     """Each contributor's first day of all time within the scope."""
-    contributed = [*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS)]
     some = sorted(persons) if persons is not None and len(persons) < 500 else None
     if scope == EVERYTHING:
-        # Looking up each person's first row is far less than reading everybody's rows.
-        first = sa.select(sa.func.min(Rollup.day)).where(Rollup.person_id == Person.id, *contributed).scalar_subquery()
+        first = sa.select(sa.func.min(Rollup.day)).where(*_of_each_person()).scalar_subquery()
         looked_up = sa.select(Person.id, first.label("first"))
         if some is not None:
             looked_up = looked_up.where(Person.id.in_(some))
         return {person: day for person, day in session.execute(looked_up) if day is not None}
     query = (
         sa.select(Rollup.person_id, sa.func.min(Rollup.day))
-        .where(*contributed, Rollup.person_id.is_not(None))
+        .where(*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.person_id.is_not(None))
         .group_by(Rollup.person_id)
     )
     if some is not None:
@@ -120,13 +118,21 @@ def first_days(session: Session, scope: Scope, persons: Collection[int] | None =
 
 def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
     """Who contributed in a window."""
-    contributed = [*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.day >= window.since,
-                   Rollup.day <= window.until]  # fmt: skip
+    within = (Rollup.day >= window.since, Rollup.day <= window.until)
     if scope == EVERYTHING:
-        did = sa.exists().where(Rollup.person_id == Person.id, *contributed)
-        return set(session.scalars(sa.select(Person.id).where(did)))
-    query = sa.select(Rollup.person_id).distinct().where(*contributed, Rollup.person_id.is_not(None))
+        return set(session.scalars(sa.select(Person.id).where(sa.exists().where(*_of_each_person(), *within))))
+    query = sa.select(Rollup.person_id).distinct().where(
+        *scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), *within, Rollup.person_id.is_not(None))  # fmt: skip
     return {person for person in session.scalars(query) if person is not None}
+
+
+def _of_each_person() -> list[sa.ColumnElement[bool]]:
+    """A person's contributions to everything: to look up each person's is far less than to read everybody's rows.
+
+    The module is asked for in a form that no index answers, so that the way in is the person.
+    """
+    is_whole = sa.func.coalesce(Rollup.module_key, "") == ""
+    return [Rollup.person_id == Person.id, Rollup.is_counted.is_(True), is_whole, Rollup.kind.in_(CONTRIBUTIONS)]
 
 
 def summary(session: Session, scope: Scope, window: Window, found: Collection[Cell]) -> Summary:

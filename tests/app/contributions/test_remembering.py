@@ -51,6 +51,7 @@ def test_a_dear_answer_outlives_machines_for_a_while_but_nobodys_decision(
     governed: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    monkeypatch.setattr(remembering, "PATIENCE_S", 60.0)
     with governed.write() as session:
         place = repository(session)
         record_pull_requests(session, place, [REQUEST])
