@@ -30,6 +30,7 @@ from tests.compare_with_git import compare
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_every_figure_of_an_odd_history_equals_plain_gits(db_each: Database, repository: Source, tmp_path: Path):
     make_odd(repository)
     clone = Clone(tmp_path / "clone.git")

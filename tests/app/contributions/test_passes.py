@@ -16,6 +16,7 @@ from tests.app.contributions.conftest import Repository as Source
 from tests.portal import send
 
 SYSTEM = Actor.system("test")
+pytestmark = pytest.mark.slow
 
 
 def add(db, source: Source, name: str = "one") -> None:
