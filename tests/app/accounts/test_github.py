@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from app.audit import Actor
 from app.db import Database
 from app.people import queries as people
-from app.people.models import Identity, IdentityPerson, Proof
+from app.people.models import Identity, IdentityPerson, IdentityProposal, Person, Proof
+from app.people.views import queue
 from tests.app.accounts.conftest import Visitor, state_of
 from tests.app.accounts.github_double import GitHubDouble, Response, _json
 
@@ -238,6 +239,28 @@ def test_the_public_log_of_decisions_says_where_nobody_has_a_login(
     shown = eve.client.get("/audit").text + eve.client.get("/people/decisions").text
     assert "people.proof.add" in shown
     assert not any(word in shown for word in ("countess", github.url, "ada@acme.com", "583231"))
+
+
+def test_nobody_takes_anothers_work_by_calling_themselves_alike(
+    eve: Visitor, github: GitHubDouble, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "OWN_WORD_FROM", 0)
+    entry = ("git", "Ada Lovelace", "lovelace@acme.com", "")
+    github.user, github.emails = {"login": "lovelace", "id": 999, "name": "Ada Lovelace"}, []
+    eve.sign_in("github")
+    with db.write() as session:
+        identity = people.intern_identities(session, [entry])[entry]
+        people.resolve(session)
+        people.refresh_proposals(session)
+        asked = session.scalars(sa.select(IdentityProposal.public_id)).all()
+    assert asked, "machines find them alike, and ask"
+    for one in asked:
+        answer = eve.client.post("/people/proposals/answer", data={"proposal": one, "verdict": "yes", "reason": "me"},
+                                 follow_redirects=True)  # fmt: skip
+        assert "needs proof" in answer.text
+    with db.read() as session:
+        owner = session.get_one(IdentityPerson, identity).person_id
+        assert session.get_one(Person, owner).public_id != eve.person
 
 
 def test_each_proof_belongs_to_an_identity_that_nobody_else_sees(
