@@ -48,7 +48,8 @@ def compose(server: MailServer, to: str, subject: str, text: str, *, number: str
     """
     if not is_address(to):
         raise ValueError("the receiver is no address that mail can be sent to")
-    message = EmailMessage(policy=SMTP)
+    # Lines up to 300 letters go as they are: a link that is broken over two lines cannot be copied from every program.
+    message = EmailMessage(policy=SMTP.clone(max_line_length=300))
     message["From"] = server.sender
     message["To"] = to
     message["Subject"] = subject

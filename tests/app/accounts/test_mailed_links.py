@@ -51,6 +51,7 @@ def test_the_mail_is_plain_from_a_machine_and_to_one_receiver(ada: Visitor, mail
     assert found["Auto-Submitted"] == "auto-generated"
     assert found.get_content_type() == "text/plain"
     assert "20 minutes" in found.get_content()
+    assert mail.link() in found.as_string(), "the link stands on one line as it is sent"
 
 
 def test_a_link_signs_in_once(ada: Visitor, eve: Visitor, mail: Mailbox) -> None:
