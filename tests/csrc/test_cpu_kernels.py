@@ -514,6 +514,41 @@ def test_any_number_of_threads_gives_the_same_bits(cpu):
     cpu.threads(1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: np.dtype(d).name)
+def test_rows_of_whole_vectors_are_right_and_the_same_on_any_number_of_threads(cpu, dtype):
+    """Such rows go together in one loop; those of the last shape leave past the caches where memory is aligned."""
+    shapes = [(3, 64)] if isinstance(cpu, Emulated) else [(1, 64), (2, 64), (37, 192), (9, 1040), (2080, 1024)]
+    for shape in shapes:
+        x = random_array(41, shape, dtype)
+        x[0, 3], x[-1, -1] = 4, -np.inf
+        exact = x.astype(np.float64)
+        powers = np.exp(exact - exact.max(1, keepdims=True))
+        total = powers.sum(1, keepdims=True)
+        memory = np.empty(x.size + 16, dtype)
+        offset = -memory.ctypes.data % 64 // memory.itemsize
+        for start in (offset, (offset + 1) % 16):
+            found: dict[str, set[bytes]] = {"softmax": set(), "log_softmax": set(), "layer_norm": set()}
+            out = memory[start : start + x.size].reshape(shape)
+            for threads in (1, 2, 3, 8):
+                cpu.threads(threads)
+                for op in ("softmax", "log_softmax"):
+                    found[op].add(cpu.run(op, [x], [out], 1)[0].tobytes())
+                finite = np.where(np.isfinite(x), x, 0).astype(dtype)
+                weight, bias = finite[0] + 2, finite[-1]
+                found["layer_norm"].add(cpu.run("layer_norm", [finite, weight, bias], [out], 1, 1e-5)[0].tobytes())
+            assert {op: len(bits) for op, bits in found.items()} == dict.fromkeys(found, 1)
+            actual = {op: np.frombuffer(bits.pop(), dtype).reshape(shape) for op, bits in found.items()}
+            many = 64 if dtype is np.float64 else 8
+            assert_within(actual["softmax"], (powers / total).astype(dtype), ulp=2 * many)
+            with np.errstate(divide="ignore"):
+                assert_within(actual["log_softmax"], (np.log(powers) - np.log(total)).astype(dtype), ulp=many, at=40)
+            wide = finite.astype(np.float64)
+            mean, variance = wide.mean(1, keepdims=True), wide.var(1, keepdims=True)
+            normal = (wide - mean) / np.sqrt(variance + 1e-5) * weight + bias
+            assert_within(actual["layer_norm"], normal.astype(dtype), ulp=many, at=40)
+    cpu.threads(1)
+
+
 def test_pairs_of_bfloat16_are_multiplied_as_the_reference_does_on_any_number_of_threads(harness, reference):
     try:
         cpu = Device("cpu", level="v4-bf16")
