@@ -166,6 +166,12 @@ def veil_of(session: Session) -> auth.Veil:
     )
     # A short single word may be anybody's, and is no name by itself.
     words = {text.strip() for row in rows for text in row if text and len(text.strip()) >= _LEAST_VEILED}
+    # Whoever is called so too and is not hidden keeps the name.
+    for chunk in chunks(sorted(words)):
+        shared = sa.select(Person.name).where(
+            Person.name.in_(chunk), Person.hidden_at.is_(None), Person.merged_into_id.is_(None)
+        )
+        words -= set(session.scalars(shared))
     if not words:
         return lambda text: text
     listed = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
