@@ -118,7 +118,7 @@ def ours(name: str, repository: Path, url: str) -> tuple[float, float, float]:
     most, done = [0.0, 0.0], threading.Event()
 
     def look() -> None:
-        while not done.wait(0.05):
+        while not done.wait(0.25):  # reading the sizes stops a process for milliseconds
             sizes = [memory_of(number) for number in family(process.pid)]
             for place in (0, 1):
                 most[place] = max(most[place], sum(size[place] for size in sizes))
