@@ -40,6 +40,7 @@ def acme(acme_issuer: RealIssuer) -> RealIssuer:
     fresh = {"user": "ada", "asks": False, "spoil": None, "published": {}, "seen": []}
     for name, value in fresh.items():
         setattr(acme_issuer, name, value)
+    acme_issuer.server.context.cdb[issuer.CLIENT]["redirect_uris"] = [(acme_issuer.redirect_uri, {})]
     acme_issuer.people["ada"].update(email="ada@acme.com", email_verified=True)
     return acme_issuer
 
