@@ -203,6 +203,13 @@ std::vector<Sample> samples(Kind kind) {
         for (const bool relu : {false, true}) {
           Sample sample{{states, weight, first}, {one.counts, one.reverse, relu}};
           if (kind == Kind::RnnGrad) sample.inputs = {states, {{rows, units}, relu ? -2.0 : -0.9, relu ? 2.0 : 0.9}, first, weight};
+          // Sums near zero have the sign of their rounding, and relu's gradient with them: here all are above or all below.
+          else if (relu) {
+            const SampleInput small{{units, units}, 0.0, 1.5 / double(units)}, start{{one.n(), units}, 0.1, 2.0};
+            sample.inputs = {{{rows, units}, -6.0, -3.5}, small, start};
+            all.push_back(sample);
+            sample.inputs[0] = {{rows, units}, 0.1, 2.0};
+          }
           all.push_back(sample);
         }
     }
