@@ -71,8 +71,15 @@ void learn() {
   PyObject* value = PyRun_String("a + a; a - a; a * a; a / a; a + 1.0; a - 1.0; a * 2.0; a / 2.0; 1.0 + a; 1.0 - a; 2.0 * a; "
                                  "2.0 / a; -a; abs(a); f(a); a.exp()\n", Py_file_input, names.ptr(), names.ptr());
   specimen = nullptr;
-  if (value) Py_DECREF(value);
-  else PyErr_Clear();  // nothing is reused then
+  if (value) {
+    Py_DECREF(value);
+  } else if (PyErr_ExceptionMatches(PyExc_MemoryError) || PyErr_ExceptionMatches(PyExc_RecursionError)) {
+    PyErr_Clear();  // nothing is reused then
+  } else {  // of a handler of signals, which runs in any evaluation
+    learned = false;
+    known.clear();
+    throw PythonError{};
+  }
 }
 
 bool comes_from_the_loop(const void* back) {
@@ -116,6 +123,7 @@ uint32_t temporaries([[maybe_unused]] PyObject* const* objects, [[maybe_unused]]
     if (std::find(objects, objects + count, specimen) != objects + count) remember(back);
     return 0;
   }
+  if (is_watched()) return 0;
   uint32_t found = 0;
   for (size_t i = 0; i < count; ++i)
     if (is_temporary(objects[i])) found |= 1u << i;

@@ -32,7 +32,7 @@ bool is_recorded(Inputs inputs) {
 
 // The input that the result may be written into, or -1.
 int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held) {
-  if (thread_state.detour || thread_state.recorder || profile_mode.load(std::memory_order_relaxed)) return -1;
+  if (is_watched()) return -1;
   if (!row.pointwise || row.aliases || row.promote_from != 0 || inputs.size() > 3) return -1;
   const DType dtype = inputs[0].dtype();
   if (!contains(row.dtypes, dtype) || (row.result && row.result(dtype, attrs) != dtype)) return -1;
@@ -54,6 +54,8 @@ int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, 
 }
 
 }  // namespace
+
+bool is_watched() { return thread_state.detour || thread_state.recorder || profile_mode.load(std::memory_order_relaxed); }
 
 Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held) {
   const bool counts = inputs.size() >= static_cast<size_t>(row.min_inputs) && !inputs.empty() && row.min_inputs == row.max_inputs &&

@@ -8,6 +8,10 @@ namespace flambeau {
 // From so many bytes on it pays: an operand and a result of 4 MB cost twice the traffic between the caches that one costs.
 inline constexpr int64_t kReuseBytes = int64_t{1} << 20;
 
+// Whether this thread's ops are watched or rewritten, by vmap, autocast, anomaly mode, a recording or a profile: then they take
+// the plain way, and none is run that nobody asked for.
+bool is_watched();
+
 // As apply() of a row with one output. Where the row is pointwise, the result may be written into one of the inputs whose bit is
 // set in `candidates`: it is of the result's shape and dtype, its memory's only tensor, has no more than `held` references,
 // which are the caller's, and the row's rule for gradients does not read it if one is recorded. Whoever sets a bit promises to
