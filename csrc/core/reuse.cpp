@@ -64,6 +64,7 @@ Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candida
     const Tensor& x = inputs[static_cast<size_t>(i)];
     Tensor output = x.alias(x.shape(), x.strides(), 0);
     if (launch(row, cpu(), inputs, attrs, {&output, 1})) {
+      output->storage->version.store(0, std::memory_order_relaxed);  // as in memory of its own: checkpoints compare
       if (is_recorded(inputs)) tape()->record(row, inputs, attrs, {&output, 1});
       return output;
     }

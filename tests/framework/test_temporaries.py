@@ -16,6 +16,7 @@ from typing import Any
 import flambeau as fl
 import numpy as np
 import pytest
+from flambeau.autograd import checkpoint
 from flambeau.nn import functional
 
 SIZE = 300_000  # above the 1 MiB from which memory is reused
@@ -250,6 +251,20 @@ def test_hooks_and_kept_gradients_see_what_came_and_what_went():
     assert seen[0][0] == 4.0
     assert seen[0][1] == pytest.approx(4 * share * (1 - share), rel=1e-6)
     assert x.grad[0].item() == pytest.approx(12 * share * (1 - share), rel=1e-6)
+
+
+def test_a_checkpoint_may_be_computed_again_without_what_was_reused_before():
+    def filled(t: fl.Tensor) -> fl.Tensor:
+        t[...] = 3.0
+        return t
+
+    x = large(0.5, requires_grad=True)
+    total = checkpoint(lambda x: functional.gelu(filled(large()) + x), x).sum()
+    with fl.profiler.profile():  # all ops take the plain way
+        total.backward()
+    again = fl.tensor([0.5], requires_grad=True)
+    functional.gelu(3.0 + again).sum().backward()
+    assert x.grad[0].item() == again.grad[0].item()
 
 
 def test_the_functions_that_are_ops_copy_and_pickle_by_name():
