@@ -85,6 +85,14 @@ fl_status run(const fl_kernel* kernel, Device* device, const fl_call& call) {
   return kernel->run(kernel, nullptr, &call);
 }
 
+// A kernel that stopped halfway has changed what it writes over: it cannot begin again.
+bool writes_over_an_input(const fl_call& call) {
+  for (int32_t o = 0; o < call.output_count; ++o)
+    for (int32_t i = 0; i < call.input_count; ++i)
+      if (call.outputs[o].memory == call.inputs[i].memory) return true;
+  return false;
+}
+
 bool launch_kernel(const OpRow& row, Device* device, const fl_kernel* kernel, const fl_call& call) {
   if (kernel->claims) {
     Array<fl_tensor, kOperands> bare(static_cast<size_t>(call.input_count + call.output_count));
@@ -99,7 +107,8 @@ bool launch_kernel(const OpRow& row, Device* device, const fl_kernel* kernel, co
   const fl_status status = run(kernel, device, call);
   if (status == FL_OK) return true;
   if (status == FL_UNSUPPORTED) { take_failure(); return false; }
-  if (status == FL_OUT_OF_MEMORY && device->allocator().trim() > 0 && run(kernel, device, call) == FL_OK) return true;
+  if (status == FL_OUT_OF_MEMORY && !writes_over_an_input(call) && device->allocator().trim() > 0 && run(kernel, device, call) == FL_OK)
+    return true;
   raise_status(status, *device, row.name);
 }
 

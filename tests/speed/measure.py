@@ -41,6 +41,8 @@ def measure(
         amount = row.bytes_moved or row.operations or row.elements
         if rate and amount:
             result.limit.update(amount=amount, per_s=rate)
+            if row.limit:
+                result.limit_of = "what operations one by one allow"
         measured.append(result)
     return measured, {"threads": threads, **best}, versions
 

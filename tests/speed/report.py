@@ -10,7 +10,7 @@ from typing import Any
 from tests.speed.rows import OURS, Ceiling, Comparison, Mean, Measured
 from tests.speed.verdict import Ratio, against_target, figure, geometric_mean, lowest, ratio, together, under_bound
 
-SHARE_OF_LIMIT = 0.85  # a row is also met at this share of what the machine can do
+SHARE_OF_LIMIT = 0.85  # a row is also met at this share of what can be done
 NO_LIMIT = 1.1  # above it the limit was measured while the machine was busy, and says nothing
 
 
@@ -25,7 +25,7 @@ def row_of(measured: Measured) -> dict[str, Any]:
     share = row["share_of_limit"]
     if row["verdict"] not in (None, "met") and share is not None and SHARE_OF_LIMIT <= share <= NO_LIMIT:
         row["verdict"] = "met"
-        row["notes"]["verdict"] = f"at {share:.0%} of the machine's limit"
+        row["notes"]["verdict"] = f"at {share:.0%} of {measured.limit_of}"
     return row
 
 

@@ -97,6 +97,7 @@ class Measured:
     better: Better = "less"
     busy: list[float] = field(default_factory=list)
     limit: dict[str, float] = field(default_factory=dict)
+    limit_of: str = "the machine's limit"
     notes: dict[str, str] = field(default_factory=dict)
 
 

@@ -146,6 +146,11 @@ def test_a_row_at_the_machines_limit_is_met_and_says_so():
     assert row["notes"]["verdict"] == "at 90% of the machine's limit"
 
 
+def test_a_row_at_the_limit_of_its_passes_does_not_call_it_the_machines():
+    row = row_of(measured([2.0] * 5, limit={"amount": 1.8, "per_s": 1.0}, limit_of="what operations one by one allow"))
+    assert row["notes"]["verdict"] == "at 90% of what operations one by one allow"
+
+
 def test_a_limit_measured_on_a_busy_machine_makes_nothing_met():
     assert row_of(measured([2.0] * 5, limit={"amount": 2.4, "per_s": 1.0}))["verdict"] == "not met"
 
