@@ -73,6 +73,7 @@ def add(key: str) -> Answer:
 @access("public")
 def back(key: str) -> Answer:
     """Come back from an issuer."""
+    _must_be_a_visit()
     way, own, source = _way(key), auth.own_session_id(), _source()
     state, code = request.args.get("state", ""), request.args.get("code", "")
     with current_db().write() as db_session:
@@ -244,6 +245,7 @@ def _way(key: str) -> Way:
 
 
 def _go_to(way: Way, purpose: Purpose, onward: str) -> Answer:
+    _must_be_a_visit()
     key, state = way.issuer.key, secrets.token_urlsafe(32)
     asker = _asker(purpose)
     with current_db().write() as db_session:
@@ -315,6 +317,12 @@ def _not_signed_in(text: str, attempt: SignInAttempt | None = None, *, status: i
     is_adding = current_user().is_signed_in
     onward = attempt.onward if attempt else ""
     return render_template("accounts/not_signed_in.html", text=text, is_adding=is_adding, onward=onward), status
+
+
+def _must_be_a_visit() -> None:
+    """A picture or a script on another site's page must not use up what its readers' network may try in an hour."""
+    if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+        abort(400, description="Open this address in the browser itself; nothing was begun.")
 
 
 def _asker(purpose: Purpose) -> Asker:

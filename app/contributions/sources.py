@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 PROTOCOLS = ("https", "http", "file")
-_ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
+_ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]*[A-Za-z0-9_-]|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
                       r"(?P<path>/[^\s\\?#]*)?")  # fmt: skip
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")

@@ -48,7 +48,8 @@ def give() -> Response | tuple[str, int]:
         with closing(upload):
             data = upload.stream.read(queries.MOST_BYTES + 1)
         try:
-            text = text_of(data)
+            # What is cut off at the limit may end within a letter: that it is too large is said below.
+            text = text_of(data) if len(data) <= queries.MOST_BYTES else " " * len(data)
         except UnfoundError as error:
             problems.append(Problem("file", str(error)))
     if not problems and upload is not None:

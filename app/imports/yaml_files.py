@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.governance_files.yaml_lines import Lines, Path, load
-from app.imports.rules import Keeps, Member, Parsed, Who
+from app.imports.rules import UNKEPT, Keeps, Member, Parsed, Who, can_be_kept
 
 _ROLES = {"approvers": "maintainer", "reviewers": "reviewer"}
 
@@ -79,12 +80,17 @@ def _member(found: Parsed, lines: Lines, place: Path, item: dict[str, Any], tier
         return
     joined = item.get("joined")
     try:
-        day = None if joined is None else joined if isinstance(joined, date) else date.fromisoformat(str(joined))
+        day = None if joined is None else date.fromisoformat(str(joined)[:10])
     except ValueError:
         found.wrong(lines.of((*place, "joined")), f"{joined!r} is no day; write it like 2026-01-31")
         return
-    plain = name.rsplit(" (", 1)[0].strip() if name.rstrip().endswith(")") else name.strip()
     website = item.get("homepage_url")
+    try:
+        urlsplit(website if isinstance(website, str) else "")
+    except ValueError:
+        found.wrong(lines.of((*place, "homepage_url")), f"{website!r} is no address of a website")
+        return
+    plain = name.rsplit(" (", 1)[0].strip() if name.rstrip().endswith(")") else name.strip()
     found.claims.append(Member(lines.of((*place, "name")), plain[:200], tier.strip(),
                                website[:300] if isinstance(website, str) else "", day))  # fmt: skip
 
@@ -100,4 +106,6 @@ def _load(text: str) -> tuple[Parsed, Any, Lines]:
     values, lines, problems = load("file", text)
     for problem in problems:
         found.wrong(problem.line, problem.text)
+    if not can_be_kept(values):
+        found.wrong(1, UNKEPT)
     return found, values, lines

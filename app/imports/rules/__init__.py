@@ -1,6 +1,7 @@
 """What the lines of affiliation files say, format by format: plain values, and every problem with its line. Pure."""
 
 from app.imports.rules.claims import (
+    UNKEPT,
     FileKind,
     Keeps,
     Line,
@@ -10,12 +11,14 @@ from app.imports.rules.claims import (
     SamePerson,
     Who,
     WorksFor,
+    can_be_kept,
     company_key,
     is_independent,
     is_unknown,
 )
 
 __all__ = [
+    "UNKEPT",
     "FileKind",
     "Keeps",
     "Line",
@@ -25,6 +28,7 @@ __all__ = [
     "SamePerson",
     "Who",
     "WorksFor",
+    "can_be_kept",
     "company_key",
     "is_independent",
     "is_unknown",

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from typing import Any
 
 
 class FileKind(Enum):
@@ -111,11 +112,28 @@ class Parsed:
         self.notes.append(Line(line, text))
 
 
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _INDEPENDENT = frozenset({"independent", "*independent", "self", "self-employed", "hobbyist", "hobbyists", "freelance"})
 _UNKNOWN = frozenset({"notfound", "unknown", "?", "n/a"})
 _LEGAL = re.compile(
     r"[,\s]+(?:inc|incorporated|llc|ltd|limited|gmbh|ag|corp|corporation|co|company|s\.?a|b\.?v|plc|pty|se|oy|ab)\.?$"
 )
+
+
+UNKEPT = "a text has a character that no database keeps (NUL, or half of a pair)"
+
+
+def can_be_kept(value: Any) -> bool:
+    """Whether every text in what a file holds can be written into a database and onto a page.
+
+    >>> can_be_kept({"name": ["Ada", 7, None]}), can_be_kept(["a\\x00b"]), can_be_kept({"\\ud800": 1})
+    (True, False, False)
+    """
+    if isinstance(value, str):
+        return not _UNKEPT.search(value)
+    if isinstance(value, dict):
+        return all(can_be_kept(one) for pair in value.items() for one in pair)
+    return all(can_be_kept(one) for one in value) if isinstance(value, list) else True
 
 
 def company_key(name: str) -> str:
@@ -124,7 +142,7 @@ def company_key(name: str) -> str:
     >>> company_key("Acme Corp., Inc."), company_key("ACME"), company_key("Samsung Electronics Co. Ltd.")
     ('acme', 'acme', 'samsung electronics')
     """
-    key = " ".join(name.casefold().split()).rstrip(". ")
+    key = " ".join(name[:300].casefold().split()).rstrip(". ")
     while (shorter := _LEGAL.sub("", key).rstrip(". ,")) != key and shorter:
         key = shorter
     return key

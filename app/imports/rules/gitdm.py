@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from app.imports.rules.claims import OwnsDomain, Parsed, SamePerson, Who, WorksFor, is_independent, is_unknown
 
 _A_DAY = timedelta(days=1)
+_LONGEST = 2000
 _MAP = re.compile(r"(\S+)\s+([^<]+?)\s*(?:<\s*(\S+))?")
 _ALIAS = re.compile(r'("[^"]+"|\S+)\s+(\S+)')
 _SPAN = re.compile(r"(.+?)(?:\s+from\s+(\S+))?(?:\s+until\s+(\S+))?")
@@ -94,7 +95,7 @@ def read_affiliations(text: str) -> Parsed:
         if not line[0].isspace():
             who = _named(found, number, line)
             continue
-        match = _SPAN.fullmatch(line.strip())
+        match = _SPAN.fullmatch(_plain(line))
         if who is None or match is None:
             if who is None:
                 found.wrong(number, "an employer before anybody is named; begin with “Name: address!domain”")
@@ -135,8 +136,13 @@ def _work(found: Parsed, number: int, who: Who, employer: str, starts: date | No
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    stripped = ((number, line.split("#", 1)[0].strip()) for number, line in enumerate(text.splitlines(), start=1))
+    stripped = ((number, _plain(line.split("#", 1)[0])) for number, line in enumerate(text.splitlines(), start=1))
     return [(number, line) for number, line in stripped if line]
+
+
+def _plain(line: str) -> str:
+    """A line with single blanks, cut: a pattern tries each blank of it with every other."""
+    return " ".join(line[:_LONGEST].split())
 
 
 def _address(text: str) -> str:
@@ -148,7 +154,10 @@ def _day(found: Parsed, number: int, text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date(*(int(part) for part in text.split("-")))
-    except (TypeError, ValueError):
+        day = date(*(int(part) for part in text.split("-")))
+        if day > date.min:
+            return day
+        raise ValueError(text)
+    except (TypeError, ValueError, OverflowError):
         found.wrong(number, f"{text!r} is no day; write it like 2026-01-31")
         return None

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from app.imports.rules.claims import Keeps, OwnsDomain, Parsed, SamePerson, Who, WorksFor, is_independent, is_unknown
+from app.imports.rules.claims import (
+    UNKEPT,
+    Keeps,
+    OwnsDomain,
+    Parsed,
+    SamePerson,
+    Who,
+    WorksFor,
+    can_be_kept,
+    is_independent,
+    is_unknown,
+)
 
 _MAILMAP = re.compile(r"([^<>]*)<([^<>]*)>(?:([^<>]*)<([^<>]*)>)?\s*(?:#.*)?")
 _OWNER = re.compile(r"@([\w.-]+)(/[\w.-]+)?|([^@\s]+@[^@\s]+)")
@@ -22,8 +34,8 @@ def read_stackalytics(text: str) -> Parsed:
     except json.JSONDecodeError as error:
         found.wrong(error.lineno, f"this is no JSON: {error.msg}")
         return found
-    except RecursionError:
-        found.wrong(1, "this is no file of stackalytics: it is nested without end")
+    except (RecursionError, ValueError):
+        found.wrong(1, "this is no file of stackalytics: it is nested, or has a number, without end")
         return found
     if not isinstance(data, dict) or not ({"users", "companies"} & data.keys()):
         found.wrong(1, "there are neither “users” nor “companies” at the top")
@@ -46,13 +58,17 @@ def _items(found: Parsed, text: str, data: dict[str, Any], key: str) -> Iterator
         return
     decoder, at, line, counted = json.JSONDecoder(), start.end(), 0, 0
     for one in listed:
-        at = next(place for place in range(at, len(text)) if text[place] not in " \t\r\n,")
+        at = next((place for place in range(at, len(text)) if text[place] not in " \t\r\n,"), at)
         line, counted = line + text.count("\n", counted, at), at
-        _value, at = decoder.raw_decode(text, at)
-        if isinstance(one, dict):
-            yield line + 1, one
-        else:
+        # Where another list of this name came first, its lines are told as long as they last.
+        with contextlib.suppress(ValueError):
+            _value, at = decoder.raw_decode(text, at)
+        if not isinstance(one, dict):
             found.wrong(line + 1, f"an entry of “{key}” is no object")
+        elif not can_be_kept(one):
+            found.wrong(line + 1, UNKEPT)
+        else:
+            yield line + 1, one
 
 
 def _company(found: Parsed, line: int, one: dict[str, Any], aliases: dict[str, str]) -> None:
@@ -96,9 +112,10 @@ def _user(found: Parsed, line: int, one: dict[str, Any], aliases: dict[str, str]
 def _end(text: Any) -> date | None:
     for form in ("%Y-%b-%d", "%Y-%m-%d"):
         try:
-            return datetime.strptime(str(text), form).date()
+            day = datetime.strptime(str(text), form).date()
         except ValueError:
             continue
+        return day if day > date.min else None
     return None
 
 

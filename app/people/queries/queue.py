@@ -15,6 +15,7 @@ from app.checks import Broken, checked, has_reason
 from app.db import clock_of
 from app.people.models import Identity, IdentityDecision, IdentityPerson, IdentityProposal, Person, Proof
 from app.people.queries.decisions import DecisionError, decide
+from app.people.queries.proofs import take_turns
 from app.people.queries.proposing import settle_proposals
 from app.people.queries.resolution import Resolved, resolve
 from app.people.rules import DecisionKind
@@ -109,6 +110,18 @@ def questions_of(session: Session, proposals: Sequence[IdentityProposal]) -> lis
 def proposal_by_public_id(session: Session, public_id: str) -> IdentityProposal | None:
     """The proposal of this public id."""
     return session.scalar(sa.select(IdentityProposal).where(IdentityProposal.public_id == public_id))
+
+
+def bring_up_to_date(session: Session, proposals: Sequence[IdentityProposal]) -> None:
+    """Make these proposals name whom they are about at this very moment, and let nobody prove anything meanwhile.
+
+    After a long reading the rows still name who somebody was before: on that no right to answer may rest.
+    """
+    take_turns(session)
+    identities = {number for one in proposals for number in (one.identity_id, one.other_id)}
+    settle_proposals(session, set(_persons_of(session, identities).values()))
+    for one in proposals:
+        session.refresh(one)
 
 
 def _best(wanted: Wanted, today: date) -> sa.Select[Any]:

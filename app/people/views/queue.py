@@ -79,6 +79,7 @@ def answer() -> Response | tuple[str, int]:
     try:
         with current_db().write() as session:
             found = [queries.proposal_by_public_id(session, key) or abort(404) for key in keys]
+            queries.bring_up_to_date(session, found)
             problems = _forbidden(session, found, verdict)
             if problems:
                 raise RefusedError(problems)

@@ -11,7 +11,7 @@ from flask import abort, current_app, flash, redirect, render_template, request,
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import auth, forms, pages
+from app import auth, forms, limits, pages
 from app.auth import User, access, current_user
 from app.checks import Problem
 from app.db import current_db
@@ -127,7 +127,7 @@ def _named(session: Session, about: RemarkAbout, thing: str, *, lenient: bool = 
 def _keep(about: RemarkAbout, thing: str, page: str, text: str) -> None:
     user = current_user()
     secret = str(current_app.config["SECRET_KEY"]).encode()
-    sender = hmac.new(secret, (user.person or request.remote_addr or "unknown").encode(), hashlib.sha256).hexdigest()
+    sender = hmac.new(secret, (user.person or limits.source_of(request.remote_addr)).encode(), hashlib.sha256).hexdigest()
     with current_db().write() as session:
         allowed = queries.may_remark(session, sender)
         if allowed:
