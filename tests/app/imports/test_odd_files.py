@@ -1,0 +1,53 @@
+"""Files with days, texts and blanks that no file should have: each is a sentence with its line, and none breaks a page."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.imports.formats import parse
+from app.imports.rules import FileKind, Member, OwnsDomain
+
+_NESTED = '{"companies": [{"company_name": "Acme", "domains": ["acme.com"], "users": [1]}], "users": [{"emails": []}]}'
+_ONE_MEMBER = "landscape:\n- name: Our Members\n  subcategories:\n  - name: Gold\n    items:\n    - {name: Acme, %s}\n"
+
+
+@pytest.mark.parametrize(("kind", "text", "line"), [
+    (FileKind.GITDM_MAP, "blue.org Blue\nacme.com Acme < 99999999999999999999-1-1", 2),
+    (FileKind.GITDM_MAP, "acme.com Acme < 0001-01-01", 1),
+    (FileKind.CNCF_AFFILIATIONS, "Ada: ada!acme.com\n\tAcme until 0001-01-01", 2),
+    (FileKind.STACKALYTICS, '{"users": [{"emails": ["a@b.c"], "companies": [{"company_name": "A", "end_date": "0001-01-01"}]}]}', 1),
+    (FileKind.STACKALYTICS, '{"users": [' + "9" * 5000 + "]}", 1),
+    (FileKind.STACKALYTICS, '{"companies": [\n{"company_name": "A\\u0000", "domains": []}]}', 2),
+    (FileKind.STACKALYTICS, '{"companies": [\n{"company_name": "A\\ud800", "domains": []}]}', 2),
+    (FileKind.LANDSCAPE, _ONE_MEMBER % '"homepage_url": "http://["', 6),
+    (FileKind.LANDSCAPE, _ONE_MEMBER % '"homepage_url": "A\\0"', 1),
+    (FileKind.OWNERS, 'approvers: ["a\\0b"]', 1),
+])  # fmt: skip
+def test_what_no_database_takes_is_a_problem_with_its_line(kind: FileKind, text: str, line: int) -> None:
+    assert [one.line for one in parse(kind, text).problems] == [line]
+
+
+def test_a_list_of_the_same_name_further_up_is_not_mistaken_for_the_file_own() -> None:
+    found = parse(FileKind.STACKALYTICS, _NESTED)
+    assert found.problems == []
+    assert [one.domain for one in found.claims if isinstance(one, OwnsDomain)] == ["acme.com"]
+
+
+def test_a_day_with_a_time_of_day_is_that_day() -> None:
+    (member,) = parse(FileKind.LANDSCAPE, _ONE_MEMBER % "joined: 2025-02-01T10:00:00Z").claims
+    assert isinstance(member, Member)
+    assert str(member.joined) == "2025-02-01"
+    assert type(member.joined).__name__ == "date"
+
+
+@pytest.mark.parametrize(("kind", "text"), [
+    (FileKind.GITDM_MAP, "a " + " " * 100_000 + "<"),
+    (FileKind.CNCF_AFFILIATIONS, "Ada: ada!acme.com\n\t" + "a from " * 20_000),
+    (FileKind.GITDM_GROUP, "a" * 200_000),
+])  # fmt: skip
+def test_a_line_without_end_takes_no_time_without_end(kind: FileKind, text: str) -> None:
+    began = time.process_time()
+    parse(kind, text, organization="Acme, " * 20_000)
+    assert time.process_time() - began < 2
