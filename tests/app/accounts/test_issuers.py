@@ -375,6 +375,17 @@ def test_beginning_is_limited_by_source_and_the_limit_passes(
         assert session.scalar(sa.text("SELECT count(*) FROM sign_in_attempt")) == 1, "old attempts are forgotten"
 
 
+@pytest.mark.parametrize("where", ["image", "iframe", "script", "empty"])
+def test_a_page_of_somebody_elses_uses_up_nothing_of_its_readers(ada: Visitor, where: str) -> None:
+    for path in ("/sign-in/with/acme", "/sign-in/with/acme/back?state=x"):
+        for _ in range(2 * sessions.FAILURES_ALLOWED):
+            assert ada.client.get(path, headers={"Sec-Fetch-Dest": where}).status_code == 400
+    there = ada.client.get("/sign-in/with/acme", headers={"Sec-Fetch-Dest": "document"})
+    assert there.status_code == 302
+    ada.sign_in("acme")
+    assert ada.person
+
+
 def test_newcomers_are_limited_by_source(ada: Visitor, acme: RealIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "ARRIVALS_FROM_A_SOURCE", 0)
     assert ada.client.get(ada.go("acme")).status_code == 429

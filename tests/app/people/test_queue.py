@@ -134,6 +134,39 @@ def test_a_person_says_no_of_themselves_and_yes_only_to_strong_evidence_of_what_
         assert session.scalars(sa.select(IdentityDecision.decided_by)).all() == [key]
 
 
+def test_who_is_meant_is_looked_up_when_it_is_answered_not_when_it_was_proposed(app, governed, asked):
+    """A long reading leaves the proposals as they were: meanwhile somebody with seats turned out to be the other."""
+    with governed.write() as session:
+        grace = session.get_one(Person, session.get_one(IdentityPerson, asked[GRACE[0]]).person_id)
+        grace.claimed_at = session.info["flambeau_clock"].now()
+        key = grace.public_id
+        strong = next(one for one in people.questions(session, Wanted(person=grace.id)) if one.proposal.confidence >= 80)
+        theirs = {strong.one.id, strong.other.id} - {grace.id}
+        seated = people.create_person(session, "Rear Admiral", "admiral@navy.mil")
+        moved = session.scalars(sa.select(IdentityPerson).where(IdentityPerson.person_id.in_(theirs))).all()
+        number = session.scalar(sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id == seated.id))
+        people.link_identities(session, "mailmap:x", [(number, one.identity_id) for one in moved])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("app.people.queries.resolution.tell", lambda *_: None)
+            people.resolve(session)
+    form = {"proposal": strong.proposal.public_id, "verdict": "yes", "reason": "It is me."}
+    browser = enter(app, governed, key)
+    assert "needs proof" in browser.post("/people/proposals/answer", data=form, follow_redirects=True).text
+    with governed.read() as session:
+        assert session.get_one(IdentityPerson, number).person_id == seated.id
+        assert session.get_one(Person, seated.id).merged_into_id is None
+        assert session.get_one(Person, grace.id).merged_into_id is None
+
+
+def test_one_network_of_the_new_kind_is_one_sender(app, governed, asked):
+    with governed.read() as session:
+        person = session.scalars(sa.select(Person).order_by(Person.id)).first().public_id
+    reader, url = app.test_client(), f"/people/wrong?about=person&thing={person}"
+    answers = [reader.post(url, data={"text": "It is wrong."}, environ_base={"REMOTE_ADDR": f"2001:db8::{host}"})
+               for host in range(1, MOST_OF_ONE_SENDER + 2)]  # fmt: skip
+    assert [one.status_code for one in answers] == [302] * MOST_OF_ONE_SENDER + [429]
+
+
 def test_a_hidden_person_is_in_no_queue(staff, governed, asked):
     with governed.write() as session:
         for person in session.scalars(sa.select(Person)):
