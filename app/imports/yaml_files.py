@@ -84,15 +84,21 @@ def _member(found: Parsed, lines: Lines, place: Path, item: dict[str, Any], tier
     except ValueError:
         found.wrong(lines.of((*place, "joined")), f"{joined!r} is no day; write it like 2026-01-31")
         return
-    website = item.get("homepage_url")
-    try:
-        urlsplit(website if isinstance(website, str) else "")
-    except ValueError:
-        found.wrong(lines.of((*place, "homepage_url")), f"{website!r} is no address of a website")
-        return
+    website = item.get("homepage_url") or ""
+    if website and not _is_website(website):
+        found.note(lines.of((*place, "homepage_url")), f"{str(website)[:80]!r} is no address of a website")
+        website = ""
     plain = name.rsplit(" (", 1)[0].strip() if name.rstrip().endswith(")") else name.strip()
     found.claims.append(Member(lines.of((*place, "name")), plain[:200], tier.strip(),
-                               website[:300] if isinstance(website, str) else "", day))  # fmt: skip
+                               website, day))  # fmt: skip
+
+
+def _is_website(website: Any) -> bool:
+    """Whether a page may link it: nothing but the web's own schemes, as in the form of an organization."""
+    try:
+        return isinstance(website, str) and len(website) <= 300 and urlsplit(website).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def _listed(path: Path, values: Any) -> Iterator[tuple[Path, dict[str, Any]]]:

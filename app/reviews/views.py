@@ -120,8 +120,6 @@ def _say(session: Session, change: Change, user: User, verdict: Verdict, text: s
     )
     session.add(review)
     session.flush()
-    said = Event(_KINDS[verdict], review.said_at, review.public_id, person=user.person_id, value=change.head_sha)
-    record_change_events(session, SOURCE, {change.id: [said]})
     audit.record(
         session,
         actor=user.actor,
@@ -131,6 +129,9 @@ def _say(session: Session, change: Change, user: User, verdict: Verdict, text: s
         data={"head": change.head_sha, "review": review.public_id},
         personal={f"{user.person}/{review.public_id}": text} if text else {},
     )
+    # After the log's entry: whoever decides about people has the log first, and measures the same changes then.
+    said = Event(_KINDS[verdict], review.said_at, review.public_id, person=user.person_id, value=change.head_sha)
+    record_change_events(session, SOURCE, {change.id: [said]})
 
 
 def _page(

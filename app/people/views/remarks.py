@@ -127,7 +127,8 @@ def _named(session: Session, about: RemarkAbout, thing: str, *, lenient: bool = 
 def _keep(about: RemarkAbout, thing: str, page: str, text: str) -> None:
     user = current_user()
     secret = str(current_app.config["SECRET_KEY"]).encode()
-    sender = hmac.new(secret, (user.person or limits.source_of(request.remote_addr)).encode(), hashlib.sha256).hexdigest()
+    source = user.person or limits.source_of(request.remote_addr)
+    sender = hmac.new(secret, source.encode(), hashlib.sha256).hexdigest()
     with current_db().write() as session:
         allowed = queries.may_remark(session, sender)
         if allowed:

@@ -29,7 +29,8 @@ def no_proxy(monkeypatch) -> None:
     "/srv/git/tensor", "tensor", "../tensor", "~/tensor", "file:///srv/git/tensor", "ssh://git@example.org/a",
     "git@example.org:a", "ext::sh -c id", "git://example.org/a", "https://ada:secret@example.org/a", "--upload-pack=id",
     "https://example.org/a?b", "https://example.org/a#b", "https://exa\u200bmple.org/a", "https://\uff11\uff12\uff17.0.0.1/a",
-    "https://example.org\\@127.0.0.1/a", "https:///a", "https://example.org./a", "http://[::1/a", "https://example.org/a b", "",
+    "https://example.org\\@127.0.0.1/a", "https:///a", "http://[::1/a", "https://example.org/a b", "",
+    "https://example.org./a",
 ])  # fmt: skip
 def test_a_form_can_name_nothing_but_a_plain_address(source: str):
     with pytest.raises(GitError):

@@ -1,4 +1,4 @@
-"""Files with days, texts and blanks that no file should have: each is a sentence with its line, and none breaks a page."""
+"""Files with days, texts and blanks that none should have: each is a sentence with its line, none breaks a page."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ONE_MEMBER = "landscape:\n- name: Our Members\n  subcategories:\n  - name: Gold
     (FileKind.GITDM_MAP, "blue.org Blue\nacme.com Acme < 99999999999999999999-1-1", 2),
     (FileKind.GITDM_MAP, "acme.com Acme < 0001-01-01", 1),
     (FileKind.CNCF_AFFILIATIONS, "Ada: ada!acme.com\n\tAcme until 0001-01-01", 2),
-    (FileKind.STACKALYTICS, '{"users": [{"emails": ["a@b.c"], "companies": [{"company_name": "A", "end_date": "0001-01-01"}]}]}', 1),
+    (FileKind.STACKALYTICS, '{"users": [{"emails": ["a@b.c"], "companies": ['
+     '{"company_name": "A", "end_date": "0001-01-01"}]}]}', 1),
     (FileKind.STACKALYTICS, '{"users": [' + "9" * 5000 + "]}", 1),
     (FileKind.STACKALYTICS, '{"companies": [\n{"company_name": "A\\u0000", "domains": []}]}', 2),
     (FileKind.STACKALYTICS, '{"companies": [\n{"company_name": "A\\ud800", "domains": []}]}', 2),
-    (FileKind.LANDSCAPE, _ONE_MEMBER % '"homepage_url": "http://["', 6),
     (FileKind.LANDSCAPE, _ONE_MEMBER % '"homepage_url": "A\\0"', 1),
     (FileKind.OWNERS, 'approvers: ["a\\0b"]', 1),
 ])  # fmt: skip
@@ -33,6 +33,13 @@ def test_a_list_of_the_same_name_further_up_is_not_mistaken_for_the_file_own() -
     found = parse(FileKind.STACKALYTICS, _NESTED)
     assert found.problems == []
     assert [one.domain for one in found.claims if isinstance(one, OwnsDomain)] == ["acme.com"]
+
+
+@pytest.mark.parametrize("website", ["javascript:alert(1)", "http://[", "acme.com", "https://a/" + "a" * 300])
+def test_what_is_no_website_is_told_and_becomes_no_link(website: str) -> None:
+    found = parse(FileKind.LANDSCAPE, _ONE_MEMBER % f'"homepage_url": "{website}"')
+    assert ([one.line for one in found.notes], found.problems) == ([6], [])
+    assert [one.website for one in found.claims if isinstance(one, Member)] == [""]
 
 
 def test_a_day_with_a_time_of_day_is_that_day() -> None:

@@ -140,7 +140,8 @@ def test_who_is_meant_is_looked_up_when_it_is_answered_not_when_it_was_proposed(
         grace = session.get_one(Person, session.get_one(IdentityPerson, asked[GRACE[0]]).person_id)
         grace.claimed_at = session.info["flambeau_clock"].now()
         key = grace.public_id
-        strong = next(one for one in people.questions(session, Wanted(person=grace.id)) if one.proposal.confidence >= 80)
+        own = people.questions(session, Wanted(person=grace.id))
+        strong = next(one for one in own if one.proposal.confidence >= 80)
         theirs = {strong.one.id, strong.other.id} - {grace.id}
         seated = people.create_person(session, "Rear Admiral", "admiral@navy.mil")
         moved = session.scalars(sa.select(IdentityPerson).where(IdentityPerson.person_id.in_(theirs))).all()
