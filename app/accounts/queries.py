@@ -186,16 +186,21 @@ def admit_by_login(session: Session, vouched: Vouched, *, source: str) -> Admitt
 
 
 def admit_by_address(session: Session, address: str, *, name: str, source: str) -> Admitted | None:
-    """Whoever proved an address by mail: its person, whom staff entered with it, or somebody new."""
+    """Whoever proved an address by mail: its person, whom staff entered with it, or somebody new.
+
+    Staff's word and the mailbox come before an issuer's word, by which the address may be another's account's.
+    """
     proven = Proven.address(address)
-    owner = people.owner_of(session, proven) or people.entered_for(session, address)
+    owner = people.owner_of(session, proven, by_mail=True) or people.entered_for(session, address)
+    owner = owner or people.owner_of(session, proven)
     is_new = owner is None
     if owner is None:
         if not limits.take(session, "arrive", source, allowed=ARRIVALS_FROM_A_SOURCE, within=HOUR):
             return None
         owner = people.arrive(session, people.known_as(session, [proven]) or name or "New here")
-    people.prove(session, owner, [proven], reason="opened a link that was mailed there")
-    return Admitted(owner, _proof_of(session, owner, proven), is_new=is_new)
+    _kept, contested = people.prove(session, owner, [proven], reason="opened a link that was mailed there")
+    shown = tuple(one.shown for one in contested)
+    return Admitted(owner, _proof_of(session, owner, proven), is_new=is_new, contested=shown)
 
 
 def add_login(session: Session, person: Person, vouched: Vouched) -> tuple[str, ...]:

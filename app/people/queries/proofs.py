@@ -66,10 +66,12 @@ def source_of(issuer: str) -> str:
     return "github" if issuer == GITHUB else f"github:{issuer.removeprefix('https://')}"[:50]
 
 
-def owner_of(session: Session, proven: Proven) -> Person | None:
-    """Whose it is by a proof in force: whom it signs in."""
+def owner_of(session: Session, proven: Proven, *, by_mail: bool = False) -> Person | None:
+    """Whose it is by a proof in force (`by_mail`: by a mailed link, no issuer's word): whom it signs in."""
     found = _in_force(session, proven)
-    return canonical(session, session.get_one(Person, found.person_id)) if found else None
+    if found is None or (by_mail and found.proved_by != BY_MAIL):
+        return None
+    return canonical(session, session.get_one(Person, found.person_id))
 
 
 def entered_for(session: Session, address: str) -> Person | None:

@@ -156,6 +156,18 @@ def test_whom_staff_entered_is_that_person_with_their_seats(ada: Visitor, mail: 
     assert ada.person == grace
 
 
+def test_an_issuers_word_about_an_address_keeps_nobody_from_their_own_account(
+    ada: Visitor, eve: Visitor, mail: Mailbox, db: Database
+) -> None:
+    eve.sign_in("acme")  # which says that ada@acme.com is hers
+    with db.write() as session:
+        person = people.create_person(session, "Ada Lovelace", ADA).public_id
+    sign_in(ada, mail)
+    assert ada.person == person != eve.person
+    with db.read() as session:
+        assert [one.newcomer.public_id for one in people.disputes(session, limit=9)] == [person]
+
+
 def test_the_token_of_the_session_is_new(ada: Visitor, mail: Mailbox) -> None:
     with ada.client.session_transaction() as cookie:
         cookie["token"] = "chosen by an attacker"
