@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
 
 from app import auth
 from app.audit import Actor
@@ -44,6 +46,7 @@ def test_a_question_is_answered_by_keyboard_alone_without_scripts(window, govern
     assert len(fields) == 3
     assert "img src=x" in window.chrome.find_element(By.ID, "main").text
     fields[0].send_keys("\n")
+    WebDriverWait(window.chrome, 20).until(expected_conditions.staleness_of(fields[0]))
     with governed.read() as session:
         assert session.scalar(sa.select(sa.func.count(IdentityDecision.id))) == 1
     window.open("/people/decisions")
@@ -57,10 +60,12 @@ def test_a_reader_says_that_a_row_is_wrong_on_a_phone(window, governed):
     window.show(width=390, script=False)
     window.open(f"/people/{person}")
     window.chrome.find_element(By.CSS_SELECTOR, "a.wrong").click()
-    window.chrome.find_element(By.NAME, "text").send_keys("They left.")
+    field = expected_conditions.presence_of_element_located((By.NAME, "text"))
+    WebDriverWait(window.chrome, 20).until(field).send_keys("They left.")
     window.picture("people-wrong-390")
     window.chrome.find_element(By.CSS_SELECTOR, "main button").click()
-    assert "Thank you" in window.chrome.find_element(By.ID, "main").text
+    thanks = expected_conditions.text_to_be_present_in_element((By.ID, "main"), "Thank you")
+    WebDriverWait(window.chrome, 20).until(thanks)
     with governed.read() as session:
         assert session.scalars(sa.select(Remark.text)).all() == ["They left."]
 
@@ -72,6 +77,8 @@ def test_the_pages_shut_nobody_out(window):
             window.open(path)
             assert barriers(window.chrome) + does_not_fit(window.chrome) == []
         window.picture(f"people{path.replace('/', '-')}")
-    window.chrome.find_element(By.LINK_TEXT, "email-map").click()
+    link = window.chrome.find_element(By.LINK_TEXT, "email-map")
+    link.click()
+    WebDriverWait(window.chrome, 20).until(expected_conditions.staleness_of(link))
     window.picture("people-import")
     assert barriers(window.chrome) + does_not_fit(window.chrome) == []

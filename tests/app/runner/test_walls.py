@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,21 @@ WALLS = pytest.mark.parametrize("walls", [(), ("--no-namespaces",)], ids=["names
 
 
 def _processes_with(text: str) -> list[str]:
-    found = []
+    """What still runs, or was killed and has not quite gone a few seconds later."""
+    for _ in range(50):
+        found = [line for line in _command_lines() if text in line and "pytest" not in line]
+        if not found:
+            return []
+        time.sleep(0.1)
+    return found
+
+
+def _command_lines() -> Iterator[str]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if text in line and "pytest" not in line:
-            found.append(line)
-    return found
 
 
 def _do(run_once, script: str, *extra: str, produces=(), **limits) -> FakePortal:
