@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -42,7 +43,7 @@ def measure(
         if rate and amount:
             result.limit.update(amount=amount, per_s=rate)
             if row.limit:
-                result.limit_of = "what operations one by one allow"
+                result = dataclasses.replace(result, limit_of="what operations one by one allow")
         measured.append(result)
     return measured, {"threads": threads, **best}, versions
 
