@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.skipif(
-    not (find_spec("scikit_build_core") and find_spec("pybind11") and find_spec("scipy_openblas32")),
-    reason="scikit-build-core, pybind11 or scipy-openblas32 is not installed",
-)
+pytestmark = [
+    pytest.mark.xdist_group("wheel"),  # one worker builds it, once
+    pytest.mark.skipif(
+        not (find_spec("scikit_build_core") and find_spec("pybind11") and find_spec("scipy_openblas32")),
+        reason="scikit-build-core, pybind11 or scipy-openblas32 is not installed",
+    ),
+]
 # Debian 12's Python 3.11.2 knows no filters; Python 3.12 warns where none is named.
 FILTER: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
