@@ -74,6 +74,7 @@ def measure(repository: Path, urls: dict[str, str], *, rounds: int) -> dict[str,
     seconds: dict[str, list[float]] = {}
     ratios: dict[str, list[float]] = {}
     memory: dict[str, list[tuple[float, float]]] = {}
+    beside: dict[str, str] = {}
     for _ in range(rounds):
         for database, url in urls.items():
             fresh(url)
@@ -84,6 +85,7 @@ def measure(repository: Path, urls: dict[str, str], *, rounds: int) -> dict[str,
                 seconds.setdefault(f"{name}, {database}", []).append(took)
                 ratios.setdefault(f"{name}, {database}", []).append(took / alone)
                 memory.setdefault(f"{name}, {database}", []).append((rss, pss))
+                beside[f"{name}, {database}"] = f"git log {kind}"
     rows = {}
     for name, values in seconds.items():
         median = statistics.median(values)
@@ -91,6 +93,7 @@ def measure(repository: Path, urls: dict[str, str], *, rounds: int) -> dict[str,
         rows[name] = {
             "median_s": round(median, 3),
             "commits_per_s": round(count / median),
+            "beside": beside.get(name),
             "times_git": round(statistics.median(ratios[name]), 3) if name in ratios else None,
             "rss_mb": round(rss),
             "pss_mb": round(pss),
@@ -104,9 +107,10 @@ def log(repository: Path, head: str, kind: str) -> float:
     """Seconds of git alone, its output thrown away; where contents are missing, until it breaks off."""
     begun = time.perf_counter()
     command = ["git", f"--git-dir={repository}", "log", kind, "--no-renames", "-z", head]
-    with Path("/dev/null").open("wb") as nowhere:
-        subprocess.run(["cat"], stdin=subprocess.Popen(command, stdout=subprocess.PIPE, stderr=nowhere).stdout,
-                       stdout=nowhere, check=True)  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        subprocess.run(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL, check=True)
+    if process.returncode and kind == "--raw":
+        raise SystemExit(f"git log {kind} failed in {repository}")
     return time.perf_counter() - begun
 
 

@@ -29,6 +29,7 @@ from app import load_slices
 from app.audit import Actor
 from app.contributions.models import Rollup
 from app.db import Database
+from app.members.models import Organization
 from app.people import queries as people
 from app.people.models import Affiliation, Employment, Identity, IdentityDecision, IdentityPerson, Person
 from app.people.rules import StatementSource
@@ -126,8 +127,15 @@ def from_nothing(db: Database) -> float:
 def word(db: Database, person: int) -> float:
     """Seconds until a person's own word counts in every figure; then withdrawn."""
 
+    with db.read() as session:
+        stated = sa.select(Affiliation.organization_id).where(
+            Affiliation.person_id == person, Affiliation.organization_id.is_not(None))  # fmt: skip
+        elsewhere = session.scalars(
+            sa.select(Organization.id).where(Organization.id.not_in(stated)).order_by(Organization.id).limit(1)
+        ).one()
+
     def say(session: Any) -> None:
-        people.state(session, session.get_one(Person, person), None, starts_on=date(1971, 1, 1),
+        people.state(session, session.get_one(Person, person), elsewhere, starts_on=date(1971, 1, 1),
                      source=StatementSource.SELF, actor=US, reason=WHY)  # fmt: skip
 
     took = timed(db, say)

@@ -36,14 +36,24 @@ def index_rows(rounds: int) -> list[Measured]:
 
 
 def ingest_rows(rounds: int) -> list[Measured]:
-    """Seconds of a whole ingest beside `git log --raw` alone."""
+    """Seconds of each pass of an ingest beside git alone."""
     result, reason = _run("bench_ingest", min(rounds, MOST_INGESTS))
     if result is None:
         return [_not_run("ingest", "ingest of a history", reason)]
-    samples = {name: row["all_s"] for name, row in result["rows"].items()}
-    title = f"ingest of {result['commits']:,} commits, paths"
-    comparisons = (Comparison("git log --raw", ("git log --raw",)),)
-    return [Measured("ingest", title, "portal", 1, samples, comparisons, ours="ingest, paths")]
+    rows = result["rows"]
+    return [
+        Measured(
+            f"ingest_{name.split(',')[0]}",
+            f"ingest of {result['commits']:,} commits: {name}",
+            "portal",
+            1,
+            {name: row["all_s"], row["beside"]: rows[row["beside"]]["all_s"]},
+            (Comparison(row["beside"], (row["beside"],)),),
+            ours=name,
+        )
+        for name, row in rows.items()
+        if row["beside"]
+    ]
 
 
 def people_rows(rounds: int) -> list[Measured]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.speed import portal_rows, workers
+from tests.speed import bench_ingest, portal_rows, workers
 from tests.speed.__main__ import main
 from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
@@ -349,3 +349,16 @@ def test_the_portals_benches_become_rows_and_what_failed_says_why(monkeypatch):
     jsonschema.validate(json.loads(json.dumps(report)), json.loads(SCHEMA.read_text()))
     assert "pypiserver 100.0 requests/s: 3.00" in table(report)
     assert "not run: no repository" in table(report)
+
+
+def test_both_passes_of_an_ingest_become_rows_beside_git(monkeypatch):
+    """The bench itself names its rows here; only git, the databases and the clock are told what to say."""
+    for name, says in {"git": "700", "fresh": None, "log": 1.0, "ours": (2.0, 90.0, 80.0)}.items():
+        monkeypatch.setattr(bench_ingest, name, lambda *_, says=says: says)
+    result = bench_ingest.measure(SCHEMA, {"SQLite": "sqlite:///nowhere"}, rounds=3)
+    monkeypatch.setattr(portal_rows, "_run", lambda *_: (json.loads(json.dumps(result)), ""))
+    rows = [row_of(measured) for measured in portal_rows.ingest_rows(3)]
+    assert [row["name"] for row in rows] == ["ingest_commits", "ingest_lines"]
+    assert [comparison_of(row, to)["ratio"]["value"] for row, to in zip(rows, ("git log --raw", "git log --numstat"),
+                                                                        strict=True)] == [0.5, 0.5]
+    assert "git log --numstat 1 s: 0.50" in table(report_of(*rows))
