@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from tests.framework import oracles_linalg, oracles_networks, oracles_optim, oracles_random
+from tests.framework import oracles_linalg, oracles_networks, oracles_optim, oracles_random, oracles_recurrent
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Attrs = tuple[Any, ...]
@@ -341,5 +341,5 @@ NUMPY: dict[str, Oracle] = {
     **oracles_networks.NUMPY,
     **oracles_optim.NUMPY,
     **oracles_random.NUMPY,
-    "dropout": oracles_networks.dropout_oracle(oracles_random.uniform),
+    **oracles_recurrent.NUMPY,
 }
