@@ -1,11 +1,25 @@
-// loops.h: loops of vectors over contiguous elements. The last part goes through the same arithmetic, so a value's place
-// does not matter.
+// loops.h: loops over contiguous elements. Of vectors the last part goes through the same arithmetic, so a value's place
+// does not matter; loops of single values are left to the compiler's vectoriser.
 #ifndef FLAMBEAU_CPU_SIMD_LOOPS_H
 #define FLAMBEAU_CPU_SIMD_LOOPS_H
 
 #include "vector.h"
 
 namespace flambeau::cpu::FL_LEVEL {
+
+template <class Op, class In, class Out = In>
+void unary(const void* const* inputs, void* output, int64_t n) {
+  const In* x = static_cast<const In*>(inputs[0]);
+  Out* y = static_cast<Out*>(output);
+  for (int64_t i = 0; i < n; ++i) y[i] = Op::of(x[i]);
+}
+template <class Op, class In, class Out = In>
+void binary(const void* const* inputs, void* output, int64_t n) {
+  const In* a = static_cast<const In*>(inputs[0]);
+  const In* b = static_cast<const In*>(inputs[1]);
+  Out* y = static_cast<Out*>(output);
+  for (int64_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i]);
+}
 
 // How far ahead operands are asked for: the processor's own prefetching stops at every page of 4 KiB.
 constexpr int64_t kAhead = 4096;
