@@ -111,12 +111,6 @@ void batch_images(const OpRow& row, Inputs inputs, std::span<const bool> batched
   }
 }
 
-Dims spatial(const Dims& shape) {
-  Dims result;
-  for (size_t axis = 2; axis < shape.size(); ++axis) result.push_back(shape[axis]);
-  return result;
-}
-
 struct Shapes {
   Dims x, weight, stride, padding, dilation;
   int64_t groups;

@@ -72,26 +72,13 @@ void require_equal(const OpRow& row, const Dims& g, const Dims& expected) {
 
 // Batch and channels are one axis to a pool: the new axis joins the batch, everywhere.
 void batch_pool(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> outputs) {
-  std::vector<Tensor> merged;
-  int64_t outer = 0, inner = 0;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (batched[i]) {
-      outer = inputs[i].size(0);
-      inner = inputs[i].size(1);
-    }
-  }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    Dims shape = inputs[i].shape();
-    Tensor x = inputs[i];
-    if (batched[i]) {
-      shape.erase(0);
-    } else {
-      Dims wide = shape;
-      wide.insert(0, outer);
-      x = broadcast_to(expand_dims(x, {0}), wide);
-    }
+  std::vector<Tensor> merged = all_batched(inputs, batched);
+  const int64_t outer = merged[0].size(0), inner = merged[0].size(1);
+  for (Tensor& x : merged) {
+    Dims shape = x.shape();
+    shape.erase(0);
     shape[0] = outer * inner;
-    merged.push_back(reshape(x, shape));
+    x = reshape(x, shape);
   }
   apply(row, merged, attrs, outputs);
   for (Tensor& out : outputs) {
@@ -104,12 +91,6 @@ void batch_pool(const OpRow& row, Inputs inputs, std::span<const bool> batched, 
 
 // The spatial axes as one.
 Tensor flattened(const Tensor& x) { return reshape(x, {x.size(0), x.size(1), x.count() == 0 ? 0 : x.count() / (x.size(0) * x.size(1))}); }
-
-Dims spatial(const Dims& shape) {
-  Dims result;
-  for (size_t axis = 2; axis < shape.size(); ++axis) result.push_back(shape[axis]);
-  return result;
-}
 
 // ---- maximum ----
 

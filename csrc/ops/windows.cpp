@@ -52,7 +52,6 @@ struct Windows {
   }
 };
 
-Dims spatial(const Dims& shape) { return Dims(std::span<const int64_t>(shape.begin() + 2, shape.size() - 2)); }
 Dims joined(std::initializer_list<int64_t> first, const Dims& rest) {
   Dims shape(first);
   for (const int64_t size : rest) shape.push_back(size);
@@ -95,6 +94,12 @@ Tensor folded(const Tensor& columns, const Windows& w) {
   return slice(sum, at.starts, at.stops, at.steps);
 }
 
+Dims result_shape(const OpRow& row, Inputs inputs, Attrs attrs) {
+  Meta result;
+  row.infer(row, inputs, attrs, {&result, 1});
+  return result.shape;
+}
+
 // ---- convolutions ----
 
 Windows of_convolution(const Dims& x, const Dims& weight, const Dims& y, Attrs geometry) {
@@ -117,29 +122,13 @@ Tensor grouped(const Tensor& y, const Windows& w, int64_t groups) {
 // ---- pools ----
 
 Windows of_pool(const Dims& x, const Dims& y, Attrs attrs, const Dims& dilation) {
-  return {spatial(x), y, attrs[0].ints(), attrs[1].ints(), dilation, attrs[2].ints()};
+  return {spatial(x), spatial(y), attrs[0].ints(), attrs[1].ints(), dilation, attrs[2].ints()};
 }
 Dims ones_like(const Dims& sizes) { return Dims::filled(sizes.size(), 1); }
-
-// How many windows there are along each axis; shapes were checked before.
-Dims counts(const Dims& in, Attrs attrs, const Dims& dilation, bool ceil_mode) {
-  Dims out = in;
-  for (size_t a = 0; a < in.size(); ++a) {
-    const int64_t kernel = attrs[0].ints()[a], stride = attrs[1].ints()[a], padding = attrs[2].ints()[a];
-    const int64_t room = in[a] + 2 * padding - dilation[a] * (kernel - 1) - 1;
-    out[a] = room / stride + (ceil_mode && room % stride ? 1 : 0) + 1;
-    if ((out[a] - 1) * stride >= in[a] + padding) --out[a];
-  }
-  return out;
+Windows of_max_pool(const OpRow& row, Inputs inputs, Attrs attrs) {
+  return of_pool(inputs[0].shape(), result_shape(row, inputs, attrs), attrs, attrs[3].ints());
 }
-Windows of_max_pool(const Tensor& x, Attrs attrs) {
-  const Dims in = spatial(x.shape());
-  return of_pool(x.shape(), counts(in, attrs, attrs[3].ints(), attrs[4].as_bool()), attrs, attrs[3].ints());
-}
-Windows of_avg_pool(const Dims& x, Attrs attrs) {
-  const Dims in = spatial(x), one = ones_like(in);
-  return of_pool(x, counts(in, attrs, one, attrs[3].as_bool()), attrs, one);
-}
+Windows of_avg_pool(const Dims& x, const Dims& y, Attrs attrs) { return of_pool(x, y, attrs, ones_like(attrs[0].ints())); }
 
 // By what each window's sum is divided: (1, 1, out ...), or one number.
 Tensor divisors(const Tensor& like, const Windows& w, Attrs attrs) {
@@ -199,14 +188,11 @@ Tensor shared(Tensor x, const Dims& to, bool turn) {
 
 }  // namespace
 
-void decompose_convolution(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+Dims spatial(const Dims& shape) { return Dims(std::span<const int64_t>(shape.begin() + 2, shape.size() - 2)); }
+
+void decompose_convolution(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
   const Tensor &x = inputs[0], &weight = inputs[1];
-  const Dims& padding = attrs[1].ints();
-  Dims y{x.size(0), weight.size(0)};
-  for (size_t a = 0; a + 2 < x.shape().size(); ++a) {
-    const int64_t whole = x.size(int64_t(a) + 2) + padding[a] + padding[padding.size() / 2 + a];
-    y.push_back((whole - attrs[2].ints()[a] * (weight.size(int64_t(a) + 2) - 1) - 1) / attrs[0].ints()[a] + 1);
-  }
+  const Dims y = result_shape(row, inputs, attrs);
   const int64_t groups = attrs[3].as_int();
   const Windows w = of_convolution(x.shape(), weight.shape(), y, attrs);
   outputs[0] = reshape(matmul(grouped_weight(weight, w, groups), grouped_columns(x, w, groups)), y);
@@ -218,9 +204,7 @@ void decompose_convolution_input_grad(const OpRow&, Inputs inputs, Attrs attrs, 
   const int64_t groups = attrs[4].as_int(), channels = weight.size(1) * groups;
   const Windows w = of_convolution(joined({g.size(0), channels}, attrs[0].ints()), weight.shape(), g.shape(), attrs.subspan(1));
   const Tensor spread = matmul(swap_last_two(grouped_weight(weight, w, groups)), grouped(g, w, groups));
-  Dims shape{g.size(0), channels, w.taps()};
-  for (const int64_t size : w.out) shape.push_back(size);
-  outputs[0] = folded(reshape(spread, shape), w);
+  outputs[0] = folded(reshape(spread, joined({g.size(0), channels, w.taps()}, w.out)), w);
 }
 
 void decompose_convolution_weight_grad(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
@@ -232,14 +216,14 @@ void decompose_convolution_weight_grad(const OpRow&, Inputs inputs, Attrs attrs,
   outputs[0] = reshape(sum(each, {0}, false), weight);
 }
 
-void decompose_max_pool(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
-  outputs[0] = max(columns(inputs[0], of_max_pool(inputs[0], attrs), -std::numeric_limits<double>::infinity()), {2}, false);
+void decompose_max_pool(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+  outputs[0] = max(columns(inputs[0], of_max_pool(row, inputs, attrs), -std::numeric_limits<double>::infinity()), {2}, false);
 }
 
-void decompose_max_pool_indices(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+void decompose_max_pool_indices(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
   static const OpRow &argmax = op_named("argmax"), &isnan = op_named("isnan"), &logical_or = op_named("logical_or");
   const Tensor& x = inputs[0];
-  const Windows w = of_max_pool(x, attrs);
+  const Windows w = of_max_pool(row, inputs, attrs);
   const Tensor all = columns(x, w, -std::numeric_limits<double>::infinity());
   const Tensor met = columns(full(joined({1, 1}, w.in), 1, x.dtype(), x.device()), w);
   const Tensor largest = apply(logical_or, {equal(all, max(all, {2}, true)), apply(isnan, {all})});
@@ -257,16 +241,15 @@ void decompose_max_pool_indices(const OpRow&, Inputs inputs, Attrs attrs, std::s
   outputs[0] = add(take(of_tap, tap, 0), places(w.out, steps, first, tap));
 }
 
-void decompose_avg_pool(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
-  const Windows w = of_avg_pool(inputs[0].shape(), attrs);
+void decompose_avg_pool(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
+  const Windows w = of_avg_pool(inputs[0].shape(), result_shape(row, inputs, attrs), attrs);
   outputs[0] = divide(sum(columns(inputs[0], w), {2}, false), divisors(inputs[0], w, attrs));
 }
 
 void decompose_avg_pool_grad(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
   const Tensor& g = inputs[0];
-  const Windows w = of_avg_pool(joined({g.size(0), g.size(1)}, attrs[0].ints()), attrs.subspan(1));
-  Dims shape{g.size(0), g.size(1), w.taps()};
-  for (const int64_t size : w.out) shape.push_back(size);
+  const Windows w = of_avg_pool(joined({g.size(0), g.size(1)}, attrs[0].ints()), g.shape(), attrs.subspan(1));
+  const Dims shape = joined({g.size(0), g.size(1), w.taps()}, w.out);
   outputs[0] = folded(broadcast_to(expand_dims(divide(g, divisors(g, w, attrs.subspan(1))), {2}), shape), w);
 }
 

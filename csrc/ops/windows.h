@@ -5,6 +5,9 @@
 
 namespace flambeau::ops {
 
+// The sizes behind batch and channels.
+Dims spatial(const Dims& shape);
+
 void decompose_convolution(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs);
 void decompose_convolution_input_grad(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs);
 void decompose_convolution_weight_grad(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs);
