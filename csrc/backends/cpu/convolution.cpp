@@ -19,11 +19,6 @@ constexpr int64_t kFewRows = 8;         // fewer output channels than these are 
 constexpr int64_t kFewElements = 16;    // and so are sums of at most so many elements,
 constexpr int64_t kLines = 4;           // so many at a time
 
-template <class T>
-constexpr Type type_as() {
-  return sizeof(T) == 8 ? Type::Float64 : Type::Float32;
-}
-
 Sizes spatial(const fl_tensor& x) {
   Sizes sizes{1, 1, 1};
   for (int axis = 2; axis < x.ndim; ++axis) sizes[size_t(axis + 3 - x.ndim)] = x.shape[axis];

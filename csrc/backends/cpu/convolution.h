@@ -14,6 +14,11 @@
 
 namespace flambeau::cpu {
 
+template <class T>
+constexpr Type type_as() {
+  return sizeof(T) == 8 ? Type::Float64 : Type::Float32;
+}
+
 using Sizes = std::array<int64_t, 3>;  // depth, height, width
 inline int64_t product(const Sizes& sizes) { return sizes[0] * sizes[1] * sizes[2]; }
 

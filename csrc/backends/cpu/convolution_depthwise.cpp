@@ -18,7 +18,7 @@ constexpr int64_t kTaps = 64;             // of the largest kernel
 
 template <class T>
 const DepthwiseLoops& loops_of() {
-  return *level->depthwise(sizeof(T) == 8 ? Type::Float64 : Type::Float32);
+  return *level->depthwise(type_as<T>());
 }
 
 int64_t whole_vectors(int64_t n) { return divide_up(n, kRoom) * kRoom; }

@@ -48,14 +48,14 @@ bool pointwise_fits(const Geometry& g) {
 template <class T>
 bool pointwise(const Geometry& g, const T* x, const T* weight, const T* bias, T* out) {
   const int64_t n = product(g.x), k = g.in_group();
-  const Product p{sizeof(T) == 4 ? Type::Float32 : Type::Float64, g.out_group(), n, k, {nullptr, k, 1}, {nullptr, n, 1}, nullptr, nullptr, n};
+  const Product p{type_as<T>(), g.out_group(), n, k, {nullptr, k, 1}, {nullptr, n, 1}, nullptr, nullptr, n};
   return multiply_images(g, p, weight, x, bias, out);
 }
 
 template <class T>
 bool pointwise_input_grad(const Geometry& g, const T* grad, const T* weight, T* out) {
   const int64_t n = product(g.x), m = g.in_group();
-  const Product p{sizeof(T) == 4 ? Type::Float32 : Type::Float64, m, n, g.out_group(), {nullptr, 1, m}, {nullptr, n, 1}, nullptr, nullptr, n};
+  const Product p{type_as<T>(), m, n, g.out_group(), {nullptr, 1, m}, {nullptr, n, 1}, nullptr, nullptr, n};
   return multiply_images(g, p, weight, grad, static_cast<const T*>(nullptr), out);
 }
 

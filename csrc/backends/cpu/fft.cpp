@@ -421,16 +421,13 @@ bool by_four_steps(const Job<R>& job) {
     return one(0, line, table, [&](int64_t count, const auto& body) { parallel_for(count, 1, body); },
                [&] { return static_cast<C*>(piece_scratch(size_t(steps->room()) * sizeof(C))); });
   }
-  std::atomic<bool> fine{true};
-  parallel_for(job.from.count, 1, [&](int64_t begin, int64_t end) {
-    C* memory = static_cast<C*>(piece_scratch(size_t(job.n + table_size + steps->room() + 64) * sizeof(C)));
-    if (!memory) fine = false;
-    C* table = memory + divide_up(job.n, 32) * 32;
-    for (int64_t i = begin; memory && i < end; ++i)
-      one(i, memory, table, [](int64_t count, const auto& body) { body(int64_t(0), count); },
+  const size_t bytes = size_t(job.n + table_size + steps->room() + 64) * sizeof(C);
+  return parallel_with_scratch(job.from.count, 1, bytes, [&](void* memory, int64_t begin, int64_t end) {
+    C *line = static_cast<C*>(memory), *table = line + divide_up(job.n, 32) * 32;
+    for (int64_t i = begin; i < end; ++i)
+      one(i, line, table, [](int64_t count, const auto& body) { body(int64_t(0), count); },
           [&] { return table + table_size; });
   });
-  return fine;
 }
 
 // Lines of a job side by side in the lanes of a vector, `width` of them from `first` on.
@@ -513,18 +510,15 @@ bool by_lanes(const Job<R>& job, const Plan<R>& plan) {
   using C = Pair<R>;
   const FftLoops& loops = *level->fft(kTypeOf<R>);
   const int64_t lanes = loops.lanes, count = job.from.count, size = job.n * lanes;
-  std::atomic<bool> fine{true};
-  parallel_for(divide_up(count, lanes), std::max<int64_t>(1, kGrain / (8 * size)), [&](int64_t begin, int64_t end) {
-    C* line = static_cast<C*>(piece_scratch(size_t(3 * size) * sizeof(C)));
-    if (!line) fine = false;
-    for (int64_t i = begin; line && i < end; ++i) {
-      C *room = line + size, *table = room + size;
+  const int64_t grain = std::max<int64_t>(1, kGrain / (8 * size));
+  return parallel_with_scratch(divide_up(count, lanes), grain, size_t(3 * size) * sizeof(C), [&](void* memory, int64_t begin, int64_t end) {
+    C *line = static_cast<C*>(memory), *room = line + size, *table = room + size;
+    for (int64_t i = begin; i < end; ++i) {
       const Block<R> block{job, loops, i * lanes, std::min(lanes, count - i * lanes)};
       block.read(line, table);
       block.write(plan.lanes(loops, line, room), table);
     }
   });
-  return fine;
 }
 
 // Which way depends on the sizes alone.

@@ -189,7 +189,7 @@ struct RecurrentCell {
   void *gates, *c, *y;
 };
 // The gradient: product and dy are those of the output, carried (replaced by what goes on to the step before) those of
-// `before`, dc those of the cell, dgates those of the gates; dy, dc and dgates may be null.
+// `before`, dc those of the cell, dgates those of the gates; dc, dgates and Lstm's dy may be null.
 struct RecurrentCellGrad {
   int64_t units;
   const void *product, *dy, *dc, *dgates, *gates, *c, *y, *before;
