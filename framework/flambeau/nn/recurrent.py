@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ _lstm, _gru, _rnn = _core.ops["lstm"], _core.ops["gru"], _core.ops["rnn"]
 States = tuple[fl.Tensor, ...]  # one (n, hidden) for each kind of state: output, and for LSTM the cell
 
 
-class _Recurrent(Module):
+class _Recurrent(Module, ABC):
     """What RNN, LSTM and GRU share: weights by name (weight_ih_l0, weight_hh_l0_reverse, ...) and the way through time.
 
     Shapes: input (time, n, input), or (n, time, input) with batch_first, or (time, input), or a PackedSequence; states
@@ -72,6 +73,7 @@ class _Recurrent(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -1.0 / math.sqrt(self.hidden_size), 1.0 / math.sqrt(self.hidden_size))
 
+    @abstractmethod
     def _steps(
         self, product: fl.Tensor, bias: fl.Tensor | None, counts: list[int], states: States, name: str
     ) -> States:
@@ -79,7 +81,6 @@ class _Recurrent(Module):
 
         product: those of the inputs, with both biases but for a GRU, which is given the state's as `bias`.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no steps")
 
     def _suffixes(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
@@ -195,8 +196,7 @@ class RNN(_Recurrent):
         self, product: fl.Tensor, bias: fl.Tensor | None, counts: list[int], states: States, name: str
     ) -> States:
         weight = getattr(self, f"weight_hh_{name}")
-        return (_rnn(product, weight, *states, counts, name.endswith("_reverse"),
-                     self.nonlinearity == "relu"),)
+        return (_rnn(product, weight, *states, counts, name.endswith("_reverse"), self.nonlinearity == "relu"),)
 
     def __call__(self, input: fl.Tensor | PackedSequence, hx: fl.Tensor | None = None) -> tuple[Any, fl.Tensor]:
         output, (h,) = self._run(input, None if hx is None else (hx,))
@@ -231,7 +231,7 @@ class GRU(_Recurrent):
     ) -> States:
         given = states if bias is None else (*states, bias)
         y, _ = _gru(product, getattr(self, f"weight_hh_{name}"), *given, counts=counts,
-                        reverse=name.endswith("_reverse"))
+                    reverse=name.endswith("_reverse"))
         return (y,)
 
     def __call__(self, input: fl.Tensor | PackedSequence, hx: fl.Tensor | None = None) -> tuple[Any, fl.Tensor]:
