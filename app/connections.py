@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 GITHUB = "https://github.com"
 NOREPLY = "users.noreply.github.com"
@@ -28,7 +28,7 @@ def is_safe_address(url: str) -> bool:
     >>> is_safe_address("https://id.example.org"), is_safe_address("http://id.example.org")
     (True, False)
     """
-    parts = urlsplit(url)
+    parts = _parts(url)
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
     )
@@ -52,10 +52,13 @@ class Issuer(BaseModel):
 
     @field_validator("issuer")
     @classmethod
-    def _nobody_listens(cls, value: str) -> str:
-        parts = urlsplit(value)
+    def _nobody_listens(cls, value: str, info: ValidationInfo) -> str:
+        parts = _parts(value)
         if not is_safe_address(value) or parts.query or parts.fragment or parts.username:
-            raise ValueError(f"{value!r} must be an https address without query, as the issuer writes it")
+            key = info.data["key"]
+            variable = "FLAMBEAU_GITHUB_URL" if key == "github" else f"FLAMBEAU_OIDC_{key.upper()}_ISSUER"
+            shown = value.rpartition("@")[2]
+            raise ValueError(f"{variable} ends in {shown!r}; it must be an https address without user or query")
         return value
 
     @property
@@ -84,6 +87,13 @@ class MailServer(BaseModel):
     timeout_s: float = 20.0
     links_an_hour: int = Field(default=300, ge=1)
 
+    @field_validator("user", "password")
+    @classmethod
+    def _can_be_sent(cls, value: str | SecretStr) -> str | SecretStr:
+        if not (value if isinstance(value, str) else value.get_secret_value()).isascii():
+            raise ValueError("the mail server's user and password must be ASCII: smtplib sends nothing else")
+        return value
+
     @field_validator("sender")
     @classmethod
     def _sender_is_an_address(cls, value: str) -> str:
@@ -97,10 +107,13 @@ def issuers_from(env: Mapping[str, str], problems: list[str]) -> tuple[dict[str,
     found: list[dict[str, object]] = []
     if env.get("FLAMBEAU_GITHUB_CLIENT_ID"):
         issuer = (env.get("FLAMBEAU_GITHUB_URL") or GITHUB).rstrip("/")
-        name = "GitHub" if issuer == GITHUB else f"GitHub at {urlsplit(issuer).hostname}"
+        name = "GitHub" if issuer == GITHUB else f"GitHub at {_parts(issuer).hostname}"
         found.append({"key": "github", "kind": "github", "issuer": issuer,
                       **_client(env, "FLAMBEAU_GITHUB", name, "*", problems)})  # fmt: skip
-    for key in sorted({match[1] for name in env if env[name] and (match := _OIDC.fullmatch(name))}):
+    named = {name: _OIDC.fullmatch(name) for name in env if name.startswith("FLAMBEAU_OIDC_") and env[name]}
+    problems += [f"{name} is not known; a KEY is a capital letter, then capital letters and digits (docs/portal.md)"
+                 for name, match in named.items() if match is None]  # fmt: skip
+    for key in sorted({match[1] for match in named.values() if match}):
         prefix = f"FLAMBEAU_OIDC_{key}"
         issuer = env.get(f"{prefix}_ISSUER", "")
         if not issuer:
@@ -109,7 +122,7 @@ def issuers_from(env: Mapping[str, str], problems: list[str]) -> tuple[dict[str,
         if key == "GITHUB":
             problems.append(f"{prefix}_ISSUER: GitHub is no OpenID Connect issuer; use FLAMBEAU_GITHUB_CLIENT_ID")
             continue
-        host = urlsplit(issuer).hostname or key
+        host = _parts(issuer).hostname or key
         found.append({"key": key.lower(), "kind": "oidc", "issuer": issuer,
                       **_client(env, prefix, host, "", problems)})  # fmt: skip
     return tuple(found)
@@ -120,7 +133,7 @@ def mail_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] 
     address = env.get("FLAMBEAU_MAIL_SERVER", "")
     if not address:
         return None
-    parts = urlsplit(address)
+    parts = _parts(address)
     kinds = {"smtps": ("tls", 465), "smtp+starttls": ("starttls", 587), "smtp": ("plain", 25)}
     if parts.scheme not in kinds or not parts.hostname or parts.password:
         shown = address.rpartition("@")[2]
@@ -146,6 +159,14 @@ def mail_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] 
     return found
 
 
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; of a text that is none, such as `https://[`, empty ones."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 def _client(env: Mapping[str, str], prefix: str, name: str, domains: str, problems: list[str]) -> dict[str, object]:
     client_id = env.get(f"{prefix}_CLIENT_ID", "")
     if not client_id:
@@ -164,10 +185,13 @@ def _secret(env: Mapping[str, str], variable: str, problems: list[str], *, neede
     path = env.get(f"{variable}_FILE")
     if path:
         try:
-            return SecretStr(Path(path).read_text(encoding="utf-8").strip())
+            found = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}_FILE: {path} cannot be read ({type(error).__name__})")
             return SecretStr("")
+        if not found:
+            problems.append(f"{variable}_FILE: {path} is empty; write the secret into it")
+        return SecretStr(found)
     if needed and not env.get(variable):
         problems.append(f"{variable}_FILE is missing; write the secret into a file and name it here")
     return SecretStr(env.get(variable, ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.accounts.outside import IssuerError, client, exchange, parsed
+from app.accounts.outside import IssuerError, ask, client, exchange, parsed
 from app.accounts.rules import Vouched, clean
 from app.connections import GITHUB, NOREPLY, Issuer
 from app.mail import is_address
@@ -34,8 +34,8 @@ class GitHub:
         exchange(
             session, f"{self.issuer.issuer}/login/oauth/access_token", self.issuer.name, code=code, verifier=verifier
         )
-        user = parsed(session.get(f"{self.issuer.api}/user", headers=_HEADERS))
-        emails = session.get(f"{self.issuer.api}/user/emails", headers=_HEADERS)
+        user = parsed(ask(session, f"{self.issuer.api}/user", **_HEADERS))
+        emails = ask(session, f"{self.issuer.api}/user/emails", **_HEADERS)
         # Whoever did not allow us to read the addresses signs in without any.
         listed = parsed(emails) if emails.status_code == 200 else []
         return self._vouched(user, listed)

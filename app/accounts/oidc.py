@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from app.accounts.outside import IssuerError, client, exchange, get, parsed
+from app.accounts.outside import IssuerError, ask, client, exchange, get, parsed
 from app.accounts.rules import Vouched, clean
 from app.connections import Issuer, is_safe_address
 from app.mail import is_address
@@ -48,7 +48,7 @@ class Oidc:
         token = exchange(session, self._endpoint("token_endpoint"), self.issuer.name, code=code, verifier=verifier)
         claims = self._checked(token, nonce)
         if "email" not in claims and "userinfo_endpoint" in self._published:
-            more = parsed(session.get(self._endpoint("userinfo_endpoint")))
+            more = parsed(ask(session, self._endpoint("userinfo_endpoint")))
             if not isinstance(more, dict) or more.get("sub") != claims["sub"]:
                 raise IssuerError(f"{self.issuer.name} tells about somebody else than it signed for")
             claims = {**more, **claims}
@@ -121,6 +121,7 @@ class Oidc:
 
     def _client(self, redirect_uri: str) -> Any:
         self._endpoint("token_endpoint")
-        offered = self._published.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        method = "client_secret_basic" if "client_secret_basic" in offered else "client_secret_post"
+        offered = self._published.get("token_endpoint_auth_methods_supported")
+        knows_basic = not isinstance(offered, list) or not offered or "client_secret_basic" in offered
+        method = "client_secret_basic" if knows_basic else "client_secret_post"
         return client(self.issuer, redirect_uri, scope=_SCOPE, auth_method=method)

@@ -11,6 +11,7 @@ from authlib.integrations.base_client import OAuthError  # type: ignore[import-u
 from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]  # it has no types
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
 
 from app.accounts.rules import clean
 from app.connections import Issuer, is_safe_address
@@ -28,7 +29,7 @@ class _Bounded(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **options: Any) -> requests.Response:
         url = str(request.url)
-        host = url.split("/")[2]
+        host = _host(url)
         if not is_safe_address(url):
             raise IssuerError(f"{host} is not reached by https")
         request.headers["Accept-Encoding"] = "identity"
@@ -37,7 +38,7 @@ class _Bounded(HTTPAdapter):
             answer = super().send(request, stream=True, timeout=(CONNECT_S, READ_S), verify=verify, cert=cert,
                                   proxies=get_environ_proxies(url))  # fmt: skip
             answer._content = _read(answer, host)
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise IssuerError(f"{host} cannot be reached ({type(error).__name__})") from None
         if 300 <= answer.status_code < 400:
             raise IssuerError(f"{host} sends us elsewhere, which we do not follow")
@@ -72,10 +73,7 @@ def client(issuer: Issuer, redirect_uri: str, *, scope: str, auth_method: str) -
 def exchange(session: Any, url: str, name: str, *, code: str, verifier: str) -> dict[str, Any]:
     """The token that a code is good for, once. Raises: IssuerError."""
     try:
-        token = session.fetch_token(
-            url, code=code, code_verifier=verifier, grant_type="authorization_code",
-            headers={"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
-        )  # fmt: skip
+        token = session.fetch_token(url, code=code, code_verifier=verifier, grant_type="authorization_code")
     except OAuthError as error:
         raise IssuerError(f"{name} refused the code ({clean(error.error, 60)})") from None
     except (requests.RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -89,18 +87,32 @@ def exchange(session: Any, url: str, name: str, *, code: str, verifier: str) -> 
 def get(url: str) -> Any:
     """The JSON of a public document."""
     with _bound(requests.Session()) as session:
-        return parsed(session.get(url, headers={"Accept": "application/json"}))
+        return parsed(ask(session, url))
+
+
+def ask(session: Any, url: str, **headers: str) -> requests.Response:
+    """The answer to a question, with the session's token if it has one. Raises: IssuerError."""
+    try:
+        answer: requests.Response = session.get(url, headers={"Accept": "application/json", **headers})
+    except (OAuthError, requests.RequestException, ValueError) as error:
+        # An address that is none, or a token that no header can hold or that has ended already.
+        raise IssuerError(f"{_host(url)} cannot be asked ({type(error).__name__})") from None
+    return answer
 
 
 def parsed(answer: requests.Response) -> Any:
     """What an answer says, if it is a good one. Raises: IssuerError."""
-    host = str(answer.url).split("/")[2]
+    host = _host(str(answer.url))
     if answer.status_code != 200:
         raise IssuerError(f"{host} answers with {answer.status_code}")
     try:
         return json.loads(answer.content)
     except (ValueError, RecursionError):
         raise IssuerError(f"{host} answers with something that is no JSON") from None
+
+
+def _host(url: str) -> str:
+    return url.split("/")[2]
 
 
 def _bound(session: Any) -> Any:

@@ -337,6 +337,7 @@ def test_an_issuer_that_is_away_is_a_sentence_and_a_way_back(ada: Visitor, app_o
         ({"issuer": "https://evil.example"}, "does not call itself"),
         ({"authorization_endpoint": "http://evil.example/a"}, "no safe authorization_endpoint"),
         ({"authorization_endpoint": "javascript:alert(1)"}, "no safe authorization_endpoint"),
+        ({"authorization_endpoint": "https://["}, "no safe authorization_endpoint"),
         ({"authorization_endpoint": None}, "no safe authorization_endpoint"),
         ({"padding": "x" * 600_000}, "more than 512 kB"),
     ],
