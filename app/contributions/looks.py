@@ -184,10 +184,10 @@ def organizations(look: Look) -> Figure:
 
 
 def contributors_over_time(look: Look) -> Figure:
-    """Contributors of each period: those of before, and new ones."""
+    """Contributors of each period: those who had contributed before it, and new ones."""
     first = queries.first_days(look.session, look.scope, metrics.contributors(look.cells))
     counted = metrics.people_over(look.cells, look.periods, first)
-    series = [charts.Series("Returning", [everybody - new for everybody, new in counted]),
+    series = [charts.Series("Contributed before", [everybody - new for everybody, new in counted]),
               charts.Series("New", [new for _, new in counted])]  # fmt: skip
     rows = [(period.first.isoformat(), everybody, new) for period, (everybody, new) in
             zip(look.periods, counted, strict=True)]  # fmt: skip

@@ -236,7 +236,7 @@ def _row(
         values |= {
             "merged_at": row.merged_at,
             "merged_on": row.merged_at.date() if row.merged_at else None,
-            "reviewers": len(found.reviewers),
+            "reviewers": found.reviewers_until(row.merged_at),
             "reviews": found.reviews,
             "pushes": found.pushes,
             "size": row.additions + row.deletions,

@@ -33,7 +33,7 @@ _WORK = (
            "files and merges have none.", page="metric-code-changes-lines"),
     Metric("files", "Code Changes Files",
            "Paths that those commits changed, once for each commit that changed them; a rename is two. Merges have "
-           "none."),
+           "none, and those of commits that a bot landed for somebody are left out."),
     Metric("contributors", "Contributors",
            "People who wrote, merged or co-authored a commit, or are named as its reviewer by a trailer. "
            "Identities joined by evidence or decision are one person; bots and tools are none.",
@@ -86,12 +86,13 @@ _CHANGES = (
            "counted apart. A change belongs to the organization that its author worked for on the day of opening.",
            page="metric-change-requests"),
     Metric("accepted", "Change Request Acceptance Ratio",
-           "Of the changes that were closed in the window, the share that was merged."),
+           "Of the changes by people that were closed in the window, the share that was merged."),
     Metric("first-response", "Time to First Response",
            "From the opening of a change (or from when it was first marked ready, if it was opened as a draft) until "
            "somebody other than its author, and no bot, comments, reviews, merges or closes it. Of changes opened in "
-           "the window by people. Labels and assignments are no response. A change that was closed without one had "
-           "waited at least until then; a draft that was never ready waits for nobody. " + _WAITING,
+           "the window by people. Labels and assignments are no response, nor is what was said while it was still the "
+           "draft that it was opened as. A change that was closed without one had waited at least until then; a draft "
+           "that was never ready waits for nobody. " + _WAITING,
            page="metric-time-to-first-response"),
     Metric("change-duration", "Change Request Duration",
            "From the opening of a change until it was merged or closed, of changes opened in the window by people; "
@@ -101,16 +102,17 @@ _CHANGES = (
            "Changes closed (merged or not) in the window, by changes opened in it: near or above 1, the project keeps "
            "up. By people; of whoever opened the change.", page="metric-change-request-closure-ratio"),
     Metric("backlog", "Backlog",
-           "Changes that were open at the end of a day: opened on it or before, and closed after it or not at all."),
+           "Changes by people that were open at the end of a day: opened on it or before, and closed after it or not "
+           "at all."),
     Metric("review-coverage", "Review coverage",
            "Of the changes by people that were merged in the window, the share that at least one person other than "
-           "the author had reviewed (approved, asked for changes, or commented as a review)."),
+           "the author had reviewed before the merge (approved, asked for changes, or commented as a review)."),
     Metric("reviewers", "Reviewers per change",
-           "Of the changes by people that were merged in the window, how many people other than the author reviewed "
-           "each: mean, and how many had none, one, two or more."),
+           "Of the changes by people that were merged in the window, how many people other than the author had "
+           "reviewed each before the merge: mean, and how many had none, one, two or more."),
     Metric("review-load", "Review load",
-           "Changes that each person began to review in the window, and the smallest number of people who together "
-           "began at least half of these reviews: on how few it rests."),
+           "Changes that each person began to review in the window (bots' changes, and after the merge, too), and the "
+           "smallest number of people who together began at least half of these reviews: on how few it rests."),
     Metric("outsiders", "Do outsiders wait longer?",
            "Time to First Response of changes by people who worked for no member on the day of opening, beside those "
            "by people of members; and of first-timers (none of whose changes had been merged when this one was "

@@ -71,6 +71,10 @@ class Measured:
     reviews: int
     reviewers: dict[int, Reviewed] = field(default_factory=dict)
 
+    def reviewers_until(self, end: datetime | None) -> int:
+        """How many people began to review until then (None: ever): a review after the merge let nothing through."""
+        return sum(end is None or one.first_at <= end for one in self.reviewers.values())
+
 
 def measured(
     events: Collection[Happened], *, author: int | None, opened_at: datetime, closed_at: datetime | None,
@@ -87,11 +91,12 @@ def measured(
     starts_at = _starts(events, opened_at, is_draft)
     others = [event for event in events if event.is_human and event.person is not None and event.person != author]
     answers = [event.at for event in others if event.kind in RESPONSES and (closed_at is None or event.at <= closed_at)]
+    if starts_at != opened_at:
+        # What was said of a draft answers no question that had been asked; a draft that was never ready asks none.
+        answers = [at for at in answers if starts_at is not None and at >= starts_at]
     answered_at = min(answers, default=None)
-    if answered_at is not None:
-        waited_s: int | None = _seconds(starts_at or answered_at, answered_at)
-    else:
-        waited_s = _seconds(starts_at, closed_at) if starts_at and closed_at else None
+    until = answered_at or closed_at
+    waited_s = _seconds(starts_at, until) if starts_at and until else None
     kinds = Counter(event.kind for event in events if event.is_human)
     reviewers = _reviewers(event for event in others if event.kind in REVIEWS)
     return Measured(

@@ -61,7 +61,10 @@ class Measure:
 
 
 class ChangeMeasure(Measure, Base):
-    """The measures of a change. `reviewers`: people other than the author who gave a verdict or commented as review."""
+    """The measures of a change.
+
+    `reviewers`: people other than the author who gave a verdict or commented as review before it was merged.
+    """
 
     __tablename__ = "change_measure"
     __table_args__ = (

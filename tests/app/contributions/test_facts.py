@@ -71,9 +71,13 @@ def at(hours: float) -> datetime:
     ([Happened(K.CLOSED, at(4), 1)], at(4), False, (False, 4 * 3600, 4 * 3600)),
     ([Happened(K.MERGED, at(4), 2)], at(4), False, (True, 4 * 3600, 4 * 3600)),
     ([Happened(K.COMMENTED, at(6), 2)], at(4), False, (False, 4 * 3600, 4 * 3600)),  # too late to be a response
-    # Opened as a draft: waits from when it is ready; what was said before makes it wait no time at all.
+    # Opened as a draft: waits from when it is ready; what was said before is no response to what was not asked.
     ([Happened(K.READY, at(10), 1), Happened(K.COMMENTED, at(13), 2)], None, False, (True, 3 * 3600, None)),
-    ([Happened(K.READY, at(10), 1), Happened(K.COMMENTED, at(3), 2)], None, False, (True, 0, None)),
+    ([Happened(K.READY, at(10), 1), Happened(K.COMMENTED, at(3), 2)], None, False, (False, None, None)),
+    ([Happened(K.READY, at(10), 1), *(Happened(K.COMMENTED, at(hour), 2) for hour in (3, 12))], None, False,
+     (True, 2 * 3600, None)),
+    ([Happened(K.COMMENTED, at(3), 2)], None, True, (False, None, None)),
+    ([Happened(K.CLOSED, at(4), 2)], at(4), True, (False, None, 4 * 3600)),
     ([Happened(K.DRAFTED, at(1), 1), Happened(K.READY, at(10), 1), Happened(K.COMMENTED, at(13), 2)], None, False,
      (True, 13 * 3600, None)),
     ([], at(4), True, (False, None, 4 * 3600)),
@@ -94,6 +98,7 @@ def test_reviewers_are_people_other_than_the_author_who_said_something_as_a_revi
     assert {person: (one.first_at, one.times) for person, one in found.reviewers.items()} == {
         2: (at(1), 1), 3: (at(2), 2)}  # fmt: skip
     assert (found.reviews, found.comments, found.pushes) == (3, 1, 1)
+    assert [found.reviewers_until(end) for end in (at(0), at(1), at(9), None)] == [0, 1, 2, 2]
 
 
 _HAPPENED = st.builds(Happened, st.sampled_from(EventKind), st.integers(-5, 200).map(at), st.integers(1, 5) | st.none(),

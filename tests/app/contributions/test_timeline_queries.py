@@ -29,7 +29,7 @@ from app.contributions.queries import Authors, By, Scope, Standing, Thing
 from app.contributions.windows import Window
 from app.db import Database
 from app.people import queries as people
-from tests.app.contributions.test_facts import ADA, BEN, BOT, CLEO, company, employ, repository
+from tests.app.contributions.test_facts import ADA, BEN, BOT, CLEO, MERGED, company, employ, repository
 
 HOUR = 3600
 YEAR = Window(date(2026, 1, 1), date(2026, 12, 31))
@@ -125,6 +125,17 @@ def test_counts_closure_coverage_and_backlog_worked_out_by_hand(governed_each: D
         assert days == {"opened": {date(2026, 1, 5): 1, date(2026, 1, 6): 1},
                         "closed": {date(2026, 1, 5): 1, date(2026, 1, 8): 1},
                         "merged": {date(2026, 1, 5): 1, date(2026, 1, 8): 1}}  # fmt: skip
+
+
+def test_a_review_after_the_merge_covers_nothing_and_is_work_all_the_same(governed: Database):
+    with governed.write() as session:
+        number = record_pull_requests(session, repository(session), [MERGED], measure=False)[7]
+        late = Event(K.APPROVED, MERGED.closed_at + timedelta(hours=1), "late", BEN)
+        record_change_events(session, "github", {number: [late]})
+        people.resolve(session)
+        found = queries.counts(session, Thing.CHANGES, queries.EVERYTHING, YEAR)
+        assert (found.merged, found.reviewed, found.reviewers) == (1, 0, (1, 0, 0))
+        assert queries.review_load(session, queries.EVERYTHING, YEAR).reviews == 1
 
 
 def test_review_load_and_who_reviews_for_whom(governed_each: Database):
