@@ -35,12 +35,14 @@ from app.contributions.models import (
     IssueMeasure,
     MeasureDue,
 )
+from app.contributions.rollups import take_turn
 from app.contributions.stamps import stamp
 from app.members.models import Membership, Organization
 from app.modules.queries import paths
 from app.modules.rules import modules_of
 from app.people.models import Employment, IdentityPerson, Person
 from app.people.queries import on_change
+from app.people.queries.identities import chunks
 from app.people.rules import Role
 
 AT_ONCE = 500
@@ -70,9 +72,12 @@ _ISSUES = _Ledger("issue_id", _table(Issue), _table(IssueEvent), _table(IssueMea
 
 def measure_changes(session: Session, numbers: Collection[int]) -> None:
     """Measure these changes (row numbers) anew."""
+    if not numbers:
+        return
+    take_turn(session)
     surroundings = _Surroundings(session)
     touched: set[int] = set()
-    for part in _parts(sorted(set(numbers)), BATCH):
+    for part in chunks(sorted(set(numbers)), BATCH):
         touched |= _measure(session, _CHANGES, part, surroundings)
         _name_modules(session, part, surroundings)
     _settle_firsts(session, touched)
@@ -81,21 +86,25 @@ def measure_changes(session: Session, numbers: Collection[int]) -> None:
 
 def measure_issues(session: Session, numbers: Collection[int]) -> None:
     """Measure these issues (row numbers) anew."""
+    if not numbers:
+        return
+    take_turn(session)
     surroundings = _Surroundings(session)
-    for part in _parts(sorted(set(numbers)), BATCH):
+    for part in chunks(sorted(set(numbers)), BATCH):
         _measure(session, _ISSUES, part, surroundings)
     stamp(session, by_people=False)
 
 
 def measure_all(session: Session) -> None:
     """Measure everything anew."""
+    take_turn(session)
     for table in (ChangeReviewer, ChangeModule, ChangeMeasure, IssueMeasure, MeasureDue):
         session.execute(sa.delete(table))
     surroundings = _Surroundings(session)
-    for part in _parts(list(session.scalars(sa.select(Change.id).order_by(Change.id))), BATCH):
+    for part in chunks(list(session.scalars(sa.select(Change.id).order_by(Change.id))), BATCH):
         _measure(session, _CHANGES, part, surroundings)
         _name_modules(session, part, surroundings)
-    for part in _parts(list(session.scalars(sa.select(Issue.id).order_by(Issue.id))), BATCH):
+    for part in chunks(list(session.scalars(sa.select(Issue.id).order_by(Issue.id))), BATCH):
         _measure(session, _ISSUES, part, surroundings)
     session.execute(sa.delete(DerivedState).where(DerivedState.name == _NAME))
     session.add(DerivedState(name=_NAME, made_from=_fingerprint(session)))
@@ -114,7 +123,7 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
     stamp(session, by_people=True)
     changes: set[int] = set()
     issues: set[int] = set()
-    for part in _parts(sorted(persons), _PARTS):
+    for part in chunks(sorted(persons), _PARTS):
         changes |= _concerned(session, _CHANGES, part)
         issues |= _concerned(session, _ISSUES, part)
     if len(changes) + len(issues) <= AT_ONCE:
@@ -127,7 +136,10 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
 
 
 def settle_measures(writing: Writing) -> int:
-    """Measure all that is due, in transactions of bounded size; gives how many there were."""
+    """Measure all that is due, in transactions of bounded size; gives how many there were.
+
+    Everything, in one transaction, where a membership, an owner or a module's paths changed.
+    """
     with writing() as session:
         if not measures_are_current(session):
             measure_all(session)
@@ -137,7 +149,7 @@ def settle_measures(writing: Writing) -> int:
             rows = session.scalars(sa.select(MeasureDue).order_by(MeasureDue.id).limit(BATCH)).all()
             measure_changes(session, {row.change_id for row in rows if row.change_id is not None})
             measure_issues(session, {row.issue_id for row in rows if row.issue_id is not None})
-            for part in _parts([row.id for row in rows], _PARTS):
+            for part in chunks([row.id for row in rows], _PARTS):
                 session.execute(sa.delete(MeasureDue).where(MeasureDue.id.in_(part)))
         if not rows:
             return count
@@ -284,7 +296,7 @@ _Employers = dict[int, list[tuple[date, date | None, int | None]]]
 def _employers(session: Session, persons: Collection[int]) -> _Employers:
     found: _Employers = defaultdict(list)
     columns = (Employment.person_id, Employment.starts_on, Employment.ends_on, Employment.organization_id)
-    for part in _parts(sorted(persons), _PARTS):
+    for part in chunks(sorted(persons), _PARTS):
         for person, starts_on, ends_on, organization in session.execute(
             sa.select(*columns).where(Employment.person_id.in_(part))
         ):
@@ -303,7 +315,7 @@ def _for_whom(employers: _Employers, person: int | None, day: date) -> dict[str,
 def _first_merges(session: Session, persons: Collection[int]) -> dict[int, datetime]:
     """When each person's first change was merged."""
     found: dict[int, datetime] = {}
-    for part in _parts(sorted(persons), _PARTS):
+    for part in chunks(sorted(persons), _PARTS):
         rows = session.execute(
             sa.select(IdentityPerson.person_id, sa.func.min(Change.merged_at))
             .join(Change, Change.author_identity_id == IdentityPerson.identity_id)
@@ -316,7 +328,7 @@ def _first_merges(session: Session, persons: Collection[int]) -> dict[int, datet
 
 def _settle_firsts(session: Session, persons: Collection[int]) -> None:
     """Who was a first-timer when: an earlier merge that becomes known later makes it false."""
-    for part in _parts(sorted(persons), _PARTS):
+    for part in chunks(sorted(persons), _PARTS):
         for ledger in (_CHANGES, _ISSUES):
             mine, other = ledger.measure, _table(ChangeMeasure).alias("earlier")
             was_merged = (
@@ -375,10 +387,5 @@ def _among(column: Any, numbers: Sequence[int]) -> Iterator[sa.ColumnElement[boo
     if numbers and numbers[-1] - numbers[0] + 1 == len(numbers):
         yield column.between(numbers[0], numbers[-1])
         return
-    for part in _parts(numbers, _PARTS):
+    for part in chunks(numbers, _PARTS):
         yield column.in_(part)
-
-
-def _parts(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

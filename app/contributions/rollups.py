@@ -35,7 +35,7 @@ _COLUMNS = ("day", "repository_id", "module_key", "kind", "attribution", "organi
 
 def roll_days(session: Session, repository_id: int, days: Collection[date]) -> None:
     """Count these days of a repository anew."""
-    _take_turn(session)
+    take_turn(session)
     for part in _parts(sorted(days)):
         session.execute(sa.delete(Rollup).where(Rollup.repository_id == repository_id, Rollup.day.in_(part)))
         held = sa.and_(RepositoryCommit.repository_id == repository_id, RepositoryCommit.day.in_(part))
@@ -48,7 +48,7 @@ def roll_persons(session: Session, persons: Collection[int]) -> None:
 
     Where one of them is or was a bot, also whoever is named in its commits: a landing bot's work is theirs.
     """
-    _take_turn(session)
+    take_turn(session)
     everyone = set(persons)
     for part in _parts(sorted(persons)):
         everyone |= set(session.scalars(_named_in_commits_of(_bots_among(part))))
@@ -66,14 +66,14 @@ def roll_persons(session: Session, persons: Collection[int]) -> None:
 
 def roll_all(session: Session) -> None:
     """Count everything anew."""
-    _take_turn(session)
+    take_turn(session)
     session.execute(sa.delete(Rollup))
     _count(session, sa.select(RepositoryCommit).subquery("held"), persons=None)
     stamp(session, by_people=True)
 
 
-def _take_turn(session: Session) -> None:
-    """One who counts at a time: a delete does not see what another is just inserting, and both would stay.
+def take_turn(session: Session) -> None:
+    """One who counts or measures at a time: a delete does not see what another is just inserting, and both would stay.
 
     SQLite has one writer anyway. Taken after the lock of the audit log, never before it.
     """

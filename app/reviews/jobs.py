@@ -62,7 +62,10 @@ def read(step: StepContext) -> dict[str, Any]:
 
 @workflow.step("store", transactional=True)
 def write_down(step: StepContext) -> dict[str, Any] | None:
-    """Write down what was read: open the change, move its head, or close it."""
+    """Write down what was read: open the change, move its head, or close it.
+
+    The log's entry comes first, as wherever things are measured: see `rollups.take_turn`.
+    """
     read, session = step.results["read"], step.session
     repository, branch = _repository(session, step), step.payload["branch"]
     known = session.scalar(store.change_of(repository.id, branch))
@@ -70,12 +73,12 @@ def write_down(step: StepContext) -> dict[str, Any] | None:
     if state is not ChangeState.OPEN:
         if known is None or known.state is not ChangeState.OPEN:
             return None
-        store.close(session, known, state)
         _observe(step, repository, branch, rows=1, sha256=known.head_sha)
+        store.close(session, known, state)
         return {"change": known.public_id}
     found = from_json(read["change"])
-    change = store.put(session, known, repository_id=repository.id, branch=branch, found=found)
     _observe(step, repository, f"{branch}@{found.head}", rows=len(found.commits), sha256=found.sha256)
+    change = store.put(session, known, repository_id=repository.id, branch=branch, found=found)
     return {"change": change.public_id}
 
 

@@ -10,14 +10,16 @@ import sqlalchemy as sa
 
 from app import audit
 from app.contributions.bulk import take_turn
-from app.contributions.metrics import Kind
-from app.contributions.models import Repository, Rollup
+from app.contributions.facts import Event, record_change_events, record_pull_requests
+from app.contributions.metrics import EventKind, Kind
+from app.contributions.models import ChangeMeasure, Repository, Rollup
 from app.contributions.rollups import roll_days, roll_persons
 from app.db import Database
 from app.people import queries as people
 from app.people.models import Person
 from app.people.queries import Proven
 from tests.app.contributions.conftest import Repository as Source
+from tests.app.contributions.test_facts import BEN, CLEO, REQUEST, at, repository
 from tests.app.contributions.test_ingest import read, rollup
 
 __all__ = ["read"]  # a fixture
@@ -81,3 +83,19 @@ def test_a_newcomer_and_a_reading_do_not_wait_for_each_other(db_each: Database):
     ended()
     with db_each.read() as session:
         assert session.scalars(sa.select(Person.name)).all() == ["Ada"]
+
+
+def test_two_who_measure_the_same_change_at_once_leave_what_both_said(db_each: Database):
+    with db_each.write() as session:
+        number = record_pull_requests(session, repository(session), [REQUEST])[7]
+
+    def say_later() -> None:
+        with db_each.write() as session:
+            record_change_events(session, "github", {number: [Event(EventKind.COMMENTED, at(2), "b", BEN)]})
+
+    with db_each.write() as session:
+        record_change_events(session, "github", {number: [Event(EventKind.COMMENTED, at(1), "a", CLEO)]})
+        ended = beside(say_later)
+    ended()
+    with db_each.read() as session:
+        assert session.get_one(ChangeMeasure, number).comments == 2
