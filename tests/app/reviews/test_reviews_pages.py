@@ -7,8 +7,9 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from app import auth
+from app import audit, auth
 from app.audit import AuditEntry
+from app.contributions import measuring
 from app.contributions.facts import PullRequest, record_pull_requests
 from app.contributions.metrics import EventKind
 from app.contributions.models import Change, ChangeEvent, ChangeMeasure, ChangeState
@@ -55,6 +56,19 @@ def test_a_branch_is_a_change_with_its_module_and_its_size(opened, client):
     assert f"/reviews/{change.public_id}" in text
     assert "ops" in text
     assert "+1" in text
+
+
+def test_a_branch_is_in_the_log_before_it_is_measured_or_two_would_wait_for_each_other(foundation, monkeypatch):
+    logged, orders = [], []
+    record, take_turn = audit.record, measuring.take_turn
+    monkeypatch.setattr(audit, "record", lambda session, **entry: logged.append(session) or record(session, **entry))
+    monkeypatch.setattr(measuring, "take_turn", lambda session: orders.append(session in logged) or take_turn(session))
+    foundation.commit("Say two in German", FIX)
+    foundation.read()
+    foundation.git("switch", "-q", "main")
+    foundation.git("branch", "-qD", "fix")
+    foundation.read()
+    assert orders == [True, True]  # opened, closed
 
 
 def test_the_default_branch_and_a_branch_without_commits_of_its_own_are_no_changes(foundation, client):
