@@ -61,7 +61,7 @@ void remember(const void* back) {
 // Lets the interpreter evaluate every kind of expression once, and remembers how each came here.
 void learn() {
   learned = true;
-  const auto tensor = py::cast(full({kReuseBytes / 8}, 1.0, DType::Float16, cpu()));
+  const auto tensor = py::cast(full({kReuseBytes / 8}, 1.0, DType::Float64, cpu()));
   py::dict names;
   names["a"] = tensor;
   names["f"] = py::module_::import("flambeau._core").attr("ops")["exp"];

@@ -18,7 +18,7 @@ uint32_t temporaries(PyObject* const* objects, size_t count, const void* back, P
 // Whether to look at all.
 inline bool may_reuse(Inputs inputs) {
   for (const Tensor& x : inputs)
-    if (x.defined() && x.count() >= kReuseBytes / 8) return true;
+    if (x.defined() && x.count() >= kReuseBytes / 16 && x.count() * static_cast<int64_t>(size_of(x.dtype())) >= kReuseBytes) return true;
   return false;
 }
 
