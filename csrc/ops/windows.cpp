@@ -142,10 +142,10 @@ Tensor divisors(const Tensor& like, const Windows& w, Attrs attrs) {
   return sum(columns(full(joined({1, 1}, counted.in), 1, like.dtype(), like.device()), counted), {2}, false);
 }
 
-Tensor row_of(int64_t n, const Tensor& like) {
+Tensor row_of(int64_t n, DType dtype, Device* device) {
   static const OpRow& arange = op_named("arange");
-  const OnDevice there(like.device());
-  return apply(arange, {}, {0.0, 1.0, n, like.dtype()});
+  const OnDevice there(device);
+  return apply(arange, {}, {0.0, 1.0, n, dtype});
 }
 // Sum over the axes of (0, 1, ... sizes[a] - 1) steps[a] + first[a], in the dtype of `like`.
 Tensor places(const Dims& sizes, const Dims& steps, const Dims& first, const Tensor& like) {
@@ -154,20 +154,22 @@ Tensor places(const Dims& sizes, const Dims& steps, const Dims& first, const Ten
     Dims shape = ones_like(sizes);
     shape[a] = sizes[a];
     const auto number = [&](int64_t value) { return scalar(value, like.dtype(), like.device()); };
-    const Tensor own = reshape(add(multiply(row_of(sizes[a], like), number(steps[a])), number(first[a])), shape);
+    const Tensor own = reshape(add(multiply(row_of(sizes[a], like.dtype(), like.device()), number(steps[a])), number(first[a])), shape);
     sum = sum.defined() ? add(sum, own) : own;
   }
   return broadcast_to(sum, sizes);
 }
 
-// (size, n): the share that each element has in each of `size` windows cut from n.
+// (size, n): the share that each element has in each of `size` windows cut from n. In float32 at least: places in a long
+// axis are no 16-bit floats.
 Tensor shares(int64_t size, int64_t n, const Tensor& like) {
-  const auto number = [&](int64_t value) { return scalar(double(value), like.dtype(), like.device()); };
-  const Tensor i = reshape(row_of(size, like), {size, 1}), j = reshape(row_of(n, like), {1, n});
+  const DType wide = like.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+  const auto number = [&](int64_t value) { return scalar(double(value), wide, like.device()); };
+  const Tensor i = reshape(row_of(size, wide, like.device()), {size, 1}), j = reshape(row_of(n, wide, like.device()), {1, n});
   const Tensor start = floor_divide(multiply(i, number(n)), number(size));
   const Tensor stop = floor_divide(add(multiply(add(i, number(1)), number(n)), number(size - 1)), number(size));
-  const Tensor inside = cast(logical_and(greater_equal(j, start), less(j, stop)), like.dtype());
-  return divide(inside, sum(inside, {1}, true));
+  const Tensor inside = cast(logical_and(greater_equal(j, start), less(j, stop)), wide);
+  return cast(divide(inside, sum(inside, {1}, true)), like.dtype());
 }
 
 // Axis after axis; `turn`: the transpose.
