@@ -46,11 +46,14 @@ def insert_rows(session: Session, table: sa.Table, columns: Sequence[str], rows:
     names = ", ".join(f'"{name}"' for name in columns)
     connection = session.connection()
     if _is_postgresql(session):
-        with _cursor(connection) as cursor:
-            _copy(cursor, f'"{table.name}" ({names})', turned)
+        opened = cast(Any, connection.connection.cursor())
+        with opened as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+            for row in turned:
+                copy.write_row(row)
     else:
         marks = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', turned)  # noqa: S608
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of our own tables
+        connection.exec_driver_sql(statement, turned)
     return len(turned)
 
 
@@ -63,16 +66,15 @@ def update_rows(session: Session, table: sa.Table, columns: Sequence[str], rows:
     key, *values = columns
     connection = session.connection()
     if _is_postgresql(session):
-        listed = ", ".join(f'"{name}"' for name in columns)
+        names = ", ".join(f'"{name}"' for name in columns)
         setting = ", ".join(f'"{name}" = given."{name}"' for name in values)
-        with _cursor(connection) as cursor:
-            cursor.execute("DROP TABLE IF EXISTS pg_temp.given")
-            cursor.execute(f'CREATE TEMP TABLE given ON COMMIT DROP AS SELECT {listed} FROM "{table.name}" LIMIT 0')  # noqa: S608
-            _copy(cursor, f"given ({listed})", turned)
-            cursor.execute(f'UPDATE "{table.name}" SET {setting} FROM given WHERE "{table.name}"."{key}" = given."{key}"')  # noqa: S608, E501
+        arrays = ", ".join(f"%s::{table.c[name].type.compile(connection.dialect)}[]" for name in columns)
+        given = f'unnest({arrays}) AS given ({names}) WHERE "{table.name}"."{key}" = given."{key}"'
+        statement = f'UPDATE "{table.name}" SET {setting} FROM {given}'  # noqa: S608 - names of our own tables
+        connection.exec_driver_sql(statement, tuple(map(list, zip(*turned, strict=True))))
     else:
         setting = ", ".join(f'"{name}" = ?' for name in values)
-        statement = f'UPDATE "{table.name}" SET {setting} WHERE "{key}" = ?'  # noqa: S608
+        statement = f'UPDATE "{table.name}" SET {setting} WHERE "{key}" = ?'  # noqa: S608 - names of our own tables
         connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in turned])
     return len(turned)
 
@@ -94,16 +96,6 @@ def _turn_row(row: Sequence[Any], turns: list[tuple[int, Callable[[Any], Any]]])
     for place, turn in turns:
         values[place] = turn(values[place])
     return tuple(values)
-
-
-def _cursor(connection: sa.Connection) -> Any:
-    return connection.connection.cursor()
-
-
-def _copy(cursor: Any, into: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    with cursor.copy(f"COPY {into} FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
 
 
 def _is_postgresql(session: Session) -> bool:
