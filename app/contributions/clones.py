@@ -6,7 +6,7 @@ Everything that git says is read as hostile input: in full hashes, NUL-separated
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,7 +110,7 @@ class Clone:
                 yield from reader.feed(chunk)
             yield from reader.finish()
 
-    def count_lines(self, shas: Sequence[str], *, timeout_s: float = 6 * 3600) -> Iterator[LineCounts]:
+    def count_lines(self, shas: Sequence[str], *, timeout_s: float = 6 * 3600) -> Generator[LineCounts, None, None]:
         """Yield these commits in this order with the lines that they added to and deleted from each path.
 
         Where a file's content is missing (a partial or damaged clone) or a difference cannot be made in time, that

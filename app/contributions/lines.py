@@ -1,14 +1,14 @@
 """Counts the lines of commits that are read already: the second pass, newest first, in batches that each are whole.
 
-Git must open every file of every commit for it, which takes ten times as long as reading the commits. What is still
-to be counted stands in rows (`line_count_due`), so whoever comes after a kill goes on where the last batch ended.
+Git must open every file of every commit for it, many times the work of listing them (decision 0603). What is still to
+be counted stands in rows (`line_count_due`), so whoever comes after a kill goes on where the last batch ended.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 
 from app import audit
 from app.contributions.bulk import insert_rows, take_turn, update_rows
-from app.contributions.clones import Clone
+from app.contributions.clones import AT_ONCE, Clone
 from app.contributions.history import LineCounts
 from app.contributions.models import ChangePath, Commit, CommitModule, LineCountDue, Repository, RepositoryCommit
 from app.contributions.modules import Finder, finder
 from app.contributions.settling import count_due, days_are_due
 
 BATCH = 1000
-AT_ONCE = 8000
+SETTLE_EVERY = 5000  # commits: not where a run of git ends, so that git goes on while the rollup is counted
 _COMMIT, _PATH, _MODULE = (cast(sa.Table, row.__table__) for row in (Commit, ChangePath, CommitModule))
 Report = Callable[[int, int], None]
 
@@ -58,21 +58,21 @@ class LineCounter:
 
         Afterwards `uncounted` is how many of them could not be counted, because a file's content is missing.
         """
-        done = 0
-        while numbers := self._next():
-            counts = self.clone.count_lines(list(numbers))
-            over = False
-            while not over and (batch := list(islice(counts, self.batch))):
-                with self.writing() as session:
-                    self._write(session, [(numbers[one.sha], one) for one in batch])
-                    left = due_count(session, self.repository_id)
-                done += len(batch)
-                self.report(done, left)
-                over = self.is_over()
-            cast(Any, counts).close()
-            count_due(self.writing)
-            if over:
-                break
+        done = settled = 0
+        over = False
+        while not over and (numbers := self._next()):
+            with closing(self.clone.count_lines(list(numbers))) as counts:
+                while not over and (batch := list(islice(counts, self.batch))):
+                    with self.writing() as session:
+                        self._write(session, [(numbers[one.sha], one) for one in batch])
+                        left = due_count(session, self.repository_id)
+                    done += len(batch)
+                    self.report(done, left)
+                    over = self.is_over()
+                    if done - settled >= SETTLE_EVERY:
+                        count_due(self.writing)
+                        settled = done
+        count_due(self.writing)
         return done
 
     def _next(self) -> dict[str, int]:
@@ -139,7 +139,7 @@ def _paths_of(session: Session, numbers: Sequence[int]) -> Iterator[tuple[int, i
 
 def _days_of(session: Session, numbers: Sequence[int]) -> dict[int, set[Any]]:
     """The days of these commits in every repository that holds them."""
-    everywhere = sa.select(Repository.id)
+    everywhere = sa.select(Repository.id)  # the index begins with the repository
     found: dict[int, set[Any]] = {}
     for part in _parts(numbers):
         rows = session.execute(

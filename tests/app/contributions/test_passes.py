@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import sqlalchemy as sa
 
 from app import create_app
 from app.audit import Actor
 from app.contributions import jobs, queries
+from app.contributions.lines import LineCounter
 from app.contributions.models import Commit, LineCountDue, Repository, RepositoryState
 from app.contributions.registry import ensure_repository
-from app.jobs import Job, JobState, Worker
+from app.jobs import Job, JobState, NotYet, Worker
 from app.settings import Settings
 from tests.app.contributions.conftest import Repository as Source
 from tests.portal import send
@@ -31,17 +34,17 @@ def only(db, name: str = "one") -> Repository:
 
 @pytest.fixture
 def read_without_lines(app, governed, db, repository: Source, monkeypatch) -> Source:
-    """A repository whose commits are read, and whose lines nobody counts yet."""
+    """A repository whose commits are read; its lines are not yet counted, and will be one commit at a time."""
     for number in range(4):
         repository.commit(f"commit {number}", {"a": f"{number}\n" * (number + 1)})
     add(db, repository)
     monkeypatch.setattr(jobs, "LINES_FOR_S", -1.0)
-    monkeypatch.setattr("app.contributions.lines.BATCH", 1)
+    monkeypatch.setattr(jobs, "LineCounter", partial(LineCounter, batch=1))
     Worker(app).run_once()
     return repository
 
 
-def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app, db, client):
+def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app, db, client, monkeypatch):
     shown = only(db)
     assert shown.state is RepositoryState.READY
     page = client.get(f"/contributions/repositories/{shown.public_id}").text
@@ -51,7 +54,14 @@ def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app
     assert "(0% of commits counted)" in overview
     assert "Lines: 0% of commits counted." in overview
 
-    Worker(app).run_until_idle()
+    monkeypatch.setattr(jobs, "NotYet", lambda _seconds, because: NotYet(3600, because))
+    worker = Worker(app)
+    for counted in range(1, 4):
+        worker.run_until_idle()  # counting gives way
+        assert f"{counted} of 4 commits counted" in client.get(f"/contributions/repositories/{shown.public_id}").text
+        with db.write() as session:
+            session.execute(sa.text("UPDATE job SET run_at = '2000-01-01 00:00:00+00:00' WHERE workflow = 'lines'"))
+    worker.run_until_idle()
 
     page = client.get(f"/contributions/repositories/{shown.public_id}").text
     assert "<dd>counted</dd>" in page
@@ -61,7 +71,8 @@ def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app
     assert sum(row[1] for row in rows["rows"]) == 10
 
 
-def test_lines_that_nobody_counts_are_asked_for_again(read_without_lines, app, db):
+def test_lines_that_nobody_counts_are_asked_for_again(read_without_lines, app, db, monkeypatch):
+    monkeypatch.setattr(jobs, "LineCounter", LineCounter)
     with db.write() as session:
         job = session.scalars(sa.select(Job).where(Job.workflow == "lines")).one()
         job.state = JobState.CANCELLED
