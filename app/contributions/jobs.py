@@ -1,7 +1,7 @@
 """Workflows of the ingest: `watch` asks every repository each minute, `ingest` reads what is new, `lines` counts lines.
 
-Reading comes first and alone gives every figure but those of lines; counting lines takes ten times as long, gives
-way to other work every half minute, and goes on where it was.
+Reading comes first and alone gives every figure but those of lines; counting lines takes longer, gives way to other
+work every half minute, and goes on where it was.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Where history may be fetched from: which paths and addresses git is given, and whose network it may then reach.
 
-A folder, or an address in a private network, is for whoever runs the portal to name (the command line; staff may name
-folders). An address from a form reaches public addresses alone: every address of its host is resolved and looked at
-here, git is pinned to exactly those, and follows no redirect. It is asked again at each fetch, so that a name that
-moves into the private network later is refused then.
+A folder, or an address in a private network, is for whoever runs the portal to name (the command line; a form takes
+folders from administrators). An address from a form reaches public addresses alone: every address of its host is
+resolved and looked at here, git is pinned to exactly those, and follows no redirect. It is asked again at each fetch,
+so that a name that moves into the private network later is refused then.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def check_source(source: str, *, reach: Reach = Reach.ANYWHERE) -> str:
         raise GitError(f"{text!r} is reached by a protocol that is switched off; give a folder or an https address")
     if "://" not in text:
         if reach is Reach.PUBLIC:
-            raise GitError(f"{text!r} is a folder, which only staff and the command line may name; give an address")
+            raise GitError(f"{text!r} is a folder, which only administrators and the command line may name; give an "
+                           "address")  # fmt: skip
         return str(Path(text).expanduser().resolve())
     try:
         parts = urlsplit(text)

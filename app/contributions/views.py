@@ -215,7 +215,7 @@ def _page(name: str, session: Session, look: Look, figures: dict[str, looks.Figu
 
 
 def _reach(location: str) -> Reach:
-    """Whoever sends a form reaches public addresses; folders are for staff, who could read them anyway."""
+    """A form reaches public addresses; who may add a repository is asked apart from who may name a folder here."""
     may_name_folders = auth.can(current_user(), "contributions.repository.folder").allowed
     return Reach.ANYWHERE if is_folder(location) and may_name_folders else Reach.PUBLIC
 

@@ -197,7 +197,7 @@ def test_what_a_killed_git_left_behind_does_not_stop_the_next_fetch(repository: 
     assert not list(clone.path.glob("objects/pack/tmp_*"))
 
 
-def test_a_source_named_by_staff_keeps_its_file_protocol(repository: Repository):
+def test_a_source_named_on_the_command_line_keeps_its_file_protocol(repository: Repository):
     repository.commit("one")
     assert check_source(f"file://{repository.path}") == f"file://{repository.path}"
     assert ask(f"file://{repository.path}").default_branch == "main"
