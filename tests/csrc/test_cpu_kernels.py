@@ -37,14 +37,13 @@ SHAPES = ((), (0,), (1,), (7,), (33,), (3, 5), (17, 40), (0, 4), (5, 3, 130), (1
 def harness() -> Path:
     """The kernels without the core; built if a compiler is there and it has not been, by one process at a time."""
     folder = ROOT / "build" / "harness"
-    if library_path() is None:
-        if not shutil.which("cmake") or not shutil.which("g++"):
-            pytest.skip("the kernel harness is not built, and cmake or g++ is missing to build it")
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".turn").open("w") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            if library_path() is None:
-                _build(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # first of all: a file that another process still links is there already
+        if library_path() is None:
+            if not shutil.which("cmake") or not shutil.which("g++"):
+                pytest.skip("the kernel harness is not built, and cmake or g++ is missing to build it")
+            _build(folder)
     path = library_path()
     assert path is not None
     return path
