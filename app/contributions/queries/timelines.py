@@ -211,16 +211,8 @@ def over_time(
 def review_load(session: Session, scope: Scope, window: Window) -> Load:
     """Who began to review how many changes in the window; of an organization, its people (on that day)."""
     table = ChangeReviewer
-    where: list[sa.ColumnElement[bool]] = [table.first_on.between(window.since, window.until)]
-    for column, value in ((table.repository_id, scope.repository), (table.person_id, scope.person)):
-        if value:
-            where.append(column == value)
-    if scope.organization:
-        where.append(table.organization_id.in_(scope.organizations))
-    if scope.module:
-        where.append(table.change_id.in_(_in_module(scope.module)))
     rows = session.execute(
-        sa.select(table.person_id, sa.func.count()).where(*where).group_by(table.person_id)
+        sa.select(table.person_id, sa.func.count()).where(*_begun(scope, window)).group_by(table.person_id)
         .order_by(sa.func.count().desc(), table.person_id)
     )  # fmt: skip
     return Load({person: number for person, number in rows})
@@ -232,13 +224,8 @@ def reviews_by_organization(
 ) -> dict[tuple[int | None, Attribution], int]:
     """Changes that each organization's people began to review (None: independent, or unknown)."""
     table = ChangeReviewer
-    where: list[sa.ColumnElement[bool]] = [table.first_on.between(window.since, window.until)]
-    if scope.repository:
-        where.append(table.repository_id == scope.repository)
-    if scope.module:
-        where.append(table.change_id.in_(_in_module(scope.module)))
     rows = session.execute(
-        sa.select(table.organization_id, table.attribution, sa.func.count()).where(*where)
+        sa.select(table.organization_id, table.attribution, sa.func.count()).where(*_begun(scope, window))
         .group_by(table.organization_id, table.attribution)
     )  # fmt: skip
     return {(organization, attribution): number for organization, attribution, number in rows}
@@ -313,6 +300,20 @@ def _backlog(session: Session, thing: Thing, where: list[Any], day: date) -> int
     still = session.scalar(sa.select(sa.func.count()).where(*mine, table.closed_on.is_(None)))
     later = session.scalar(sa.select(sa.func.count()).where(*mine, table.closed_on > day))
     return (still or 0) + (later or 0)
+
+
+def _begun(scope: Scope, window: Window) -> list[sa.ColumnElement[bool]]:
+    """Reviews of this scope that were begun in the window."""
+    table = ChangeReviewer
+    found: list[sa.ColumnElement[bool]] = [table.first_on.between(window.since, window.until)]
+    for column, value in ((table.repository_id, scope.repository), (table.person_id, scope.person)):
+        if value:
+            found.append(column == value)
+    if scope.organization:
+        found.append(table.organization_id.in_(scope.organizations))
+    if scope.module:
+        found.append(table.change_id.in_(_in_module(scope.module)))
+    return found
 
 
 def _where(thing: Thing, scope: Scope) -> list[sa.ColumnElement[bool]]:

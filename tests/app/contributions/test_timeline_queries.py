@@ -147,6 +147,10 @@ def test_review_load_and_who_reviews_for_whom(governed_each: Database):
         by = queries.reviews_by_organization(session, queries.EVERYTHING, YEAR)
         assert by[None, Attribution.INDEPENDENT] == 3
         assert sum(by.values()) == load.reviews
+        acme, whole = next((key[0], number) for key, number in by.items() if key[0])
+        of_acme = Scope(organization=acme)
+        assert queries.review_load(session, of_acme, YEAR).reviews == whole
+        assert queries.reviews_by_organization(session, of_acme, YEAR) == {(acme, Attribution.ORGANIZATION): whole}
 
 
 @pytest.mark.parametrize("by", list(By))
