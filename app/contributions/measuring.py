@@ -48,6 +48,8 @@ from app.people.rules import Role
 AT_ONCE = 500
 BATCH = 4000
 _NAME = "change_measure"
+# Count it up when a timeline comes to something else (`metrics.timelines`): everything is measured anew.
+_RULES = 2
 _PARTS = 500
 Writing = Callable[[], AbstractContextManager[Session]]
 
@@ -112,7 +114,7 @@ def measure_all(session: Session) -> None:
 
 
 def measures_are_current(session: Session) -> bool:
-    """Whether the measures were made with the memberships, owners and modules of today."""
+    """Whether the measures were made by the rules and with the memberships, owners and modules of today."""
     made_from = session.scalar(sa.select(DerivedState.made_from).where(DerivedState.name == _NAME))
     return made_from == _fingerprint(session)
 
@@ -138,7 +140,7 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
 def settle_measures(writing: Writing) -> int:
     """Measure all that is due, in transactions of bounded size; gives how many there were.
 
-    Everything, in one transaction, where a membership, an owner or a module's paths changed.
+    Everything, in one transaction, where a rule, a membership, an owner or a module's paths changed.
     """
     with writing() as session:
         if not measures_are_current(session):
@@ -379,7 +381,7 @@ def _fingerprint(session: Session) -> str:
         sa.select(Organization.id, Organization.parent_id).where(Organization.parent_id.is_not(None))
         .order_by(Organization.id))]  # fmt: skip
     modules = [[module.key, *module.paths] for module in paths(session)]
-    return hashlib.sha256(json.dumps([memberships, owners, modules]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_RULES, memberships, owners, modules]).encode()).hexdigest()
 
 
 def _among(column: Any, numbers: Sequence[int]) -> Iterator[sa.ColumnElement[bool]]:
