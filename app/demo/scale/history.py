@@ -162,7 +162,7 @@ class History:
         return found if found != author else month.anyone[int(len(month.anyone) * draw)]
 
     def _slowness(self, author: int, at_s: int) -> float:
-        """Outsiders wait half as long again, and first-timers, too: what the comparison has to find."""
+        """Outsiders wait half as long again, first-timers 1.4 times as long: what the comparison has to find."""
         job = self.foundation.people[author].employer(self.foundation.begins + timedelta(days=at_s // _DAY))
         outsider = job is not None and job.organization not in self.members
         return (1.5 if outsider else 1.0) * (1.4 if author not in self.merged else 1.0)
