@@ -14,14 +14,6 @@ namespace {
 constexpr double kGeluScale = 2 * std::numbers::inv_sqrtpi / std::numbers::sqrt2;  // sqrt(2 / pi)
 constexpr double kGeluCubic = 0.044715;
 
-struct GradRows {
-  const OpRow &relu, &tanh, &sigmoid, &gelu;
-};
-const GradRows& grad_rows() {
-  static const GradRows rows{op_named("relu_grad"), op_named("tanh_grad"), op_named("sigmoid_grad"), op_named("gelu_grad")};
-  return rows;
-}
-
 const OpRow& kNegative = register_op({
     .name = "negative",
     .summary = "-x, element by element.",
@@ -129,10 +121,11 @@ const OpRow& kTanh = register_op({
     .summary = "The hyperbolic tangent.",
     .pointwise = true,
     .dtypes = kInexact,
-    .vjp = [](const Backward& b) { 
+    .vjp = [](const Backward& b) {
+      static const OpRow& row = op_named("tanh_grad");
       const Tensor& y = b.output();
-      b.give(0, is_complex(y.dtype()) ? multiply(b.grad(), conj(subtract(1, square(y)))) : last_use(grad_rows().tanh, b.grad(), y));
-     },
+      b.give(0, is_complex(y.dtype()) ? multiply(b.grad(), conj(subtract(1, square(y)))) : last_use(row, b.grad(), y));
+    },
     .saves_outputs = 1,
     .ulp = ulps(1, 4, 3, 8, 8),
     .ulp_note = "an expm1-like polynomial near 0 and one division elsewhere",
@@ -145,7 +138,10 @@ const OpRow& kSigmoid = register_op({
     .pointwise = true,
     .dtypes = kFloats,
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, last_use(grad_rows().sigmoid, b.grad(), b.output())); },
+    .vjp = [](const Backward& b) {
+      static const OpRow& row = op_named("sigmoid_grad");
+      b.give(0, last_use(row, b.grad(), b.output()));
+    },
     .saves_outputs = 1,
     .ulp = ulps(1, 4, 3),
     .ulp_note = "an exp within 2, a sum and a division",
@@ -158,7 +154,10 @@ const OpRow& kRelu = register_op({
     .pointwise = true,
     .dtypes = kNumbers,
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, last_use(grad_rows().relu, b.grad(), b.output())); },
+    .vjp = [](const Backward& b) {
+      static const OpRow& row = op_named("relu_grad");
+      b.give(0, last_use(row, b.grad(), b.output()));
+    },
     .saves_outputs = 1,
     .ulp_note = "a choice between exact values",
     .samples = unary_samples(-2, 2),
@@ -171,7 +170,10 @@ const OpRow& kGelu = register_op({
     .pointwise = true,
     .dtypes = kFloats,
     .public_name = false,
-    .vjp = [](const Backward& b) { b.give(0, last_use(grad_rows().gelu, b.grad(), b.input(0), b.attrs)); },
+    .vjp = [](const Backward& b) {
+      static const OpRow& row = op_named("gelu_grad");
+      b.give(0, last_use(row, b.grad(), b.input(0), b.attrs));
+    },
     .saves_inputs = 1,
     .ulp = ulps(1, 4, 4),
     .ulp_at = UlpAt::Largest,

@@ -16,9 +16,7 @@ class Sequences {
   Sequences(const Dims& counts, bool reverse);
 
   int64_t steps() const { return int64_t(counts_.size()); }
-  int64_t rows() const { return offsets_.back(); }
   int64_t count(int64_t t) const { return counts_[size_t(t)]; }
-  bool reverse() const { return reverse_; }
   // The step that is computed in this place of the order.
   int64_t at(int64_t place) const { return reverse_ ? steps() - 1 - place : place; }
   // The rows of step t.
