@@ -109,6 +109,9 @@ def test_a_repository_over_a_limit_says_so_and_leaves_nothing(limit, said, setti
     assert said in stopped.problem
     assert stopped.state is RepositoryState.FAILED
     assert list((settings.home / "clones").iterdir()) == []
+    page = app.test_client().get(f"/contributions/repositories/{stopped.public_id}").text
+    assert "Its branches are not known yet." in page
+    assert "<dd>counted</dd>" not in page
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Commit)) == 0
         assert queries.passes(session, stopped).lines_due == 0
