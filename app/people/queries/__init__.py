@@ -8,6 +8,7 @@ from app.people.queries.decisions import decide, merge, persons_of, split, undo
 from app.people.queries.effect import attributed_to, provide_attributions, told_effect
 from app.people.queries.employment import Domain, counted_employers, domain_changed, provide_domains
 from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
+from app.people.queries.log import count_decisions, decisions_log
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
 from app.people.queries.persons import (
     canonical,
@@ -46,9 +47,7 @@ from app.people.queries.queue import (
     Wanted,
     answer,
     bring_up_to_date,
-    count_decisions,
     count_questions,
-    decisions_log,
     proposal_by_public_id,
     questions,
     questions_of,

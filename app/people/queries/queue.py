@@ -1,4 +1,4 @@
-"""The queue of proposals, the answers to them, and the log of decisions that it leads to."""
+"""The queue of proposals, and the answers to them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.audit import Actor
 from app.checks import Broken, checked, has_reason
 from app.db import clock_of
-from app.people.models import Identity, IdentityDecision, IdentityPerson, IdentityProposal, Person, Proof
+from app.people.models import Identity, IdentityPerson, IdentityProposal, Person
 from app.people.queries.decisions import DecisionError, decide
 from app.people.queries.proofs import take_turns
 from app.people.queries.proposing import settle_proposals
@@ -188,51 +188,3 @@ def _persons_of(session: Session, identities: Collection[int]) -> Mapping[int, i
         )
     )
     return {identity: person for identity, person in rows}
-
-
-@dataclass(frozen=True)
-class LoggedDecision:
-    """A line of the log, with the persons of today whom it is about and whether it stands."""
-
-    decision: IdentityDecision
-    identity: Identity
-    other: Identity | None
-    person: Person
-    undone: bool
-
-
-def count_decisions(session: Session, *, kind: DecisionKind | None, by: str) -> int:
-    """How many lines the log has."""
-    return session.scalar(sa.select(sa.func.count()).select_from(_log(kind, by).subquery())) or 0
-
-
-def decisions_log(
-    session: Session, *, kind: DecisionKind | None = None, by: str = "", offset: int = 0, limit: int = 50
-) -> list[LoggedDecision]:
-    """The log of decisions, the newest first."""
-    rows = session.scalars(_log(kind, by).order_by(IdentityDecision.id.desc()).offset(offset).limit(limit)).all()
-    numbers = {number for row in rows for number in (row.identity_id, row.other_id) if number is not None}
-    identities = {one.id: one for one in session.scalars(sa.select(Identity).where(Identity.id.in_(numbers)))}
-    who = aliased(Person)
-    persons = {
-        number: person
-        for number, person in session.execute(
-            sa.select(IdentityPerson.identity_id, who).join(who, who.id == IdentityPerson.person_id)
-            .where(IdentityPerson.identity_id.in_(numbers))
-        )
-    }  # fmt: skip
-    # What was proved and let go of is nobody's by now; the log still says whose it was.
-    let_go = sa.select(Proof.identity_id, Person).join(Person, Person.id == Proof.person_id)
-    before = let_go.where(Proof.identity_id.in_(numbers - persons.keys())).order_by(Proof.id)
-    persons |= {number: person for number, person in session.execute(before)}
-    undone = set(session.scalars(sa.select(IdentityDecision.undoes_id).where(
-        IdentityDecision.undoes_id.in_([row.id for row in rows]))))  # fmt: skip
-    return [LoggedDecision(row, identities[row.identity_id], identities.get(row.other_id or 0),
-                           persons[row.identity_id], row.id in undone) for row in rows]  # fmt: skip
-
-
-def _log(kind: DecisionKind | None, by: str) -> sa.Select[IdentityDecision]:
-    query = sa.select(IdentityDecision)
-    if kind is not None:
-        query = query.where(IdentityDecision.kind == kind)
-    return query.where(IdentityDecision.decided_by == by) if by else query

@@ -16,13 +16,13 @@ from app.people.models import (
     Employment,
     Identity,
     IdentityActivity,
-    IdentityDecision,
     IdentityLink,
     IdentityPerson,
     Person,
     SideEmployment,
 )
 from app.people.queries.identities import address_of
+from app.people.queries.log import LoggedDecision, decisions_about
 from app.people.queries.organizations import OrganizationName, organization_names
 from app.people.queries.persons import canonical
 from app.people.rules import PROOF, Role, identifies_one_person
@@ -49,16 +49,6 @@ class SeenIdentity:
 
 
 @dataclass(frozen=True)
-class DecisionLine:
-    """A decision with whether it stands."""
-
-    decision: IdentityDecision
-    identity: Identity
-    other: Identity | None
-    undone: bool
-
-
-@dataclass(frozen=True)
 class Record:
     """All that a person's page shows."""
 
@@ -66,7 +56,7 @@ class Record:
     identities: tuple[SeenIdentity, ...]
     employment: tuple[Employment, ...]
     statements: tuple[Affiliation, ...]
-    decisions: tuple[DecisionLine, ...]
+    decisions: tuple[LoggedDecision, ...]
     organizations: Mapping[int, OrganizationName]
     namesakes: tuple[Person, ...]
     current: Employment | None
@@ -150,7 +140,7 @@ def record_of(session: Session, person: Person) -> Record:
         identities,
         employment,
         tuple(statements),
-        tuple(_decisions(session, [seen.identity.id for seen in identities])),
+        tuple(decisions_about(session, [seen.identity.id for seen in identities])),
         organization_names(session),
         tuple(_namesakes(session, person)),
         next((row for row in employment if row.starts_on <= today and (row.ends_on or today) >= today), None),
@@ -294,22 +284,3 @@ def _namesakes(session: Session, person: Person) -> Sequence[Person]:
         Person.hidden_at.is_(None),
     )
     return session.scalars(query.order_by(Person.id).limit(10)).all()
-
-
-def _decisions(session: Session, identity_ids: list[int]) -> list[DecisionLine]:
-    rows = list(
-        session.scalars(
-            sa.select(IdentityDecision)
-            .where(sa.or_(IdentityDecision.identity_id.in_(identity_ids), IdentityDecision.other_id.in_(identity_ids)))
-            .order_by(IdentityDecision.id.desc())
-            .limit(200)
-        )
-    )
-    undone = set(
-        session.scalars(
-            sa.select(IdentityDecision.undoes_id).where(IdentityDecision.undoes_id.in_([row.id for row in rows]))
-        )
-    )
-    numbers = {row.identity_id for row in rows} | {row.other_id for row in rows if row.other_id}
-    known = {row.id: row for row in session.scalars(sa.select(Identity).where(Identity.id.in_(numbers)))}
-    return [DecisionLine(row, known[row.identity_id], known.get(row.other_id or 0), row.id in undone) for row in rows]

@@ -252,8 +252,8 @@ def test_a_merge_outlives_the_proofs_and_the_log_still_reads(db: Database) -> No
             people.release(session, proof, actor=US, reason=WHY)
         assert people.canonical(session, eve) is ada, "staff made them one, whatever they let go of"
         lines = people.decisions_log(session)
-        assert {people.canonical(session, line.person) for line in lines} == {ada}
-        assert {people.canonical(session, people.whose(session, line.identity.id)) for line in lines} == {ada}
+        assert {line.sides[0].person for line in lines} == {ada}
+        assert {people.whose(session, line.sides[0].identity.id) for line in lines} == {ada}
 
 
 def test_resolving_around_a_proof_is_resolving_everybody(db: Database) -> None:

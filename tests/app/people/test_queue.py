@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from app import auth, sessions
 from app.audit import Actor
 from app.people import queries as people
-from app.people.models import IdentityDecision, IdentityPerson, IdentityProposal, Person, Remark
+from app.people.models import Identity, IdentityDecision, IdentityPerson, IdentityProposal, Person, Remark
 from app.people.queries import Wanted
 from app.people.queries.remarks import MOST_OF_ONE_SENDER
+from app.people.rules import DecisionKind
 from app.people.rules.asking import Verdict
 
 GRACE = [("git", "Grace Hopper", "grace@acme.com", ""), ("git", "Grace Hopper", "ghopper@acme.com", ""),
@@ -220,9 +221,9 @@ def test_a_program_that_fills_every_field_is_thanked_and_forgotten_and_a_flood_i
         assert session.scalar(sa.select(sa.func.count(Remark.id))) == MOST_OF_ONE_SENDER
 
 
-@pytest.mark.parametrize("address", ["about=employer&thing=p_nobody", "about=what&thing=p_x", "about=figure&thing=<x>"])
+@pytest.mark.parametrize("address", ["employer&thing=p_nobody", "what&thing=p_x", "figure&thing=x", "domain&thing=<x>"])
 def test_a_remark_about_nothing_is_not_taken(app, governed, address):
-    assert app.test_client().get(f"/people/wrong?{address}").status_code == 404
+    assert app.test_client().get(f"/people/wrong?about={address}").status_code == 404
 
 
 def test_whoever_is_hidden_is_named_on_no_page_of_the_audit_log(staff, client, governed, asked):
@@ -253,3 +254,20 @@ def test_the_queue_and_the_log_are_the_same_on_both_databases(governed_each):
             people.undo(session, line.decision, actor=Actor.system("t"), reason="A test.")
             assert people.decisions_log(session)[1].undone
             assert state(session) == before
+
+
+def test_whoever_is_hidden_is_named_on_nobody_elses_page_and_not_in_the_log_of_decisions(app, staff, governed, asked):
+    with governed.write() as session:
+        (ada,) = people.intern_identities(session, [("git", "Ada Lovelace", "ada@acme.com", "")]).values()
+        people.resolve(session)
+        pair = [session.get_one(Identity, number) for number in (asked[GRACE[0]], ada)]
+        people.decide(session, DecisionKind.NOT_SAME_AS, pair[0], other=pair[1], actor=Actor.system("t"),
+                      reason="Ada Lovelace sits elsewhere.")  # fmt: skip
+        people.resolve(session)
+        grace, hidden = (people.whose(session, one.id) for one in pair)
+        people.hide(session, hidden, hidden=True, actor=Actor.system("t"), reason="They ask for it.")
+        keys = [grace.public_id, hidden.public_id]
+    pages = [app.test_client().get(f"/people/{keys[0]}").text, staff.get("/people/decisions").text]
+    assert all("Grace Hopper" in page and "a hidden person" in page for page in pages)
+    assert not any("Lovelace" in page for page in pages)
+    assert "Ada Lovelace" in staff.get(f"/people/{keys[1]}").text
