@@ -66,7 +66,7 @@ def count_remarks(session: Session, *, settled: bool) -> int:
 
 def remarks_about(session: Session, person: Person) -> list[Remark]:
     """What waits and concerns a person."""
-    about = (RemarkAbout.PERSON, RemarkAbout.IDENTITY, RemarkAbout.EMPLOYER)
+    about = [one for one in RemarkAbout if one.is_of_a_person]
     query = sa.select(Remark).where(Remark.thing == person.public_id, Remark.about.in_(about),
                                     Remark.settled_at.is_(None))  # fmt: skip
     return list(session.scalars(query.order_by(Remark.id).limit(50)))

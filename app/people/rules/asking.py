@@ -33,4 +33,8 @@ class RemarkAbout(Enum):
     EMPLOYER = "employer"
     ORGANIZATION = "organization"
     DOMAIN = "domain"
-    FIGURE = "figure"
+
+    @property
+    def is_of_a_person(self) -> bool:
+        """Whether it is about somebody, who reads it too."""
+        return self in (RemarkAbout.PERSON, RemarkAbout.IDENTITY, RemarkAbout.EMPLOYER)

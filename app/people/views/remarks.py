@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from typing import Any
 
 from flask import abort, current_app, flash, redirect, render_template, request, url_for
@@ -23,7 +22,6 @@ from app.people.rules.asking import RemarkAbout
 from app.people.views.records import blueprint
 
 PAGE_SIZE = 50
-_THING = re.compile(r"[\w.:@/-]{1,100}")
 # Whoever fills in the field that no person sees is a program, and is thanked like everybody.
 _TRAP = "website"
 
@@ -93,32 +91,26 @@ def remarks_card(session: Session, user: User, person: Person) -> pages.Card | N
 
 
 def _about() -> tuple[RemarkAbout, str]:
-    thing = request.values.get("thing", "")
     try:
-        about = RemarkAbout(request.values.get("about", ""))
+        return RemarkAbout(request.values.get("about", "")), request.values.get("thing", "")
     except ValueError:
         abort(404)
-    if not _THING.fullmatch(thing):
-        abort(404)
-    return about, thing
 
 
 def _named(session: Session, about: RemarkAbout, thing: str, *, lenient: bool = False) -> tuple[str, str | None]:
     """What a remark is about, in words, and its page. Ends with 404 for a person or organization that is not there."""
-    if about in (RemarkAbout.PERSON, RemarkAbout.IDENTITY, RemarkAbout.EMPLOYER):
+    if about.is_of_a_person:
         person = queries.person_by_public_id(session, thing)
         if person is not None:
             person = queries.canonical(session, person)
             words = {RemarkAbout.EMPLOYER: "whom {} works for", RemarkAbout.IDENTITY: "the identities of {}"}
             told = words.get(about, "{}").format(queries.shown_name(person))
             return told, url_for("people.show", public_id=person.public_id)
-    elif about in (RemarkAbout.ORGANIZATION, RemarkAbout.DOMAIN):
+    else:
         found = next((one for one in queries.organization_names(session).values() if one.public_id == thing), None)
         if found is not None:
             told = f"the e-mail domains of {found.name}" if about is RemarkAbout.DOMAIN else found.name
             return told, f"/organizations/{found.public_id}"
-    else:
-        return f"the figure “{thing}”", None
     if not lenient:
         abort(404)
     return "something that is gone", None
