@@ -21,10 +21,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, Key, Row, UtcDateTime, choice, clock_of
+from app.db import Base, Key, Row, Turn, UtcDateTime, choice, clock_of, take_turn
 
 GENESIS = "0" * 64
-_CHAIN_LOCK = 7302847
 
 
 class ActorKind(Enum):
@@ -119,9 +118,7 @@ def record(
     `action` reads like "members.organization.create"; `thing` is a public id or key. `personal` maps a person's
     public id, or "<public id>/<field>", to personal text, of which only a salted hash is kept.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        # Writers of the chain queue up here until commit; on SQLite BEGIN IMMEDIATE has done so already.
-        session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+    take_turn(session, Turn.AUDIT)
     last = session.execute(
         sa.select(AuditEntry.number, AuditEntry.hash).order_by(AuditEntry.number.desc()).limit(1)
     ).first()

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +29,18 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 BUSY_TIMEOUT_MS = 20_000
+
+
+class Turn(IntEnum):
+    """What one writer at a time does on PostgreSQL. Who takes several: HISTORY before AUDIT before FIGURES."""
+
+    SCHEMA = 7302846
+    AUDIT = 7302847
+    CLAIM = 7302848
+    # Commits and proofs of whose they are: two that bring the same would otherwise make it twice.
+    HISTORY = 7302849
+    # Who counts or measures: a delete does not see what another is just inserting, and both would stay.
+    FIGURES = 7302850
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -171,7 +183,7 @@ class Database:
             connection = connection.execution_options(flambeau_access="write")
             with connection.begin():
                 if self.dialect == "postgresql":
-                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7302846)")
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({Turn.SCHEMA:d})")
                 command.upgrade(alembic_config(connection), revision)
                 if self.dialect == "sqlite":
                     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -190,6 +202,12 @@ def current_db() -> Database:
     """The database of the running application."""
     db: Database = current_app.extensions["flambeau"].db
     return db
+
+
+def take_turn(session: Session, turn: int) -> None:
+    """Wait until nobody else has this turn, and keep it until the transaction ends; SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": int(turn)})
 
 
 def clock_of(session: Session) -> Clock:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, Row, clock_of
+from app.db import Base, Row, clock_of, take_turn
 
 _KEPT = timedelta(days=1)
 
@@ -36,9 +36,7 @@ def take(session: Session, what: str, whom: str, *, allowed: int, within: timede
 def is_left(session: Session, what: str, whom: str, *, allowed: int, within: timedelta) -> bool:
     """Whether it was done fewer times than allowed. Who asks in a transaction that writes is counted one by one."""
     scope, since = _scope(what, whom), clock_of(session).now() - within
-    if session.get_bind().dialect.name == "postgresql":
-        number = int.from_bytes(bytes.fromhex(scope)[:8], "big", signed=True)
-        session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": number})
+    take_turn(session, int.from_bytes(bytes.fromhex(scope)[:8], "big", signed=True))
     counted = sa.select(sa.func.count()).select_from(Mark).where(Mark.scope == scope, Mark.at > since)
     return int(session.scalar(counted) or 0) < allowed
 

@@ -9,16 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 _Turn = Callable[[Any], Any] | None
-_INGEST_LOCK = 7302849
-
-
-def take_turn(session: Session) -> None:
-    """Let one ingest write at a time: two that hold the same commit would otherwise make it twice.
-
-    SQLite has one writer anyway; on PostgreSQL it is a lock that ends with the transaction.
-    """
-    if _is_postgresql(session):
-        session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _INGEST_LOCK})
 
 
 def reserve(session: Session, table: sa.Table, count: int) -> list[int]:

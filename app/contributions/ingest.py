@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.contributions.bulk import insert_rows, reserve, take_turn
+from app.contributions.bulk import insert_rows, reserve
 from app.contributions.clones import AT_ONCE, Clone
 from app.contributions.history import LogEntry
 from app.contributions.models import (
@@ -32,6 +32,7 @@ from app.contributions.models import (
 from app.contributions.modules import Finder, finder, record_modules
 from app.contributions.rules import Message, Trailer, TrailerKey, contribution_time, is_signed_off, read_message
 from app.contributions.settling import days_are_due
+from app.db import Turn, take_turn
 from app.people.queries import Wording, intern_identities, note_activity
 
 BATCH = 2000
@@ -104,7 +105,7 @@ class Reader:
         """Take back what is gone, read what is missing; gives how many commits were read."""
         for part in _parts(todo.gone, self.batch):
             with self.writing() as session:
-                take_turn(session)
+                take_turn(session, Turn.HISTORY)
                 self.taken_back += take_back(session, self.repository_id, part)
         if todo.head is not None:
             with self.writing() as session:
@@ -135,7 +136,7 @@ class Reader:
 
     def write(self, session: Session, entries: Sequence[LogEntry]) -> None:
         """Write one batch: commits that are new, which repository holds them, the figures of their days."""
-        take_turn(session)
+        take_turn(session, Turn.HISTORY)
         known = _ids(session, [entry.sha for entry in entries])
         fresh = [entry for entry in entries if entry.sha not in known]
         days: dict[int, date] = {}

@@ -17,12 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.contributions.bulk import insert_rows, take_turn, update_rows
+from app.contributions.bulk import insert_rows, update_rows
 from app.contributions.clones import AT_ONCE, Clone
 from app.contributions.history import LineCounts
 from app.contributions.models import ChangePath, Commit, CommitModule, LineCountDue, Repository, RepositoryCommit
 from app.contributions.modules import Finder, finder
 from app.contributions.settling import count_due, days_are_due
+from app.db import Turn, take_turn
 
 BATCH = 1000
 SETTLE_EVERY = 5000  # commits: not where a run of git ends, so that git goes on while the rollup is counted
@@ -78,7 +79,7 @@ class LineCounter:
     def _next(self) -> dict[str, int]:
         """The newest commits that are due, by hash; those that another repository's clone was counted from are done."""
         with self.writing() as session:
-            take_turn(session)
+            take_turn(session, Turn.HISTORY)
             counted = sa.select(Commit.id).join(LineCountDue, LineCountDue.commit_id == Commit.id).where(
                 LineCountDue.repository_id == self.repository_id, Commit.added.is_not(None))  # fmt: skip
             session.execute(sa.delete(LineCountDue).where(LineCountDue.repository_id == self.repository_id,
@@ -93,7 +94,7 @@ class LineCounter:
             return {sha: number for sha, number in rows}
 
     def _write(self, session: Session, counted: Sequence[tuple[int, LineCounts]]) -> None:
-        take_turn(session)
+        take_turn(session, Turn.HISTORY)
         known = {number: counts.paths for number, counts in counted if counts.paths is not None}
         self.uncounted += len(counted) - len(known)
         found = {(number, path): lines for number, paths in known.items() for path, *lines in paths}

@@ -35,8 +35,8 @@ from app.contributions.models import (
     IssueMeasure,
     MeasureDue,
 )
-from app.contributions.rollups import take_turn
 from app.contributions.stamps import stamp
+from app.db import Turn, take_turn
 from app.members.models import Membership, Organization
 from app.modules.queries import paths
 from app.modules.rules import modules_of
@@ -76,7 +76,7 @@ def measure_changes(session: Session, numbers: Collection[int]) -> None:
     """Measure these changes (row numbers) anew."""
     if not numbers:
         return
-    take_turn(session)
+    take_turn(session, Turn.FIGURES)
     surroundings = _Surroundings(session)
     touched: set[int] = set()
     for part in chunks(sorted(set(numbers)), BATCH):
@@ -90,7 +90,7 @@ def measure_issues(session: Session, numbers: Collection[int]) -> None:
     """Measure these issues (row numbers) anew."""
     if not numbers:
         return
-    take_turn(session)
+    take_turn(session, Turn.FIGURES)
     surroundings = _Surroundings(session)
     for part in chunks(sorted(set(numbers)), BATCH):
         _measure(session, _ISSUES, part, surroundings)
@@ -99,7 +99,7 @@ def measure_issues(session: Session, numbers: Collection[int]) -> None:
 
 def measure_all(session: Session) -> None:
     """Measure everything anew."""
-    take_turn(session)
+    take_turn(session, Turn.FIGURES)
     for table in (ChangeReviewer, ChangeModule, ChangeMeasure, IssueMeasure, MeasureDue):
         session.execute(sa.delete(table))
     surroundings = _Surroundings(session)

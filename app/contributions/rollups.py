@@ -24,10 +24,10 @@ from app.contributions.models import (
 )
 from app.contributions.rules import TrailerKey
 from app.contributions.stamps import stamp
+from app.db import Turn, take_turn
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
 
-_LOCK = 7302850
 REVIEWING = (TrailerKey.REVIEWED, TrailerKey.APPROVED, TrailerKey.ACKED)
 _COLUMNS = ("day", "repository_id", "module_key", "kind", "attribution", "organization_id", "person_id", "is_counted",
             "commits", "added", "deleted", "without_lines")  # fmt: skip
@@ -35,7 +35,7 @@ _COLUMNS = ("day", "repository_id", "module_key", "kind", "attribution", "organi
 
 def roll_days(session: Session, repository_id: int, days: Collection[date]) -> None:
     """Count these days of a repository anew."""
-    take_turn(session)
+    take_turn(session, Turn.FIGURES)
     for part in _parts(sorted(days)):
         session.execute(sa.delete(Rollup).where(Rollup.repository_id == repository_id, Rollup.day.in_(part)))
         held = sa.and_(RepositoryCommit.repository_id == repository_id, RepositoryCommit.day.in_(part))
@@ -48,7 +48,7 @@ def roll_persons(session: Session, persons: Collection[int]) -> None:
 
     Where one of them is or was a bot, also whoever is named in its commits: a landing bot's work is theirs.
     """
-    take_turn(session)
+    take_turn(session, Turn.FIGURES)
     everyone = set(persons)
     for part in _parts(sorted(persons)):
         everyone |= set(session.scalars(_named_in_commits_of(_bots_among(part))))
@@ -66,19 +66,10 @@ def roll_persons(session: Session, persons: Collection[int]) -> None:
 
 def roll_all(session: Session) -> None:
     """Count everything anew."""
-    take_turn(session)
+    take_turn(session, Turn.FIGURES)
     session.execute(sa.delete(Rollup))
     _count(session, sa.select(RepositoryCommit).subquery("held"), persons=None)
     stamp(session, by_people=True)
-
-
-def take_turn(session: Session) -> None:
-    """One who counts or measures at a time: a delete does not see what another is just inserting, and both would stay.
-
-    SQLite has one writer anyway. Taken after the lock of the audit log, never before it.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def _count(session: Session, held: sa.Subquery, *, persons: Collection[int] | None) -> None:

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.db import Database, database_now
+from app.db import Database, Turn, database_now, take_turn
 from app.jobs.tables import Job, JobLog, JobState, JobStep
 from app.jobs.workflows import Workflow, workflows
 
 LEASE_S = 30.0
 LOG_LIMIT = 200_000
-_CLAIM_LOCK = 7302848
 
 
 class LeaseLost(Exception):
@@ -186,8 +185,7 @@ def claim(
         return None
     while True:
         with db.write() as session:
-            if db.dialect == "postgresql":
-                session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CLAIM_LOCK})
+            take_turn(session, Turn.CLAIM)
             now = database_now(session)
             free = has - _full(session, limits or {})
             job = session.scalar(_due(queue, free, now).limit(1).with_for_update(skip_locked=True))

@@ -64,7 +64,7 @@ def read(step: StepContext) -> dict[str, Any]:
 def write_down(step: StepContext) -> dict[str, Any] | None:
     """Write down what was read: open the change, move its head, or close it.
 
-    The log's entry comes first, as wherever things are measured: see `rollups.take_turn`.
+    The log's entry comes first, as wherever things are measured: see `app.db.Turn`.
     """
     read, session = step.results["read"], step.session
     repository, branch = _repository(session, step), step.payload["branch"]

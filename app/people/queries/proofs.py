@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.audit import Actor, record
 from app.checks import Broken, RefusedError, checked, has_reason
-from app.db import clock_of
+from app.db import Turn, clock_of, take_turn
 from app.people.models import Identity, IdentityPerson, Person, Proof
 from app.people.queries.decisions import decide
 from app.people.queries.identities import Wording, address_of, intern_identities, note_activity
@@ -20,7 +20,6 @@ from app.people.rules import ACCOUNT, PROOF, DecisionKind, ProofKind, Role, gith
 
 BY_MAIL = "mail"
 GITHUB = "https://github.com"
-_LOCK = 7302849
 
 
 class ProofError(RefusedError):
@@ -103,7 +102,7 @@ def entered_for(session: Session, address: str) -> Person | None:
 
 def arrive(session: Session, name: str) -> Person:
     """Somebody whom nobody knows yet; their proofs, and the work under them, are added next."""
-    take_turns(session)
+    take_turn(session, Turn.HISTORY)
     person = Person(name=" ".join(name.split())[:200] or "without a name", created_at=clock_of(session).now())
     person.claimed_at = person.created_at
     session.add(person)
@@ -141,7 +140,7 @@ def prove(
     What another person proved before stays with that person and is contested; work of a claimed person stays theirs
     too, and staff see both at /people/proposals.
     """
-    take_turns(session)
+    take_turn(session, Turn.HISTORY)
     kept: list[Proof] = []
     contested: list[Proof] = []
     is_work_theirs = False
@@ -176,7 +175,7 @@ def note_use(session: Session, proven: Proven) -> None:
     _use(session, found)
     if found.shown == proven.shown:
         return
-    take_turns(session)
+    take_turn(session, Turn.HISTORY)
     reason = "the login was renamed at its issuer"
     person = canonical(session, session.get_one(Person, found.person_id))
     theirs = sa.select(Identity).join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
@@ -218,7 +217,7 @@ def _is_contested(proof: Proof) -> Broken:
 @checked(_is_held, has_reason, refusal=ProofError)
 def release(session: Session, proof: Proof, *, actor: Actor, reason: str) -> None:
     """Let go of a proof: it signs nobody in any more, and work that only it made theirs goes back."""
-    take_turns(session)
+    take_turn(session, Turn.HISTORY)
     theirs = _hanging_on(session, proof)
     _let_go(session, proof, actor=actor, reason=reason)
     resolve(session, around=theirs)
@@ -227,7 +226,7 @@ def release(session: Session, proof: Proof, *, actor: Actor, reason: str) -> Non
 @checked(_is_contested, has_reason, refusal=ProofError)
 def settle(session: Session, proof: Proof, *, is_theirs: bool, actor: Actor, reason: str) -> None:
     """Staff decide whose a contested login or address is: of whoever proved it last, or still of the other."""
-    take_turns(session)
+    take_turn(session, Turn.HISTORY)
     theirs = {number for one in _all_in_hand(session, proof) for number in _hanging_on(session, one)}
     if is_theirs:
         holder = session.scalar(sa.select(Proof).where(Proof.released_at.is_(None), Proof.contested_at.is_(None),
@@ -402,13 +401,3 @@ def _same(proof: Proof) -> tuple[sa.ColumnElement[bool], ...]:
 def _is_the_same(session: Session, proof: Proof, person: Person) -> bool:
     held = canonical(session, session.get_one(Person, proof.person_id))
     return held.id == canonical(session, person).id
-
-
-def take_turns(session: Session) -> None:
-    """Two who prove the same at once come one after the other; on SQLite whoever writes is alone already.
-
-    The lock is that of the ingest, and both take it before that of the audit log: in the other order each would wait
-    for the other.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.audit import Actor
 from app.checks import Broken, checked, has_reason
-from app.db import clock_of
+from app.db import Turn, clock_of, take_turn
 from app.people.models import Identity, IdentityPerson, IdentityProposal, Person
 from app.people.queries.decisions import DecisionError, decide
-from app.people.queries.proofs import take_turns
 from app.people.queries.proposing import settle_proposals
 from app.people.queries.resolution import Resolved, resolve
 from app.people.rules import DecisionKind
@@ -117,7 +116,7 @@ def bring_up_to_date(session: Session, proposals: Sequence[IdentityProposal]) ->
 
     After a long reading the rows still name who somebody was before: on that no right to answer may rest.
     """
-    take_turns(session)
+    take_turn(session, Turn.HISTORY)
     identities = {number for one in proposals for number in (one.identity_id, one.other_id)}
     settle_proposals(session, set(_persons_of(session, identities).values()))
     for one in proposals:

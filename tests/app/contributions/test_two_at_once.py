@@ -9,12 +9,11 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from app import audit
-from app.contributions.bulk import take_turn
 from app.contributions.facts import Event, record_change_events, record_pull_requests
 from app.contributions.metrics import EventKind, Kind
 from app.contributions.models import ChangeMeasure, Repository, Rollup
 from app.contributions.rollups import roll_days, roll_persons
-from app.db import Database
+from app.db import Database, Turn, take_turn
 from app.people import queries as people
 from app.people.models import Person
 from app.people.queries import Proven
@@ -77,7 +76,7 @@ def test_a_newcomer_and_a_reading_do_not_wait_for_each_other(db_each: Database):
 
     with db_each.write() as session:
         session.execute(sa.select(sa.literal(1)))
-        take_turn(session)
+        take_turn(session, Turn.HISTORY)
         ended = beside(sign_in)
         audit.observe(session, job="j", source="r", range="a..b", rows=1, sha256="0" * 64)
     ended()
