@@ -152,6 +152,12 @@ def test_a_spreadsheet_does_not_run_a_name(client, counted):
     assert "'=cmd()" in client.get("/contributions/figures/people.csv").text
 
 
+def test_days_in_which_somebody_did_nothing_say_so_in_every_figure(client, counted):
+    address = f"/contributions/people/{person(counted, 'Anne Arc').public_id}"
+    page = client.get(f"{address}?since=1999-01-01&until=1999-12-31").text
+    assert page.count("Nothing in these days.") == 2
+
+
 def test_a_hidden_person_keeps_the_count_and_loses_the_name(client, counted):
     anne = person(counted, "Anne Arc")
     with counted.write() as session:
