@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, current_app, g, render_template, request, url_for
-from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]  # it has no types
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError

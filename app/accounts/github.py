@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.accounts.outside import IssuerError, ask, client, exchange, parsed
-from app.accounts.rules import Vouched, clean
+from app.accounts.outside import ask, client, exchange, parsed
+from app.accounts.rules import IssuerError, Vouched, clean
 from app.connections import GITHUB, NOREPLY, Issuer
 from app.mail import is_address
 

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]  # it has no types
+from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from app.accounts.outside import IssuerError, ask, client, exchange, get, parsed
-from app.accounts.rules import Vouched, clean
+from app.accounts.outside import ask, client, exchange, get, parsed
+from app.accounts.rules import IssuerError, Vouched, clean
 from app.connections import Issuer, is_safe_address
 from app.mail import is_address
 

@@ -7,21 +7,17 @@ import time
 from typing import Any
 
 import requests
-from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]  # it has no types
-from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]  # it has no types
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
-from app.accounts.rules import clean
+from app.accounts.rules import IssuerError, clean
 from app.connections import Issuer, is_safe_address
 
 CONNECT_S, READ_S, ALL_S = 5.0, 10.0, 20.0
 MOST_BYTES = 512 * 1024
-
-
-class IssuerError(Exception):
-    """The issuer cannot be reached, or its answer cannot be trusted. The text is for the log and for people."""
 
 
 class _Bounded(HTTPAdapter):

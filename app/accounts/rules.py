@@ -11,6 +11,10 @@ from enum import Enum
 from typing import Any
 
 
+class IssuerError(Exception):
+    """The issuer cannot be reached, or its answer cannot be trusted. The text is for the log and for people."""
+
+
 class Purpose(Enum):
     """Why somebody proves something: to sign in, or to add it to the account they are signed in to."""
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from app.accounts import outside
-from app.accounts.outside import IssuerError
+from app.accounts.rules import IssuerError
 
 
 @pytest.fixture
