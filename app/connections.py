@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 GITHUB = "https://github.com"
-NOREPLY = "users.noreply.github.com"
+NOREPLY = "users.noreply."
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _OIDC = re.compile(
     r"FLAMBEAU_OIDC_([A-Z][A-Z0-9]{0,19})_(?:ISSUER|CLIENT_ID|CLIENT_SECRET|CLIENT_SECRET_FILE|NAME|DOMAINS)"
@@ -69,8 +69,8 @@ class Issuer(BaseModel):
     def vouches_for(self, address: str) -> bool:
         """Whether its word that this address was verified counts."""
         domain = address.rpartition("@")[2].casefold()
-        # What GitHub writes into commits for an account is proved by that account's number alone.
-        return domain != NOREPLY and ("*" in self.domains or domain in self.domains)
+        # What a GitHub writes into commits for an account is proved by that account's number alone.
+        return not domain.startswith(NOREPLY) and ("*" in self.domains or domain in self.domains)
 
 
 class MailServer(BaseModel):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.accounts.outside import ask, client, exchange, parsed
 from app.accounts.rules import IssuerError, Vouched, clean
-from app.connections import GITHUB, NOREPLY, Issuer
+from app.connections import NOREPLY, Issuer
 from app.mail import is_address
 
 _SCOPE = "read:user user:email"
@@ -47,17 +48,12 @@ class GitHub:
             raise IssuerError(f"{self.issuer.name} did not say who it is")
         verified = [one["email"] for one in listed if isinstance(one, dict) and one.get("verified") is True
                     and isinstance(one.get("email"), str)] if isinstance(listed, list) else []  # fmt: skip
-        own = f"@{NOREPLY}"
-        addresses = [one for one in verified if is_address(one) and self.issuer.vouches_for(one)]  # fmt: skip
-        noreply = f"{number}+{login}{own}" if self.issuer.issuer == GITHUB else f"{number}+{login}@{self._host}"
+        addresses = [one for one in verified if is_address(one) and self.issuer.vouches_for(one)]
+        noreply = f"{number}+{login}@{NOREPLY}{urlsplit(self.issuer.issuer).hostname}"
         return Vouched(
             self.issuer.issuer, str(number), login, clean(user.get("name")) or login, noreply,
             tuple(addresses[:MOST_ADDRESSES]),
         )  # fmt: skip
-
-    @property
-    def _host(self) -> str:
-        return f"users.noreply.{self.issuer.issuer.split('/')[2].split(':')[0]}"
 
     def _client(self, redirect_uri: str) -> Any:
         return client(self.issuer, redirect_uri, scope=_SCOPE, auth_method="client_secret_post")

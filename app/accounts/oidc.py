@@ -47,7 +47,7 @@ class Oidc:
         session = self._client(redirect_uri)
         token = exchange(session, self._endpoint("token_endpoint"), self.issuer.name, code=code, verifier=verifier)
         claims = self._checked(token, nonce)
-        if "email" not in claims and "userinfo_endpoint" in self._published:
+        if "email" not in claims and "userinfo_endpoint" in self._document():
             more = parsed(ask(session, self._endpoint("userinfo_endpoint")))
             if not isinstance(more, dict) or more.get("sub") != claims["sub"]:
                 raise IssuerError(f"{self.issuer.name} tells about somebody else than it signed for")
@@ -82,16 +82,15 @@ class Oidc:
 
     def _decoded(self, text: str) -> jwt.Token:
         try:
-            return jwt.decode(text, self._keyset(), algorithms=ALGORITHMS)
+            return jwt.decode(text, self._keyset(KEPT_S), algorithms=ALGORITHMS)
         except (JoseError, ValueError):
             # Perhaps a new key: ask once more, but not at every forged token.
             if time.monotonic() - self._keys_at < AGAIN_S:
                 raise
-            self._keys = None
-            return jwt.decode(text, self._keyset(), algorithms=ALGORITHMS)
+            return jwt.decode(text, self._keyset(AGAIN_S), algorithms=ALGORITHMS)
 
-    def _keyset(self) -> KeySet:
-        if self._keys is None or time.monotonic() - self._keys_at > KEPT_S:
+    def _keyset(self, oldest: float) -> KeySet:
+        if self._keys is None or time.monotonic() - self._keys_at > oldest:
             found = get(self._endpoint("jwks_uri"))
             listed = found.get("keys") if isinstance(found, dict) else None
             if not isinstance(listed, list):
@@ -101,27 +100,28 @@ class Oidc:
             self._keys, self._keys_at = KeySet.import_key_set({"keys": usable}), time.monotonic()
         return self._keys
 
-    def _endpoint(self, name: str) -> str:
+    def _document(self) -> dict[str, Any]:
         if not self._published or time.monotonic() - self._asked_at > KEPT_S:
             found = get(f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration")
             if not isinstance(found, dict) or found.get("issuer") != self.issuer.issuer:
                 raise IssuerError(f"{self.issuer.name} does not call itself {self.issuer.issuer}; correct the setting")
             self._published, self._asked_at = found, time.monotonic()
-        url = self._published.get(name)
+        return self._published
+
+    def _endpoint(self, name: str) -> str:
+        url = self._document().get(name)
         if not isinstance(url, str) or not is_safe_address(url):
             raise IssuerError(f"{self.issuer.name} published no safe {name}")
         return url
 
     def _is_the_issuer(self, said: str | None) -> None:
         """RFC 9207: an answer that another issuer gave, or that hides who gave it, is not taken."""
-        self._endpoint("token_endpoint")
-        must_say = self._published.get("authorization_response_iss_parameter_supported") is True
+        must_say = self._document().get("authorization_response_iss_parameter_supported") is True
         if (said is None and must_say) or (said is not None and said != self.issuer.issuer):
             raise IssuerError(f"the answer is not {self.issuer.name}'s")
 
     def _client(self, redirect_uri: str) -> Any:
-        self._endpoint("token_endpoint")
-        offered = self._published.get("token_endpoint_auth_methods_supported")
+        offered = self._document().get("token_endpoint_auth_methods_supported")
         knows_basic = not isinstance(offered, list) or not offered or "client_secret_basic" in offered
         method = "client_secret_basic" if knows_basic else "client_secret_post"
         return client(self.issuer, redirect_uri, scope=_SCOPE, auth_method=method)

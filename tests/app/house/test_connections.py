@@ -50,6 +50,7 @@ def test_a_github_of_ones_own(tmp_path: Path) -> None:
                      FLAMBEAU_GITHUB_URL="https://git.acme.com/")  # fmt: skip
     assert found.issuers[0].api == "https://git.acme.com/api/v3"
     assert found.issuers[0].name == "GitHub at git.acme.com"
+    assert not found.issuers[0].vouches_for("1+ada@users.noreply.git.acme.com"), "nor there"
 
 
 @pytest.mark.parametrize(
