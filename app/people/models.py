@@ -134,6 +134,10 @@ class Proof(Row, Base):
         return self.released_at is None and self.contested_at is None
 
 
+IN_FORCE = (Proof.released_at.is_(None), Proof.contested_at.is_(None))
+"""`Proof.is_in_force`, as the database is asked."""
+
+
 class Affiliation(Row, Base):
     """A statement that a person works for an organization (None: for nobody) from a day until a day, both included.
 

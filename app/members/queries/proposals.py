@@ -135,8 +135,7 @@ def proposals_of(session: Session, organization: Organization) -> list[Proposed]
 
 def proposals_about(session: Session, person: Person) -> list[Proposed]:
     """What organizations say of a person and nobody has answered."""
-    same = sa.select(Person.id).where(sa.or_(Person.id == person.id, Person.merged_into_id == person.id))
-    return _listed(session, Proposal.person_id.in_(same))
+    return _listed(session, Proposal.person_id.in_(people.all_of(person.id)))
 
 
 def waiting_proposals(session: Session) -> list[Proposed]:

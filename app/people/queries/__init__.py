@@ -11,6 +11,7 @@ from app.people.queries.identities import Wording, intern_identities, link_ident
 from app.people.queries.log import count_decisions, decisions_log
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
 from app.people.queries.persons import (
+    all_of,
     canonical,
     canonical_id,
     create_person,
@@ -89,6 +90,7 @@ __all__ = [
     "Wanted",
     "Wording",
     "addresses_of",
+    "all_of",
     "answer",
     "arrive",
     "attributed_to",

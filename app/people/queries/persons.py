@@ -41,6 +41,11 @@ def canonical_id(session: Session, person_id: int) -> int:
     return person_id if person is None else canonical(session, person).id
 
 
+def all_of(person_id: int) -> sa.Select[int]:
+    """The row numbers of a person and of those who turned out to be the same, as a part of a query."""
+    return sa.select(Person.id).where(sa.or_(Person.id == person_id, Person.merged_into_id == person_id))
+
+
 def shown_name(person: Person) -> str:
     """The name that pages show; a hidden person has none."""
     return HIDDEN_NAME if person.hidden_at is not None else person.name

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from app.audit import Actor, record
 from app.checks import Broken, RefusedError, checked, has_reason
 from app.db import Turn, clock_of, take_turn
-from app.people.models import Identity, IdentityPerson, Person, Proof
+from app.people.models import IN_FORCE, Identity, IdentityPerson, Person, Proof
 from app.people.queries.decisions import decide
 from app.people.queries.identities import Wording, address_of, intern_identities, note_activity
-from app.people.queries.persons import canonical
+from app.people.queries.persons import all_of, canonical
 from app.people.queries.resolution import resolve
 from app.people.rules import ACCOUNT, PROOF, DecisionKind, ProofKind, Role, github_number, identifies_one_person
 
@@ -192,16 +192,14 @@ def note_use(session: Session, proven: Proven) -> None:
 
 def proofs_of(session: Session, person_id: int) -> list[Proof]:
     """A person's proofs in force and contested, also of those who turned out to be the same person."""
-    same = sa.select(Person.id).where(sa.or_(Person.id == person_id, Person.merged_into_id == person_id))
-    rows = sa.select(Proof).where(Proof.person_id.in_(same), Proof.released_at.is_(None))
+    rows = sa.select(Proof).where(Proof.person_id.in_(all_of(person_id)), Proof.released_at.is_(None))
     return list(session.scalars(rows.order_by(Proof.kind.desc(), Proof.id)))
 
 
 def was_let_go(session: Session, person: Person, proven: Proven) -> bool:
     """Whether the person let go of just this before: only they take it up again."""
-    same = sa.select(Person.id).where(sa.or_(Person.id == person.id, Person.merged_into_id == person.id))
-    return bool(session.scalar(sa.select(Proof.id).where(*_what(proven), Proof.person_id.in_(same),
-                                                         Proof.released_at.is_not(None)).limit(1)))  # fmt: skip
+    released = sa.select(Proof.id).where(Proof.person_id.in_(all_of(person.id)), Proof.released_at.is_not(None))
+    return session.scalar(released.where(*_what(proven)).limit(1)) is not None
 
 
 def _is_held(proof: Proof) -> Broken:
@@ -229,8 +227,7 @@ def settle(session: Session, proof: Proof, *, is_theirs: bool, actor: Actor, rea
     take_turn(session, Turn.HISTORY)
     theirs = {number for one in _all_in_hand(session, proof) for number in _hanging_on(session, one)}
     if is_theirs:
-        holder = session.scalar(sa.select(Proof).where(Proof.released_at.is_(None), Proof.contested_at.is_(None),
-                                                       *_same(proof)))  # fmt: skip
+        holder = _holder(session, proof)
         if holder is not None:
             _let_go(session, holder, actor=actor, reason=reason)
             session.flush()
@@ -259,11 +256,9 @@ def disputes(session: Session, *, limit: int) -> list[Dispute]:
     found = []
     rows = sa.select(Proof).where(Proof.contested_at.is_not(None), Proof.released_at.is_(None))
     for proof in session.scalars(rows.order_by(Proof.id).limit(limit)):
-        held = session.scalar(
-            sa.select(Proof.person_id).where(Proof.released_at.is_(None), Proof.contested_at.is_(None), *_same(proof))
-        )
+        held = _holder(session, proof)
         newcomer = canonical(session, session.get_one(Person, proof.person_id))
-        holder = canonical(session, session.get_one(Person, held)) if held else newcomer
+        holder = canonical(session, session.get_one(Person, held.person_id)) if held else newcomer
         if held is None or holder.id != newcomer.id:
             found.append(Dispute(proof, newcomer, holder))
     return found
@@ -290,14 +285,20 @@ def proof_by_public_id(session: Session, public_id: str) -> Proof | None:
     return session.scalar(sa.select(Proof).where(Proof.public_id == public_id))
 
 
-def _add(session: Session, person: Person, what: Proven, reason: str) -> Proof:
-    now = clock_of(session).now()
+def _made(session: Session, person: Person, what: Proven, *, is_contested: bool = False) -> Proof:
+    now, entry = clock_of(session).now(), what.wording(person)
     proof = Proof(
-        person_id=person.id, identity_id=_identity(session, person, what), kind=what.kind, issuer=what.issuer,
-        subject=what.subject, shown=what.shown[:320], proved_by=what.proved_by, proved_at=now, used_at=now,
+        person_id=person.id, identity_id=intern_identities(session, [entry])[entry], kind=what.kind,
+        issuer=what.issuer, subject=what.subject, shown=what.shown[:320], proved_by=what.proved_by, proved_at=now,
+        used_at=now, contested_at=now if is_contested else None,
     )  # fmt: skip
     session.add(proof)
     session.flush()
+    return proof
+
+
+def _add(session: Session, person: Person, what: Proven, reason: str) -> Proof:
+    proof = _made(session, person, what)
     if session.get(IdentityPerson, proof.identity_id) is None:
         home = canonical(session, person).id
         session.add(IdentityPerson(identity_id=proof.identity_id, person_id=home, home_person_id=home,
@@ -312,14 +313,7 @@ def _contested(session: Session, person: Person, what: Proven, reason: str) -> P
     known = session.scalar(own)
     if known is not None:
         return known
-    now = clock_of(session).now()
-    proof = Proof(
-        person_id=person.id, identity_id=_identity(session, person, what), kind=what.kind, issuer=what.issuer,
-        subject=what.subject, shown=what.shown[:320], proved_by=what.proved_by, proved_at=now, used_at=now,
-        contested_at=now,
-    )  # fmt: skip
-    session.add(proof)
-    session.flush()
+    proof = _made(session, person, what, is_contested=True)
     _tell(session, "people.proof.contest", proof, person, Actor.person(person.public_id), reason)
     return proof
 
@@ -346,9 +340,7 @@ def _let_go(session: Session, proof: Proof, *, actor: Actor, reason: str) -> Non
     proof.released_at, proof.released_by = clock_of(session).now(), actor.id
     proof.released_reason = reason.strip()[:1000]
     session.flush()
-    others = sa.select(Proof.id).where(
-        Proof.identity_id == proof.identity_id, Proof.released_at.is_(None), Proof.contested_at.is_(None)
-    )
+    others = sa.select(Proof.id).where(Proof.identity_id == proof.identity_id, *IN_FORCE)
     if session.scalar(others.limit(1)) is None:
         session.execute(sa.delete(IdentityPerson).where(IdentityPerson.identity_id == proof.identity_id))
     _tell(session, "people.proof.release", proof, session.get_one(Person, proof.person_id), actor, reason)
@@ -360,11 +352,6 @@ def _tell(session: Session, action: str, proof: Proof, person: Person, actor: Ac
     record(session, actor=actor, action=action, thing=proof.public_id, reason=reason.strip(), data=data,
            personal={f"{person.public_id}/{proof.kind.value}": proof.shown,
                      f"{person.public_id}/issuer": proof.issuer or proof.proved_by})  # fmt: skip
-
-
-def _identity(session: Session, person: Person, what: Proven) -> int:
-    entry = what.wording(person)
-    return intern_identities(session, [entry])[entry]
 
 
 def _carriers(session: Session, what: Proven) -> list[Person]:
@@ -385,9 +372,12 @@ def _carriers(session: Session, what: Proven) -> list[Person]:
 
 
 def _in_force(session: Session, what: Proven) -> Proof | None:
-    return session.scalar(
-        sa.select(Proof).where(*_what(what), Proof.released_at.is_(None), Proof.contested_at.is_(None))
-    )
+    return session.scalar(sa.select(Proof).where(*_what(what), *IN_FORCE))
+
+
+def _holder(session: Session, proof: Proof) -> Proof | None:
+    """The proof in force of the same login or address."""
+    return session.scalar(sa.select(Proof).where(*_same(proof), *IN_FORCE))
 
 
 def _what(what: Proven) -> tuple[sa.ColumnElement[bool], ...]:

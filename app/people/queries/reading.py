@@ -24,7 +24,7 @@ from app.people.models import (
 from app.people.queries.identities import address_of
 from app.people.queries.log import LoggedDecision, decisions_about
 from app.people.queries.organizations import OrganizationName, organization_names
-from app.people.queries.persons import canonical
+from app.people.queries.persons import all_of, canonical
 from app.people.rules import PROOF, Role, identifies_one_person
 
 
@@ -128,9 +128,10 @@ def record_of(session: Session, person: Person) -> Record:
         .order_by(Identity.id)
     )
     identities = tuple(SeenIdentity(row.Identity, row.role, row.first_on, row.last_on) for row in rows)
-    merged = sa.select(Person.id).where(sa.or_(Person.id == person.id, Person.merged_into_id == person.id))
     statements = session.scalars(
-        sa.select(Affiliation).where(Affiliation.person_id.in_(merged)).order_by(Affiliation.stated_at.desc())
+        sa.select(Affiliation)
+        .where(Affiliation.person_id.in_(all_of(person.id)))
+        .order_by(Affiliation.stated_at.desc())
     )
     rows_of_person = sa.select(Employment).where(Employment.person_id == person.id)
     employment = tuple(session.scalars(rows_of_person.order_by(Employment.starts_on.desc())))

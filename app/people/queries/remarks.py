@@ -11,6 +11,7 @@ from app.audit import Actor, record
 from app.checks import Broken, RefusedError, checked
 from app.db import clock_of
 from app.people.models import Person, Remark
+from app.people.queries.persons import all_of
 from app.people.rules.asking import RemarkAbout
 
 MOST_OF_ONE_SENDER = 5
@@ -67,8 +68,8 @@ def count_remarks(session: Session, *, settled: bool) -> int:
 def remarks_about(session: Session, person: Person) -> list[Remark]:
     """What waits and concerns a person."""
     about = [one for one in RemarkAbout if one.is_of_a_person]
-    query = sa.select(Remark).where(Remark.thing == person.public_id, Remark.about.in_(about),
-                                    Remark.settled_at.is_(None))  # fmt: skip
+    theirs = sa.select(Person.public_id).where(Person.id.in_(all_of(person.id)))
+    query = sa.select(Remark).where(Remark.thing.in_(theirs), Remark.about.in_(about), Remark.settled_at.is_(None))
     return list(session.scalars(query.order_by(Remark.id).limit(50)))
 
 

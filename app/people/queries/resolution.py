@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db import clock_of
 from app.people import rules
-from app.people.models import Identity, IdentityDecision, IdentityLink, IdentityPerson, Person, Proof
+from app.people.models import IN_FORCE, Identity, IdentityDecision, IdentityLink, IdentityPerson, Person, Proof
 from app.people.queries.basis import note_resolution
 from app.people.queries.changes import tell
 from app.people.queries.employment import derive_employment
@@ -67,8 +67,7 @@ def resolve(session: Session, *, around: Collection[int] | None = None) -> Resol
 
 
 def _read(session: Session, *which: sa.ColumnElement[bool]) -> list[_Row]:
-    in_force = (Proof.released_at.is_(None), Proof.contested_at.is_(None))
-    proofs = sa.select(Proof.identity_id, Proof.person_id).where(*in_force).order_by(Proof.id)
+    proofs = sa.select(Proof.identity_id, Proof.person_id).where(*IN_FORCE).order_by(Proof.id)
     if which:
         proofs = proofs.join(Identity, Identity.id == Proof.identity_id).where(*which)
     proved = {row.identity_id: row.person_id for row in session.execute(proofs)}

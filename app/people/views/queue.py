@@ -122,7 +122,7 @@ def proposed_about(session: Session, user: User, person: Person) -> pages.Card |
 @pages.fill("account", order=30)
 def own_question(session: Session, user: User, _thing: None) -> pages.Card:
     """The way to what is proposed about oneself."""
-    number = len(_own(session, user))
+    number = queries.count_questions(session, Wanted(person=user.person_id)) if user.person_id is not None else 0
     return pages.Card("Is this you, too?", "people/_asked.html",
                       {"number": number, "url": url_for("people.own_proposals"), "is_own": True})  # fmt: skip
 

@@ -127,7 +127,7 @@ def state(public_id: str) -> Any:
         Field("starts_on", "From", "date", "The first day.", True),
         Field("ends_on", "Until", "date", "The last day; leave it empty while it lasts."),
         Field("is_part", "A part beside another employer", "checkbox",
-              "For them you are counted in caps; the day’s work counts for the other one."),
+              "Caps count it too; the day’s work counts for the other one."),
         Field("reason", "How this is known", hint="A link or a sentence; others can read it."),
     ]  # fmt: skip
     before: dict[str, int] = {}
