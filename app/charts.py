@@ -7,7 +7,7 @@ Each drawing has a title for readers who do not see it; put the same figures bes
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,16 +39,6 @@ class Bar:
     note: str = ""
     url: str | None = None
     kind: Literal["known", "rest", "unknown"] = "known"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One square of a grid of states: `passed`, `failed`, `running`, `unsupported`, `none` or another word."""
-
-    state: str
-    text: str = ""
-    url: str | None = None
-    title: str = ""
 
 
 def stacked_area(
@@ -175,32 +165,6 @@ def heat_grid(
     ).format(title, width + 60, height + 20, title, Markup("").join(drawn))
 
 
-def state_grid(
-    caption: str,
-    corner: str,
-    columns: Sequence[str | tuple[str, str]],
-    rows: Sequence[tuple[str | Markup, Sequence[Cell]]],
-) -> Markup:
-    """A table of states, commits by hardware say; each square says its state in a sign, a colour and words.
-
-    `columns` are names or (name, address) pairs; a row is its heading and one Cell for each column.
-    """
-    heads = Markup("").join(
-        Markup('<th scope="col">{}</th>').format(
-            one if isinstance(one, str) else Markup('<a href="{}">{}</a>').format(one[1], one[0])
-        )
-        for one in columns
-    )
-    body = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, Markup("").join(_state(cell) for cell in cells))
-        for name, cells in rows
-    )
-    return Markup(
-        '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table class="states"><caption>{}</caption>'
-        '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(caption, caption, corner, heads, body)
-
-
 def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series], *, first: str = "When") -> Markup:
     """The figures of a drawing as a table, for `ui.figure(drawing, caption, table)`."""
     heads = Markup("").join(Markup('<th scope="col" class="num">{}</th>').format(one.name) for one in series)
@@ -215,28 +179,6 @@ def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series],
         '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
         '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(caption, caption, first, heads, body)
-
-
-_SIGNS: Mapping[str, str] = {
-    "passed": "✓",
-    "published": "✓",
-    "succeeded": "✓",
-    "failed": "✕",
-    "running": "◔",
-    "queued": "…",
-    "waiting": "…",
-    "unsupported": "n/a",
-    "none": "·",
-}
-
-
-def _state(cell: Cell) -> Markup:
-    sign = cell.text or _SIGNS.get(cell.state, cell.state)
-    words = cell.title or cell.state.replace("_", " ")
-    shown = Markup('<span aria-hidden="true">{}</span><span class="unseen">{}</span>').format(sign, words)
-    if cell.url:
-        shown = Markup('<a href="{}" title="{}">{}</a>').format(cell.url, words, shown)
-    return Markup('<td class="state state-{}" title="{}">{}</td>').format(cell.state.replace("_", "-"), words, shown)
 
 
 class _Scale:

@@ -23,6 +23,16 @@ def front() -> str:
         return render_template("front.html", cards=cards)
 
 
+@blueprint.get("/style.css")
+@access("public")
+def style() -> BaseResponse:
+    """How every page looks. A browser may keep it: once it changes, pages name another address."""
+    answer = Response(pages.style()[0], mimetype="text/css")
+    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.add_etag()
+    return answer.make_conditional(request)
+
+
 @blueprint.get("/healthz")
 @access("public")
 def healthz() -> tuple[Response, int]:

@@ -343,6 +343,22 @@ def _fingerprint(path: Path, _changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
 
+STYLES = ("base", "frame", "parts", "charts", "house", "people", "contributions", "paper")
+"""The stylesheets in `static/` in the order in which they count: where two say as much, the later one wins."""
+
+
+def style() -> tuple[str, str]:
+    """All stylesheets as one, which a browser fetches once, and a part of its hash."""
+    paths = tuple(Path(current_app.static_folder or "") / f"{name}.css" for name in STYLES)
+    return _joined(paths, tuple(path.stat().st_mtime_ns for path in paths))
+
+
+@lru_cache(maxsize=2)
+def _joined(paths: tuple[Path, ...], _changed: tuple[int, ...]) -> tuple[str, str]:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    return text, hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
 def slug(text: str) -> str:
     """A class name or anchor out of any text.
 
@@ -376,6 +392,7 @@ def _context() -> dict[str, Any]:
         "now": house.clock.now(),
         "rooms": lambda: navigation(app, current_user()),
         "asset": asset,
+        "style_url": lambda: url_for("house.style", v=style()[1]),
         "may": lambda action, thing=None: can(current_user(), action, thing).allowed,
         "slug": slug,
         "page_url": page_url,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app import charts
 from app.auth import access
-from app.charts import Bar, Cell, Series
+from app.charts import Bar, Series
 from tests.portal import Browser
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -25,7 +25,6 @@ def every_kind(name: str, labels: list[str]) -> dict[str, Markup]:
         Series("Unattributed", [3 + (at * 5) % 4 for at in range(count)], "unknown"),
     ]
     rows = [Bar(name, 1240, "43%", "/x"), Bar("Brass Instruments", 310), Bar("Unattributed", 620, kind="unknown")]
-    cells = [Cell("passed", url="/b/1"), Cell("failed", title="3 of 900 failed"), Cell("running"), Cell("none")]
     return {
         "stacked_area": charts.stacked_area(name, labels, series, unit="commits"),
         "line": charts.line(name, labels, series[:2], unit="days"),
@@ -33,7 +32,6 @@ def every_kind(name: str, labels: list[str]) -> dict[str, Markup]:
         "bars": charts.bars(name, rows, unit="commits"),
         "heat_grid": charts.heat_grid(name, [name, "Tue"], labels, [range(count), range(count, 0, -1)]),
         "sparkline": charts.sparkline(name, [1, 4, 2, 8, 5, 7]),
-        "state_grid": charts.state_grid(name, "Commit", ["cpu", ("webgpu", "/w"), "cuda", "vendor"], [(name, cells)]),
         "figures_table": charts.figures_table(name, labels, series),
     }
 

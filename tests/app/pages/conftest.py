@@ -42,7 +42,7 @@ def gallery_of(foundation: Foundation) -> Gallery:
     links = (sign_in_link(foundation), mailed_link(foundation))
     public = walk(app, foundation.visitor, "visitor", start=("/", *links, *doors, *refused), most=1)
     wanted = set(routes_of(app)) - {page.endpoint for page in public}
-    start = ("/", "/simple/", "/healthz", "/account/add/github", login_to_confirm(foundation))
+    start = ("/", "/simple/", "/healthz", "/style.css", "/account/add/github", login_to_confirm(foundation))
     pages = [*walk(app, foundation.administrator, "administrator", start=start, most=3, wanted=wanted), *public]
     chosen = list(worth_a_look(pages))
     forms = {page.endpoint: page for page in chosen if page.has_form}
