@@ -90,6 +90,15 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
+def counted(count: int, noun: str) -> str:
+    """How many of something whose plural is in -s.
+
+    >>> counted(1, "change"), counted(1234, "change")
+    ('1 change', '1,234 changes')
+    """
+    return f"{number(count)} {noun}" + ("" if count == 1 else "s")
+
+
 def share(value: float | None) -> str:
     """A share as a percentage; what is not nothing never reads as 0%.
 
@@ -148,6 +157,7 @@ def code_words(text: str | None) -> Markup:
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
     "code_words": code_words,
+    "counted": counted,
     "browser": browser,
     "day": day,
     "moment": moment,

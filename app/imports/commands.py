@@ -14,6 +14,7 @@ from app.imports import queries
 from app.imports.formats import parse
 from app.imports.reading_files import text_of
 from app.imports.rules import FileKind
+from app.wording import counted
 
 cli = AppGroup("people", help="People: files that say who is who and for whom.")
 ACTOR = Actor.system("command-line")
@@ -43,21 +44,21 @@ def import_file(
     for wrong in found.problems:
         click.echo(f"{file}:{wrong.line}: {wrong.text}", err=True)
     if found.problems:
-        raise click.ClickException(f"{len(found.problems)} lines are wrong; nothing is changed")
+        raise click.ClickException(f"nothing is changed: {counted(len(found.problems), 'problem')}")
     for change in found.changes:
         click.echo(f"{file}:{change.line}: {change.text}")
     for note in found.notes:
         click.echo(f"{file}:{note.line}: left alone: {note.text}")
-    counted = f"{len(found.changes):,} changes, {found.same:,} known already, {found.absent:,} about nobody here"
+    told = f"{counted(len(found.changes), 'change')}, {found.same:,} known already, {found.absent:,} about nobody here"
     if not is_real:
-        click.echo(f"{counted}. Nothing is changed; add --apply to make them.")
+        click.echo(f"{told}. Nothing is changed; add --apply to make them.")
         return
     try:
         with current_db().write() as session:
             one = queries.give_file(session, FileKind(kind), called, text, organization=organization,
                                     confidence=confidence, actor=ACTOR)  # fmt: skip
             queries.apply_import(session, one, actor=ACTOR, reason=reason)
-            click.echo(f"{counted}. Made as {one.public_id}; undo it with: flask people undo-import {one.public_id}")
+            click.echo(f"{told}. Made as {one.public_id}; undo it with: flask people undo-import {one.public_id}")
     except RefusedError as error:
         raise click.ClickException(error.told) from None
 
@@ -75,4 +76,4 @@ def undo_import(public_id: str, reason: str) -> None:
             number = queries.undo_import(session, one, actor=ACTOR, reason=reason)
         except RefusedError as error:
             raise click.ClickException(error.told) from None
-    click.echo(f"{public_id} is undone; {number:,} statements are withdrawn")
+    click.echo(f"{public_id} is undone; withdrawn: {counted(number, 'statement')}")

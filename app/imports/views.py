@@ -21,6 +21,7 @@ from app.imports.models import Import, ImportState
 from app.imports.reading_files import text_of
 from app.modules.models import Module
 from app.people.forms import ReasonForm
+from app.wording import counted
 
 blueprint = Blueprint("imports", __name__, url_prefix="/imports")
 nav = [pages.Nav("staff", "Files of affiliations", "imports.overview", order=43)]
@@ -81,7 +82,8 @@ def apply(public_id: str) -> Response | tuple[str, int]:
             plan = queries.apply_import(session, one, actor=current_user().actor, reason=reason)
     except RefusedError as error:
         return _show(public_id, error.problems), 422
-    flash(f"{len(plan.changes):,} changes are made. Figures follow within a minute; all of it can be undone here.")
+    made = counted(len(plan.changes), "change")
+    flash(f"Made: {made}. Figures follow within a minute; all of it can be undone here.")
     return redirect(url_for("imports.show", public_id=public_id))
 
 
@@ -106,8 +108,8 @@ def undo(public_id: str) -> Any:
         one = _found(session, public_id)
     page = forms.Page(
         "Undo an import", "Undo all of it", [Field("reason", "Reason", "textarea", "Others can read it.", True)],
-        f"{one.name}: {one.changes:,} changes. Its statements are withdrawn, and what it made is taken away where"
-        " nobody built on it.",
+        f"{one.name}: {counted(one.changes, 'change')}. Its statements are withdrawn, and what it made is taken"
+        " away where nobody built on it.",
         [("Files", url_for("imports.overview")), (one.name, url_for("imports.show", public_id=public_id))],
         is_danger=True,
     )  # fmt: skip
@@ -115,7 +117,7 @@ def undo(public_id: str) -> Any:
         page, ReasonForm, queries.undo_import,
         given=lambda session: {"one": session.get_one(Import, one.id)},
         done=lambda _session, number: (url_for("imports.show", public_id=public_id),
-                                       f"It is undone; {number:,} statements are withdrawn."),
+                                       f"It is undone; withdrawn: {counted(number, 'statement')}."),
         edits="one",
     )  # fmt: skip
 

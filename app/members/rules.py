@@ -101,13 +101,7 @@ def is_owned_by(organization: int, owner: int, parents: Mapping[int, int | None]
 
 def would_make_a_ring(organization: int, parent: int | None, parents: Mapping[int, int | None]) -> bool:
     """Whether `parent` is the organization itself or owned by it."""
-    seen: set[int] = set()
-    while parent is not None and parent not in seen:
-        if parent == organization:
-            return True
-        seen.add(parent)
-        parent = parents.get(parent)
-    return False
+    return parent is not None and is_owned_by(parent, organization, parents)
 
 
 def members_by_tier(

@@ -24,8 +24,6 @@ from app.people.models import Person
 from app.people.queries import Directory
 from app.people.rules import EVER, identifies_one_person
 
-NOTES_SHOWN = 200
-
 
 @dataclass(frozen=True)
 class Change:
@@ -114,7 +112,7 @@ class _Here:
                 self.tiers |= {tier.key.casefold(): tier.key}
                 self.tiers |= {term.name.casefold(): tier.key for term in tier.terms}
         self.names: dict[int, str] = {}
-        self.joined: set[tuple[int, int]] = set()
+        self.kept: set[tuple[str, int, str]] = set()
 
     def identities(self, who: Who) -> list[int]:
         found = [number for email in who.emails for number in self.directory.by_address.get(email, [])]
@@ -229,11 +227,12 @@ def _keeps(plan: Plan, here: _Here, claim: Keeps) -> None:
         return
     person = here.directory.person[numbers[0]]
     for key in keys:
+        if (key, numbers[0], claim.role) in here.kept:
+            continue
+        here.kept.add((key, numbers[0], claim.role))
         text = f"{here.called(person)} is named as {claim.role} of {here.module_names.get(key, key)}"
-        change = Change(claim.line, "keeper", text, person=person, module=key, identity=numbers[0], role=claim.role,
-                        path=claim.path[:300])  # fmt: skip
-        if not any((one.module, one.identity, one.role) == (key, numbers[0], claim.role) for one in plan.changes):
-            plan.changes.append(change)
+        plan.changes.append(Change(claim.line, "keeper", text, person=person, module=key, identity=numbers[0],
+                                   role=claim.role, path=claim.path[:300]))  # fmt: skip
 
 
 def _modules_under(path: str, here: _Here) -> tuple[str, ...]:
