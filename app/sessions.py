@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -32,16 +33,24 @@ class WebSession(Row, Base):
     expires_at: Mapped[datetime]
 
 
-class SignInLink(Row, Base):
+class Once:
+    """For rows that are good once, until they end."""
+
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+_Once = TypeVar("_Once", bound=Once)
+
+
+class SignInLink(Row, Once, Base):
     """A link that signs one person in, once."""
 
     __tablename__ = "sign_in_link"
     token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
     person: Mapped[str] = mapped_column(index=True)
     purpose: Mapped[str]
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
 
 
 class SignInFailure(Row, Base):
@@ -70,15 +79,19 @@ def issue_link(session: Session, person: str, purpose: str, ttl: timedelta) -> s
 
 def redeem_link(session: Session, token: str) -> SignInLink | None:
     """Use a link up; None when it is unknown, used or too old. Of two at once, one gets it."""
+    return use_up(session, SignInLink, SignInLink.token_hash == digest(token))
+
+
+def use_up(session: Session, kind: type[_Once], *which: sa.ColumnElement[bool]) -> _Once | None:
+    """Use up the row that is good once; None when it is unknown, used or too old. Of two at once, one gets it."""
     now = clock_of(session).now()
-    used = session.execute(
-        sa.update(SignInLink)
-        .where(SignInLink.token_hash == digest(token), SignInLink.used_at.is_(None), SignInLink.expires_at > now)
+    return session.scalar(
+        sa.update(kind)
+        .where(*which, kind.used_at.is_(None), kind.expires_at > now)
         .values(used_at=now)
-        .returning(SignInLink.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    return session.get(SignInLink, used, populate_existing=True) if used else None
+        .returning(kind)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
 
 
 def start_session(session: Session, person: str, purpose: str, *, agent: str = "") -> str:

@@ -61,7 +61,7 @@ Open this link and press the button there:
 It works once, until {link.expires_at:%H:%M} UTC ({minutes} minutes after it was asked for).
 It was asked for in {browser(link.agent)}.
 
-If it was not you, do nothing: without this link nobody gets in, and you are
-not asked again. Never pass the link on.
+If it was not you, do nothing: without this link nobody gets in. Never pass the
+link on.
 """
     return (f"Your link to {wish} at {name}", text)

@@ -10,40 +10,37 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.rules import Purpose
 from app.db import Base, Row, choice, public_id
+from app.sessions import Once
 
 
-class SignInAttempt(Row, Base):
+class _Asked(Once):
+    """What a browser asked for, and who was signed in there: whoever adds something to their account, else ""."""
+
+    browser_hash: Mapped[str] = mapped_column(sa.String(64))
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose, name="purpose"))
+    person: Mapped[str] = mapped_column(sa.String(40))
+    onward: Mapped[str] = mapped_column(sa.Text)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SignInAttempt(Row, _Asked, Base):
     """A browser sent to an issuer. It comes back once, with the state whose hash is here, and in the same browser.
 
-    `person` is whoever was signed in and adds a login, else ""; `found` is what the issuer said, until they agree.
+    `found` is what the issuer said of a login to be added, until its person agrees.
     """
 
     __tablename__ = "sign_in_attempt"
     public_id: Mapped[str] = public_id("sa")
     state_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    browser_hash: Mapped[str] = mapped_column(sa.String(64))
     way: Mapped[str] = mapped_column(sa.String(40))
-    purpose: Mapped[Purpose] = mapped_column(choice(Purpose, name="purpose"))
-    person: Mapped[str] = mapped_column(sa.String(40))
-    onward: Mapped[str] = mapped_column(sa.Text)
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-    used_at: Mapped[datetime | None]
     found: Mapped[dict[str, Any] | None]
 
 
-class MailedLink(Row, Base):
+class MailedLink(Row, _Asked, Base):
     """A link that was asked for and goes to an address. Its token is no row: it follows from the portal's own key."""
 
     __tablename__ = "mailed_link"
     public_id: Mapped[str] = public_id("ml")
     address: Mapped[str] = mapped_column(sa.String(320))
-    browser_hash: Mapped[str] = mapped_column(sa.String(64))
     agent: Mapped[str] = mapped_column(sa.String(200))
-    purpose: Mapped[Purpose] = mapped_column(choice(Purpose, name="purpose"))
-    person: Mapped[str] = mapped_column(sa.String(40))
-    onward: Mapped[str] = mapped_column(sa.Text)
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
     sent_at: Mapped[datetime | None]
-    used_at: Mapped[datetime | None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,9 +15,9 @@ from app.audit import Actor
 from app.db import clock_of, database_now
 from app.jobs import Job, JobState, enqueue
 from app.people import queries as people
-from app.people.models import Person, Proof
+from app.people.models import Person
 from app.people.queries import Proven
-from app.sessions import digest
+from app.sessions import digest, use_up
 
 ATTEMPT_TTL = timedelta(minutes=10)
 LINK_TTL = timedelta(minutes=20)
@@ -60,21 +59,10 @@ def begin_attempt(
 
 def use_attempt(session: Session, *, state: str, browser: str, way: str) -> SignInAttempt | None:
     """Use an attempt up; None when its state is unknown, used, too old, another issuer's or another browser's."""
-    now = clock_of(session).now()
-    used = session.execute(
-        sa.update(SignInAttempt)
-        .where(
-            SignInAttempt.state_hash == digest(state),
-            SignInAttempt.browser_hash == digest(browser),
-            SignInAttempt.way == way,
-            SignInAttempt.used_at.is_(None),
-            SignInAttempt.expires_at > now,
-        )
-        .values(used_at=now)
-        .returning(SignInAttempt.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    return session.get(SignInAttempt, used, populate_existing=True) if used else None
+    return use_up(
+        session, SignInAttempt, SignInAttempt.state_hash == digest(state),
+        SignInAttempt.browser_hash == digest(browser), SignInAttempt.way == way,
+    )  # fmt: skip
 
 
 def waiting_attempt(session: Session, public_id: str, *, browser: str, person: str) -> SignInAttempt | None:
@@ -139,21 +127,13 @@ def living_link(session: Session, public_id: str) -> MailedLink | None:
 
 def use_link(session: Session, public_id: str) -> MailedLink | None:
     """Use a link up; of two at once, one gets it. Other links to the same address end with it."""
-    now = clock_of(session).now()
-    used = session.execute(
-        sa.update(MailedLink)
-        .where(MailedLink.public_id == public_id, MailedLink.used_at.is_(None), MailedLink.expires_at > now)
-        .values(used_at=now)
-        .returning(MailedLink.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    if not used:
+    link = use_up(session, MailedLink, MailedLink.public_id == public_id)
+    if link is None:
         return None
-    link = session.get_one(MailedLink, used, populate_existing=True)
     session.execute(
         sa.update(MailedLink)
         .where(MailedLink.address == link.address, MailedLink.purpose == link.purpose, MailedLink.used_at.is_(None))
-        .values(used_at=now)
+        .values(used_at=link.used_at)
     )
     return link
 
@@ -198,9 +178,8 @@ def admit_by_address(session: Session, address: str, *, name: str, source: str) 
         if not limits.take(session, "arrive", source, allowed=ARRIVALS_FROM_A_SOURCE, within=HOUR):
             return None
         owner = people.arrive(session, people.known_as(session, [proven]) or name or "New here")
-    _kept, contested = people.prove(session, owner, [proven], reason="opened a link that was mailed there")
-    shown = tuple(one.shown for one in contested)
-    return Admitted(owner, _proof_of(session, owner, proven), is_new=is_new, contested=shown)
+    contested = add_address(session, owner, address)
+    return Admitted(owner, _proof_of(session, owner, proven), is_new=is_new, contested=contested)
 
 
 def add_login(session: Session, person: Person, vouched: Vouched) -> tuple[str, ...]:
@@ -209,6 +188,13 @@ def add_login(session: Session, person: Person, vouched: Vouched) -> tuple[str, 
     wanted = [one for one in verified if not people.was_let_go(session, person, one)]
     proven = [login_of(vouched), *wanted]
     _kept, contested = people.prove(session, person, proven, reason="signed in there")
+    return tuple(one.shown for one in contested)
+
+
+def add_address(session: Session, person: Person, address: str) -> tuple[str, ...]:
+    """Make an address theirs whose mailed link they opened; what another person has is given back."""
+    reason = "opened a link that was mailed there"
+    _kept, contested = people.prove(session, person, [Proven.address(address)], reason=reason)
     return tuple(one.shown for one in contested)
 
 
@@ -223,11 +209,6 @@ def needs_a_name(session: Session, address: str) -> bool:
     if people.owner_of(session, proven) or people.entered_for(session, address):
         return False
     return not people.known_as(session, [proven])
-
-
-def proofs_of(session: Session, person_id: int) -> Sequence[Proof]:
-    """A person's proofs, for their account."""
-    return people.proofs_of(session, person_id)
 
 
 def _proof_of(session: Session, person: Person, proven: Proven) -> str:

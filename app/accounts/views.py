@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("accounts", __name__)
 Answer = str | tuple[str, int] | Response
-TOO_MANY = "Too many from here in the last hour; wait a while and try again."
+TOO_MANY = "Too many in the last hour; wait a while and try again."
 
 
 @pages.fill("sign-in", order=10)
@@ -49,7 +49,7 @@ def ways_to_sign_in(_session: Session, _user: User, onward: str) -> pages.Card |
 def own_proofs(db_session: Session, user: User, _thing: Any) -> pages.Card | None:
     """What a person proved to be theirs, and what they may add."""
     settings = current_settings()
-    found = queries.proofs_of(db_session, user.person_id or 0)
+    found = people.proofs_of(db_session, user.person_id or 0)
     values = {"proofs": found, "issuers": settings.issuers, "has_mail": settings.mail is not None}
     return pages.Card("Yours, by proof", "accounts/_proofs.html", values, wide=True)
 
@@ -89,7 +89,7 @@ def back(key: str) -> Answer:
     if not code or len(code) > 2000:
         said = clean(request.args.get("error"), 40) or "no code"
         refused = f"{way.issuer.name} did not let you through ({said}); nothing was changed."
-        return _not_signed_in(refused, attempt)
+        return _not_signed_in(refused, attempt.onward)
     try:
         vouched = way.vouched(
             _redirect_uri(key), code=code, nonce=_derived("nonce", state), verifier=_derived("verifier", state),
@@ -99,7 +99,7 @@ def back(key: str) -> Answer:
         log.warning("sign-in refused", extra={"fields": {"way": key, "because": str(problem)}})
         with current_db().write() as db_session:
             sessions.note_failure(db_session, source)
-        return _not_signed_in(f"It did not work: {problem}. Nothing was changed.", attempt)
+        return _not_signed_in(f"It did not work: {problem}. Nothing was changed.", attempt.onward)
     if attempt.purpose is Purpose.ADD:
         return _ask_to_add(attempt, vouched)
     with current_db().write() as db_session:
@@ -125,8 +125,7 @@ def confirm(public_id: str) -> Answer:
         if attempt is None:
             abort(404)
         attempt.found = None
-        person = people.canonical(db_session, db_session.get_one(Person, user.person_id))
-        contested = queries.add_login(db_session, person, vouched)
+        contested = queries.add_login(db_session, _own_person(db_session), vouched)
     _tell_contested(contested)
     if vouched.shown not in contested:
         flash(f"{vouched.shown} at {issuer.name} is yours here now.")
@@ -184,9 +183,7 @@ def mailed(token: str) -> Answer:
             sessions.note_failure(db_session, source)
         used = queries.use_link(db_session, link.public_id) if is_known else None
         if used is not None and used.purpose is Purpose.ADD:
-            person = people.canonical(db_session, db_session.get_one(Person, user.person_id))
-            proven = people.Proven.address(used.address)
-            contested = people.prove(db_session, person, [proven], reason="opened a link that was mailed there")[1]
+            contested = queries.add_address(db_session, _own_person(db_session), used.address)
         elif used is not None:
             name = clean(request.form.get("name")) if is_new else ""
             admitted = queries.admit_by_address(db_session, used.address, name=name, source=source)
@@ -197,7 +194,7 @@ def mailed(token: str) -> Answer:
     if used is None:
         return _not_signed_in("This link was used a moment ago. Ask for another one.")
     if used.purpose is Purpose.ADD:
-        _tell_contested(tuple(one.shown for one in contested))
+        _tell_contested(contested)
         if not contested:
             flash(f"{used.address} is yours here now.")
         return redirect(url_for("house.account"))
@@ -213,7 +210,7 @@ def release(public_id: str) -> Any:
     """Let go of a login or an address of one's own."""
     own, user = auth.own_session_id(), current_user()
     with current_db().read() as db_session:
-        held = queries.proofs_of(db_session, user.person_id or 0)
+        held = people.proofs_of(db_session, user.person_id or 0)
     proof = next((one for one in held if one.public_id == public_id), None) or abort(404)
     is_last = [one.public_id for one in held if one.is_in_force] == [proof.public_id]
     lead = "It signs nobody in any more, and work that is yours by it alone goes back to an unclaimed person."
@@ -227,9 +224,8 @@ def release(public_id: str) -> Any:
         sessions.end_sessions_by(db_session, proof.public_id, but=own)
         return url_for("house.account"), f"You let go of {proof.shown}; browsers that it signed in are signed out."
 
-    given = {"proof": proof.id}
     return forms.ask(page, ReasonForm, people.release, done=done,
-                     given=lambda db_session: {"proof": db_session.get_one(Proof, given["proof"])})  # fmt: skip
+                     given=lambda db_session: {"proof": db_session.get_one(Proof, proof.id)})  # fmt: skip
 
 
 # --- what they share -------------------------------------------------------------------------------------------------
@@ -268,7 +264,7 @@ def _go_to(way: Way, purpose: Purpose, onward: str) -> Answer:
         )
     except IssuerError as problem:
         log.warning("issuer unusable", extra={"fields": {"way": key, "because": str(problem)}})
-        return _not_signed_in(f"{way.issuer.name} cannot be used now: {problem}.", status=502)
+        return _not_signed_in(f"{way.issuer.name} cannot be used now: {problem}.", onward, status=502)
     return redirect(address)
 
 
@@ -278,7 +274,8 @@ def _ask_link(purpose: Purpose, onward: str) -> Answer:
         abort(404, description="This portal sends no mail.")
     address = request.form.get("address", "").strip().casefold()
     if not is_address(address):
-        return _not_signed_in("That is no address that mail can be sent to; write it like ada@acme.com.", status=422)
+        text = "That is no address that mail can be sent to; write it like ada@acme.com."
+        return _not_signed_in(text, onward, status=422)
     asker = _asker(purpose)
     with current_db().write() as db_session:
         allowed = queries.ask_for_link(
@@ -291,7 +288,7 @@ def _ask_link(purpose: Purpose, onward: str) -> Answer:
 
 def _ask_to_add(attempt: SignInAttempt, vouched: Vouched) -> Answer:
     if attempt.person != current_user().person:
-        return _not_signed_in("You are not signed in any more as when you began. Sign in and begin again.", attempt)
+        return _not_signed_in("You are no longer signed in as when you began. Sign in and begin again.", attempt.onward)
     with current_db().write() as db_session:
         db_session.get_one(SignInAttempt, attempt.id).found = vouched.as_data()
     return redirect(url_for("accounts.confirm", public_id=attempt.public_id))
@@ -323,10 +320,12 @@ def _tell_contested(contested: tuple[str, ...]) -> None:
               "yours, they can make them one.", "refused")  # fmt: skip
 
 
-def _not_signed_in(text: str, attempt: SignInAttempt | None = None, *, status: int = 400) -> tuple[str, int]:
-    is_adding = current_user().is_signed_in
-    onward = attempt.onward if attempt else ""
-    return render_template("accounts/not_signed_in.html", text=text, is_adding=is_adding, onward=onward), status
+def _not_signed_in(text: str, onward: str = "/", *, status: int = 400) -> tuple[str, int]:
+    return render_template("accounts/not_signed_in.html", text=text, onward=onward), status
+
+
+def _own_person(db_session: Session) -> Person:
+    return people.canonical(db_session, db_session.get_one(Person, current_user().person_id))
 
 
 def _must_be_a_visit() -> None:

@@ -196,6 +196,11 @@ def test_what_is_no_address_gets_no_mail(ada: Visitor, mail: Mailbox, address: s
     assert mail.mails == []
 
 
+def test_whoever_mistyped_their_address_tries_again_and_goes_on_to_where_they_wanted(ada: Visitor) -> None:
+    told = ada.client.post("/sign-in/by-mail", data={"address": "ada"}, query_string={"next": "/jobs/"}).text
+    assert 'href="/sign-in?next=/jobs/"' in told
+
+
 def test_one_address_gets_so_many_mails_and_nobody_is_told(
     ada: Visitor, mail: Mailbox, monkeypatch: pytest.MonkeyPatch, clock: FixedClock
 ) -> None:
