@@ -137,19 +137,19 @@ class Reader:
     def write(self, session: Session, entries: Sequence[LogEntry]) -> None:
         """Write one batch: commits that are new, which repository holds them, the figures of their days."""
         take_turn(session, Turn.HISTORY)
-        known = _ids(session, [entry.sha for entry in entries])
-        fresh = [entry for entry in entries if entry.sha not in known]
-        days: dict[int, date] = {}
-        if known:
-            days.update(_days(session, list(known.values())))
-        due = [] if self.clone.is_partial else _without_lines(session, list(known.values()))
+        known = _known(session, [entry.sha for entry in entries])
+        shas = {row.sha for row in known}
+        fresh = [entry for entry in entries if entry.sha not in shas]
+        days = {row.id: row.day for row in known}
+        # Where nobody could count the lines so far, this repository's clone may be able to.
+        due = [row.id for row in known if row.added is None]
         if fresh:
             made = self._make(session, fresh)
             days |= made
-            due += [] if self.clone.is_partial else [
-                number for entry, number in zip(fresh, made, strict=True) if entry.changes]  # fmt: skip
-        self._hold(session, days, old=list(known.values()))
-        insert_rows(session, _DUE, ("repository_id", "commit_id"), ((self.repository_id, number) for number in due))
+            due += [number for entry, number in zip(fresh, made, strict=True) if entry.changes]
+        self._hold(session, days, old=[row.id for row in known])
+        if not self.clone.is_partial:
+            insert_rows(session, _DUE, ("repository_id", "commit_id"), ((self.repository_id, number) for number in due))
         days_are_due(session, self.repository_id, set(days.values()))
         digest = hashlib.sha256("\n".join(entry.sha for entry in entries).encode()).hexdigest()
         audit.observe(session, job=self.job, source=self.source, range=f"{entries[0].sha}..{entries[-1].sha}",
@@ -198,7 +198,7 @@ def take_back(session: Session, repository_id: int, shas: Sequence[str]) -> int:
 
     Gives how many of them it held.
     """
-    ids = list(_ids(session, shas).values())
+    ids = [row.id for row in _known(session, shas)]
     own_due = sa.and_(LineCountDue.repository_id == repository_id, LineCountDue.commit_id.in_(ids))
     session.execute(sa.delete(LineCountDue).where(own_due))
     own = sa.and_(RepositoryCommit.repository_id == repository_id, RepositoryCommit.commit_id.in_(ids))
@@ -273,26 +273,10 @@ def _trailer_rows(commit_id: int, message: Message, people: dict[Wording, int]) 
         yield commit_id, TrailerKey.REVERTS, sha, None
 
 
-def _without_lines(session: Session, ids: Sequence[int]) -> list[int]:
-    """Of these commits those whose lines nobody could count so far: this repository's clone may be able to."""
-    found: list[int] = []
-    for part in _parts(ids, 1000):
-        found += session.scalars(sa.select(Commit.id).where(Commit.id.in_(part), Commit.added.is_(None)))
-    return found
-
-
-def _days(session: Session, ids: Sequence[int]) -> dict[int, date]:
-    found: dict[int, date] = {}
-    for part in _parts(ids, 1000):
-        found.update(session.execute(sa.select(Commit.id, Commit.day).where(Commit.id.in_(part))).all())
-    return found
-
-
-def _ids(session: Session, shas: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in _parts(list(shas), 1000):
-        found.update(session.execute(sa.select(Commit.sha, Commit.id).where(Commit.sha.in_(part))).all())
-    return found
+def _known(session: Session, shas: Sequence[str]) -> list[sa.Row[str, int, date, int | None]]:
+    """Those of these commits that the rows have: `sha`, `id`, `day`, and `added`, None as long as nobody counted."""
+    query = sa.select(Commit.sha, Commit.id, Commit.day, Commit.added)
+    return [row for part in _parts(shas, 1000) for row in session.execute(query.where(Commit.sha.in_(part)))]
 
 
 def _held(session: Session, repository_id: int) -> Iterable[str]:
