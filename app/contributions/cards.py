@@ -11,7 +11,7 @@ from app import pages
 from app.auth import User
 from app.clock import current_clock
 from app.contributions import queries
-from app.contributions.looks import Look
+from app.contributions.figures import FIGURES, Look
 from app.contributions.queries import EVERYTHING, Scope
 from app.contributions.windows import read_window
 from app.members.models import Organization
@@ -58,5 +58,5 @@ def _card(session: Session, scope: Scope, url: str, figure: str) -> pages.Card |
     look = Look(session, scope, window, now, {})
     # Of an organization everything is attributed; what it may miss is the whole's.
     unattributed = (look.whole if scope.organization else look).summary.unattributed
-    values: dict[str, Any] = {"summary": look.summary, "figure": look.figure(figure), "unattributed": unattributed}
+    values: dict[str, Any] = {"summary": look.summary, "figure": FIGURES[figure].of(look), "unattributed": unattributed}
     return pages.Card("Contributions", "contributions/_card.html", values, url=url, wide=True)

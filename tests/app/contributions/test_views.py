@@ -100,7 +100,8 @@ def test_every_window_opens(client, counted, window: str):
 @pytest.mark.parametrize(("address", "status"), [
     ("?window=2y", 400), ("?since=x", 400), ("?repository=r_none", 404), ("organizations/o_none", 404),
     ("people/p_none", 404), ("modules/none", 404), ("repositories/r_none", 404), ("figures/none.csv", 404),
-    ("figures/people.xml", 404), ("figures/people.csv?organization=o_none", 404),
+    ("figures/people.xml", 404), ("figures/modules.csv?module=src", 400),
+    ("figures/people.csv?organization=o_none", 404),
 ])  # fmt: skip
 def test_an_address_that_names_nothing_says_so(client, counted, address: str, status: int):
     assert client.get(f"/contributions/{address}").status_code == status
