@@ -50,7 +50,10 @@ class Event:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A pull request as its forge tells it. `head_ref`: the branch it comes from, if it is one of this repository."""
+    """A pull request as its forge tells it. `head_ref`: the branch it comes from, if it is one of this repository.
+
+    A size that is None was not told: what is known of it stays.
+    """
 
     number: int
     title: str
@@ -67,8 +70,8 @@ class PullRequest:
     head_sha: str = ""
     is_draft: bool = False
     labels: tuple[str, ...] = ()
-    additions: int = 0
-    deletions: int = 0
+    additions: int | None = None
+    deletions: int | None = None
     files: int | None = None
 
 
@@ -220,7 +223,9 @@ def _fill(change: Change, one: PullRequest, people: Mapping[Wording, int]) -> No
     change.base_ref, change.head_ref = one.base_ref, one.head_ref
     change.base_sha, change.head_sha = one.base_sha or change.base_sha or "", one.head_sha or change.head_sha or ""
     change.state, change.is_draft, change.labels = one.state, one.is_draft, sorted(set(one.labels))
-    change.additions, change.deletions, change.files = one.additions, one.deletions, one.files
+    change.additions = (change.additions or 0) if one.additions is None else one.additions
+    change.deletions = (change.deletions or 0) if one.deletions is None else one.deletions
+    change.files = change.files if one.files is None else one.files
     change.opened_at = min(change.opened_at, one.opened_at) if change.opened_at else one.opened_at
     change.updated_at = change.source_updated_at = one.updated_at
     is_open = one.state is ChangeState.OPEN
