@@ -24,6 +24,11 @@ std::string called_at(const GradNode& node) {
 class NodeMap {
  public:
   NodeMap() : slots_(32) {}
+  // The number of `node`, or -1.
+  int32_t find(const GradNode* node) {
+    const Slot& slot = place(node);
+    return slot.node ? slot.number : -1;
+  }
   // The number of `node`; `fresh` gives it the next one if it has none.
   int32_t find_or_add(const GradNode* node, int32_t fresh) {
     if (static_cast<size_t>(fresh) * 2 >= slots_.size()) grow();
@@ -181,6 +186,22 @@ class Walk {
     if (output > visit.others.size()) visit.others.resize(output);
     Tensor& slot = output == 0 ? visit.first : visit.others[output - 1];
     slot = slot.defined() ? last_sum_of(slot, gradient) : std::move(gradient);
+  }
+
+  // Adds a share to what other uses of the row's input have given, in its place. False: nobody has, or others know of it.
+  bool add_in_place(const Backward& asked, const OpNode::Input& input) {
+    if (options_.create_graph || thread_state.detour || thread_state.recorder) return false;
+    auto* key = static_cast<GradNode*>(input.node.get());
+    const int32_t number = key ? numbers_.find(key) : -1;
+    if (number < 0) return false;
+    Visit& visit = visits_[static_cast<size_t>(number)];
+    const uint32_t output = input.node_output;
+    if (output > visit.others.size()) return false;
+    const Tensor& sum = output == 0 ? visit.first : visit.others[output - 1];
+    if (!sum.defined() || sum.dtype() != asked.grad().dtype() || !(sum.shape() == asked.inputs[0].shape()) || !is_only_owner(sum, 1))
+      return false;
+    asked.row.add_gradient(asked, sum);
+    return true;
   }
 
   // The gradients that come to a node's outputs: hooks may change them, and retain_grad() keeps them.
@@ -408,6 +429,10 @@ class Walk {
     std::vector<Tensor> looked_at;
     if (node.extras || thread_state.anomaly) [[unlikely]] looked_at.assign(grads.begin(), grads.end());
     const Backward asked{row, node.attrs, grads, in, out, {needed, inputs.size()}, found};
+    if (row.add_gradient && looked_at.empty() && grads[0].defined() && add_in_place(asked, inputs[0])) {
+      claim.node = nullptr;
+      return;
+    }
     if (thread_state.anomaly) [[unlikely]] {
       const Unobserved rule;  // a NaN is this op's and not its rule's
       row.vjp(asked);

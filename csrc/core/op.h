@@ -65,6 +65,10 @@ struct Backward {
 };
 using VjpFn = void (*)(const Backward& backward);
 
+// The same where other uses of input 0 have given theirs already: adds this one's share to `sum`, which the walk alone
+// holds. For rows whose gradient is zero but for a part.
+using AddGradientFn = void (*)(const Backward& backward, const Tensor& sum);
+
 // The same by other ops, through apply(): for devices that do not claim a composite, and for gradients where the row
 // has no vjp of its own.
 using DecomposeFn = void (*)(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs);
@@ -141,6 +145,7 @@ struct OpRow {
   AliasesFn aliases = nullptr;   // set: the op writes into its inputs
   DecomposeFn decompose = nullptr;
   VjpFn vjp = nullptr;           // null and no decomposition: not differentiable, gradients stop here
+  AddGradientFn add_gradient = nullptr;  // of rows with one input
   BatchingFn batching = nullptr;
   uint32_t differentiable = kAllInputs;  // bit i: input i can have a gradient
   uint32_t saves_inputs = 0;             // bit i: vjp reads input i's value

@@ -17,12 +17,6 @@ bool fits(const Dims& x, const Dims& shape) {
   return true;
 }
 
-bool is_only_owner(const Tensor& x, uint32_t held) {
-  const TensorImpl& impl = *x.get();
-  return impl.use_count() <= held && impl.storage && impl.storage->use_count() == 1 && !impl.storage->borrowed() &&
-         !impl.storage->read_only && impl.contiguous && impl.offset == 0 && !impl.is_view && impl.recorded < 0 && !impl.batch;
-}
-
 bool is_recorded(Inputs inputs) {
   if (!tape()) return false;
   for (const Tensor& x : inputs)
@@ -54,6 +48,12 @@ int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, 
 }
 
 }  // namespace
+
+bool is_only_owner(const Tensor& x, uint32_t held) {
+  const TensorImpl& impl = *x.get();
+  return impl.use_count() <= held && impl.storage && impl.storage->use_count() == 1 && !impl.storage->borrowed() &&
+         !impl.storage->read_only && impl.contiguous && impl.offset == 0 && !impl.is_view && impl.recorded < 0 && !impl.batch;
+}
 
 bool is_watched() { return thread_state.detour || thread_state.recorder || profile_mode.load(std::memory_order_relaxed); }
 

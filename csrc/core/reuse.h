@@ -12,6 +12,9 @@ inline constexpr int64_t kReuseBytes = int64_t{1} << 20;
 // the plain way, and none is run that nobody asked for.
 bool is_watched();
 
+// Whether `x` is all of a memory that can be written and that nothing but `held` references to it knows.
+bool is_only_owner(const Tensor& x, uint32_t held);
+
 // As apply() of a row with one output. Where the row is pointwise, the result may be written into one of the inputs whose bit is
 // set in `candidates`: it is of the result's shape and dtype, its memory's only tensor, has no more than `held` references,
 // which are the caller's, and the row's rule for gradients does not read it if one is recorded. Whoever sets a bit promises to

@@ -236,6 +236,7 @@ const OpRow& kExpandDims = register_op({
 // ---- slice ----
 
 Tensor slice_grad(const Tensor& g, const Dims& shape, const Dims& starts, const Dims& stops, const Dims& steps);
+void slice_add(const Tensor& x, const Tensor& g, Attrs slices);
 
 // Number of elements from start to stop (exclusive) by step, which may be as large as int64 goes.
 int64_t steps_between(int64_t start, int64_t stop, int64_t step) {
@@ -288,6 +289,7 @@ const OpRow& kSlice = register_op({
     .vjp = [](const Backward& b) {
       b.give(0, slice_grad(b.grad(), b.input(0).shape(), b.attrs[0].ints(), b.attrs[1].ints(), b.attrs[2].ints()));
     },
+    .add_gradient = [](const Backward& b, const Tensor& sum) { slice_add(sum, b.grad(), b.attrs); },
     .batching = batch_slice,
     .ulp_note = "the same elements",
     .samples = {{{{{}}}, {Dims{}, Dims{}, Dims{}}},
@@ -333,6 +335,57 @@ const OpRow& kSliceGrad = register_op({
 
 Tensor slice_grad(const Tensor& g, const Dims& shape, const Dims& starts, const Dims& stops, const Dims& steps) {
   return apply(kSliceGrad, {g}, {shape, starts, stops, steps});
+}
+
+Dims slice_shape(const Dims& shape, Attrs slices) {
+  Dims taken = shape;
+  for (size_t axis = 0; axis < shape.size(); ++axis)
+    taken[axis] = steps_between(slices[0].ints()[axis], slices[1].ints()[axis], slices[2].ints()[axis]);
+  return taken;
+}
+
+const OpRow& kSliceAdd = register_op({
+    .name = "slice_add",
+    .summary = "Adds g to x in place at the elements that slice takes: a further share of slice's gradient.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .input_names = {"x", "g"},
+    .attrs = {{.name = "starts", .kind = FL_ATTR_INTS, .required = true},
+              {.name = "stops", .kind = FL_ATTR_INTS, .required = true},
+              {.name = "steps", .kind = FL_ATTR_INTS, .required = true}},
+    .dtypes = kInexact,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      const Tensor &x = inputs[0], &g = inputs[1];
+      require_slices(row, x.shape(), attrs);
+      const Dims taken = slice_shape(x.shape(), attrs);
+      if (!(g.shape() == taken))
+        raise(ErrorKind::Shape, row.name, ": g is ", g.shape(), ", the slice of ", x.shape(), " is ", taken, ": they must be equal");
+      if (x.dtype() != g.dtype() || !contains(row.dtypes, x.dtype()))
+        raise(ErrorKind::DType, row.name, ": x is ", x.dtype(), " and g is ", g.dtype(), ": both must have one dtype, a float or complex");
+      if (!x.contiguous())
+        raise(ErrorKind::Value, row.name, ": x of shape ", x.shape(), " is a view with strides ", x.strides(), "; add to the whole tensor");
+      out[0] = {x.shape(), x.dtype()};
+    },
+    .aliases = [](const OpRow&, Inputs, Attrs, std::vector<int32_t>& output_of) { output_of = {0}; },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      static const OpRow& assign = op_named("assign");
+      const Tensor share = slice_grad(inputs[1], out[0].shape(), attrs[0].ints(), attrs[1].ints(), attrs[2].ints());
+      apply(assign, {out[0], add(out[0], share)});
+    },
+    .differentiable = 0,
+    .ulp_note = "IEEE 754 rounds a sum correctly",
+    .samples = {{{{{}}, {{}}}, {Dims{}, Dims{}, Dims{}}},
+                {{{{7}}, {{3}}}, {Dims{1}, Dims{6}, Dims{2}}},
+                {{{{3, 4}}, {{2, 4}}}, {Dims{0, 3}, Dims{3, -1}, Dims{2, -1}}},
+                {{{{5, 3, 70}}, {{5, 1, 70}}}, {Dims{0, 1, 0}, Dims{5, 2, 70}, Dims{1, 1, 1}}},
+                {{{{3, 4}}, {{0, 2}}}, {Dims{1, 2}, Dims{1, 4}, Dims{1, 1}}}},
+});
+
+void slice_add(const Tensor& x, const Tensor& g, Attrs slices) {
+  const Tensor both[] = {x, g};
+  Tensor sum;
+  apply(kSliceAdd, both, slices, {&sum, 1});
 }
 
 // ---- concat and stack ----

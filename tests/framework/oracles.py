@@ -96,6 +96,12 @@ def _slice_grad(x: list[Array], attrs: Attrs) -> Array:
     return result
 
 
+def _slice_add(x: list[Array], attrs: Attrs) -> Array:
+    result = x[0].copy()
+    result[_slices(*attrs)] += x[1]
+    return result
+
+
 def _take_grad(x: list[Array], attrs: Attrs) -> Array:
     g, indices = x
     axis, size = attrs
@@ -321,6 +327,7 @@ NUMPY: dict[str, Oracle] = {
     "squeeze": lambda x, attrs: np.squeeze(x[0], attrs[0]),
     "slice": lambda x, attrs: x[0][_slices(*attrs)],
     "slice_grad": _slice_grad,
+    "slice_add": _slice_add,
     "concat": lambda x, attrs: np.concatenate(x, axis=attrs[0]),
     "stack": lambda x, attrs: np.stack(x, axis=attrs[0]),
     "take": lambda x, attrs: np.take(x[0], x[1], axis=attrs[0]),

@@ -65,6 +65,34 @@ def test_two_leaves_do_not_share_a_gradient():
     assert b.grad.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "complex64"])
+def test_the_gradient_of_a_tensor_that_is_split_is_filled_part_by_part(dtype):
+    x = fl.ones((5, 3, 70), dtype=getattr(fl, dtype)).requires_grad_()
+    whole = x * 1
+    whole.retain_grad()
+    query, key, value = (whole[:, i].permute_dims(1, 0) for i in range(3))
+    backwards = whole[::-1, 2, ::3]
+    taken = []
+    whole.register_hook(lambda gradient: taken.append(gradient))
+    fl.sum(query * 2 + key * 4).backward(retain_graph=True)
+    fl.real(fl.sum(query * 2 + key * 4 + value * 8) + fl.sum(backwards)).backward()
+    expected = np.broadcast_to(np.array([4.0, 8.0, 8.0])[:, None], (5, 3, 70)).copy()
+    expected[:, 2, ::3] += 1
+    assert (np.real(np.asarray(x.grad.to(fl.complex64))) == expected).all()
+    assert (np.real(np.asarray(whole.grad.to(fl.complex64))) == expected).all()
+    assert len(taken) == 2  # a hook sees the whole, once a walk
+    assert taken[0][:, 2].tolist() == fl.zeros_like(taken[0][:, 2]).tolist(), "the first walk's gradient is left alone"
+
+
+def test_parts_are_added_to_no_gradient_that_somebody_else_holds():
+    x, w = fl.ones((4, 3)).requires_grad_(), fl.ones((4, 3)).requires_grad_()
+    a, b = x * 1, w * 1
+    part = a[1]  # its node is walked after the sum's, which hands one gradient to both
+    (fl.sum(a + b) + fl.sum(part)).backward()
+    assert x.grad.tolist() == [[1.0] * 3, [2.0] * 3, [1.0] * 3, [1.0] * 3]
+    assert w.grad.tolist() == [[1.0] * 3] * 4
+
+
 def test_a_gradient_that_is_passed_in_is_not_kept():
     x, g = leaf(2), fl.ones(2, dtype=fl.float64)
     (x * 1).backward(g)

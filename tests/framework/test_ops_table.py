@@ -39,7 +39,7 @@ def test_what_a_user_may_call_with_a_gradient_has_a_rule(op: Row) -> None:
         "logical_or", "logical_xor", "logical_not", "any", "all", "argmax", "argmin", "full", "arange", "eye",
         "uniform", "normal", "randint", "sgd_step", "adamw_step", "adam_step", "rmsprop_step",
         "adagrad_step", "lion_step", "unscale", "argsort", "argtop", "searchsorted", "nonzero",
-        "assign", "join_indices", "max_pool_indices", "adaptive_max_indices",
+        "assign", "slice_add", "join_indices", "max_pool_indices", "adaptive_max_indices",
     }  # fmt: skip
     assert op.differentiable == (op.name not in without)
 

@@ -266,6 +266,77 @@ fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
   });
   return FL_OK;
 }
+// slice_add, in blocks: both sides are gathered, added in the type of computation and written back.
+struct SliceAdd {
+  Type type;
+  Loop widen, add, narrow;  // widen and narrow are null where the type is computed in itself
+};
+fl_status run_slice_add(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const SliceAdd& op = state_of<SliceAdd>(self);
+  const fl_tensor &x = call->outputs[0], &g = call->inputs[1];
+  const int64_t* starts = call->attrs[0].value.ints;
+  const int64_t* steps = call->attrs[2].value.ints;
+  const int64_t n = count_of(g), element = size_of(op.type);
+  if (n == 0) return FL_OK;
+  Walk<2> walk;
+  int64_t offset = 0;
+  for (int d = 0; d < x.ndim; ++d) {
+    offset += starts[d] * x.strides[d];
+    walk.push(g.shape[d], {x.strides[d] * steps[d], g.strides[d]});
+  }
+  const Strided target{data_of(x) + offset * element, element, walk.ndim, walk.shape, walk.strides[0]};
+  const Strided source{data_of(g), element, walk.ndim, walk.shape, walk.strides[1]};
+  const int last = walk.ndim - 1;
+  const bool rows = !op.widen && last >= 0 && walk.strides[0][last] == 1 && walk.strides[1][last] == 1;
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    if (rows) {  // as they lie
+      const int64_t inner = walk.shape[last];
+      for (int64_t at = begin; at < end;) {
+        const int64_t part = std::min(end - at, inner - at % inner);
+        int64_t to = 0, from = 0, rest = at;
+        for (int d = last; d >= 0; --d) {
+          to += rest % walk.shape[d] * walk.strides[0][d];
+          from += rest % walk.shape[d] * walk.strides[1][d];
+          rest /= walk.shape[d];
+        }
+        char* sum = target.data + to * element;
+        const void* both[] = {sum, source.data + from * element};
+        op.add(both, sum, part);
+        at += part;
+      }
+      return;
+    }
+    alignas(64) char blocks[2][kBlock * kLargestElement], wide[2][kBlock * kLargestElement];
+    for (int64_t at = begin; at < end; at += kBlock) {
+      const int64_t part = std::min(kBlock, end - at);
+      gather(target, at, part, blocks[0]);
+      gather(source, at, part, blocks[1]);
+      const void* both[] = {blocks[0], blocks[1]};
+      char* sum = blocks[0];
+      for (int i = 0; op.widen && i < 2; ++i) {
+        op.widen(&both[i], wide[i], part);
+        both[i] = wide[i];
+      }
+      if (op.widen) sum = wide[0];
+      op.add(both, sum, part);
+      const void* from[] = {sum};
+      if (op.narrow) op.narrow(from, blocks[0], part);
+      scatter(target, at, part, blocks[0]);
+    }
+  });
+  return FL_OK;
+}
+const fl_kernel* resolve_slice_add(const char*, std::span<const Type> types) {
+  if (types.size() != 3 || types[0] != types[1] || types[0] != types[2]) return nullptr;
+  const Type type = types[0], computed = compute_type(type);
+  SliceAdd op{type, nullptr, level->pointwise("add", computed, false), nullptr};
+  if (!op.add) op.add = plain_pointwise("add", computed);
+  if (computed != type) {
+    op.widen = convert(type, computed);
+    op.narrow = convert(computed, type);
+  }
+  return op.add ? keep_kernel(run_slice_add, op) : nullptr;
+}
 const fl_kernel* resolve_slice_grad(const char*, std::span<const Type> types) {
   return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_slice_grad, 0) : nullptr;
 }
@@ -344,6 +415,7 @@ const fl_kernel* resolve_arange(const char*, std::span<const Type> types) {
 const Registration kCopy({"copy"}, resolve_copy);
 const Registration kConcat({"concat"}, resolve_concat);
 const Registration kSliceGrad({"slice_grad"}, resolve_slice_grad);
+const Registration kSliceAdd({"slice_add"}, resolve_slice_add);
 const Registration kFull({"full"}, resolve_full);
 const Registration kArange({"arange"}, resolve_arange);
 
