@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.contributions.gone import gone, issue_mark, release_mark
 from app.contributions.measuring import measure_changes, measure_issues
 from app.contributions.metrics.timelines import EventKind
 from app.contributions.models import (
@@ -136,10 +137,16 @@ def record_pull_requests(
 def record_issues(
     session: Session, repository_id: int, source: str, told: Sequence[IssueTold], *, measure: bool = True
 ) -> dict[str, int]:
-    """Write issues; gives external id -> row number. `measure=False`: the caller records events next."""
+    """Write issues; gives external id -> row number, but of none that its source took back.
+
+    `measure=False`: the caller records events next.
+    """
     people = _people(session, [one.author for one in told])
     found: dict[str, int] = {}
+    taken_back = gone(session, source, [issue_mark(repository_id, one.external_id) for one in told])
     for one in told:
+        if issue_mark(repository_id, one.external_id) in taken_back:
+            continue
         issue = session.scalar(
             sa.select(Issue).where(
                 Issue.repository_id == repository_id, Issue.source == source, Issue.external_id == one.external_id
@@ -184,7 +191,10 @@ def record_releases(session: Session, repository_id: int, source: str, told: Seq
         )
     )
     known = {row.external_id: row for row in rows}
+    taken_back = gone(session, source, [release_mark(repository_id, one.external_id) for one in told])
     for one in told:
+        if release_mark(repository_id, one.external_id) in taken_back:
+            continue
         row = known.get(one.external_id)
         if row is None:
             row = RepositoryRelease(repository_id=repository_id, source=source, external_id=one.external_id)
@@ -238,6 +248,8 @@ def _record_events(
     told: Mapping[int, Sequence[Event]],
 ) -> None:  # fmt: skip
     everything = [(thing, event) for thing, events in told.items() for event in events]
+    taken_back = gone(session, source, [event.external_id for _, event in everything])
+    everything = [(thing, event) for thing, event in everything if event.external_id not in taken_back]
     people = _people(session, [event.who for _, event in everything])
     rows: list[dict[str, Any]] = [
         {key: thing, "source": source, "external_id": event.external_id, "kind": event.kind, "at": event.at,

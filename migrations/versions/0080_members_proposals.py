@@ -43,9 +43,7 @@ def upgrade() -> None:
         sa.Column("decided_reason", sa.String(length=1000), nullable=False),
         sa.Column("id", Key, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.CheckConstraint(
-            "(domain = '') = (person_id IS NOT NULL)", name=op.f("ck_member_proposal_domain_or_person")
-        ),
+        sa.CheckConstraint("(domain = '') = (person_id IS NOT NULL)", name=op.f("ck_member_proposal_domain_or_person")),
         sa.CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name=op.f("ck_member_proposal_ends_after_start")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organization.id"], name=op.f("fk_member_proposal_organization_id")

@@ -18,6 +18,7 @@ from app.contributions.models.facts import (
     RepositoryRelease,
     TimelineEvent,
 )
+from app.contributions.models.gone import GoneFact
 from app.contributions.models.history import (
     Attribution,
     Branch,
@@ -52,6 +53,7 @@ __all__ = [
     "CommitTrailer",
     "DerivedState",
     "FigureStamp",
+    "GoneFact",
     "Issue",
     "IssueEvent",
     "IssueMeasure",

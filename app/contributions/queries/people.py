@@ -125,4 +125,3 @@ def releases(session: Session, scope: Scope, window: Window) -> Releases:
             gaps.append(int(at.timestamp() - last[repository]))
         last[repository] = at.timestamp()
     return Releases(published, prereleases, spread(durations(gaps)))
-

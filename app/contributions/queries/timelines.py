@@ -163,9 +163,7 @@ def first_timers(session: Session, scope: Scope, window: Window, *, as_of: datet
 
 
 @remembered
-def counts(
-    session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
-) -> Counts:
+def counts(session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY) -> Counts:
     """How many were opened, closed, merged and reviewed in the window, and how many were open at its end."""
     table = thing.measure
     where = [*_where(thing, scope), *_of(table, authors)]
@@ -365,4 +363,3 @@ def _named(by: By, value: Any) -> Any:
     if by is By.NOTHING:
         return None
     return Standing(value) if by is By.STANDING else bool(value) if by is By.FIRST else value
-

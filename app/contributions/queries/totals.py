@@ -41,9 +41,7 @@ def cells_by_person(session: Session, scope: Scope, window: Window) -> list[Cell
 
 
 @remembered
-def people_by_organization(
-    session: Session, scope: Scope, window: Window
-) -> dict[tuple[int | None, Attribution], int]:
+def people_by_organization(session: Session, scope: Scope, window: Window) -> dict[tuple[int | None, Attribution], int]:
     """How many people made commits for each organization in the window; who changed employers is one of each."""
     rows = session.execute(
         sa.select(Rollup.organization_id, Rollup.attribution, sa.func.count(Rollup.person_id.distinct()))
