@@ -1,7 +1,8 @@
 """Makes the rollup from commits, identities and employments: for some days of a repository, or for some persons.
 
 Each making deletes what it covers and counts it anew in one statement, so that a batch done twice, a moved
-affiliation or an undone decision leave the same figures as counting everything from nothing.
+affiliation or an undone decision leave the same figures as counting everything from nothing. The sums by month and
+year (`app.contributions.summing`) of whoever had or has such rows are made anew with them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from app.contributions.models import (
 )
 from app.contributions.rules import TrailerKey
 from app.contributions.stamps import stamp
+from app.contributions.summing import sum_all, sum_persons
 from app.db import Turn, take_turn
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
@@ -37,9 +39,14 @@ def roll_days(session: Session, repository_id: int, days: Collection[date]) -> N
     """Count these days of a repository anew."""
     take_turn(session, Turn.FIGURES)
     for part in _parts(sorted(days)):
-        session.execute(sa.delete(Rollup).where(Rollup.repository_id == repository_id, Rollup.day.in_(part)))
+        those = (Rollup.repository_id == repository_id, Rollup.day.in_(part))
+        concerned = set(session.scalars(sa.select(Rollup.person_id).where(*those).distinct()))
+        session.execute(sa.delete(Rollup).where(*those))
         held = sa.and_(RepositoryCommit.repository_id == repository_id, RepositoryCommit.day.in_(part))
         _count(session, sa.select(RepositoryCommit).where(held).subquery("held"), persons=None)
+        concerned |= set(session.scalars(sa.select(Rollup.person_id).where(*those).distinct()))
+        for some in _parts(sorted(person for person in concerned if person is not None)):
+            sum_persons(session, some, {day.year for day in part})
     stamp(session, by_people=False)
 
 
@@ -61,6 +68,7 @@ def roll_persons(session: Session, persons: Collection[int]) -> None:
         )
         held = sa.select(RepositoryCommit).where(RepositoryCommit.commit_id.in_(touched)).subquery("held")
         _count(session, held, persons=part)
+        sum_persons(session, part)
     stamp(session, by_people=True)
 
 
@@ -69,6 +77,7 @@ def roll_all(session: Session) -> None:
     take_turn(session, Turn.FIGURES)
     session.execute(sa.delete(Rollup))
     _count(session, sa.select(RepositoryCommit).subquery("held"), persons=None)
+    sum_all(session)
     stamp(session, by_people=True)
 
 

@@ -37,15 +37,21 @@ class Look:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        return queries.cells(self.session, self.scope, self.window)
+        """The work of each organization, period by period; no persons."""
+        return queries.cells_by_organization(self.session, self.scope, self.window)
 
     @cached_property
     def work(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.kind in COMMITS]
 
     @cached_property
+    def by_person(self) -> Mapping[int | None, int]:
+        """How many commits each person made."""
+        return queries.commits_by_person(self.session, self.scope, self.window)
+
+    @cached_property
     def summary(self) -> Summary:
-        return queries.summary(self.session, self.scope, self.window, self.cells)
+        return queries.headline(self.session, self.scope, self.window)
 
     @cached_property
     def periods(self) -> list[Period]:
@@ -66,8 +72,7 @@ class Look:
 
     @cached_property
     def persons(self) -> dict[int, Person]:
-        ranked = metrics.ranked(metrics.count(self.work, lambda cell: cell.person), 15)
-        return queries.persons(self.session, [person for person, _ in ranked])
+        return queries.persons(self.session, [person for person, _ in metrics.ranked(self.by_person, 15)])
 
     @cached_property
     def total(self) -> int:

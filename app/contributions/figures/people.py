@@ -14,8 +14,7 @@ from app.wording import share
 @figure("contributors-over-time", "Contributors", "contributors")
 def contributors_over_time(look: Look) -> Drawn:
     """Contributors of each period: those who had contributed before it, and new ones."""
-    first = queries.first_days(look.session, look.scope, metrics.contributors(look.cells))
-    counted = metrics.people_over(look.cells, look.periods, first)
+    counted = queries.people_by_period(look.session, look.scope, look.window)
     series = [charts.Series("Contributed before", [everybody - new for everybody, new in counted]),
               charts.Series("New", [new for _, new in counted])]  # fmt: skip
     rows = [(period.first.isoformat(), everybody, new) for period, (everybody, new) in
@@ -28,9 +27,8 @@ def contributors_over_time(look: Look) -> Drawn:
 @figure("people", "People", "absence-factor")
 def people(look: Look) -> Drawn:
     """Who made most commits, and who holds up the project."""
-    counted = metrics.count(look.work, lambda cell: cell.person)
     rows, bars = [], []
-    for number, commits in metrics.ranked(counted, 15):
+    for number, commits in metrics.ranked(look.by_person, 15):
         person = look.persons.get(number or 0)
         if person is None:
             continue

@@ -34,6 +34,7 @@ from app.contributions.models.history import (
     Rollup,
     RollupDue,
 )
+from app.contributions.models.sums import Stretch, WorkSum
 
 __all__ = [
     "Attribution",
@@ -67,5 +68,7 @@ __all__ = [
     "RepositoryState",
     "Rollup",
     "RollupDue",
+    "Stretch",
     "TimelineEvent",
+    "WorkSum",
 ]

@@ -102,7 +102,7 @@ class RepositoryCommit(Base):
 
     __tablename__ = "repository_commit"
     __table_args__ = (
-        sa.Index(None, "repository_id", "day"),
+        sa.Index(None, "repository_id", "day"), sa.Index(None, "day"),
         sa.Index("ix_repository_commit_counted", "commit_id", unique=True, sqlite_where=sa.text("is_counted = 1"),
                  postgresql_where=sa.text("is_counted")),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """What pages ask of contributions: counted work, and the figures of changes, issues and releases."""
 
 from app.contributions.queries.people import Releases, files, people_flow, releases, retention
+from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.timelines import (
     EVERYBODY,
     Authors,
@@ -22,14 +23,14 @@ from app.contributions.queries.timelines import (
 from app.contributions.queries.totals import (
     cells_by_organization,
     cells_by_person,
+    commits_by_person,
     headline,
     people_by_organization,
+    people_by_period,
 )
 from app.contributions.queries.work import (
-    EVERYTHING,
     Passes,
     RecentCommit,
-    Scope,
     branches,
     cells,
     commit_count,
@@ -68,6 +69,7 @@ __all__ = [
     "cells_by_person",
     "commit_count",
     "commits_by_module",
+    "commits_by_person",
     "contributors_of",
     "counts",
     "daily_commits",
@@ -85,6 +87,7 @@ __all__ = [
     "over_time",
     "passes",
     "people_by_organization",
+    "people_by_period",
     "people_flow",
     "persons",
     "recent_commits",

@@ -14,10 +14,12 @@ from app.contributions.models import (
     CommitModule,
     RepositoryCommit,
     RepositoryRelease,
-    Rollup,
+    Stretch,
 )
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.work import Scope, contributors_of, first_days
+from app.contributions.queries.scopes import Scope
+from app.contributions.queries.work import contributors_of, first_days
+from app.contributions.queries.worked import worked
 from app.contributions.windows import Window
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
@@ -59,13 +61,10 @@ def retention(session: Session, scope: Scope, *, until: date, quarters: int = 12
     """The cohorts of the last quarters up to a day: who came first in which (`Cohort.period`, see `quarter_of`)."""
     last = quarter_of(until)
     begins = quarter_begins(last - quarters + 1)
-    month = sa.func.substr(sa.cast(Rollup.day, sa.String(10)), 1, 7)
-    rows = session.execute(
-        sa.select(Rollup.person_id, month)
-        .where(*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.person_id.is_not(None),
-               Rollup.day >= begins, Rollup.day <= until)
-        .distinct()
-    )  # fmt: skip
+    found = worked(session, scope, Window(begins, until), lambda table: table.kind.in_(CONTRIBUTIONS),
+                   coarsest=Stretch.MONTH).c  # fmt: skip
+    month = sa.func.substr(sa.cast(found.day, sa.String(10)), 1, 7)
+    rows = session.execute(sa.select(found.person_id, month).where(found.person_id.is_not(None)).distinct())
     seen = {(int(person), quarter_of(date.fromisoformat(f"{text}-01"))) for person, text in rows}
     came = first_days(session, scope, {person for person, _ in seen})
     return cohorts(((person, quarter) for person, quarter in seen if came.get(person, date.min) >= begins), last=last)

@@ -19,7 +19,7 @@ from app.contributions.metrics import Comparison, compare, factor
 from app.contributions.metrics.durations import Durations, add_up, seconds_of, step_of
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.work import Scope
+from app.contributions.queries.scopes import Scope
 from app.contributions.windows import Window
 
 EXACT = 5000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -20,43 +21,18 @@ from app.contributions.models import (
     RepositoryCommit,
     Rollup,
     RollupDue,
+    Stretch,
+    WorkSum,
 )
+from app.contributions.queries.remembering import remembered
+from app.contributions.queries.scopes import EVERYTHING, Scope, bucket_of, day_of
+from app.contributions.queries.worked import ends, worked
 from app.contributions.windows import Window
 from app.jobs import Job
 from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
 from app.people.models import IdentityPerson, Person
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a page looks at: everything, or one repository, module, organization or person (by row number or key)."""
-
-    repository: int | None = None
-    module: str | None = None
-    organization: int | None = None
-    person: int | None = None
-    with_owned: frozenset[int] = frozenset()
-
-    @property
-    def organizations(self) -> tuple[int, ...]:
-        """The organization, and those it owns that are to count with it (`members.queries.group_members`)."""
-        return () if self.organization is None else tuple(sorted({self.organization, *self.with_owned}))
-
-    def conditions(self) -> list[sa.ColumnElement[bool]]:
-        """The rollup's rows of this scope; a commit in two repositories counts once for the whole."""
-        found: list[sa.ColumnElement[bool]] = []
-        found.append(Rollup.repository_id == self.repository if self.repository else Rollup.is_counted.is_(True))
-        found.append(Rollup.module_key == self.module if self.module else Rollup.module_key.is_(None))
-        if self.organization:
-            found.append(Rollup.organization_id.in_(self.organizations))
-        if self.person:
-            found.append(Rollup.person_id == self.person)
-        return found
-
-
-EVERYTHING = Scope()
 
 
 @dataclass(frozen=True)
@@ -82,14 +58,9 @@ def cells(session: Session, scope: Scope, window: Window, *, by_group: bool = Fa
     """
     if by_group:
         return grouped(cells(session, scope, window), members.groups(session))
-    bucket = bucket_of(window)
-    rows = session.execute(
-        sa.select(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution,
-                  sa.func.sum(Rollup.commits), sa.func.sum(Rollup.added), sa.func.sum(Rollup.deleted),
-                  sa.func.sum(Rollup.without_lines))
-        .where(*scope.conditions(), Rollup.day >= window.since, Rollup.day <= window.until)
-        .group_by(bucket, Rollup.kind, Rollup.person_id, Rollup.organization_id, Rollup.attribution)
-    )  # fmt: skip
+    found = worked(session, scope, window, coarsest=by_month(window)).c
+    keys = (bucket_of(window, found.day), found.kind, found.person_id, found.organization_id, found.attribution)
+    rows = session.execute(sa.select(*keys, *sums_of(found)).group_by(*keys))
     return [
         Cell(day_of(first), kind, person, organization, attribution is not Attribution.UNKNOWN, int(commits),
              int(added), int(deleted), int(without))
@@ -99,40 +70,25 @@ def cells(session: Session, scope: Scope, window: Window, *, by_group: bool = Fa
 
 def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> dict[int, date]:
     """Each contributor's first day of all time within the scope."""
-    some = sorted(persons) if persons is not None and len(persons) < 500 else None
-    if scope == EVERYTHING:
-        first = sa.select(sa.func.min(Rollup.day)).where(*_of_each_person()).scalar_subquery()
-        looked_up = sa.select(Person.id, first.label("first"))
-        if some is not None:
-            looked_up = looked_up.where(Person.id.in_(some))
-        return {person: day for person, day in session.execute(looked_up) if day is not None}
+    by_sums = not (scope.repository and scope.module)
+    table: Any = WorkSum if by_sums else Rollup
+    first = WorkSum.first_on if by_sums else Rollup.day
     query = (
-        sa.select(Rollup.person_id, sa.func.min(Rollup.day))
-        .where(*scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), Rollup.person_id.is_not(None))
-        .group_by(Rollup.person_id)
+        sa.select(table.person_id, sa.func.min(first))
+        .where(*scope.of(table), table.kind.in_(CONTRIBUTIONS), table.person_id.is_not(None))
+        .group_by(table.person_id)
     )
-    if some is not None:
-        query = query.where(Rollup.person_id.in_(some))
-    return {person: day for person, day in session.execute(query) if person is not None}
+    if by_sums:
+        query = query.where(WorkSum.stretch == Stretch.YEAR)
+    if persons is not None and len(persons) < 500:
+        query = query.where(table.person_id.in_(sorted(persons)))
+    return {person: day for person, day in session.execute(query)}
 
 
 def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
     """Who contributed in a window."""
-    within = (Rollup.day >= window.since, Rollup.day <= window.until)
-    if scope == EVERYTHING:
-        return set(session.scalars(sa.select(Person.id).where(sa.exists().where(*_of_each_person(), *within))))
-    query = sa.select(Rollup.person_id).distinct().where(
-        *scope.conditions(), Rollup.kind.in_(CONTRIBUTIONS), *within, Rollup.person_id.is_not(None))  # fmt: skip
-    return {person for person in session.scalars(query) if person is not None}
-
-
-def _of_each_person() -> list[sa.ColumnElement[bool]]:
-    """A person's contributions to everything: to look up each person's is far less than to read everybody's rows.
-
-    The module is asked for in a form that no index answers, so that the way in is the person.
-    """
-    is_whole = sa.func.coalesce(Rollup.module_key, "") == ""
-    return [Rollup.person_id == Person.id, Rollup.is_counted.is_(True), is_whole, Rollup.kind.in_(CONTRIBUTIONS)]
+    found = worked(session, scope, window, _contributed, coarsest=Stretch.YEAR).c
+    return set(session.scalars(sa.select(found.person_id).where(found.person_id.is_not(None)).distinct()))
 
 
 def summary(session: Session, scope: Scope, window: Window, found: Collection[Cell]) -> Summary:
@@ -148,25 +104,26 @@ def summary(session: Session, scope: Scope, window: Window, found: Collection[Ce
 
 def span(session: Session, scope: Scope) -> tuple[date, date] | None:
     """The first and the last day with anything in the scope."""
-    row = session.execute(sa.select(sa.func.min(Rollup.day), sa.func.max(Rollup.day)).where(*scope.conditions())).one()
+    if scope == EVERYTHING:
+        return ends(session, Rollup.is_counted.is_(True))
+    if scope.repository and scope.module:
+        query = sa.select(sa.func.min(Rollup.day), sa.func.max(Rollup.day)).where(*scope.conditions())
+    else:
+        query = sa.select(sa.func.min(WorkSum.first_on), sa.func.max(WorkSum.last_on)).where(
+            *scope.of(WorkSum), WorkSum.stretch == Stretch.YEAR)  # fmt: skip
+    row = session.execute(query).one()
     return (row[0], row[1]) if row[0] is not None else None
 
 
+@remembered
 def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[str, int]:
     """Commits that touched each module; one that touches two counts in both."""
-    anywhere: list[sa.ColumnElement[bool]] = []
-    anywhere.append(Rollup.repository_id == scope.repository if scope.repository else Rollup.is_counted.is_(True))
-    if scope.organization:
-        anywhere.append(Rollup.organization_id.in_(scope.organizations))
-    if scope.person:
-        anywhere.append(Rollup.person_id == scope.person)
+    found = worked(session, scope, window, _committed, coarsest=Stretch.YEAR, any_module=True).c
+    commits = sa.func.sum(found.commits)
     rows = session.execute(
-        sa.select(Rollup.module_key, sa.func.sum(Rollup.commits))
-        .where(*anywhere, Rollup.module_key.is_not(None), Rollup.kind.in_(COMMITS), Rollup.day >= window.since,
-               Rollup.day <= window.until)
-        .group_by(Rollup.module_key).order_by(sa.func.sum(Rollup.commits).desc(), Rollup.module_key)
-    )  # fmt: skip
-    return {key: int(commits) for key, commits in rows if key is not None}
+        sa.select(found.module_key, commits).group_by(found.module_key).order_by(commits.desc(), found.module_key)
+    )
+    return {key: int(number) for key, number in rows}
 
 
 def daily_commits(session: Session, scope: Scope, window: Window) -> dict[date, int]:
@@ -208,8 +165,20 @@ def commit_count(session: Session, repository_id: int) -> int:
     return session.scalar(query) or 0
 
 
+@remembered
 def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[RecentCommit]:
-    """The latest commits of a scope, as their authors dated them."""
+    """The latest commits of a scope, as their authors dated them.
+
+    They are looked for on the scope's latest days first: the rollup tells which these are, and most often that is all.
+    """
+    latest = sa.select(Rollup.day).where(*scope.conditions())
+    order = (Rollup.module_key.desc(), Rollup.day.desc()) if scope == EVERYTHING else (Rollup.day.desc(),)
+    days = session.scalars(latest.order_by(*order).limit(3 * most)).all()
+    found = _recent_commits(session, scope, most, since=days[-1]) if days else []
+    return found if len(found) == most else _recent_commits(session, scope, most, since=None)
+
+
+def _recent_commits(session: Session, scope: Scope, most: int, *, since: date | None) -> list[RecentCommit]:
     author = aliased(IdentityPerson)
     query = (
         sa.select(Commit, Person, author.role, Repository.name, Repository.public_id)
@@ -222,6 +191,8 @@ def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[Re
     )
     where = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
     query = query.where(where)
+    if since is not None:
+        query = query.where(RepositoryCommit.day >= since)
     if scope.person:
         query = query.where(author.person_id == scope.person)
     if scope.module:
@@ -280,22 +251,26 @@ def is_counting(session: Session) -> bool:
 def last_days(session: Session, persons: Collection[int]) -> dict[int, date]:
     """The last day on which each of these persons contributed anything, reviews included."""
     rows = session.execute(
-        sa.select(Rollup.person_id, sa.func.max(Rollup.day))
-        .where(Rollup.person_id.in_(sorted(persons)), Rollup.kind.in_(CONTRIBUTIONS))
-        .group_by(Rollup.person_id)
+        sa.select(WorkSum.person_id, sa.func.max(WorkSum.last_on))
+        .where(WorkSum.person_id.in_(sorted(persons)), WorkSum.stretch == Stretch.YEAR, WorkSum.kind.in_(CONTRIBUTIONS))
+        .group_by(WorkSum.person_id)
     )
     return {person: day for person, day in rows if person is not None}
 
 
-def bucket_of(window: Window) -> sa.ColumnElement[str]:
-    """The first day of the day's period (or, for weeks, the day itself: weeks are made later)."""
-    if window.days <= 184:
-        return sa.cast(Rollup.day, sa.String(10))
-    return sa.func.substr(sa.cast(Rollup.day, sa.String(10)), 1, 7)
+def by_month(window: Window) -> Stretch | None:
+    """The longest stretch from which a window's periods can be made: of half a year they are weeks."""
+    return Stretch.MONTH if window.days > 184 else None
 
 
-def day_of(bucket: str | date) -> date:
-    """The first day of a bucket."""
-    if isinstance(bucket, date):
-        return bucket
-    return date.fromisoformat(bucket if len(bucket) == 10 else f"{bucket}-01")
+def sums_of(found: Any) -> list[Any]:
+    """The four sums of columns that are called as the rollup's are."""
+    return [sa.func.sum(column) for column in (found.commits, found.added, found.deleted, found.without_lines)]
+
+
+def _contributed(table: Any) -> Any:
+    return table.kind.in_(CONTRIBUTIONS)
+
+
+def _committed(table: Any) -> Any:
+    return table.kind.in_(COMMITS)

@@ -1,0 +1,106 @@
+"""Where counted work is read from: sums of whole years and months inside a window, and the rollup's days at its edges.
+
+However it is cut, the parts hold the same work: a sum over `worked` is the sum over the rollup's days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.contributions.models import Rollup, Stretch, WorkSum
+from app.contributions.queries.scopes import Scope
+from app.contributions.windows import Window
+
+Part = tuple[Stretch | None, date, date]
+"""Years, months or (None) days, with the first and the last day."""
+_DAY = timedelta(days=1)
+
+
+def worked(
+    session: Session, scope: Scope, window: Window, *where: Any, coarsest: Stretch | None, any_module: bool = False
+) -> Any:
+    """The scope's work in the window, as a subquery to sum up: `day` (the first of its stretch), and what the rollup has.
+
+    `coarsest`: the longest stretch that the asker can do with; None for days. `where`: conditions on columns that the
+    rollup and its sums share, given as functions of the table. `any_module`: the work by module, of all of them.
+    """
+    parts = []
+    for stretch, since, until in parts_of(_widened(session, window), _allowed(scope, coarsest, any_module=any_module)):
+        table: Any = Rollup if stretch is None else WorkSum
+        day = Rollup.day if stretch is None else WorkSum.starts_on
+        first, last = (Rollup.day, Rollup.day) if stretch is None else (WorkSum.first_on, WorkSum.last_on)
+        query = sa.select(
+            day.label("day"), table.module_key, table.kind, table.organization_id, table.attribution, table.person_id,
+            table.commits, table.added, table.deleted, table.without_lines, first.label("first_on"),
+            last.label("last_on"),
+        ).where(day.between(since, until), *scope.of(table, any_module=any_module), *(one(table) for one in where))  # fmt: skip
+        parts.append(query if stretch is None else query.where(WorkSum.stretch == stretch))
+    return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
+
+
+def parts_of(window: Window, stretches: tuple[Stretch, ...]) -> Iterator[Part]:
+    """The window cut into whole stretches, the longest first, and what is left at either side.
+
+    >>> some = Window(date(2024, 11, 29), date(2026, 1, 31))
+    >>> [(what.value if what else "days", str(first), str(last)) for what, first, last in
+    ...  parts_of(some, (Stretch.YEAR, Stretch.MONTH))]
+    ... # doctest: +NORMALIZE_WHITESPACE
+    [('days', '2024-11-29', '2024-11-30'), ('month', '2024-12-01', '2024-12-31'),
+     ('year', '2025-01-01', '2025-12-31'), ('month', '2026-01-01', '2026-01-31')]
+    """
+    since, until = window.since, window.until
+    if since > until:
+        return
+    if not stretches:
+        yield None, since, until
+        return
+    longest, rest = stretches[0], stretches[1:]
+    begin = since if _first(longest, since) == since else _first(longest, _last(longest, since) + _DAY)
+    end = until if _last(longest, until) == until else _first(longest, until) - _DAY
+    if begin > end:
+        yield from parts_of(window, rest)
+        return
+    yield from parts_of(Window(since, begin - _DAY), rest)
+    yield longest, begin, end
+    yield from parts_of(Window(end + _DAY, until), rest)
+
+
+def ends(session: Session, *where: sa.ColumnElement[bool]) -> tuple[date, date] | None:
+    """The first and the last day with any work at all: two looks at an index. `where` is about rows of the rollup."""
+    found = []
+    for order in ((Rollup.module_key, Rollup.day), (Rollup.module_key.desc(), Rollup.day.desc())):
+        query = sa.select(Rollup.day).where(Rollup.module_key.is_(None), *where).order_by(*order).limit(1)
+        found.append(session.scalar(query))
+    return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
+
+
+def _widened(session: Session, window: Window) -> Window:
+    """The window, with the rest of a year at a side beyond which there is nothing: then whole sums can be read."""
+    known = ends(session)
+    if known is None:
+        return window
+    since = window.since.replace(month=1, day=1) if window.since <= known[0] else window.since
+    return Window(since, _last(Stretch.YEAR, window.until) if window.until >= known[1] else window.until)
+
+
+def _allowed(scope: Scope, coarsest: Stretch | None, *, any_module: bool) -> tuple[Stretch, ...]:
+    """What sums there are for a scope, the longest first."""
+    if coarsest is None or ((any_module or scope.module) and scope.repository):
+        return ()
+    there = (Stretch.YEAR,) if any_module or scope.module else (Stretch.YEAR, Stretch.MONTH)
+    return there if coarsest is Stretch.YEAR else there[1:]
+
+
+def _first(stretch: Stretch, day: date) -> date:
+    return day.replace(day=1) if stretch is Stretch.MONTH else day.replace(month=1, day=1)
+
+
+def _last(stretch: Stretch, day: date) -> date:
+    if stretch is Stretch.YEAR:
+        return day.replace(month=12, day=31)
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1) - _DAY
