@@ -50,7 +50,8 @@ def upgrade() -> None:
         op.f("ix_work_sum_person_id_stretch_starts_on"), "work_sum", ["person_id", "stretch", "starts_on"], unique=False
     )
     by_organization = ["organization_id", "stretch", "repository_id", "starts_on"]
-    op.create_index(op.f("ix_work_sum_organization_id_stretch_repository_id_starts_on"), "work_sum", by_organization, unique=False)
+    name = op.f("ix_work_sum_organization_id_stretch_repository_id_starts_on")
+    op.create_index(name, "work_sum", by_organization, unique=False)
     # The latest commits of everything are looked up by day.
     op.create_index(op.f("ix_repository_commit_day"), "repository_commit", ["day"], unique=False)
 

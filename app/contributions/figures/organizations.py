@@ -18,7 +18,8 @@ def organizations(look: Look) -> Drawn:
     people = queries.people_by_organization(look.session, look.scope, look.window)
     heads_of = {(number, kind is not Attribution.UNKNOWN): heads for (number, kind), heads in people.items()}
     rows, bars = [], []
-    for (number, is_known), commits in sorted(counted.items(), key=lambda item: (item[0][0] is None, -item[1], item[0][0] or 0)):
+    ranked = sorted(counted.items(), key=lambda item: (item[0][0] is None, -item[1], item[0][0] or 0))
+    for (number, is_known), commits in ranked:
         name = look.organizations[number].name if number else INDEPENDENT if is_known else UNATTRIBUTED
         part = commits / look.total if look.total else 0
         heads = heads_of[number, is_known]

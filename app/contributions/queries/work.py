@@ -165,7 +165,6 @@ def commit_count(session: Session, repository_id: int) -> int:
     return session.scalar(query) or 0
 
 
-@remembered
 def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[RecentCommit]:
     """The latest commits of a scope, as their authors dated them.
 
@@ -196,8 +195,8 @@ def _recent_commits(session: Session, scope: Scope, most: int, *, since: date | 
     if scope.person:
         query = query.where(author.person_id == scope.person)
     if scope.module:
-        touched = sa.select(CommitModule.commit_id).where(CommitModule.module_key == scope.module)
-        query = query.where(Commit.id.in_(touched))
+        touched = sa.exists().where(CommitModule.commit_id == Commit.id, CommitModule.module_key == scope.module)
+        query = query.where(touched)
     if scope.organization:
         worked = sa.select(sa.literal(1)).where(
             Rollup.organization_id.in_(scope.organizations), Rollup.person_id == author.person_id,

@@ -24,7 +24,9 @@ _DAY = timedelta(days=1)
 def worked(
     session: Session, scope: Scope, window: Window, *where: Any, coarsest: Stretch | None, any_module: bool = False
 ) -> Any:
-    """The scope's work in the window, as a subquery to sum up: `day` (the first of its stretch), and what the rollup has.
+    """The scope's work in the window, as a subquery to sum up: the rollup's columns, and the first and last day.
+
+    `day` is the first of its stretch.
 
     `coarsest`: the longest stretch that the asker can do with; None for days. `where`: conditions on columns that the
     rollup and its sums share, given as functions of the table. `any_module`: the work by module, of all of them.
@@ -38,7 +40,8 @@ def worked(
             day.label("day"), table.module_key, table.kind, table.organization_id, table.attribution, table.person_id,
             table.commits, table.added, table.deleted, table.without_lines, first.label("first_on"),
             last.label("last_on"),
-        ).where(day.between(since, until), *scope.of(table, any_module=any_module), *(one(table) for one in where))  # fmt: skip
+        ).where(day.between(since, until), *scope.of(table, any_module=any_module))  # fmt: skip
+        query = query.where(*(one(table) for one in where))
         parts.append(query if stretch is None else query.where(WorkSum.stretch == stretch))
     return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
 

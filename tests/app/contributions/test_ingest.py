@@ -33,6 +33,7 @@ from app.people.models import Identity, IdentityPerson, Person
 from app.people.rules import DecisionKind, StatementSource
 from tests.app.contributions.conftest import ANNE, BOB
 from tests.app.contributions.conftest import Repository as Source
+from tests.app.contributions.sums import added_up, written_sums
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OWN = (Kind.COMMIT, Kind.MERGE, Kind.BOT)
@@ -107,9 +108,11 @@ def gits_totals(source: Source, *arguments: str) -> tuple[int, int, int]:
             sum(int(n[1]) for n in numbers if n[1] != "-"))  # fmt: skip
 
 
-def rollup(db: Database) -> list[tuple]:
-    columns = [column for column in Rollup.__table__.columns if column.name != "id"]
+def rollup(db: Database) -> list[str]:
+    """Everything counted; that its sums are what adding it up gives is checked on the way."""
     with db.read() as session:
+        assert written_sums(session) == added_up(session)
+        columns = [column for column in Rollup.__table__.columns if column.name != "id"]
         return sorted(map(str, session.execute(sa.select(*columns))))
 
 
