@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -279,10 +280,18 @@ def _error_page(status: int, text: str, headers: Iterable[tuple[str, str]] = ())
     kept = {name: value for name, value in headers if name.lower() not in ("content-type", "content-length")}
     title = _TITLES.get(status, "That did not work")
     if request.accept_mimetypes.best == "application/json" or request.path.startswith("/api/"):
-        body = {"status": status, "title": title, "detail": text, "request_id": _request_id()}
-        return json.dumps(body), status, {**kept, "Content-Type": "application/problem+json"}
+        return problem(status, text or title, kept)
     page = render_template("error.html", status=status, title=title, text=text, request_id=_request_id())
     return page, status, kept
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> tuple[str, int, dict[str, str]]:
+    """An error for programs, as RFC 9457 writes one; `members` may be a `type` of its own and what belongs to it."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
+            "instance": request.path, "request_id": _request_id(), **members}  # fmt: skip
+    return json.dumps(body), status, {**(headers or {}), "Content-Type": "application/problem+json"}
 
 
 def _request_id() -> str:
@@ -304,6 +313,8 @@ def _http_error(error: HTTPException) -> Any:
 def _foreign_host(error: SecurityError) -> Any:
     # No page: its links would be made from the very name that is not ours.
     text = f"{error.description}\nAdd the name to FLAMBEAU_TRUSTED_HOSTS if it is this portal's.\n"
+    if request.path.startswith("/api/"):
+        return problem(400, text)
     return Response(text, 400, content_type="text/plain; charset=utf-8")
 
 

@@ -23,6 +23,16 @@ from app.auth import access
 from app.builds import queries as builds
 from app.clock import FixedClock
 from app.connections import Issuer, MailServer
+from app.contributions.facts import (
+    Event,
+    IssueTold,
+    ReleaseTold,
+    record_issue_events,
+    record_issues,
+    record_releases,
+)
+from app.contributions.metrics import EventKind
+from app.contributions.models import IssueState, Repository
 from app.db import Database
 from app.demo.history import PLANS, Plan
 from app.demo.loading import load
@@ -97,6 +107,7 @@ def found(home: Path, url: str, *, empty: bool = False) -> Foundation:
         _sign_in(made, made.administrator)
         _release(made, home)
         _review(made)
+        _report(made)
         _decide(made)
         _propose(made)
         _ask_who_is_who(made)
@@ -264,3 +275,17 @@ def _review(made: Foundation) -> None:
     page = f"/reviews/{change}"
     said = {"head": head, "verdict": "comment", "text": "A long word: " + "x" * 90 + "\nand a second line of it."}
     assert made.administrator.post(f"{page}/reviews", data=said).status_code == 302
+
+
+def _report(made: Foundation) -> None:
+    """An issue, answered and closed, and a release of its repository."""
+    now = made.db.clock.now()
+    ada, ben = ("github", "Ada Reporter", "", "ada-reports"), ("github", "Ben Answerer", "", "ben-answers")
+    told = IssueTold("I_1", "A long word: " + "x" * 90, ada, IssueState.CLOSED, now - timedelta(days=9), now, now,
+                     number=7, labels=("bug",))  # fmt: skip
+    with made.db.write() as session:
+        place = session.scalars(sa.select(Repository.id).order_by(Repository.id).limit(1)).one()
+        issue = record_issues(session, place, "github", [told])["I_1"]
+        record_issue_events(session, "github", {issue: [Event(EventKind.COMMENTED, now, "c1", ben)]})
+        record_releases(session, place, "github", [ReleaseTold("R_1", "v0.9", now - timedelta(days=3), author=ben)])
+        people.resolve(session)

@@ -1,0 +1,84 @@
+"""Modules: their paths and who keeps them up."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import sqlalchemy as sa
+from flask import abort
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from app.api.answers import names
+from app.api.fields import Answer, Asked, Day, Items, Key, Paged, PersonName
+from app.api.operations import example, operation
+from app.api.paging import listed
+from app.db import clock_of
+from app.modules import queries as module_queries
+from app.modules.models import Module
+
+
+class ModuleLine(Answer):
+    """A module and the globs of its paths."""
+
+    key: str
+    name: str
+    summary: str
+    paths: list[str]
+    retired_on: date | None
+
+
+class MaintainerOf(Answer):
+    """Somebody appointed to maintain it (null asked to be hidden); active by the foundation's own measure or not."""
+
+    person: PersonName | None
+    since: date
+    is_active: bool
+
+
+class ModuleRecord(ModuleLine):
+    """A module with its maintainers of a day."""
+
+    at: date
+    maintainers: list[MaintainerOf]
+    rule: Annotated[str, Field(description="Who may approve and sign for it, and why.")]
+
+
+class ModulesAsked(Paged):
+    """Which modules: all of them."""
+
+
+class ModuleAsked(Asked):
+    """Which module, on which day."""
+
+    module: Key
+    at: Annotated[Day | None, Field(description="Left out, today.")] = None
+
+
+@operation("/modules", subject="Modules")
+def modules(session: Session, asked: ModulesAsked) -> Items[ModuleLine]:
+    """Every module that is not retired, with the paths that are its."""
+    query = sa.select(Module).where(Module.retired_on.is_(None))
+    return listed(session, query, [Module.id], asked,
+                  lambda rows: [ModuleLine.model_validate(row.Module) for row in rows])  # fmt: skip
+
+
+@operation("/modules/{module}", subject="Modules")
+def module(session: Session, asked: ModuleAsked) -> ModuleRecord:
+    """One module with its maintainers of a day."""
+    found = module_queries.module_by_key(session, asked.module) or abort(404, f"There is no module {asked.module}.")
+    day = asked.at or clock_of(session).now().date()
+    kept = module_queries.maintainers_of(session, found.key, day)
+    persons = names.people_of(session, kept.appointed)
+    return ModuleRecord(
+        key=found.key, name=found.name, summary=found.summary, paths=found.paths, retired_on=found.retired_on, at=day,
+        maintainers=[MaintainerOf(person=persons[number], since=since, is_active=number in kept.active)
+                     for number, since in kept.appointed.items()],
+        rule=kept.signers.because,
+    )  # fmt: skip
+
+
+@example("module")
+def _a_module(session: Session) -> str | None:
+    return session.scalar(sa.select(Module.key).where(Module.retired_on.is_(None)).order_by(Module.id).limit(1))

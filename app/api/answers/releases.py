@@ -1,0 +1,220 @@
+"""The foundation's own releases with their gates, and the builds that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from flask import abort
+from pydantic import Field
+from sqlalchemy.orm import Session, selectinload
+
+from app.api.answers import names
+from app.api.fields import Answer, Asked, BuildId, Items, Key, Paged, ReleaseId, RepositoryId, RepositoryRef, Sha
+from app.api.operations import example, operation
+from app.api.paging import listed
+from app.builds.models import ArtefactKind, Build
+from app.builds.queries import build_by_public_id
+from app.db import clock_of
+from app.jobs import JobState
+from app.pages import veiled
+from app.releases import queries as release_queries
+from app.releases.models import Release
+from app.rulebook.gates import State
+from app.settings import current_settings
+
+
+class ReleaseLine(Answer):
+    """A release on its way to the index, or there."""
+
+    id: str
+    project: str
+    version: str
+    state: Annotated[str, Field(description="In one word or two, where it stands.")]
+    repository: RepositoryRef
+    commit: str
+    is_local: Annotated[bool, Field(description="Built and signed by one machine alone, reviewed by nobody.")]
+    created_at: datetime
+    published_at: datetime | None
+    yanked_at: datetime | None
+    yanked_reason: str | None
+
+
+class GateSeen(Answer):
+    """A gate with its verdict, and one sentence for each thing that it looks at."""
+
+    key: str
+    title: str
+    clause: str
+    state: State
+    reasons: list[str]
+
+
+class ReleaseFile(Answer):
+    """A file of the release, known by its hash."""
+
+    filename: str
+    sha256: str
+    size_bytes: int
+
+
+class ReleaseRecord(ReleaseLine):
+    """A release with its gates and files."""
+
+    gates: list[GateSeen]
+    files: list[ReleaseFile]
+    builds: list[str]
+
+
+class BuildLine(Answer):
+    """One commit built for one hardware target."""
+
+    id: str
+    repository: RepositoryRef
+    commit: str
+    target: str
+    version: str
+    state: JobState
+    is_local: bool
+    created_at: datetime
+
+
+class Conformance(Answer):
+    """What the conformance suite found on one device."""
+
+    device: str
+    hardware: str
+    driver: str
+    conforms: bool
+    passed: int
+    failed: int
+    unsupported: int
+    not_run: int
+    seconds: float
+    report_sha256: str
+
+
+class ArtefactMade(ReleaseFile):
+    """A file that a build handed over."""
+
+    kind: ArtefactKind
+
+
+class BuildRecord(BuildLine):
+    """A build with its evidence and files."""
+
+    isolation: str
+    source_sha256: str | None
+    conformance: list[Conformance]
+    artefacts: list[ArtefactMade]
+
+
+class ReleasesAsked(Paged):
+    """Which releases: all of them."""
+
+
+class ReleaseAsked(Asked):
+    """Which release."""
+
+    release: ReleaseId
+
+
+class BuildsAsked(Paged):
+    """Which builds."""
+
+    repository: RepositoryId | None = None
+    commit: Sha | None = None
+    target: Annotated[Key | None, Field(description="A hardware target of governance/hardware.yaml.")] = None
+
+
+class BuildAsked(Asked):
+    """Which build."""
+
+    build: BuildId
+
+
+@operation("/releases", subject="Releases")
+def releases(session: Session, asked: ReleasesAsked) -> Items[ReleaseLine]:
+    """The foundation's releases, the newest first."""
+
+    def make(rows: Sequence[Any]) -> list[ReleaseLine]:
+        holders = names.repositories_of(session, [row.Release.repository_id for row in rows])
+        return [ReleaseLine(**_release(row.Release, holders[row.Release.repository_id])) for row in rows]
+
+    return listed(session, sa.select(Release), [Release.id], asked, make, newest_first=True)
+
+
+@operation("/releases/{release}", subject="Releases")
+def release(session: Session, asked: ReleaseAsked) -> ReleaseRecord:
+    """One release: its gates with their reasons, and its files."""
+    found = release_queries.release_by_public_id(session, asked.release)
+    if found is None:
+        abort(404, f"There is no release {asked.release}.")
+    about = release_queries.matter(session, current_settings(), found, at=clock_of(session).now())
+    holder = names.repositories_of(session, [found.repository_id])[found.repository_id]
+    return ReleaseRecord(
+        **_release(found, holder),
+        gates=[
+            GateSeen(key=one.key, title=one.title, clause=one.clause, state=one.verdict.state,
+                     reasons=[veiled(text) for text in one.verdict.reasons])
+            for one in release_queries.gate_states(session, about)
+        ],
+        files=[ReleaseFile.model_validate(one) for one in release_queries.files_of(session, found)],
+        builds=[one.public_id for one in release_queries.builds_of(session, found)],
+    )  # fmt: skip
+
+
+@operation("/builds", subject="Builds")
+def builds(session: Session, asked: BuildsAsked) -> Items[BuildLine]:
+    """Builds of commits for hardware targets, the newest first."""
+    query = sa.select(Build).options(selectinload(Build.job))
+    number = names.repository_number(session, asked.repository)
+    for column, value in ((Build.repository_id, number), (Build.commit_sha, asked.commit),
+                          (Build.target_key, asked.target)):  # fmt: skip
+        if value is not None:
+            query = query.where(column == value)
+
+    def make(rows: Sequence[Any]) -> list[BuildLine]:
+        holders = names.repositories_of(session, [row.Build.repository_id for row in rows])
+        return [BuildLine(**_build(row.Build, holders[row.Build.repository_id])) for row in rows]
+
+    return listed(session, query, [Build.id], asked, make, newest_first=True)
+
+
+@operation("/builds/{build}", subject="Builds")
+def build(session: Session, asked: BuildAsked) -> BuildRecord:
+    """One build: its evidence and its files."""
+    found = build_by_public_id(session, asked.build) or abort(404, f"There is no build {asked.build}.")
+    holder = names.repositories_of(session, [found.repository_id])[found.repository_id]
+    return BuildRecord(
+        **_build(found, holder), isolation=found.isolation, source_sha256=found.source_sha256,
+        conformance=[Conformance.model_validate(one) for one in found.conformance],
+        artefacts=[ArtefactMade.model_validate(one) for one in found.artefacts],
+    )  # fmt: skip
+
+
+@example("release")
+def _a_release(session: Session) -> str | None:
+    return session.scalar(sa.select(Release.public_id).order_by(Release.id).limit(1))
+
+
+@example("build")
+def _a_build(session: Session) -> str | None:
+    return session.scalar(sa.select(Build.public_id).order_by(Build.id).limit(1))
+
+
+def _release(one: Release, repository: RepositoryRef) -> dict[str, Any]:
+    return {
+        "id": one.public_id, "project": one.project, "version": one.version, "state": one.state,
+        "repository": repository, "commit": one.commit_sha, "is_local": one.is_local, "created_at": one.created_at,
+        "published_at": one.published_at, "yanked_at": one.yanked_at,
+        "yanked_reason": veiled(one.yanked_reason) if one.yanked_reason is not None else None,
+    }  # fmt: skip
+
+
+def _build(one: Build, repository: RepositoryRef) -> dict[str, Any]:
+    return {"id": one.public_id, "repository": repository, "commit": one.commit_sha, "target": one.target_key,
+            "version": one.version, "state": one.job.state, "is_local": one.is_local,
+            "created_at": one.created_at}  # fmt: skip
