@@ -31,20 +31,33 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """One name with two values side by side."""
+
+    label: str
+    one: float
+    other: float
+    url: str | None = None
+    kind: Literal["known", "rest", "unknown"] = "known"
+
+
+@dataclass(frozen=True)
 class Bar:
-    """One bar: its name, its length, and a note beside the figure."""
+    """One bar: its name, its length, and a note beside the figure; `told` says the figure in other words."""
 
     label: str
     value: float
     note: str = ""
     url: str | None = None
     kind: Literal["known", "rest", "unknown"] = "known"
+    told: str = ""
 
 
 def stacked_area(
-    title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 240
-) -> Markup:
-    """Areas one upon the other; the first lies at the bottom, so give what is unknown last.
+    title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 240,
+    most: float | None = None,
+) -> Markup:  # fmt: skip
+    """Areas one upon the other; the first lies at the bottom, so give what is unknown last. `most`: the axis' end.
 
     >>> drawn = stacked_area("Commits", ["Jan", "Feb"], [Series("Acme", [1, 3]), Series("Unknown", [2, 2], "unknown")])
     >>> 'class="area series-1"' in drawn, 'class="area series-unknown"' in drawn
@@ -52,7 +65,7 @@ def stacked_area(
     """
     _check(labels, series)
     totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
-    scale = _Scale(max(totals, default=0), height, whole=_are_whole(series))
+    scale = _Scale(most or max(totals, default=0), height, whole=_are_whole(series))
     below = [0.0] * len(labels)
     paths = []
     for one, css in zip(series, _hues(series), strict=True):
@@ -74,6 +87,50 @@ def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: s
         for one, css in zip(series, _hues(series), strict=True)
     ]
     return _plot(title, labels, series, scale, Markup("").join(paths), unit)
+
+
+def band(
+    title: str,
+    labels: Sequence[str],
+    low: Sequence[float | None],
+    middle: Sequence[float | None],
+    high: Sequence[float | None],
+    *,
+    names: tuple[str, str],
+    unit: str = "",
+    height: int = 220,
+) -> Markup:
+    """A line within a band, with gaps where a value is None; `names` are the line's and the band's.
+
+    >>> drawn = band("Waiting", ["Jan", "Feb"], [1, None], [2, None], [3, None], names=("Median", "Half of all"))
+    >>> drawn.count('class="band') == 1, drawn.count('class="stroke')
+    (True, 1)
+    """
+    _check(labels, [Series(name, [0 if one is None else one for one in values]) for name, values in
+                    zip(names, (middle, high), strict=True)])  # fmt: skip
+    known = [value for value in (*low, *middle, *high) if value is not None]
+    scale = _Scale(max(known, default=0), height)
+    drawn = [
+        Markup('<path class="band series-1" d="{}"/>').format(
+            "M" + " L".join([*_points(low, scale, run), *reversed(_points(high, scale, run))]) + " Z"
+        )
+        for run in _runs([None if None in pair else 0 for pair in zip(low, high, strict=True)])
+    ]
+    drawn += [
+        Markup('<path class="stroke series-1" d="M{}" vector-effect="non-scaling-stroke"/>').format(
+            " L".join(_points(middle, scale, run))
+        )
+        for run in _runs(middle)
+    ]
+    told = [
+        Series(name, [-1 if one is None else one for one in values])
+        for name, values in ((names[1] + ", from", low), (names[0], middle), (names[1] + ", to", high))
+    ]
+    legend = Markup(
+        '<ul class="legend"><li><span class="swatch series-1"></span>{}</li>'
+        '<li><span class="swatch swatch-band series-1"></span>{}</li></ul>'
+    ).format(*names)
+    return _plot(title, labels, told, scale, Markup("").join(drawn), unit, legend=legend)
 
 
 def columns(
@@ -107,7 +164,7 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None 
     for row in rows:
         css = "series-1" if row.kind == "known" else f"series-{row.kind}"
         label = Markup('<a href="{}">{}</a>').format(row.url, row.label) if row.url else escape(row.label)
-        figure = f"{number(_tidy(row.value))} {unit}".strip() + (f" · {row.note}" if row.note else "")
+        figure = (row.told or f"{number(_tidy(row.value))} {unit}".strip()) + (f" · {row.note}" if row.note else "")
         drawn.append(
             Markup(
                 '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'
@@ -117,6 +174,41 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None 
             ).format(label, figure, css, 100 * min(row.value / full, 1))
         )
     return Markup('<ul class="bars" aria-label="{}">{}</ul>').format(title, Markup("").join(drawn))
+
+
+def pairs(title: str, rows: Sequence[Pair], *, names: tuple[str, str]) -> Markup:
+    """For each name two lying bars, one under the other, on one scale."""
+    full = max((value for row in rows for value in (row.one, row.other)), default=0) or 1
+    drawn = []
+    for row in rows:
+        label = Markup('<a href="{}">{}</a>').format(row.url, row.label) if row.url else escape(row.label)
+        lines = Markup("").join(
+            Markup(
+                '<svg class="chart" width="100%" height="8" aria-hidden="true">'
+                '<rect class="bar-track" width="100%" height="8" rx="4"/>'
+                '<rect class="area series-{}" width="{:.2f}%" height="8" rx="4"/></svg>'
+            ).format(hue, 100 * min(value / full, 1))
+            for hue, value in enumerate((row.one, row.other), start=1)
+        )
+        figure = f"{number(_tidy(row.one))} · {number(_tidy(row.other))}"
+        item = Markup('<li class="pair"><span class="bar-label">{}</span> <span class="bar-figure">{}</span>{}</li>')
+        drawn.append(item.format(label, figure, lines))
+    legend = Markup("").join(
+        Markup('<li><span class="swatch series-{}"></span>{}</li>').format(hue, name)
+        for hue, name in enumerate(names, start=1)
+    )
+    return Markup('<ul class="bars" aria-label="{}">{}</ul><ul class="legend">{}</ul>').format(
+        title, Markup("").join(drawn), legend
+    )
+
+
+def multiples(title: str, groups: Sequence[tuple[str, Sequence[Bar]]]) -> Markup:
+    """Small lists of bars beside each other, each with its own name and scale."""
+    drawn = Markup("").join(
+        Markup('<div class="multiple"><h3>{}</h3>{}</div>').format(name, bars(f"{title}: {name}", rows))
+        for name, rows in groups
+    )
+    return Markup('<div class="multiples">{}</div>').format(drawn)
 
 
 def sparkline(title: str, values: Sequence[float], *, width: int = 120, height: int = 28) -> Markup:
@@ -216,6 +308,7 @@ def _plot(
     unit: str,
     *,
     centred: bool = False,
+    legend: Markup | None = None,
 ) -> Markup:
     heights = [(tick, scale.y(tick)) for tick in scale.ticks]
     gutter = 10 + 7 * max(len(number(_tidy(tick))) for tick in scale.ticks)
@@ -252,7 +345,7 @@ def _plot(
         unit,
         _axis(labels, bottom + 17, centred=centred),
         _hover(labels, series, scale),
-        _legend(series),
+        _legend(series) if legend is None else legend,
     )
 
 
@@ -279,10 +372,14 @@ def _hover(labels: Sequence[str], series: Sequence[Series], scale: _Scale) -> Ma
             scale.top,
             100 / count,
             scale.height,
-            f"{label}\n" + "\n".join(f"{one.name}: {number(_tidy(one.values[at]))}" for one in reversed(series)),
+            f"{label}\n" + "\n".join(f"{one.name}: {_told(one.values[at])}" for one in reversed(series)),
         )
         for at, label in enumerate(labels)
     )
+
+
+def _told(value: float) -> str:
+    return number(_tidy(value)) if value >= 0 else "none"
 
 
 def _legend(series: Sequence[Series]) -> Markup:
@@ -324,6 +421,31 @@ def _path(values: Sequence[float], scale: _Scale, *, width: int = _PLOT_WIDTH) -
     if count == 1:
         points = [f"0,{scale.y(values[0]):.2f}", f"{width},{scale.y(values[0]):.2f}"]
     return f"M{' L'.join(points)}" if points else ""
+
+
+def _runs(values: Sequence[float | None]) -> list[range]:
+    """The stretches in which no value is missing.
+
+    >>> _runs([1, None, 2, 3])
+    [range(0, 1), range(2, 4)]
+    """
+    found, begin = [], None
+    for at, value in enumerate((*values, None)):
+        if value is not None and begin is None:
+            begin = at
+        elif value is None and begin is not None:
+            found.append(range(begin, at))
+            begin = None
+    return found
+
+
+def _points(values: Sequence[float | None], scale: _Scale, run: range) -> list[str]:
+    """The points of a stretch; a lone one is a short line, so that it is seen."""
+    count = len(values)
+    if len(run) == 1:
+        x, y = _x(run[0], count), scale.y(values[run[0]] or 0)
+        return [f"{max(x - 6, 0):.2f},{y:.2f}", f"{min(x + 6, _PLOT_WIDTH):.2f},{y:.2f}"]
+    return [f"{_x(at, count):.2f},{scale.y(values[at] or 0):.2f}" for at in run]
 
 
 def _x(at: int, count: int, width: int = _PLOT_WIDTH) -> float:

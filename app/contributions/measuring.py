@@ -37,6 +37,7 @@ from app.contributions.models import (
 )
 from app.contributions.stamps import stamp
 from app.db import Turn, take_turn
+from app.members import queries as members
 from app.members.models import Membership, Organization
 from app.modules.queries import paths
 from app.modules.rules import modules_of
@@ -162,25 +163,9 @@ class _Surroundings:
     """What measuring asks of the rest of the portal, read once: who was a member when, and whose paths are whose."""
 
     def __init__(self, session: Session) -> None:
-        owned = session.execute(sa.select(Organization.id, Organization.parent_id))
-        self.parents = {row.id: row.parent_id for row in owned}
-        self.memberships: dict[int, list[tuple[date, date | None, str]]] = defaultdict(list)
-        columns = (Membership.organization_id, Membership.starts_on, Membership.ends_on, Membership.tier_key)
-        for organization, starts_on, ends_on, tier in session.execute(sa.select(*columns)):
-            self.memberships[organization].append((starts_on, ends_on, tier))
+        self.tier = members.tier_book(session).tier
         self.modules = paths(session)
         self._owners: dict[str, tuple[str, ...]] = {}
-
-    def tier(self, organization: int | None, day: date) -> str | None:
-        """The tier of an organization on a day, its own or that of who owns it; None: it was no member."""
-        seen: set[int] = set()
-        while organization is not None and organization not in seen:
-            for starts_on, ends_on, tier in self.memberships.get(organization, ()):
-                if starts_on <= day and (ends_on is None or day <= ends_on):
-                    return tier
-            seen.add(organization)
-            organization = self.parents.get(organization)
-        return None
 
     def owners(self, path: str) -> tuple[str, ...]:
         """The modules of a path."""

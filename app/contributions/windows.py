@@ -50,6 +50,11 @@ class Window:
             return {"window": self.name}
         return {"since": self.since.isoformat(), "until": self.until.isoformat()}
 
+    @property
+    def prelude(self) -> date:
+        """The first day of the period just before the first of `periods`."""
+        return _start(_start(self.since, self.days) - timedelta(days=1), self.days)
+
     def periods(self) -> list[Period]:
         """Weeks up to half a year, months up to five years, quarters up to fifteen, then years.
 

@@ -3,7 +3,7 @@
 One more figure is one more function under `@figure(...)` in a module that is imported here.
 """
 
-from app.contributions.figures import modules, organizations, people, work
+from app.contributions.figures import changes, comparing, headline, modules, organizations, people, reviews, work
 from app.contributions.figures.figure import FIGURES, Drawn, Figure, Registered, figure
 from app.contributions.figures.look import Look
 from app.contributions.figures.reading import BadAddress, NothingThere, read_figure, read_look, read_scope
@@ -16,12 +16,16 @@ __all__ = [
     "Look",
     "NothingThere",
     "Registered",
+    "changes",
+    "comparing",
     "figure",
+    "headline",
     "modules",
     "organizations",
     "people",
     "read_figure",
     "read_look",
     "read_scope",
+    "reviews",
     "work",
 ]

@@ -1,18 +1,44 @@
-"""Tables and lists of bars as the figures need them."""
+"""Tables, lists of bars and spans of time as the figures need them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from markupsafe import Markup
+from flask import request, url_for
+from markupsafe import Markup, escape
 
 from app import charts
+from app.members.models import Organization
+from app.people.models import Person
 from app.wording import number, share
 
 Shade = Literal["known", "rest", "unknown"]
 UNATTRIBUTED = "Unattributed"
 INDEPENDENT = "Independent"
+BOTS = "Bots"
+MOST_ROWS = 100
+_HOUR, _DAY = 3600.0, 86_400.0
+
+
+@dataclass(frozen=True)
+class About:
+    """What a row of a table is about: where more of it stands, and of what a reader may say that it is wrong."""
+
+    url: str | None
+    kind: str
+    thing: str
+
+    @classmethod
+    def organization(cls, one: Organization | None, url: str | None) -> About | None:
+        """A row of an organization; None where it is nobody's."""
+        return cls(url, "organization", one.public_id) if one else None
+
+    @classmethod
+    def person(cls, one: Person, url: str | None) -> About | None:
+        """A row of a person: what may be wrong is whom they work for. None for somebody hidden."""
+        return None if one.hidden_at is not None else cls(url, "employer", one.public_id)
 
 
 def longest(bars: Sequence[charts.Bar], *, most: int = 12) -> list[charts.Bar]:
@@ -21,22 +47,72 @@ def longest(bars: Sequence[charts.Bar], *, most: int = 12) -> list[charts.Bar]:
     return plain[:most] + [bar for bar in bars if bar.kind != "known"]
 
 
-def table(caption: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Markup:
-    """The rows for reading: names first, numbers to the right, floats as percentages."""
+def table(
+    caption: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], about: Sequence[About | None] = ()
+) -> Markup:
+    """The rows for reading: names first, numbers to the right, floats as percentages, the first hundred of them.
+
+    With `about` (one for each row), names lead on and a reader can say that a row is wrong.
+    """
     heads = [Markup('<th scope="col"{}>{}</th>').format(_aligned(at), name) for at, name in enumerate(columns)]
-    body = [
-        Markup("<tr>{}</tr>").format(Markup("").join(_cell(at, value) for at, value in enumerate(row))) for row in rows
-    ]
+    if about:
+        heads.append(Markup('<th scope="col"><span class="unseen">Is it wrong?</span></th>'))
+    shown = rows[:MOST_ROWS]
+    known = (*about, *([None] * (len(shown) - len(about))))[: len(shown)]
+    body = [_row(row, one, is_about=bool(about)) for row, one in zip(shown, known, strict=True)]
+    left = len(rows) - len(shown)
+    more = Markup('<p class="hint">{} more are in the CSV.</p>').format(number(left)) if left else Markup("")
     return Markup(
         '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
-        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-    ).format(caption, caption, Markup("").join(heads), Markup("").join(body))
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}"
+    ).format(caption, caption, Markup("").join(heads), Markup("").join(body), more)
 
 
-def _cell(at: int, value: Any) -> Markup:
-    if at == 0:
-        return Markup('<th scope="row">{}</th>').format(value)
-    return Markup('<td class="num">{}</td>').format(share(value) if isinstance(value, float) else number(value))
+def over(look_labels: Sequence[str], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], caption: str) -> Markup:
+    """The rows of periods for reading: the period's name instead of its first day."""
+    return table(caption, columns, [(label, *row[1:]) for label, row in zip(look_labels, rows, strict=True)])
+
+
+def lasting(seconds: float | None) -> str:
+    """A long duration in the one unit that suits it; an en dash for none.
+
+    >>> lasting(1500), lasting(19_000), lasting(400_000), lasting(None)
+    ('25 min', '5.3 h', '4.6 days', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < _HOUR:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / _HOUR:.1f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.1f} days"
+
+
+def unit_of(longest_s: float) -> tuple[str, float]:
+    """The unit for an axis up to so many seconds, and how many seconds it has."""
+    return ("hours", _HOUR) if longest_s < 4 * _DAY else ("days", _DAY)
+
+
+def _row(row: tuple[Any, ...], about: About | None, *, is_about: bool) -> Markup:
+    name = escape(row[0])
+    if about is not None and about.url:
+        name = Markup('<a href="{}">{}</a>').format(about.url, row[0])
+    cells = [Markup('<th scope="row">{}</th>').format(name)]
+    cells += [Markup('<td class="num">{}</td>').format(_written(value)) for value in row[1:]]
+    if is_about:
+        cells.append(Markup("<td>{}</td>").format(_wrong(row[0], about) if about else ""))
+    return Markup("<tr>{}</tr>").format(Markup("").join(cells))
+
+
+def _wrong(name: Any, about: About) -> Markup:
+    url = url_for("people.wrong", about=about.kind, thing=about.thing, page=request.path)
+    return Markup('<a class="wrong" rel="nofollow" href="{}">This is wrong<span class="unseen">: {}</span></a>').format(
+        url, name
+    )
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else share(value) if isinstance(value, float) else number(value)
 
 
 def _aligned(at: int) -> Markup:

@@ -17,8 +17,8 @@ from app.contributions.windows import Window
 from app.people.queries import Grounds
 from app.wording import moment, share
 
-ANYWHERE = ("repository", "organization", "person", "module")
-"""The scopes that a figure can be asked of, besides everything."""
+ANYWHERE = ("everything", "repository", "organization", "person", "module")
+"""The scopes that a figure can be asked of; a repository can be named beside another one."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Registered:
-    """A figure that can be asked for: of which scopes, and with which options (name -> values, the first is usual)."""
+    """A figure that can be asked for: of which scopes, and with which options.
+
+    `options`: name -> its values, of which the first is meant where none is given; none: the public ids of some
+    organizations, with commas between them.
+    """
 
     key: str
     title: str

@@ -10,7 +10,7 @@ from app.contributions.figures.look import Look
 from app.modules import queries as modules
 
 
-@figure("modules", "Modules", "commits", scopes=("repository", "organization", "person"))
+@figure("modules", "Modules", "commits", scopes=("everything", "repository", "organization", "person"))
 def touched_modules(look: Look) -> Drawn:
     """Commits that touched each module of governance."""
     names = {module.key: module.name for module in modules.modules(look.session)}

@@ -1,32 +1,98 @@
-"""Figures by organization: who works for whom, in the whole window."""
+"""Figures by organization: who works for whom, members beside the others, and how many organizations take part."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app import charts
-from app.contributions import metrics, queries
-from app.contributions.figures.drawing import INDEPENDENT, UNATTRIBUTED, Shade, longest, table
+from app.contributions import metrics
+from app.contributions.figures.drawing import INDEPENDENT, UNATTRIBUTED, About, Shade, longest, over, table
 from app.contributions.figures.figure import Drawn, figure
-from app.contributions.figures.look import Look
-from app.contributions.models import Attribution
-from app.wording import share
+from app.contributions.figures.look import BY, SHOW, Look
+from app.contributions.figures.work import stacked
+from app.contributions.metrics import Cell
+from app.members import queries as members
+from app.wording import counted, share
+
+MEMBERS, OTHERS = "Members", "Other organizations"
+_MONTHLY = "Who was a member is asked for the first day of each month."
 
 
-@figure("organizations", "Organizations", "diversity")
+@figure("organizations", "Organizations", "diversity", options={"by": BY})
 def organizations(look: Look) -> Drawn:
     """Commits of each organization in the whole window, with its share."""
-    counted = metrics.count(look.work, lambda cell: (cell.organization, cell.is_known))
-    people = queries.people_by_organization(look.session, look.scope, look.window)
-    heads_of = {(number, kind is not Attribution.UNKNOWN): heads for (number, kind), heads in people.items()}
-    rows, bars = [], []
-    ranked = sorted(counted.items(), key=lambda item: (item[0][0] is None, -item[1], item[0][0] or 0))
+    commits_of = metrics.count(look.work, lambda cell: (cell.organization, cell.is_known))
+    rows, bars, about = [], [], []
+    ranked = sorted(commits_of.items(), key=lambda item: (item[0][0] is None, -item[1], item[0][0] or 0))
     for (number, is_known), commits in ranked:
-        name = look.organizations[number].name if number else INDEPENDENT if is_known else UNATTRIBUTED
+        one = look.organizations.get(number or 0)
+        name = one.name if one else INDEPENDENT if is_known else UNATTRIBUTED
         part = commits / look.total if look.total else 0
-        heads = heads_of[number, is_known]
+        heads = look.heads.get((number, is_known), 0)
         rows.append((name, commits, heads, round(part, 4)))
         kind: Shade = "known" if number else "rest" if is_known else "unknown"
-        note = f"{share(part)}, {heads} {'person' if heads == 1 else 'people'}"
-        bars.append(charts.Bar(name, commits, note, look.organization_url(number), kind))
+        url = look.organization_url(number)
+        bars.append(
+            charts.Bar(name, commits, f"{share(part)}, {heads} {'person' if heads == 1 else 'people'}", url, kind)
+        )
+        about.append(About.organization(one, url))
+    elephant = look.summary.elephant_factor
+    notes = (
+        (f"{counted(elephant, 'organization')} made half of what is attributed (Elephant Factor).",) if elephant else ()
+    )
     return Drawn(("organization", "commits", "people", "share"), rows, charts.bars("Organizations", longest(bars)),
-                 table("Organizations", ("Organization", "Commits", "People", "Share"), rows),
+                 table("Organizations", ("Organization", "Commits", "People", "Share"), rows, about),
+                 unattributed=look.summary.unattributed, notes=notes)  # fmt: skip
+
+
+@figure("standing-over-time", "Members and others", "commits", options={"show": SHOW})
+def standing_over_time(look: Look) -> Drawn:
+    """Commits by people of members, of other organizations, of nobody's, and of nobody knows whose."""
+    book = members.tier_book(look.session)
+
+    def standing(cell: Cell) -> str:
+        if cell.organization is None:
+            return INDEPENDENT if cell.is_known else UNATTRIBUTED
+        return MEMBERS if book.tier(cell.organization, cell.first) else OTHERS
+
+    values = {name: [0] * len(look.periods) for name in (MEMBERS, OTHERS, INDEPENDENT, UNATTRIBUTED)}
+    for cell, place in placed(look, look.work):
+        values[standing(cell)][place] += cell.commits
+    kinds: dict[str, Shade] = {INDEPENDENT: "rest", UNATTRIBUTED: "unknown"}
+    series = [charts.Series(name, found, kinds.get(name, "known")) for name, found in values.items() if any(found)]
+    return stacked("Members and others", look, series, unit="commits", unattributed=look.summary.unattributed,
+                   notes=(_MONTHLY,) if look.window.days > 184 else ())  # fmt: skip
+
+
+@figure("diversity-over-time", "Organizations that take part", "diversity", options={"by": BY})
+def diversity_over_time(look: Look) -> Drawn:
+    """How many members and other organizations had commits, period by period, and how few made half of them."""
+    book = members.tier_book(look.session)
+    commits: list[dict[int, int]] = [{} for _ in look.periods]
+    of_members: list[set[int]] = [set() for _ in look.periods]
+    for cell, place in placed(look, look.work):
+        if cell.organization is not None:
+            commits[place][cell.organization] = commits[place].get(cell.organization, 0) + cell.commits
+            if book.tier(cell.organization, cell.first):
+                of_members[place].add(cell.organization)
+    others = [len(all_of) - len(mine) for all_of, mine in zip(commits, of_members, strict=True)]
+    factors = [metrics.factor(one.values()) for one in commits]
+    series = [charts.Series(MEMBERS, [len(mine) for mine in of_members]), charts.Series(OTHERS, others)]
+    rows = [(period.first.isoformat(), len(mine), other, factor) for period, mine, other, factor in
+            zip(look.periods, of_members, others, factors, strict=True)]  # fmt: skip
+    title = "Organizations that take part"
+    return Drawn(("from", "members", "other organizations", "elephant factor"), rows,
+                 charts.columns(title, look.labels, series, unit="organizations"),
+                 over(look.labels, ("When", MEMBERS, OTHERS, "Elephant factor"), rows, title),
                  unattributed=look.summary.unattributed)  # fmt: skip
+
+
+def placed(look: Look, cells: Iterable[Cell]) -> Iterable[tuple[Cell, int]]:
+    """Each cell with the place of its period."""
+    known: dict[object, int] = {}
+    for cell in cells:
+        if cell.first not in known:
+            known[cell.first] = next(
+                (at for at, period in enumerate(look.periods) if period.first <= cell.first <= period.last), 0
+            )
+        yield cell, known[cell.first]

@@ -16,8 +16,11 @@ from app.contributions.queries import EVERYTHING, Scope
 from app.contributions.registry import by_public_id
 from app.contributions.windows import read_window
 from app.members import queries as members
+from app.members.models import Organization
 from app.modules import queries as modules
 from app.people import queries as people
+
+MOST_BESIDE = 6
 
 
 class NothingThere(LookupError):
@@ -46,7 +49,7 @@ def read_look(session: Session, arguments: Mapping[str, str], *, now: datetime) 
     if problems or more:
         raise BadAddress(problems + more)
     kept = dict(window.arguments) | ({"repository": chosen.public_id} if chosen else {}) | options
-    return Look(session, scope, window, now, kept, options)
+    return Look(session, scope, window, now, kept, options, _beside(session, options.get("with", "")))
 
 
 def read_figure(session: Session, key: str, arguments: Mapping[str, str], *, now: datetime) -> Figure:
@@ -57,12 +60,17 @@ def read_figure(session: Session, key: str, arguments: Mapping[str, str], *, now
     registered = FIGURES.get(key)
     if registered is None:
         raise NothingThere(f"There is no figure {key!r}; there are {', '.join(FIGURES)}.")
-    refused = [(name, f"this figure is not drawn of one {name}") for name in ANYWHERE
-               if arguments.get(name) and name not in registered.scopes]  # fmt: skip
+    named = [name for name in ANYWHERE if arguments.get(name)]
+    refused = [(name, f"this figure is not drawn of one {name}") for name in named if name not in registered.scopes]
+    if "everything" not in registered.scopes and not set(named) - {"repository"}:
+        refused.append(
+            ("scope", f"name one {' or one '.join(one for one in registered.scopes if one != 'repository')}")
+        )
     if refused:
         raise BadAddress(refused)
     look = read_look(session, arguments, now=now)
-    return registered.of(look.at(read_scope(session, arguments, look.scope)))
+    scope = read_scope(session, arguments, look.scope)
+    return registered.of(look.at(scope).of_organization(scope.organization) if scope.organization else look.at(scope))
 
 
 def read_scope(session: Session, arguments: Mapping[str, str], scope: Scope) -> Scope:
@@ -103,5 +111,17 @@ def _options(arguments: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[s
             known[name] = tuple(dict.fromkeys((*known.get(name, ()), *values)))
     given = {name: arguments[name] for name in known if arguments.get(name)}
     wrong = [(name, f"{value!r} is none of {', '.join(known[name])}") for name, value in given.items()
-             if value not in known[name]]  # fmt: skip
+             if known[name] and value not in known[name]]  # fmt: skip
+    if len(given.get("with", "").split(",")) > MOST_BESIDE:
+        wrong.append(("with", f"at most {MOST_BESIDE} organizations can stand beside one"))
     return given, wrong
+
+
+def _beside(session: Session, names: str) -> tuple[Organization, ...]:
+    found = []
+    for name in dict.fromkeys(filter(None, names.split(","))):
+        one = members.organization_by_public_id(session, name)
+        if one is None:
+            raise NothingThere(f"There is no organization {name!r}.")
+        found.append(one)
+    return tuple(found)

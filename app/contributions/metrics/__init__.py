@@ -4,6 +4,7 @@ from app.contributions.metrics.comparison import Comparison, Group, compare
 from app.contributions.metrics.definitions import METRICS, Metric
 from app.contributions.metrics.durations import Spread, durations, spread
 from app.contributions.metrics.people import Cohort, Flow, cohorts, flow
+from app.contributions.metrics.presence import Presence, presence
 from app.contributions.metrics.timelines import EventKind, Happened, Measured, measured
 from app.contributions.metrics.work import (
     COMMITS,
@@ -17,7 +18,6 @@ from app.contributions.metrics.work import (
     factor,
     grouped,
     lines_over,
-    people_over,
     ranked,
     strands,
     summarize,
@@ -37,6 +37,7 @@ __all__ = [
     "Kind",
     "Measured",
     "Metric",
+    "Presence",
     "Spread",
     "Strand",
     "Summary",
@@ -50,7 +51,7 @@ __all__ = [
     "grouped",
     "lines_over",
     "measured",
-    "people_over",
+    "presence",
     "ranked",
     "spread",
     "strands",

@@ -113,6 +113,15 @@ _CHANGES = (
     Metric("review-load", "Review load",
            "Changes that each person began to review in the window (bots' changes, and after the merge, too), and the "
            "smallest number of people who together began at least half of these reviews: on how few it rests."),
+    Metric("review-exchange", "Reviews given and received",
+           "Reviews that people of an organization (or one person) began in the window, by whom the change's author "
+           "worked for on the day of opening (given); and reviews of their changes, by whom the reviewer worked for on "
+           "that day (received). One reviewer of one change is one review; bots' changes stand apart. The time to "
+           "their first review runs from the change's opening, or from when it was first marked ready."),
+    Metric("comparison", "Beside others",
+           "The figures of several organizations in the same days, each as defined for itself. The median of a tier is "
+           "the middle value of its members on the last of these days: related companies count as one member, and who "
+           "did nothing counts as 0 (of waiting times, as none)."),
     Metric("outsiders", "Do outsiders wait longer?",
            "Time to First Response of changes by people who worked for no member on the day of opening, beside those "
            "by people of members; and of first-timers (none of whose changes had been merged when this one was "

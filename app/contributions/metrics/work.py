@@ -12,6 +12,7 @@ from typing import TypeVar
 from app.contributions.windows import Period
 
 _K = TypeVar("_K")
+_N = TypeVar("_N", int, int | None)
 
 
 class Kind(Enum):
@@ -152,7 +153,7 @@ def count(cells: Iterable[Cell], key: Callable[[Cell], _K]) -> Counter[_K]:
     return counted
 
 
-def ranked(counted: Mapping[int | None, int], most: int) -> list[tuple[int | None, int]]:
+def ranked(counted: Mapping[_N, int], most: int) -> list[tuple[_N, int]]:
     """The largest counts, equal ones in the order of their keys: the same on every database.
 
     >>> ranked({3: 1, 2: 5, 1: 1}, 2)
@@ -193,21 +194,6 @@ def strands(cells: Iterable[Cell], periods: Sequence[Period], *, most: int = 7) 
     found += [Strand(None, name, tuple(values[None, name])) for name in ("Independent", "Unattributed")
               if (None, name) in values]  # fmt: skip
     return found
-
-
-def people_over(
-    cells: Iterable[Cell], periods: Sequence[Period], first_days: Mapping[int, date]
-) -> list[tuple[int, int]]:
-    """(contributors, of them new) of each period."""
-    place = {period.first: index for index, period in enumerate(periods)}
-    found: list[set[int]] = [set() for _ in periods]
-    for cell in cells:
-        if cell.kind in CONTRIBUTIONS and cell.person is not None:
-            found[_place(cell.first, periods, place)].add(cell.person)
-    return [
-        (len(people), sum(period.first <= first_days.get(person, date.min) <= period.last for person in people))
-        for period, people in zip(periods, found, strict=True)
-    ]
 
 
 def lines_over(cells: Iterable[Cell], periods: Sequence[Period]) -> list[tuple[int, int]]:

@@ -1,6 +1,13 @@
 """What pages ask of contributions: counted work, and the figures of changes, issues and releases."""
 
-from app.contributions.queries.people import Releases, files, people_flow, releases, retention
+from app.contributions.queries.exchange import (
+    Other,
+    Side,
+    response_given,
+    reviews_exchanged,
+    reviews_exchanged_by_person,
+)
+from app.contributions.queries.people import Releases, files, people_flow, releases, releases_over_time, retention
 from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.timelines import (
     EVERYBODY,
@@ -26,7 +33,8 @@ from app.contributions.queries.totals import (
     commits_by_person,
     headline,
     people_by_organization,
-    people_by_period,
+    people_of_organizations,
+    people_over_time,
 )
 from app.contributions.queries.work import (
     Passes,
@@ -37,6 +45,7 @@ from app.contributions.queries.work import (
     commits_by_module,
     contributors_of,
     daily_commits,
+    first_commit,
     first_days,
     is_counting,
     last_days,
@@ -57,10 +66,12 @@ __all__ = [
     "By",
     "Counts",
     "Load",
+    "Other",
     "Passes",
     "RecentCommit",
     "Releases",
     "Scope",
+    "Side",
     "Standing",
     "Thing",
     "branches",
@@ -74,6 +85,7 @@ __all__ = [
     "counts",
     "daily_commits",
     "files",
+    "first_commit",
     "first_days",
     "first_timers",
     "headline",
@@ -87,15 +99,20 @@ __all__ = [
     "over_time",
     "passes",
     "people_by_organization",
-    "people_by_period",
     "people_flow",
+    "people_of_organizations",
+    "people_over_time",
     "persons",
     "recent_commits",
     "releases",
+    "releases_over_time",
     "repositories",
+    "response_given",
     "retention",
     "review_load",
     "reviews_by_organization",
+    "reviews_exchanged",
+    "reviews_exchanged_by_person",
     "span",
     "summary",
     "waiting",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -124,3 +126,15 @@ def releases(session: Session, scope: Scope, window: Window) -> Releases:
             gaps.append(int(at.timestamp() - last[repository]))
         last[repository] = at.timestamp()
     return Releases(published, prereleases, spread(durations(gaps)))
+
+
+@remembered
+def releases_over_time(session: Session, scope: Scope, window: Window) -> Mapping[tuple[date, bool], int]:
+    """(day, whether it was a pre-release) -> releases of the scope's repository, or of all."""
+    begin, end = (datetime.combine(day, time(), UTC) for day in (window.since, window.until + timedelta(days=1)))
+    query = sa.select(RepositoryRelease.published_at, RepositoryRelease.is_prerelease).where(
+        RepositoryRelease.published_at >= begin, RepositoryRelease.published_at < end
+    )
+    if scope.repository:
+        query = query.where(RepositoryRelease.repository_id == scope.repository)
+    return Counter((at.date(), is_prerelease) for at, is_prerelease in session.execute(query))

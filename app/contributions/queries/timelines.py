@@ -69,6 +69,8 @@ class By(Enum):
     ORGANIZATION = "organization"
     REPOSITORY = "repository"
     PERSON = "person"
+    DAY = "day"
+    MONTH = "month"
 
 
 @dataclass(frozen=True)
@@ -352,6 +354,7 @@ def _key(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
     return {
         By.NOTHING: table.is_bot, By.FIRST: table.is_first, By.TIER: table.tier_key,
         By.ORGANIZATION: table.organization_id, By.REPOSITORY: table.repository_id, By.PERSON: table.person_id,
+        By.DAY: table.opened_on, By.MONTH: sa.func.substr(sa.cast(table.opened_on, sa.String(10)), 1, 7),
         By.STANDING: sa.case((table.tier_key.is_not(None), Standing.MEMBER.value),
                              (table.attribution == Attribution.ORGANIZATION, Standing.OTHER.value),
                              (table.attribution == Attribution.INDEPENDENT, Standing.INDEPENDENT.value),
@@ -362,4 +365,6 @@ def _key(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
 def _named(by: By, value: Any) -> Any:
     if by is By.NOTHING:
         return None
+    if by is By.MONTH:
+        return date.fromisoformat(f"{value}-01")
     return Standing(value) if by is By.STANDING else bool(value) if by is By.FIRST else value

@@ -6,20 +6,20 @@ can carry. These give the sums that figures are made of, as cells without the pe
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Summary, factor, summarize
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Presence, Summary, factor, presence, summarize
 from app.contributions.models import Attribution, Stretch
 from app.contributions.queries.people import people_flow
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, bucket_of, day_of
-from app.contributions.queries.work import by_month, contributors_of, first_days, sums_of
+from app.contributions.queries.work import by_month, first_days, sums_of
 from app.contributions.queries.worked import worked
 from app.contributions.windows import Window
 
@@ -68,27 +68,35 @@ def people_by_organization(
 
 
 @remembered
-def people_by_period(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
-    """(contributors, of them new) of each of the window's periods."""
+def people_of_organizations(
+    session: Session, scope: Scope, window: Window
+) -> Mapping[tuple[int | None, Attribution], frozenset[int]]:
+    """Who made commits for each organization in the window: to count those of several as one."""
+    found = worked(session, scope, window, _committed, coarsest=Stretch.YEAR).c
+    rows = session.execute(
+        sa.select(found.organization_id, found.attribution, found.person_id)
+        .where(found.person_id.is_not(None)).distinct()
+    )  # fmt: skip
+    people: dict[tuple[int | None, Attribution], set[int]] = {}
+    for organization, attribution, person in rows:
+        people.setdefault((organization, attribution), set()).add(person)
+    return {key: frozenset(persons) for key, persons in people.items()}
+
+
+@remembered
+def people_over_time(session: Session, scope: Scope, window: Window) -> list[Presence]:
+    """The contributors of each of the window's periods: all, the new ones, and those who are back."""
     periods = window.periods()
-    found = worked(session, scope, window, _contributed, coarsest=by_month(window)).c
-    if by_month(window):
-        bucket = bucket_of(window, found.day)
-    else:  # weeks: each day belongs to the last one that begins no later
-        starts = [period.first for period in reversed(periods)]
-        bucket = sa.case(*((found.day >= first, first.isoformat()) for first in starts))
-    each = sa.select(bucket.label("bucket"), found.person_id).where(found.person_id.is_not(None)).distinct().subquery()
-    rows = session.execute(sa.select(each.c.bucket, sa.func.count()).group_by(each.c.bucket))
-    everybody = {day_of(first): number for first, number in rows}
-    firsts = first_days(session, scope)
-    came = sorted(day for day in firsts.values() if window.since <= day <= window.until)
-    new = [bisect_right(came, period.last) - bisect_left(came, period.first) for period in periods]
-    if periods and periods[0].first < window.since:
-        # Somebody may have come in the first period but before the window, and contributed in both.
-        early = {person for person, day in firsts.items() if periods[0].first <= day < window.since}
-        here = contributors_of(session, scope, Window(window.since, min(periods[0].last, window.until)))
-        new[0] += len(early & here)
-    return [(everybody.get(period.first, 0), new[at]) for at, period in enumerate(periods)]
+    seen: list[tuple[int, date]] = []
+    # The period before the first, too: who was there stays, who was not is back.
+    for part in (Window(window.prelude, periods[0].first - timedelta(days=1)), window):
+        found = worked(session, scope, part, _contributed, coarsest=by_month(window)).c
+        days: dict[str | date, date] = {}
+        rows = session.execute(
+            sa.select(found.person_id, bucket_of(window, found.day)).where(found.person_id.is_not(None)).distinct()
+        )
+        seen += [(person, days.setdefault(bucket, day_of(bucket))) for person, bucket in rows]
+    return presence(seen, first_days(session, scope), periods)
 
 
 @remembered

@@ -173,11 +173,19 @@ def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[Re
     latest = sa.select(Rollup.day).where(*scope.conditions())
     order = (Rollup.module_key.desc(), Rollup.day.desc()) if scope == EVERYTHING else (Rollup.day.desc(),)
     days = session.scalars(latest.order_by(*order).limit(3 * most)).all()
-    found = _recent_commits(session, scope, most, since=days[-1]) if days else []
-    return found if len(found) == most else _recent_commits(session, scope, most, since=None)
+    found = _commits(session, scope, most, since=days[-1]) if days else []
+    return found if len(found) == most else _commits(session, scope, most)
 
 
-def _recent_commits(session: Session, scope: Scope, most: int, *, since: date | None) -> list[RecentCommit]:
+def first_commit(session: Session, scope: Scope) -> RecentCommit | None:
+    """The very first commit of a scope, as its author dated it."""
+    return next(iter(_commits(session, scope, 1, is_first=True)), None)
+
+
+def _commits(
+    session: Session, scope: Scope, most: int, *, since: date | None = None, is_first: bool = False
+) -> list[RecentCommit]:
+    order = (RepositoryCommit.day, Commit.authored_at, Commit.id)
     author = aliased(IdentityPerson)
     query = (
         sa.select(Commit, Person, author.role, Repository.name, Repository.public_id)
@@ -185,7 +193,7 @@ def _recent_commits(session: Session, scope: Scope, most: int, *, since: date | 
         .join(Repository, Repository.id == RepositoryCommit.repository_id)
         .outerjoin(author, author.identity_id == Commit.author_identity_id)
         .outerjoin(Person, Person.id == author.person_id)
-        .order_by(RepositoryCommit.day.desc(), Commit.authored_at.desc(), Commit.id.desc())
+        .order_by(*(column if is_first else column.desc() for column in order))
         .limit(most)
     )
     where = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted

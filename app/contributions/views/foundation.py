@@ -60,9 +60,11 @@ def page(name: str, session: Session, look: Look, figures: Sequence[str], **valu
 
 
 def _here(**values: str) -> str:
-    """This very page with another window; the other arguments of the address stay."""
-    kept = {name: value for name, value in request.args.items() if name not in ("since", "until", "window")}
-    return url_for(str(request.endpoint), **{**(request.view_args or {}), **kept, **values})
+    """This very page with other arguments; the rest of the address stays. What is empty is left out."""
+    of_window = ("since", "until", "window") if "window" in values else ()
+    kept = {name: value for name, value in request.args.items() if name not in of_window}
+    changed = {name: value for name, value in {**kept, **values}.items() if value}
+    return url_for(str(request.endpoint), **{**(request.view_args or {}), **changed})
 
 
 def _repository_options(repositories: list[Repository]) -> list[tuple[str, str]]:

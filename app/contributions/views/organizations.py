@@ -1,21 +1,30 @@
-"""Pages of organizations: all of them with their commits, and the dashboard of one."""
+"""Pages of organizations: all of them over time, and the dashboard of one."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from flask import abort
+from flask import abort, redirect, request, url_for
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
 from app.auth import access
 from app.bodies import queries as bodies
 from app.clock import current_clock
 from app.contributions import queries
-from app.contributions.figures import Look
-from app.contributions.metrics import count
-from app.contributions.queries import Scope
+from app.contributions.figures import Look, headline
+from app.contributions.figures.comparing import tier_of
+from app.contributions.figures.organizations import placed
+from app.contributions.metrics import count, ranked
 from app.contributions.views.foundation import blueprint, looking, page
 from app.members import queries as members
+from app.members.models import Organization
+
+_OF_ALL = ("commits-over-time", "standing-over-time", "diversity-over-time", "organizations")
+_OF_ONE = ("share-over-time", "compare", "compare-over-time", "people", "modules", "contributors-over-time",
+           "reviews-exchanged", "reviewing-people", "changes-over-time", "response-times")  # fmt: skip
+_CARDS, _CHOICES = 12, 40
 
 
 @blueprint.get("/organizations/")
@@ -23,43 +32,82 @@ from app.members import queries as members
 def organizations() -> str:
     """Every organization with commits in the window, members and others."""
     with looking() as (session, look):
-        tiers = {
-            one.organization.id: one.tier.name for one in members.members_on(session, look.window.until) if one.tier
-        }
-        trend = {number: _trend(look, number) for number in look.organizations}
-        listed = sorted(look.organizations.values(), key=lambda one: (-sum(trend[one.id]), one.name))
-        return page("contributions/organizations.html", session, look, ("organizations",), tiers=tiers, trend=trend,
-                    listed=listed)  # fmt: skip
+        listed = [(look.organizations[number], _tier(look, number)) for number in _largest(look, _CARDS)]
+        trend = _trends(look, {one.id for one, _ in listed})
+        return page("contributions/organizations.html", session, look, _OF_ALL, trend=trend, listed=listed)
 
 
 @blueprint.get("/organizations/<public_id>")
 @access("public")
-def organization(public_id: str) -> str:
-    """A member's dashboard: its people, modules, commits over time, its share, and its seats."""
+def organization(public_id: str) -> str | Response:
+    """A member's dashboard: its people, modules, reviews, response times and seats, beside its peers."""
+    if added := request.args.get("add"):
+        return _beside(public_id, added)
     with looking() as (session, whole):
         found = members.organization_by_public_id(session, public_id) or abort(404)
-        look = whole.at(Scope(repository=whole.scope.repository, organization=found.id))
-        shown = ("share-over-time", "contributors-over-time", "people", "modules")
+        look = whole.of_organization(found.id)
         today = current_clock().now().date()
-        member = next((one for one in members.members_on(session, today) if one.organization.id == found.id), None)
-        return page("contributions/organization.html", session, look, shown, organization=found, member=member,
-                    whole=whole, rank=_rank(whole, found.id), seats=_seats(session, found.id),
-                    recent=queries.recent_commits(session, look.scope))  # fmt: skip
+        return page(
+            "contributions/organization.html", session, look, _OF_ONE, organization=found, tier=_tier(look, found.id),
+            whole=look.whole, seats=_seats(session, found.id, today), choices=_choices(look, found),
+            group=[one for one in _group(session, found.id) if one.id != found.id],
+            headline=headline.of_organization(look, rank=_rank(look.whole, look.owner(found.id) or 0)),
+            recent=queries.recent_commits(session, look.scope),
+        )  # fmt: skip
 
 
-def _trend(look: Look, number: int) -> list[int]:
-    own = [cell for cell in look.work if cell.organization == number]
-    return [sum(cell.commits for cell in own if period.first <= cell.first <= period.last) for period in look.periods]
+def _tier(look: Look, number: int) -> str:
+    """What the tier of an organization is called on the window's last day; "" for none."""
+    day = look.window.until
+    key = members.tier_book(look.session).tier(number, day)
+    term = members.term_of(look.session, key, day) if key else None
+    return term.name if term else key or ""
+
+
+def _beside(public_id: str, added: str) -> Response:
+    """The same dashboard with one more organization beside it."""
+    kept = {name: value for name, value in request.args.items() if name != "add" and value}
+    names = dict.fromkeys([*filter(None, kept.get("with", "").split(",")), added])
+    arguments: dict[str, Any] = {**kept, "with": ",".join(names)}
+    return redirect(url_for("contributions.organization", public_id=public_id, **arguments))
+
+
+def _choices(look: Look, own: Organization) -> list[tuple[str, str]]:
+    """Organizations to be compared with: those of its tier, and those with most commits; not those there already."""
+    tier = tier_of(look)
+    mates = tier[1] if tier else ()
+    known = queries.organizations(look.session, {*mates, *_largest(look.whole, _CHOICES)})
+    shown = {own.id, *(one.id for one in look.beside)}
+    found = sorted((one for one in known.values() if one.id not in shown), key=lambda one: one.name.casefold())
+    return [(one.public_id, one.name) for one in found]
+
+
+def _group(session: Session, number: int) -> list[Organization]:
+    found = queries.organizations(session, members.group_members(session, number))
+    return sorted(found.values(), key=lambda one: one.name.casefold())
+
+
+def _largest(look: Look, most: int) -> list[int]:
+    """The organizations with most commits."""
+    counted = count(look.work, lambda cell: cell.organization)
+    return [number for number, _ in ranked(counted, most + 1) if number is not None][:most]
+
+
+def _trends(look: Look, numbers: set[int]) -> dict[int, list[int]]:
+    found = {number: [0] * len(look.periods) for number in numbers}
+    for cell, place in placed(look, look.work):
+        if cell.organization in found:
+            found[cell.organization][place] += cell.commits
+    return found
 
 
 def _rank(look: Look, number: int) -> tuple[int, int] | None:
     counted = count(look.work, lambda cell: cell.organization)
-    ranked = [one for one, _ in counted.most_common() if one is not None]
-    return (ranked.index(number) + 1, len(ranked)) if number in ranked else None
+    order = [one for one, _ in ranked(counted, len(counted)) if one is not None]
+    return (order.index(number) + 1, len(order)) if number in order else None
 
 
-def _seats(session: Session, number: int) -> list[tuple[str, str, Any, Any]]:
-    today = current_clock().now().date()
+def _seats(session: Session, number: int, today: date) -> list[tuple[str, str, Any, Any]]:
     found = bodies.appointments_for(session, number, today)
     holders = queries.persons(session, [appointment.person_id for appointment, _, _ in found])
     return [(body.name, seat.name, holders.get(appointment.person_id), appointment.starts_on)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from app.auth import access
 from app.contributions import queries
+from app.contributions.figures import headline
 from app.contributions.views.foundation import blueprint, looking, page
 
-_FIGURES = ("commits-over-time", "organizations", "contributors-over-time", "lines-over-time", "people", "modules")
+_FIGURES = ("commits-over-time", "contributors-over-time", "people", "organizations", "diversity-over-time",
+            "changes-over-time", "response-times", "releases-over-time", "modules", "lines-over-time")  # fmt: skip
 
 
 @blueprint.get("/")
@@ -15,4 +17,5 @@ def overview() -> str:
     """The whole foundation, or one repository of it."""
     with looking() as (session, look):
         recent = queries.recent_commits(session, look.scope)
-        return page("contributions/overview.html", session, look, _FIGURES, recent=recent)
+        return page("contributions/overview.html", session, look, _FIGURES, recent=recent,
+                    headline=headline.of_project(look))  # fmt: skip

@@ -23,6 +23,7 @@ from app.members.queries.proposals import (
 )
 from app.members.queries.reading import (
     Member,
+    TierBook,
     domains_of,
     employer_domains,
     group_members,
@@ -36,6 +37,7 @@ from app.members.queries.reading import (
     organizations,
     parents,
     term_of,
+    tier_book,
     tiers_on,
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "Member",
     "MemberError",
     "Proposed",
+    "TierBook",
     "add_domain",
     "change_organization",
     "create_organization",
@@ -70,6 +73,7 @@ __all__ = [
     "start_membership",
     "state_person",
     "term_of",
+    "tier_book",
     "tiers_on",
     "waiting_proposals",
 ]

@@ -106,6 +106,34 @@ def group_members(session: Session, organization_id: int) -> frozenset[int]:
     return frozenset(number for number in owners if rules.is_owned_by(number, organization_id, owners))
 
 
+@dataclass(frozen=True)
+class TierBook:
+    """Every membership and every owner, read once: who was a member of which tier, on any day."""
+
+    memberships: Mapping[int, Sequence[tuple[Span, str]]]
+    parents: Mapping[int, int | None]
+
+    def tier(self, organization: int | None, day: date) -> str | None:
+        """The tier of an organization on a day, its own or that of who owns it; None: it was no member."""
+        seen: set[int] = set()
+        while organization is not None and organization not in seen:
+            for span, tier in self.memberships.get(organization, ()):
+                if span.holds_on(day):
+                    return tier
+            seen.add(organization)
+            organization = self.parents.get(organization)
+        return None
+
+
+def tier_book(session: Session) -> TierBook:
+    """All memberships, to be asked about many organizations and days."""
+    found: dict[int, list[tuple[Span, str]]] = {}
+    columns = (Membership.organization_id, Membership.starts_on, Membership.ends_on, Membership.tier_key)
+    for organization, starts_on, ends_on, tier in session.execute(sa.select(*columns).order_by(Membership.id)):
+        found.setdefault(organization, []).append((Span(starts_on, ends_on), tier))
+    return TierBook(found, parents(session))
+
+
 def tiers_on(session: Session, day: date) -> dict[str, tuple[int, ...]]:
     """Tier -> member organizations of a day; related companies count once."""
     rows = session.scalars(sa.select(Membership).order_by(Membership.id))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contributions.metrics import Cell, Kind, factor, people_over, strands, summarize
+from app.contributions.metrics import Cell, Kind, factor, presence, strands, summarize
 from app.contributions.windows import Window, read_window
 
 TODAY = date(2026, 1, 15)
@@ -80,10 +80,13 @@ def test_strands_add_up_to_all_commits_of_people():
     assert sum(one.total for one in strands(YEAR, periods)) == 12
 
 
-def test_new_contributors_are_new_once():
+def test_new_contributors_are_new_once_and_who_paused_returns():
     periods = Window(date(2025, 1, 1), date(2025, 12, 31)).periods()
     first = {ANNE: date(2020, 5, 1), BOB: date(2025, 1, 3), CY: date(2025, 2, 9), DEE: date(2024, 1, 1)}
-    assert people_over(YEAR, periods, first)[:3] == [(2, 1), (4, 1), (0, 0)]
+    seen = [(ANNE, date(2024, 12, 9)), (ANNE, date(2025, 1, 1)), (BOB, date(2025, 1, 3)), (BOB, date(2025, 2, 3)),
+            (CY, date(2025, 2, 9)), (DEE, date(2025, 2, 28)), (BOB, date(2025, 4, 30))]  # fmt: skip
+    found = [(one.active, one.new, one.returning, one.staying) for one in presence(seen, first, periods)]
+    assert found[:5] == [(2, 1, 0, 1), (3, 1, 1, 1), (0, 0, 0, 0), (1, 0, 1, 0), (0, 0, 0, 0)]
 
 
 @pytest.mark.parametrize(("arguments", "since", "until"), [

@@ -21,7 +21,7 @@ from app.contributions.metrics import (
     contributors,
     count,
     lines_over,
-    people_over,
+    presence,
     strands,
     summarize,
 )
@@ -94,7 +94,10 @@ def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock
         assert queries.summary(session, scope, window, queries.cells(session, scope, window)) == plain
         assert queries.first_days(session, scope) == firsts
         assert queries.contributors_of(session, scope, window) == contributors(cells)
-        assert queries.people_by_period(session, scope, window) == people_over(cells, window.periods(), firsts)
+        periods = window.periods()
+        earlier = cells_of(days_of(session, scope, Window(window.prelude, periods[0].first - timedelta(days=1))))
+        seen = [(cell.person, cell.first) for cell in (*earlier, *cells) if cell.kind in CONTRIBUTIONS and cell.person]
+        assert queries.people_over_time(session, scope, window) == presence(seen, firsts, periods)
         assert queries.commits_by_person(session, scope, window) == count(work, lambda cell: cell.person)
         for most in (0, 3):
             found = [cell for cell in queries.cells_by_organization(session, scope, window) if cell.kind in COMMITS]
@@ -108,6 +111,7 @@ def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock
                 people.setdefault((row.organization_id, row.attribution), set()).add(row.person_id)
         found_people = queries.people_by_organization(session, scope, window)
         assert found_people == {key: len(those) for key, those in people.items()}
+        assert queries.people_of_organizations(session, scope, window) == people
         span = (min(cell.first for cell in ever), max(cell.first for cell in ever)) if ever else None
         assert queries.span(session, scope) == span
 

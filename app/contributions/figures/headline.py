@@ -1,0 +1,130 @@
+"""The large figures over a page: what a window comes to, beside the window of the same length just before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.contributions import queries
+from app.contributions.figures.drawing import lasting
+from app.contributions.figures.look import Look
+from app.contributions.metrics import Spread, spread
+from app.contributions.metrics.durations import add_up
+from app.contributions.queries import Counts, Side, Thing
+from app.wording import number, share
+
+
+@dataclass(frozen=True)
+class Big:
+    """A large figure, ready to be shown: its name, its value, and what to know beside it."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def of_project(look: Look) -> list[Big]:
+    """Everything, or one repository."""
+    now, was = look.summary, look.before.summary
+    changes, changes_before = _changes(look), _changes(look.before)
+    released, released_before = (queries.releases(look.session, look.scope, one.window) for one in (look, look.before))
+    factor = "–" if now.elephant_factor is None else number(now.elephant_factor)
+    return [
+        Big("Commits", number(now.commits), change(now.commits, was.commits)),
+        Big("Contributors", number(now.contributors), change(now.contributors, was.contributors)),
+        Big("New contributors", number(now.new_contributors), change(now.new_contributors, was.new_contributors)),
+        Big("Came back", "–" if now.retention is None else share(now.retention), "of those of the days before"),
+        Big("Absence factor", number(now.absence_factor), f"people made half of it{_was(was.absence_factor)}"),
+        Big("Elephant factor", factor, f"organizations made half of it{_was(was.elephant_factor)}"),
+        Big("Organizations", number(now.organizations), change(now.organizations, was.organizations)),
+        Big("Changes opened", number(changes.opened), change(changes.opened, changes_before.opened)),
+        Big("Changes merged", number(changes.merged), change(changes.merged, changes_before.merged)),
+        _response("Time to first response", waiting(look), waiting(look.before)),
+        Big("Releases", number(released.published), change(released.published, released_before.published)),
+        Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}"),
+        Big("Unattributed", "–" if now.unattributed is None else share(now.unattributed),
+            "of commits, no employer known"),
+        Big("Bots and tools", number(now.bot_commits), f"{number(now.assisted)} more with a tool’s help"),
+    ]  # fmt: skip
+
+
+def of_organization(look: Look, *, rank: tuple[int, int] | None) -> list[Big]:
+    """One organization, or one with all that it owns."""
+    now, was, whole = look.summary, look.before.summary, look.whole.summary
+    changes, changes_before = _changes(look), _changes(look.before)
+    received = sum(queries.reviews_exchanged(look.session, Side.RECEIVED, look.scope, look.window).values())
+    given = queries.review_load(look.session, look.scope, look.window).reviews
+    answers = spread(queries.response_given(look.session, look.scope, look.window))
+    part = share(now.commits / whole.commits) if whole.commits else "none"
+    return [
+        Big("Commits", number(now.commits), _both(f"{part} of all", change(now.commits, was.commits))),
+        Big("Rank", str(rank[0]) if rank else "–",
+            f"of {rank[1]} organizations, by commits" if rank else "no commit in these days"),
+        Big("Contributors", number(now.contributors), change(now.contributors, was.contributors)),
+        Big("New contributors", number(now.new_contributors), change(now.new_contributors, was.new_contributors)),
+        Big("Absence factor", number(now.absence_factor), f"of its people made half{_was(was.absence_factor)}"),
+        Big("Changes opened", number(changes.opened), change(changes.opened, changes_before.opened)),
+        Big("Changes merged", number(changes.merged), change(changes.merged, changes_before.merged)),
+        _response("Its changes wait", waiting(look), waiting(look.before)),
+        _response("It answers within", answers, None, none="no review begun"),
+        Big("Reviews given", number(given), f"and {number(received)} received"),
+    ]  # fmt: skip
+
+
+def of_person(look: Look) -> list[Big]:
+    """One person's work."""
+    now, was, changes = look.summary, look.before.summary, _changes(look)
+    received = sum(queries.reviews_exchanged(look.session, Side.RECEIVED, look.scope, look.window).values())
+    given = queries.review_load(look.session, look.scope, look.window).reviews
+    answers = spread(queries.response_given(look.session, look.scope, look.window))
+    return [
+        Big("Commits", number(now.commits), change(now.commits, was.commits)),
+        Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}"),
+        Big("Changes opened", number(changes.opened), f"{number(changes.merged)} merged"),
+        _response("Their changes wait", waiting(look), None),
+        Big("Reviews given", number(given), f"and {number(received)} received"),
+        _response("They answer within", answers, None, none="no review begun"),
+        Big("Named as reviewer", number(now.reviews), "in trailers of commits"),
+        Big("Unattributed", "–" if now.unattributed is None else share(now.unattributed),
+            "of the commits, no employer known"),
+    ]  # fmt: skip
+
+
+def waiting(look: Look) -> Spread:
+    """How long the changes of a look wait for a first response."""
+    found = queries.waiting(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of)
+    return spread(add_up(found.values()))
+
+
+def change(now: int, before: int) -> str:
+    """How a count moved against the window before, as far as that says anything.
+
+    >>> change(112, 100), change(88, 100), change(3, 0), change(0, 0)
+    ('+12%, was 100', '−12%, was 100', 'none before', '')
+    """
+    if not before:
+        return "none before" if now else ""
+    part = round(100 * (now - before) / before)
+    return f"{'+' if part > 0 else '−' if part < 0 else '±'}{abs(part):,}%, was {before:,}"
+
+
+def _changes(look: Look) -> Counts:
+    return queries.counts(look.session, Thing.CHANGES, look.scope, look.window)
+
+
+def _response(label: str, now: Spread, before: Spread | None, *, none: str = "no change opened") -> Big:
+    if not now.n:
+        return Big(label, "–", none)
+    was = f", was {lasting(before.median)}" if before is not None and before.median is not None else ""
+    return Big(label, lasting(now.median), f"median, n = {number(now.n)}{was}")
+
+
+def _was(before: int | None) -> str:
+    return f", was {number(before)}" if before else ""
+
+
+def _counted(part: float | None) -> str:
+    return f", {share(part)} of commits counted" if part is not None and part < 1 else ""
+
+
+def _both(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
