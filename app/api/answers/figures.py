@@ -10,7 +10,7 @@ from flask import abort
 from pydantic import Field, create_model
 from sqlalchemy.orm import Session
 
-from app.api.fields import Answer, Asked, Day, Items, Key, OrganizationId, PersonId, RepositoryId
+from app.api.fields import Answer, Asked, Day, Items, Key, OrganizationId, OrganizationIds, PersonId, RepositoryId
 from app.api.operations import Csv, example, operation
 from app.api.problems import WrongParameters
 from app.contributions.figures import FIGURES, BadAddress, Figure, NothingThere, read_figure
@@ -30,7 +30,10 @@ class MetricDefined(Answer):
 
 
 class FigureLine(Answer):
-    """A figure that can be asked for: of which scopes, and with which options (the first value is the usual one)."""
+    """A figure that can be asked for: of which scopes, and with which options.
+
+    Of an option's values the first is the usual one; an option without any takes ids of organizations.
+    """
 
     key: str
     title: str
@@ -93,12 +96,12 @@ class _FigureAsked(Asked):
 
 
 def _options() -> dict[str, Any]:
-    """Every option that a figure knows, with the values that any of them takes."""
+    """Every option that a figure knows, with the values that any of them takes; none: it names organizations."""
     found: dict[str, tuple[str, ...]] = {}
     for one in FIGURES.values():
         for name, values in one.options.items():
             found[name] = tuple(dict.fromkeys((*found.get(name, ()), *values)))
-    return {name: (Literal[values] | None, None) for name, values in found.items()}
+    return {name: ((Literal[values] if values else OrganizationIds) | None, None) for name, values in found.items()}
 
 
 _parameters: dict[str, Any] = {"figure": (Literal[tuple(FIGURES)], ...), **_options()}
