@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 GITHUB = "https://github.com"
 NOREPLY = "users.noreply."
+SHORTEST_SECRET = 16
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _OIDC = re.compile(
     r"FLAMBEAU_OIDC_([A-Z][A-Z0-9]{0,19})_(?:ISSUER|CLIENT_ID|CLIENT_SECRET|CLIENT_SECRET_FILE|NAME|DOMAINS)"
@@ -157,6 +158,17 @@ def mail_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] 
     if env.get("FLAMBEAU_MAIL_LINKS_AN_HOUR"):
         found["links_an_hour"] = env["FLAMBEAU_MAIL_LINKS_AN_HOUR"]
     return found
+
+
+def hook_secrets_from(env: Mapping[str, str], problems: list[str]) -> tuple[SecretStr, ...]:
+    """The secrets that sign GitHub's webhooks: one, or the new and the old while they are being changed."""
+    written = _secret(env, "FLAMBEAU_GITHUB_WEBHOOK_SECRET", problems, needed=False).get_secret_value().split()
+    if len(written) > 2:
+        problems.append(f"FLAMBEAU_GITHUB_WEBHOOK_SECRET has {len(written)} secrets; give one, or the new and the old")
+    if any(len(one) < SHORTEST_SECRET for one in written):
+        problems.append(f"FLAMBEAU_GITHUB_WEBHOOK_SECRET is shorter than {SHORTEST_SECRET} letters and can be guessed; "
+                        "write what `openssl rand -hex 32` prints into its file")  # fmt: skip
+    return tuple(SecretStr(one) for one in written)
 
 
 def _parts(url: str) -> SplitResult:

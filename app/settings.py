@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from app.connections import Issuer, MailServer, issuers_from, mail_from
+from app.connections import Issuer, MailServer, hook_secrets_from, issuers_from, mail_from
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,6 +52,7 @@ class Settings(BaseModel):
     free_disk_gb: float = Field(default=1.0, ge=0)
     issuers: tuple[Issuer, ...] = ()
     mail: MailServer | None = None
+    github_hook_secrets: tuple[SecretStr, ...] = ()
 
     @field_validator("base_url")
     @classmethod
@@ -106,6 +107,7 @@ class Settings(BaseModel):
             "trusted_hosts": tuple(h.strip() for h in env.get("FLAMBEAU_TRUSTED_HOSTS", "").split(",") if h.strip()),
             "issuers": issuers_from(env, missing),
             "mail": mail_from(env, missing),
+            "github_hook_secrets": hook_secrets_from(env, missing),
         }
         optional = {
             "name": "FLAMBEAU_NAME",

@@ -109,16 +109,15 @@ class Reading:
         told = self._read(IssueShape, data, "issue")
         if told.pull_request is not None:
             return None
-        is_open = told.state == "open"
         return IssueTold(
             external_id=str(told.external_id),
             number=told.number,
             title=told.title,
             author=self._who(told.user),
-            state=IssueState.OPEN if is_open else IssueState.CLOSED,
+            state=IssueState.OPEN if told.is_open else IssueState.CLOSED,
             opened_at=told.opened_at,
             updated_at=told.updated_at,
-            closed_at=None if is_open else told.closed_at or told.updated_at,
+            closed_at=None if told.is_open else told.closed_at or told.updated_at,
             url=told.url,
             labels=tuple(told.labels),
         )
@@ -137,6 +136,10 @@ class Reading:
             is_prerelease=told.is_prerelease,
             published_at=told.published_at,
         )
+
+    def release_id(self, data: Any) -> str:
+        """The external id of a release, be it published or not."""
+        return str(self._read(ReleaseShape, data, "release").external_id)
 
     # --- what happened to them ---
 

@@ -179,13 +179,18 @@ class IssueShape(Shape):
     external_id: Id = either("fullDatabaseId", "databaseId", "id")
     title: Title
     user: User | None = either("user", "author")
-    state: Word
+    state: Word | None = None
     opened_at: Moment = either("created_at", "createdAt")
     updated_at: Moment = either("updated_at", "updatedAt")
     closed_at: Moment | None = either("closed_at", "closedAt")
     url: Url = either("html_url", "url")
     labels: Labels = []
     pull_request: dict[str, Any] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open; a few of GitHub's payloads leave the state out and tell it by `closed_at` alone."""
+        return self.state == "open" if self.state else self.closed_at is None
 
 
 class Said(Shape):
@@ -272,3 +277,58 @@ def _is_web(value: Any) -> bool:
         isinstance(value, str) and len(value) <= 1000 and value.startswith(("https://", "http://"))
         and all(" " < letter != "\x7f" for letter in value) and value.isprintable()
     )  # fmt: skip
+
+
+class Home(Shape):
+    """The repository that a webhook speaks of."""
+
+    full_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$")]
+    url: Url = either("html_url", "url")
+
+
+class Numbered(Shape):
+    """A pull request or issue, by its number alone."""
+
+    number: Id
+
+
+class _Former(Shape):
+    login: Name | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            AliasPath("owner", "from", "user", "login"), AliasPath("owner", "from", "organization", "login")
+        ),
+    )
+    name: Name | None = Field(default=None, validation_alias=AliasPath("repository", "name", "from"))
+
+
+class Call(Shape):
+    """What every webhook has in common, as far as it tells where to look."""
+
+    action: Word | None = None
+    repository: Home
+    pull_request: Numbered | None = None
+    issue: Numbered | None = None
+    changes: _Former | None = None
+
+    @property
+    def number_spoken_of(self) -> int | None:
+        """The pull request or issue that it is about."""
+        about = self.pull_request or self.issue
+        return about.number if about else None
+
+    @property
+    def former(self) -> str:
+        """Where the repository was before it was renamed or handed over; "" where it was not."""
+        if self.changes is None or not (self.changes.name or self.changes.login):
+            return ""
+        owner, _, name = self.repository.full_name.partition("/")
+        base = self.repository.url.removesuffix(f"/{self.repository.full_name}")
+        return f"{base}/{self.changes.login or owner}/{self.changes.name or name}"
+
+
+class Sender(Shape):
+    """Whoever did what a webhook tells of."""
+
+    sender: User | None = None
+    merged_by: User | None = Field(default=None, validation_alias=AliasPath("pull_request", "merged_by"))

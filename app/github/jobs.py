@@ -1,0 +1,28 @@
+"""Workflows of GitHub as a source: `github-heard` handles what webhooks brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from app.github.hooks import WORKFLOW
+from app.github.listening import Listener
+from app.jobs import StepContext, Workflow, schedule
+
+heard = Workflow(WORKFLOW, title="Handle what GitHub's webhooks brought", backoff_s=1.0)
+# For what waited until its pull request was read; what comes in asks for a run of its own.
+schedule(WORKFLOW, every_s=300, workflow=WORKFLOW)
+
+
+@heard.step("handle")
+def handle(step: StepContext) -> dict[str, int]:
+    """Handle what was received, and what waited for something that is known by now."""
+
+    @contextmanager
+    def writing() -> Iterator[Session]:
+        with step.lease.transaction() as (session, _job):
+            yield session
+
+    return Listener(writing, step.actor).run(report=lambda done: step.progress(None, f"{done:,} calls handled"))

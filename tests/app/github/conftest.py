@@ -1,0 +1,81 @@
+"""What the tests of GitHub share: a portal that counts GitHub's own example repositories, and a signed webhook."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.audit import Actor
+from app.clock import FixedClock
+from app.contributions.models import Repository
+from app.db import Database
+from app.github.jobs import Listener
+from app.settings import Settings
+
+SECRET, FORMER = "a secret of the tests, long enough", "the one before, while it is changed"
+PLACES = ("Codertocat/Hello-World", "octo-org/octo-repo", "Octocoders/Hello-World")
+
+
+def signature(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@dataclass
+class Hooked:
+    """A portal that hears webhooks."""
+
+    app: Flask
+    db: Database
+    sent: int = field(default=0)
+
+    def send(self, event: str, payload: Any, *, secret: str = SECRET, form: bool = False, guid: str = "",
+             **headers: str) -> TestResponse:  # fmt: skip
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        if form:
+            body = urlencode({"payload": body.decode()}).encode()
+        self.sent += 1
+        told = {"X-GitHub-Event": event, "X-GitHub-Delivery": guid or f"guid-{self.sent}",
+                "X-Hub-Signature-256": signature(body, secret),
+                "Content-Type": "application/x-www-form-urlencoded" if form else "application/json"}  # fmt: skip
+        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.app.test_client().post("/api/github/hook", data=body, headers=told)
+
+    def handle(self) -> dict[str, int]:
+        """As the job does, without a worker."""
+        return Listener(self.db.write, Actor.system("test")).run()
+
+    def hear(self, event: str, payload: Any) -> dict[str, int]:
+        answer = self.send(event, payload)
+        assert answer.status_code == 202, answer.text
+        return self.handle()
+
+
+def hooked(settings: Settings, db: Database, clock: FixedClock) -> Hooked:
+    secrets = (SecretStr(SECRET), SecretStr(FORMER))
+    app = create_app(settings.model_copy(update={"github_hook_secrets": secrets}), clock=clock, db=db)
+    app.testing = True
+    with db.write() as session:
+        for number, place in enumerate(PLACES):
+            session.add(Repository(name=f"r{number}", url=f"https://github.com/{place}.git", added_at=clock.now(),
+                                   public_id=f"r_{number}"))  # fmt: skip
+    return Hooked(app, db)
+
+
+@pytest.fixture
+def hook(settings: Settings, governed: Database, clock: FixedClock) -> Hooked:
+    return hooked(settings, governed, clock)
+
+
+@pytest.fixture
+def hook_each(settings: Settings, governed_each: Database, clock: FixedClock) -> Hooked:
+    return hooked(settings, governed_each, clock)
