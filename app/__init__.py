@@ -13,7 +13,7 @@ from types import ModuleType
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, log, pages, sessions
+from app import answers, auth, log, pages, sessions
 from app.clock import Clock, SystemClock
 from app.db import Database
 from app.settings import Settings
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     log.init(as_json=settings.log_json)
     db = db or Database(settings.database_url, clock=clock)
     app.extensions["flambeau"] = House(settings, db, clock, auth.directory)
+    answers.init(app)
     pages.init(app)
     auth.init(app)
     for module in [*load_house(), *load_slices()]:

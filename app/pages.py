@@ -193,7 +193,7 @@ def init(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Request-Id"] = _request_id()
-        if response.mimetype == "text/html" and not response.is_streamed:
+        if response.mimetype == "text/html" and not response.is_streamed and not response.content_encoding:
             _show_what_steers(response)
         began = g.get("began")
         user: User | None = g.get("flambeau_user")

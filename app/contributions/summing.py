@@ -22,7 +22,8 @@ _NO_MODULE = sa.cast(sa.null(), sa.String)
 
 def sum_persons(session: Session, persons: Sequence[int], years: Collection[int] | None = None) -> None:
     """Sum up anew what these persons (at most some hundreds) did, ever or in these years."""
-    summed, rolled = [WorkSum.person_id.in_(persons)], [Rollup.person_id.in_(persons)]
+    summed: list[Any] = [WorkSum.person_id.in_(persons)]
+    rolled: list[Any] = [Rollup.person_id.in_(persons)]
     if years is not None:
         spans = [(date(year, 1, 1), date(year, 12, 31)) for year in sorted(years)]
         summed.append(sa.or_(*(WorkSum.starts_on.between(*span) for span in spans)))

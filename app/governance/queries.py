@@ -14,13 +14,22 @@ from app.governance_files import Governance, GovernanceError
 
 
 def current(session: Session) -> Governance:
-    """What was synced last. Raises: GovernanceError when nothing ever was, with the command that does it."""
+    """What was synced last. Raises: GovernanceError when nothing ever was, with the command that does it.
+
+    A session that only reads asks for it once.
+    """
+    known: Governance | None = session.info.get("governance")
+    if known is not None:
+        return known
     found = session.execute(
         sa.select(GovernanceVersion.content).order_by(GovernanceVersion.id.desc()).limit(1)
     ).scalar_one_or_none()
     if found is None:
         raise GovernanceError("governance/ was never synced into this database; run `flask governance sync`")
-    return _parsed(found)
+    governance = _parsed(found)
+    if session.get_bind().get_execution_options().get("flambeau_access") == "read":
+        session.info["governance"] = governance
+    return governance
 
 
 def is_governed(session: Session) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app import load_slices
+from app import answers, load_slices
 from app.audit import Actor
 from app.contributions.queries import remembering
 from app.db import Database
@@ -27,8 +27,9 @@ def governance() -> Governance:
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine every answer is dear: none outlives what it rests on while a test looks."""
+    """On a busy machine every answer is dear: none outlives what it rests on while a test looks, and no page is kept."""
     monkeypatch.setattr(remembering, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(answers, "KEPT_S", 0.0)
 
 
 @pytest.fixture

@@ -9,16 +9,18 @@ from typing import Any
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import charts, pages
+from app import answers, charts, pages
 from app.clock import current_clock
 from app.contributions import queries
 from app.contributions.figures import FIGURES, BadAddress, Look, NothingThere, read_look
 from app.contributions.metrics import METRICS
 from app.contributions.models import Repository
+from app.contributions.stamps import stamps
 from app.contributions.windows import NAMED
 from app.db import current_db
 
 blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")
+answers.keep_pages(blueprint, stamps)
 nav = [
     pages.Nav("maintainers", "Contributions", "contributions.overview", order=30),
     pages.Nav("members", "Contributions by member", "contributions.organizations", order=30),
@@ -53,6 +55,7 @@ def looking() -> Iterator[tuple[Session, Look]]:
 
 def page(name: str, session: Session, look: Look, figures: Sequence[str], **values: Any) -> str:
     """A page over a look, with these figures by their keys."""
+    answers.may_keep()
     return render_template(
         name, look=look, figures={key: FIGURES[key].of(look) for key in figures}, summary=look.summary, windows=NAMED,
         metrics=METRICS, repositories=queries.repositories(session), counting=queries.is_counting(session), **values,
