@@ -19,6 +19,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.contributions.bulk import insert_rows
 from app.contributions.metrics.durations import step_of
 from app.contributions.metrics.timelines import Happened, Measured, measured
 from app.contributions.models import (
@@ -52,6 +53,8 @@ _NAME = "change_measure"
 # Count it up when a timeline comes to something else (`metrics.timelines`): everything is measured anew.
 _RULES = 2
 _PARTS = 500
+# Of so many persons, if they are a third of all, what each is concerned in is not looked for.
+_MANY = 1000
 Writing = Callable[[], AbstractContextManager[Session]]
 
 
@@ -124,6 +127,9 @@ def measures_are_current(session: Session) -> bool:
 def persons_changed(session: Session, persons: Collection[int]) -> None:
     """Measure again what these persons opened or reviewed: their identities, role or employers have changed."""
     stamp(session, by_people=True)
+    if len(persons) >= _MANY and 3 * len(persons) > (session.scalar(sa.select(sa.func.count(Person.id))) or 0):
+        _everything_is_due(session)
+        return
     changes: set[int] = set()
     issues: set[int] = set()
     for part in chunks(sorted(persons), _PARTS):
@@ -133,9 +139,15 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
         measure_changes(session, changes)
         measure_issues(session, issues)
         return
-    due = [{"change_id": number, "issue_id": None} for number in sorted(changes)]
-    due += [{"change_id": None, "issue_id": number} for number in sorted(issues)]
-    session.execute(sa.insert(MeasureDue), due)
+    insert_rows(session, _table(MeasureDue), ("change_id",), ((number,) for number in sorted(changes)))
+    insert_rows(session, _table(MeasureDue), ("issue_id",), ((number,) for number in sorted(issues)))
+
+
+def _everything_is_due(session: Session) -> None:
+    """Note that all must be measured again, what is noted already left as it is: looking for each would take longer."""
+    for thing, due in ((Change, MeasureDue.change_id), (Issue, MeasureDue.issue_id)):
+        missing = sa.select(thing.id).where(~sa.exists().where(due == thing.id)).order_by(thing.id)
+        session.execute(sa.insert(MeasureDue).from_select([due.key], missing))
 
 
 def settle_measures(writing: Writing) -> int:

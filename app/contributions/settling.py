@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.contributions.bulk import insert_rows
 from app.contributions.metrics import COMMITS
 from app.contributions.models import Attribution, Commit, CommitModule, Rollup, RollupDue
 from app.contributions.rollups import roll_days, roll_persons
@@ -45,7 +47,7 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
     if len(listed) <= AT_ONCE:
         roll_persons(session, listed)
     else:
-        session.execute(sa.insert(RollupDue), [{"person_id": person} for person in listed])
+        insert_rows(session, cast(sa.Table, RollupDue.__table__), ("person_id",), ((person,) for person in listed))
 
 
 @provide_weights

@@ -12,10 +12,10 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from app import create_app
-from app.contributions import queries
+from app.contributions import measuring, queries
 from app.contributions.measuring import measure_all, measures_are_current
 from app.contributions.metrics import COMMITS, count
-from app.contributions.models import Change, ChangeEvent, ChangeMeasure, Commit, Issue, IssueEvent, Rollup
+from app.contributions.models import Change, ChangeEvent, ChangeMeasure, Commit, Issue, IssueEvent, MeasureDue, Rollup
 from app.contributions.modules import modules_are_current
 from app.contributions.queries import By, Scope, Thing
 from app.contributions.rollups import roll_all
@@ -74,6 +74,24 @@ def test_it_writes_as_much_as_it_says_and_everything_derived_is_what_making_it_a
     if db_each.dialect == "sqlite":
         with pytest.raises(NotEmptyError, match="a row of"):
             generate(app, SMALL, seed=7, say=lambda _text: None)
+
+
+def test_where_most_people_changed_everything_is_measured_again_and_noted_once(
+    settings: Any, clock: Any, db_each: Database, monkeypatch: pytest.MonkeyPatch
+):
+    filled(settings, clock, db_each)
+    monkeypatch.setattr(measuring, "_MANY", 10)
+    with db_each.write() as session:
+        kept = rows(session, ChangeMeasure, without="")
+        things = sum(session.scalar(sa.select(sa.func.count()).select_from(table)) for table in (Change, Issue))
+        for _ in range(2):
+            measuring.persons_changed(session, set(session.scalars(sa.select(Person.id))))
+            assert session.scalar(sa.select(sa.func.count(MeasureDue.id))) == things
+        session.execute(sa.update(ChangeMeasure).values(reviews=99))
+    measuring.settle_measures(db_each.write)
+    with db_each.read() as session:
+        assert rows(session, ChangeMeasure, without="") == kept
+        assert session.scalar(sa.select(MeasureDue.id)) is None
 
 
 @pytest.mark.postgres
