@@ -27,7 +27,7 @@ def governance() -> Governance:
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine every answer is dear: none outlives what it rests on while a test looks, and no page is kept."""
+    """On a busy machine every answer is dear: none outlives what it rests on, and no page is kept."""
     monkeypatch.setattr(remembering, "PATIENCE_S", 0.0)
     monkeypatch.setattr(answers, "KEPT_S", 0.0)
 

@@ -40,7 +40,7 @@ def counter(app, monkeypatch):
     @access("public")
     def begins() -> str:
         answers.may_keep()
-        session["csrf_token"] = "secret of one reader"  # noqa: S105 - of nobody
+        session["csrf_token"] = "secret of one reader"
         made.append("begins")
         return HUGE
 
