@@ -126,6 +126,47 @@ const OpRow& kSum = register_op({
     }(),
 });
 
+[[maybe_unused]] const OpRow& kProduct = register_op({
+    .name = "product",
+    .summary = "The product over `axis` (all axes if not given), 1 of nothing.",
+    .attrs = {kAxes, kKeepdims},
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_dtype(row, inputs[0], kNumeric, "cannot be multiplied; cast it with x.astype(fl.int64)");
+      out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
+    },
+    .normalize = normalize,
+    .arrange = arrange,
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      static const OpRow& running = op_named("cumulative_prod");
+      const Tensor& x = inputs[0];
+      const Dims& axes = attrs[0].ints();
+      const Dims shape = output_shape(inputs, attrs);
+      const int64_t count = group_size(x, axes);
+      if (count == 0 || x.count() == 0) {
+        out[0] = broadcast_to(constant(1, x), shape);
+        return;
+      }
+      Dims order;
+      for (int64_t axis = 0; axis < x.ndim(); ++axis)
+        if (std::find(axes.begin(), axes.end(), axis) == axes.end()) order.push_back(axis);
+      for (int64_t axis : axes) order.push_back(axis);
+      const Tensor lines = reshape(permute_dims(x, order), {x.count() / count, count});
+      out[0] = reshape(narrow(apply(running, {lines}, {int64_t(1)}), 1, count - 1, count), shape);
+    },
+    .batching = batch_axes,
+    .autocast = Autocast::Float32,
+    .ulp = ulps(1, 2, 64, 4, 64),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "float64 rounds every partial product; the others are multiplied in a wider type and rounded once",
+    .samples = [] {
+      std::vector<Sample> samples = reduce_samples(true);
+      for (Sample& sample : samples) sample.inputs[0].low = 0.95, sample.inputs[0].high = 1.05;
+      return samples;
+    }(),
+});
+
 const OpRow& kMean = register_op({
     .name = "mean",
     .summary = "The mean over `axis` (all axes if not given); NaN where there is nothing.",

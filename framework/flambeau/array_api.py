@@ -16,6 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 _op = _core.ops
+_FLOATS = (_core.float16, _core.bfloat16, _core.float32, _core.float64)
 square = _op["square"]
 
 
@@ -120,6 +121,8 @@ def positive(x: Tensor, /) -> Tensor:
 
 def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | None = None) -> Tensor:
     """Not below min, not above max."""
+    if isinstance(min, int | float) and isinstance(max, int | float) and min <= max and x.dtype in _FLOATS:
+        return _op["clip_to"](x, low=float(min), high=float(max))
     if min is not None:
         x = _op["maximum"](x, min)
     return x if max is None else _op["minimum"](x, max)
@@ -196,20 +199,7 @@ def prod(
     if dtype is None:
         wide = _core.int64 if x.dtype == _core.bool_ or x.dtype.is_signed else _core.uint64
         dtype = x.dtype if isdtype(x.dtype, ("real floating", "complex floating")) else wide
-    x = _astype(x, dtype, copy=False)
-    axes = _axes("prod", axis, x.ndim)
-    rest = [a for a in range(x.ndim) if a not in axes]
-    kept = tuple(1 if a in axes else size for a, size in enumerate(x.shape))
-    shape = kept if keepdims else tuple(x.shape[a] for a in rest)
-    count = math.prod(x.shape[a] for a in axes)
-    if count == 0:
-        return _full_ones(shape, x)
-    lines = _op["permute_dims"](x, [*rest, *axes]).reshape(-1 if x.size else 0, count)
-    return _core.apply("cumulative_prod", [lines], [1])[:, -1].reshape(shape)
-
-
-def _full_ones(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    return _core.apply("full", [], [shape, 1.0, 1, like.dtype, 0.0], like.device)
+    return _op["product"](_astype(x, dtype, copy=False), axis, keepdims)
 
 
 def isin(x1: Tensor | complex, x2: Tensor | complex, /, *, invert: bool = False) -> Tensor:

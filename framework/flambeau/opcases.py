@@ -29,11 +29,11 @@ _SPECIAL_OPS = {
 }  # fmt: skip
 _INTEGERS_TOO = {
     "sum", "matmul", "max", "min", "argmax", "argmin", "take", "take_along_axis", "sort", "argsort", "topk", "argtop",
-    "searchsorted", "nonzero", "cumulative_sum", "cumulative_prod", "put", "scatter",
+    "searchsorted", "nonzero", "cumulative_sum", "cumulative_prod", "product", "put", "scatter",
 }  # fmt: skip
 _COMPLEX_TOO = {
     "sum", "mean", "matmul", "take", "take_along_axis", "take_grad", "take_along_axis_grad", "cumulative_sum",
-    "cumulative_prod", "linear_recurrence", "put", "scatter", "nonzero", "fft", "irfft", "solve", "inv",
+    "cumulative_prod", "product", "linear_recurrence", "put", "scatter", "nonzero", "fft", "irfft", "solve", "inv",
     "det", "cofactors", "slogdet", "cholesky", "qr", "eigh", "svd", "eig",
 }  # fmt: skip
 _ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad"}

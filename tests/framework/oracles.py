@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from tests.framework import oracles_linalg, oracles_networks, oracles_optim, oracles_random, oracles_recurrent
+from tests.framework import (
+    oracles_activations,
+    oracles_linalg,
+    oracles_networks,
+    oracles_optim,
+    oracles_random,
+    oracles_recurrent,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Attrs = tuple[Any, ...]
@@ -278,6 +285,7 @@ NUMPY: dict[str, Oracle] = {
     "sigmoid": _elementwise(special.expit),
     "relu": _elementwise(lambda x: np.where(x <= 0, 0, x)),
     "gelu": lambda x, attrs: _gelu(x[0], attrs[0]),
+    **oracles_activations.NUMPY,
     "isnan": _elementwise(np.isnan),
     "isfinite": _elementwise(np.isfinite),
     "logical_not": _elementwise(np.logical_not),
@@ -309,6 +317,7 @@ NUMPY: dict[str, Oracle] = {
     "to_device": lambda x, attrs: x[0],
     "sum": _sum,
     "mean": _mean,
+    "product": _reduce(np.prod),
     "var": _var,
     "length": lambda x, attrs: np.sqrt(np.sum(np.square(x[0]), axis=attrs[0], keepdims=attrs[1])),
     "max": _reduce(np.max),

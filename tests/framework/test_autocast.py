@@ -18,10 +18,10 @@ LOWER = {
     "attention", "attention_grad", "matmul", "linear", "convolution", "convolution_input_grad",
     "convolution_weight_grad", "lstm", "lstm_grad", "gru", "gru_grad", "rnn", "rnn_grad",
 }  # fmt: skip
-# Losses and linear algebra as in PyTorch's list for CPUs; cumulative_prod is `prod`, which that list has.
+# Losses and linear algebra as in PyTorch's list for CPUs; product is `prod`, which that list has.
 FLOAT32 = {
-    "cross_entropy", "cumulative_prod", "cholesky", "cofactors", "det", "eig", "eigh", "inv", "qr", "slogdet", "solve",
-    "svd", "rfft",
+    "cross_entropy", "cumulative_prod", "product", "cholesky", "cofactors", "det", "eig", "eigh", "inv", "qr",
+    "slogdet", "solve", "svd", "rfft",
     "linear_recurrence",  # each value starts the next
     "batch_norm", "group_norm", "layer_norm", "rms_norm",  # their weights are float32
     "batch_norm_grad", "group_norm_grad", "layer_norm_grad", "rms_norm_grad",

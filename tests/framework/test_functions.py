@@ -90,3 +90,26 @@ def test_small_numbers_keep_their_digits():
     huge = fl.tensor([1e30], dtype=fl.float32)
     assert fl.hypot(huge, huge).item() == pytest.approx(2**0.5 * 1e30)
     assert fl.logaddexp(huge, huge).item() == pytest.approx(1e30)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("exponent", [2, 3, 0.5, -1, 1.5])
+def test_a_power_by_one_number_is_that_by_many(dtype, exponent):
+    rng = np.random.default_rng(3)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0]
+    drawn = np.concatenate([rng.normal(size=500), np.exp(rng.normal(size=500) * 20), special])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        x = drawn.astype(dtype)
+        exact = np.power(x.astype(np.longdouble), np.longdouble(exponent))
+        if exponent == 0.5:  # the standard's, where NumPy takes the root's
+            exact = np.where(x == -np.inf, np.inf, np.where(x == 0, 0.0, exact))
+        expected = exact.astype(dtype)
+    one = np.asarray(fl.tensor(x) ** exponent)
+    many = np.asarray(fl.pow(fl.tensor(x), fl.full(x.shape, exponent, dtype=fl.tensor(x).dtype)))
+    for result in (one, many):
+        assert (np.isnan(result) == np.isnan(expected)).all()
+        fine = np.isfinite(expected)
+        assert (result[~fine & ~np.isnan(expected)] == expected[~fine & ~np.isnan(expected)]).all()
+        assert (np.signbit(result[fine]) == np.signbit(expected[fine])).all()
+        with np.errstate(over="ignore"):
+            assert (np.abs(result[fine] - expected[fine]) <= np.spacing(np.abs(expected[fine]))).all()

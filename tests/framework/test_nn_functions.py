@@ -266,3 +266,18 @@ def test_a_random_choice_is_a_choice_with_the_gradient_of_probabilities() -> Non
 def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises((ValueError, IndexError, TypeError), match=message):
         wrong()
+
+
+@pytest.mark.parametrize("name", ["elu", "selu", "celu", "softplus", "logsigmoid", "silu", "mish", "hardswish",
+                                  "hardsigmoid"])
+def test_an_activation_of_float32_keeps_its_digits_in_both_tails(name: str) -> None:
+    small = np.exp(np.linspace(-60, 4, 500))
+    x = np.concatenate([np.linspace(-90, 90, 4001), small, -small]).astype(np.float32)
+    exact = getattr(functional, name)(fl.tensor(x.astype(np.float64)))
+    rounded = np.asarray(exact).astype(np.float32)
+    actual = np.asarray(getattr(functional, name)(fl.tensor(x)))
+    assert (np.abs(actual - rounded) <= 4 * np.spacing(np.maximum(np.abs(rounded), np.float32(1e-35)))).all()
+    leaf, wide = fl.tensor(x, requires_grad=True), fl.tensor(x.astype(np.float64), requires_grad=True)
+    fl.sum(getattr(functional, name)(leaf)).backward()
+    fl.sum(getattr(functional, name)(wide)).backward()
+    assert (np.abs(np.asarray(leaf.grad) - np.asarray(wide.grad)) <= 8 * np.finfo(np.float32).eps).all()

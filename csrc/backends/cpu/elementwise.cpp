@@ -15,12 +15,25 @@ constexpr int kMaxInputs = 3;
 
 struct Pointwise {
   Loop loop[2];  // the second where the op's attribute 0 is true
+  ParameterLoop with;  // of ops whose attributes are numbers, instead
+  bool power;          // of floats: some exponents have loops of their own
   int inputs;
   Type stored[kMaxInputs + 1];  // inputs, then the output
   Loop widen[kMaxInputs];       // null: the loop takes the stored type
   Type computed[kMaxInputs + 1];
   Loop narrow;
   int64_t grain;
+};
+
+// The loop of one call.
+struct Call {
+  Loop loop;
+  ParameterLoop with;
+  double parameters[3];
+  void operator()(const void* const* from, void* to, int64_t n) const {
+    if (with) with(from, to, n, parameters);
+    else loop(from, to, n);
+  }
 };
 
 constexpr int64_t kShortRow = 128;  // rows from which on the loop takes each for itself
@@ -62,7 +75,7 @@ void repeat_first(char* bytes, int64_t done, int64_t count) {
   for (; done < count; done *= 2) std::memcpy(bytes + done, bytes, size_t(std::min(done, count - done)));
 }
 
-void run_range(const Pointwise& op, Loop loop, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
+void run_range(const Pointwise& op, const Call& loop, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
                bool streams, int64_t begin, int64_t end) {
   Block gathered[kMaxInputs], widened[kMaxInputs];
   alignas(64) char result[kBlock * kLargestElement], narrowed[kBlock * kLargestElement];
@@ -143,13 +156,27 @@ bool is_transposed(const Walk<kMaxInputs>& walk, int operand, int64_t element) {
   return false;
 }
 
+// The loop of pow where the exponent is one number that has one.
+Loop loop_of_power(const Pointwise& op, const fl_tensor& exponent) {
+  for (int d = 0; d < exponent.ndim; ++d)
+    if (exponent.shape[d] != 1 && exponent.strides[d] != 0) return nullptr;
+  double value;
+  const void* from[] = {data_of(exponent)};
+  if (op.stored[1] == Type::Float64) std::memcpy(&value, from[0], sizeof value);
+  else convert(op.stored[1], Type::Float64)(from, &value, 1);
+  return level->power(value, op.computed[0]);
+}
+
 fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Pointwise& op = state_of<Pointwise>(self);
   const fl_tensor& out = call->outputs[0];
   const int64_t n = count_of(out);
   if (n == 0) return FL_OK;
   const bool alternative = op.loop[1] && call->attr_count > 0 && call->attrs[0].value.i;
-  const Loop loop = op.loop[alternative];
+  Call loop{op.loop[alternative], op.with, {}};
+  for (int i = 0; op.with && i < call->attr_count && i < 3; ++i) loop.parameters[i] = call->attrs[i].value.f;
+  if (op.power)
+    if (const Loop power = loop_of_power(op, call->inputs[1])) loop.loop = power;
   const char* data[kMaxInputs] = {};
   bool plain = !op.narrow;
   for (int i = 0; i < op.inputs; ++i) {
@@ -238,7 +265,26 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   if (std::strcmp(name, "gelu") == 0 || std::strcmp(name, "gelu_grad") == 0)
     op.loop[1] = level->pointwise(name, computed, true);
   op.grain = grain_of(name);
+  op.power = std::strcmp(name, "pow") == 0 && is_floating(type);
   return op.loop[0] ? keep_kernel(run, op) : nullptr;
+}
+
+// Activations and their gradients.
+const fl_kernel* resolve_activation(const char* name, std::span<const Type> types) {
+  Pointwise op{};
+  op.inputs = int(types.size()) - 1;
+  const Type type = types[0], computed = compute_type(type);
+  if (op.inputs < 1 || op.inputs > 2 || !is_floating(type)) return nullptr;
+  for (int i = 0; i <= op.inputs; ++i) {
+    if (types[i] != type) return nullptr;
+    op.stored[i] = type;
+    op.computed[i] = computed;
+    if (i < op.inputs && computed != type) op.widen[i] = convert(type, computed);
+  }
+  if (computed != type) op.narrow = convert(computed, type);
+  op.with = level->activation(name, computed);
+  op.grain = 16 * kBlock;
+  return op.with ? keep_kernel(run, op) : nullptr;
 }
 
 const fl_kernel* resolve_unary(const char* name, std::span<const Type> types) {
@@ -272,6 +318,12 @@ const Registration kBinary({"add", "subtract", "multiply", "divide", "floor_divi
                             "gelu_grad", "atan2", "hypot", "copysign", "logaddexp", "nextafter", "bitwise_and",
                             "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"},
                            resolve_binary);
+const Registration kActivations({"clip_to", "clip_to_grad", "hardtanh", "hardtanh_grad", "leaky_relu", "leaky_relu_grad", "elu",
+                                 "elu_grad", "softplus", "softplus_grad", "log_sigmoid", "log_sigmoid_grad", "silu",
+                                 "silu_grad", "mish", "mish_grad", "hardsigmoid", "hardsigmoid_grad", "hardswish",
+                                 "hardswish_grad", "hardshrink", "hardshrink_grad", "softshrink", "threshold",
+                                 "threshold_grad"},
+                                resolve_activation);
 const Registration kWhere({"where"}, resolve);
 const Registration kCast({"cast"}, resolve_cast);
 

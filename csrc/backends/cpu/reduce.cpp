@@ -227,7 +227,8 @@ bool in_memory_order(const fl_call* call, Dims& dims) {
 
 void write_empty(const Reduction& op, const fl_tensor& out) {
   const int64_t n = count_of(out);
-  const double value = op.mean ? double(NAN) : std::strcmp(op.name, "all") == 0 ? 1 : 0;
+  const bool ones = std::strcmp(op.name, "all") == 0 || std::strcmp(op.name, "product") == 0;
+  const double value = op.mean ? double(NAN) : ones ? 1 : 0;
   alignas(16) char one[kLargestElement];
   const void* from[] = {&value};
   if (op.result == Type::Float64) std::memcpy(one, &value, 8);
@@ -341,7 +342,7 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   const auto is = [&](const char* other) { return std::strcmp(name, other) == 0; };
   Reduction op{};
   op.mean = is("mean");
-  const char* base = is("sum") || op.mean ? "sum" : is("max") ? "max" : is("min") ? "min" : is("any") ? "any" : "all";
+  const char* base = is("sum") || op.mean ? "sum" : is("max") ? "max" : is("min") ? "min" : is("any") ? "any" : is("product") ? "product" : "all";
   op.name = is("mean") ? "mean" : base;
   Type computed = compute_type(in);
   if (is("sum")) {
@@ -352,11 +353,14 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
     if ((!is_floating(in) && !is_complex(in)) || in != out) return nullptr;
   } else if (is("max") || is("min")) {
     if (!is_number(in) || in != out) return nullptr;
+  } else if (is("product")) {
+    if (!is_number(in) || in != out) return nullptr;
   } else {
     if (out != Type::Bool) return nullptr;
     computed = Type::Bool;
   }
   op.partial = computed;
+  if (is("product")) op.partial = is_floating(computed) ? Type::Float64 : Type::Int64;
   // Integers are summed in 64 bits, whose low ones are those of any narrower type.
   if (std::strcmp(base, "sum") == 0 && !is_floating(computed) && !is_complex(computed)) op.partial = Type::Int64;
   op.first = stage_of(in, computed, base);
@@ -444,7 +448,7 @@ const fl_kernel* resolve_search(const char* name, std::span<const Type> types) {
   return op.search ? keep_kernel(run_search, op) : nullptr;
 }
 
-const Registration kReductions({"sum", "mean", "max", "min", "any", "all"}, resolve);
+const Registration kReductions({"sum", "mean", "max", "min", "any", "all", "product"}, resolve);
 const Registration kSearches({"argmax", "argmin"}, resolve_search);
 
 }  // namespace

@@ -20,6 +20,7 @@ const fl_host* host = nullptr;
 // What a kernel points to is its loop; kernels[i] runs loops[i].
 struct Table {
   Table() {
+    add_activations(loops);
     add_elementwise(loops);
     add_reduce(loops);
     add_matmul(loops);

@@ -107,6 +107,7 @@ struct Loop {
 };
 
 using Loops = std::vector<Loop>;
+void add_activations(Loops& loops);
 void add_elementwise(Loops& loops);
 void add_reduce(Loops& loops);
 void add_matmul(Loops& loops);

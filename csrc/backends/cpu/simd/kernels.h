@@ -16,6 +16,9 @@ enum class Type : uint8_t {
 // One pass over n contiguous elements. inputs[i] and output never overlap unless they are the same.
 using Loop = void (*)(const void* const* inputs, void* output, int64_t n);
 
+// The same of an op whose attributes are numbers: three of them, those that it lacks 0.
+using ParameterLoop = void (*)(const void* const* inputs, void* output, int64_t n, const double* parameters);
+
 // Reduces n contiguous elements to one value of the accumulation type at `result`. n > 0.
 using RowReduction = void (*)(const void* x, int64_t n, void* result);
 
@@ -176,6 +179,8 @@ struct Kernels {
   const AttentionLoops* (*attention)(Type type);
   const RecurrentLoops* (*recurrent)(Type type);
   const Int8Loops* int8;
+  ParameterLoop (*activation)(const char* op, Type type);
+  Loop (*power)(double exponent, Type type);  // pow by this one number
 };
 
 }  // namespace flambeau::cpu

@@ -42,6 +42,40 @@ void sum_integers(const void* x, int64_t n, void* result) {
   *static_cast<uint64_t*>(result) = sum;
 }
 
+// ---- products: of floats in double, of integers in 64 bits ----------------------------------------------
+
+FL_INLINE F64 load_wide(const double* x) { return load<F64>(x); }
+FL_INLINE F64 load_wide(const float* x) {
+  typename VectorOf<float, kVectorBytes / 2>::type half;
+  memcpy(&half, x, sizeof half);
+  return __builtin_convertvector(half, F64);
+}
+template <class T>
+void product_row(const void* x, int64_t n, void* result) {
+  const T* from = static_cast<const T*>(x);
+  F64 products[kAccumulators];
+  for (F64& each : products) each = splat<F64>(1);
+  int64_t i = 0;
+  constexpr int64_t kStep = kAccumulators * kLanes<F64>;
+  for (; i + kStep <= n; i += kStep)
+    for (int j = 0; j < kAccumulators; ++j) products[j] *= load_wide(from + i + j * kLanes<F64>);
+  for (; i + kLanes<F64> <= n; i += kLanes<F64>) products[0] *= load_wide(from + i);
+  const F64 all = (products[0] * products[1]) * (products[2] * products[3]);
+  double product = join_lanes<kLanes<F64> / 2>(all, [](F64 a, F64 b) __attribute__((always_inline)) { return F64(a * b); })[0];
+  for (; i < n; ++i) product *= double(from[i]);
+  *static_cast<double*>(result) = product;
+}
+template <class T>
+void product_integers(const void* x, int64_t n, void* result) {
+  const T* from = static_cast<const T*>(x);
+  uint64_t products[4] = {1, 1, 1, 1};
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (int j = 0; j < 4; ++j) products[j] *= uint64_t(int64_t(from[i + j]));
+  for (; i < n; ++i) products[0] *= uint64_t(int64_t(from[i]));
+  *static_cast<uint64_t*>(result) = (products[0] * products[1]) * (products[2] * products[3]);
+}
+
 // ---- extremes of rows ----------------------------------------------------------------------------------
 
 struct Largest {
@@ -181,6 +215,20 @@ struct AddInteger {
   }
   static FL_INLINE uint64_t join(uint64_t a, uint64_t b) { return a + b; }
 };
+struct Multiply {
+  template <class In>
+  static FL_INLINE double first(In x) {
+    return double(x);
+  }
+  static FL_INLINE double join(double a, double b) { return a * b; }
+};
+struct MultiplyInteger {
+  template <class In>
+  static FL_INLINE uint64_t first(In x) {
+    return uint64_t(int64_t(x));
+  }
+  static FL_INLINE uint64_t join(uint64_t a, uint64_t b) { return a * b; }
+};
 template <class Order, class T>
 struct Extreme {
   static FL_INLINE T first(T x) { return x; }
@@ -259,6 +307,16 @@ RowReduction row_reduction(const char* op, Type type) {
       default: return nullptr;
     }
   }
+  if (same(op, "product")) {
+    switch (type) {
+      case Type::Int32: return product_integers<int32_t>;
+      case Type::Int64:
+      case Type::UInt64: return product_integers<int64_t>;
+      case Type::Float32: return product_row<float>;
+      case Type::Float64: return product_row<double>;
+      default: return nullptr;
+    }
+  }
   if (same(op, "max") || same(op, "min")) {
     const bool largest = same(op, "max");
     switch (type) {
@@ -283,6 +341,16 @@ ColumnReduction column_reduction(const char* op, Type type) {
       case Type::UInt64: return columns_of<AddInteger, int64_t, uint64_t>;
       case Type::Float32: return sum_columns<float>;
       case Type::Float64: return sum_columns<double>;
+      default: return nullptr;
+    }
+  }
+  if (same(op, "product")) {
+    switch (type) {
+      case Type::Int32: return columns_of<MultiplyInteger, int32_t, uint64_t>;
+      case Type::Int64:
+      case Type::UInt64: return columns_of<MultiplyInteger, int64_t, uint64_t>;
+      case Type::Float32: return columns_of<Multiply, float, double>;
+      case Type::Float64: return columns_of<Multiply, double, double>;
       default: return nullptr;
     }
   }

@@ -39,6 +39,8 @@ const PairGemm* pair_gemm();
 const AttentionLoops* attention(Type type);
 const RecurrentLoops* recurrent(Type type);
 extern const Int8Loops int8_loops;
+ParameterLoop activation(const char* op, Type type);
+Loop power(double exponent, Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
 

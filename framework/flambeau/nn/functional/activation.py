@@ -7,7 +7,10 @@ from typing import Literal, Protocol, cast
 import flambeau as fl
 from flambeau import _core
 
-_gelu = _core.ops["gelu"]
+_gelu, _hardtanh, _leaky_relu, _elu, _softplus, _hardshrink, _softshrink, _threshold = (
+    _core.ops[name]
+    for name in ("gelu", "hardtanh", "leaky_relu", "elu", "softplus", "hardshrink", "softshrink", "threshold")
+)
 _softmax, _log_softmax = (_core.ops[name] for name in ("softmax", "log_softmax"))
 
 # Klambauer and others, arXiv:1706.02515
@@ -26,6 +29,13 @@ def _op(name: str, doc: str) -> _OfOne:
 relu = _op("relu", "Zero where the input is negative.")
 sigmoid = _op("sigmoid", "1 / (1 + exp(-input)).")
 tanh = _op("tanh", "The hyperbolic tangent.")
+silu = _op("silu", "The input times its sigmoid.")
+mish = _op("mish", "The input times tanh(softplus(input)). Source: Misra, arXiv:1908.08681.")
+logsigmoid = _op("log_sigmoid", "The logarithm of sigmoid(input), without overflow.")
+hardsigmoid = _op(
+    "hardsigmoid", "input / 6 + 1/2 between 0 and 1; NaN stays NaN and, as in PyTorch, passes no gradient on."
+)
+hardswish = _op("hardswish", "The input times hardsigmoid(input). Source: Howard and others, arXiv:1905.02244.")
 
 
 def relu6(input: fl.Tensor) -> fl.Tensor:
@@ -39,7 +49,7 @@ def leaky_relu(input: fl.Tensor, negative_slope: float = 0.01) -> fl.Tensor:
     >>> leaky_relu(fl.tensor([-2.0, 2.0]), 0.5).tolist()
     [-1.0, 2.0]
     """
-    return fl.where(input > 0, input, input * negative_slope)
+    return _leaky_relu(input, slope=negative_slope)
 
 
 def prelu(input: fl.Tensor, weight: fl.Tensor) -> fl.Tensor:
@@ -70,19 +80,19 @@ def elu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     >>> elu(fl.tensor([0.0, 3.0])).tolist()
     [0.0, 3.0]
     """
-    return fl.where(input > 0, input, _negative_expm1(input) * alpha)
+    return _elu(input, alpha=alpha)
 
 
 def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     """The input, and alpha (exp(input / alpha) - 1) where it is negative."""
     if alpha == 0:
         raise ValueError("celu: alpha is 0 and the input is divided by it")
-    return fl.where(input > 0, input, _negative_expm1(input / alpha) * alpha)
+    return _elu(input, alpha=alpha, inner=1 / alpha)
 
 
 def selu(input: fl.Tensor) -> fl.Tensor:
     """elu with the constants that keep mean 0 and variance 1. Source: Klambauer and others, arXiv:1706.02515."""
-    return elu(input, _SELU_ALPHA) * _SELU_SCALE
+    return _elu(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE)
 
 
 def gelu(input: fl.Tensor, approximate: Literal["none", "tanh"] = "none") -> fl.Tensor:
@@ -92,35 +102,18 @@ def gelu(input: fl.Tensor, approximate: Literal["none", "tanh"] = "none") -> fl.
     return _gelu(input, approximate=approximate == "tanh")
 
 
-def silu(input: fl.Tensor) -> fl.Tensor:
-    """The input times its sigmoid."""
-    return input * sigmoid(input)
-
-
-def mish(input: fl.Tensor) -> fl.Tensor:
-    """The input times tanh(softplus(input)). Source: Misra, arXiv:1908.08681."""
-    return input * fl.tanh(softplus(input))
-
-
 def softplus(input: fl.Tensor, beta: float = 1.0, threshold: float = 20.0) -> fl.Tensor:
     """log(1 + exp(beta input)) / beta; the input itself where beta input is above the threshold.
 
     >>> round(softplus(fl.tensor(0.0)).item(), 4)
     0.6931
     """
-    scaled = input if beta == 1 else input * beta
-    smooth = _softplus(scaled)
-    return fl.where(scaled > threshold, input, smooth if beta == 1 else smooth / beta)
+    return _softplus(input, beta=beta, threshold=threshold)
 
 
 def softsign(input: fl.Tensor) -> fl.Tensor:
     """input / (1 + |input|)."""
     return input / (fl.abs(input) + 1.0)
-
-
-def logsigmoid(input: fl.Tensor) -> fl.Tensor:
-    """The logarithm of sigmoid(input), without overflow."""
-    return -_softplus(-input)
 
 
 def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> fl.Tensor:
@@ -131,31 +124,19 @@ def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> f
     """
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
-    return fl.where(input <= min_val, min_val, fl.where(input >= max_val, max_val, input))
-
-
-def hardsigmoid(input: fl.Tensor) -> fl.Tensor:
-    """input / 6 + 1/2 between 0 and 1; NaN stays NaN and, as in PyTorch, passes no gradient on."""
-    outside = fl.where(input <= -3.0, 0.0, fl.where(input >= 3.0, 1.0, input.detach()))
-    return fl.where(fl.abs(input) < 3.0, (input + 3.0) / 6.0, outside)
-
-
-def hardswish(input: fl.Tensor) -> fl.Tensor:
-    """The input times hardsigmoid(input). Source: Howard and others, arXiv:1905.02244."""
-    return input * hardsigmoid(input)
+    return _hardtanh(input, low=min_val, high=max_val)
 
 
 def hardshrink(input: fl.Tensor, lambd: float = 0.5) -> fl.Tensor:
     """The input, and 0 within lambd of 0."""
-    return fl.where(fl.abs(input) <= lambd, 0.0, input)
+    return _hardshrink(input, bound=lambd)
 
 
 def softshrink(input: fl.Tensor, lambd: float = 0.5) -> fl.Tensor:
     """The input, nearer to 0 by lambd, and 0 within it."""
     if lambd < 0:
         raise ValueError(f"softshrink: lambd is {lambd} and cannot be negative")
-    nearer = fl.where(input < 0, input + lambd, input - lambd)
-    return fl.where(fl.abs(input) <= lambd, 0.0, nearer)  # NaN stays NaN
+    return _softshrink(input, bound=lambd)
 
 
 def tanhshrink(input: fl.Tensor) -> fl.Tensor:
@@ -165,7 +146,7 @@ def tanhshrink(input: fl.Tensor) -> fl.Tensor:
 
 def threshold(input: fl.Tensor, threshold: float, value: float) -> fl.Tensor:
     """The input where it is above the threshold, and `value` elsewhere; NaN stays NaN."""
-    return fl.where(input <= threshold, value, input)
+    return _threshold(input, threshold=threshold, value=value)
 
 
 def glu(input: fl.Tensor, dim: int = -1) -> fl.Tensor:
@@ -217,13 +198,3 @@ def gumbel_softmax(logits: fl.Tensor, tau: float = 1.0, hard: bool = False, dim:
     places[dim] = soft.shape[dim]
     chosen = fl.arange(soft.shape[dim], device=soft.device).reshape(places) == best
     return chosen.to(soft.dtype) + (soft - soft.detach())
-
-
-def _negative_expm1(x: fl.Tensor) -> fl.Tensor:
-    """exp(x) - 1 where x is negative, without cancelling near 0, and 0 elsewhere."""
-    return fl.expm1(fl.where(x > 0, 0.0, x))
-
-
-def _softplus(x: fl.Tensor) -> fl.Tensor:
-    """log(1 + exp(x)); the larger of x and 0 comes out of the logarithm, so that nothing overflows."""
-    return fl.maximum(x, 0.0) + fl.log1p(fl.exp(-fl.abs(x)))
