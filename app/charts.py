@@ -16,13 +16,18 @@ from markupsafe import Markup, escape
 from app.wording import number
 
 HUES = 8
+NOTHING = Markup("")
+"""Where there is nothing to draw; whoever shows the figure says so."""
 _PLOT_TOP = 22
 _PLOT_WIDTH = 1000
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one name, one for each label. `rest` gathers small ones, `unknown` is what is not attributed."""
+    """Values of one name, one for each label. `rest` gathers small ones, `unknown` is what is not attributed.
+
+    A line may have gaps: `math.nan` where there is no value.
+    """
 
     name: str
     values: Sequence[float]
@@ -78,7 +83,7 @@ def stacked_area(
 def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 220) -> Markup:
     """One line for each series over the labels."""
     _check(labels, series)
-    highest = max((value for one in series for value in one.values), default=0)
+    highest = max((value for one in series for value in one.values if not math.isnan(value)), default=0)
     scale = _Scale(highest, height, whole=_are_whole(series))
     paths = [
         Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
@@ -263,7 +268,7 @@ def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series],
     body = Markup("").join(
         Markup('<tr><th scope="row" class="when">{}</th>{}</tr>').format(
             label,
-            Markup("").join(Markup('<td class="num">{}</td>').format(number(_tidy(one.values[at]))) for one in series),
+            Markup("").join(Markup('<td class="num">{}</td>').format(_told(one.values[at])) for one in series),
         )
         for at, label in enumerate(labels)
     )
@@ -379,7 +384,8 @@ def _hover(labels: Sequence[str], series: Sequence[Series], scale: _Scale) -> Ma
 
 
 def _told(value: float) -> str:
-    return number(_tidy(value)) if value >= 0 else "none"
+    """For reading; a dash where there is no value."""
+    return number(_tidy(value)) if value >= 0 else "–"
 
 
 def _legend(series: Sequence[Series]) -> Markup:
@@ -417,10 +423,14 @@ def _area(below: Sequence[float], above: Sequence[float], scale: _Scale) -> str:
 
 def _path(values: Sequence[float], scale: _Scale, *, width: int = _PLOT_WIDTH) -> str:
     count = len(values)
-    points = [f"{_x(at, count, width):.2f},{scale.y(value):.2f}" for at, value in enumerate(values)]
-    if count == 1:
-        points = [f"0,{scale.y(values[0]):.2f}", f"{width},{scale.y(values[0]):.2f}"]
-    return f"M{' L'.join(points)}" if points else ""
+    if count == 1 and not math.isnan(values[0]):
+        return f"M0,{scale.y(values[0]):.2f} L{width},{scale.y(values[0]):.2f}"
+    drawn, is_broken = [], True
+    for at, value in enumerate(values):
+        if not math.isnan(value):
+            drawn.append(f"{'M' if is_broken else 'L'}{_x(at, count, width):.2f},{scale.y(value):.2f}")
+        is_broken = math.isnan(value)
+    return " ".join(drawn)
 
 
 def _runs(values: Sequence[float | None]) -> list[range]:
@@ -467,7 +477,7 @@ def _shortened(text: str, *, longest: int = 34) -> str:
 
 
 def _are_whole(series: Sequence[Series]) -> bool:
-    return all(float(value).is_integer() for one in series for value in one.values)
+    return all(float(value).is_integer() or math.isnan(value) for one in series for value in one.values)
 
 
 def _check(labels: Sequence[str], series: Sequence[Series]) -> None:

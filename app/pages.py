@@ -354,7 +354,7 @@ def _fingerprint(path: Path, _changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
 
-STYLES = ("base", "frame", "parts", "charts", "house", "people", "contributions", "paper")
+STYLES = ("base", "frame", "parts", "charts", "house", "people", "contributions", "modules", "paper")
 """The stylesheets in `static/` in the order in which they count: where two say as much, the later one wins."""
 
 

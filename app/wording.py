@@ -69,6 +69,23 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def span(seconds: float | None) -> str:
+    """How long something waited or lasted, in the unit in which people speak of it.
+
+    >>> span(90), span(3 * 3600), span(30 * 3600), span(5 * 86_400), span(None)
+    ('2 min', '3.0 h', '30 h', '5.0 days', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    if seconds < 48 * 3600:
+        hours = seconds / 3600
+        return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"
+    days = seconds / 86_400
+    return f"{days:.1f} days" if days < 10 else f"{days:,.0f} days"
+
+
 def money(cents: int | None) -> str:
     """An amount.
 
@@ -166,4 +183,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "share": share,
     "size": size,
+    "span": span,
 }

@@ -59,6 +59,7 @@ def public_id(prefix: str) -> Any:
 PersonId = Annotated[str, public_id("p")]
 OrganizationId = Annotated[str, public_id("o")]
 OrganizationIds = Annotated[str, Field(pattern=r"^o_[0-9a-z]{4,32}(,o_[0-9a-z]{4,32}){0,5}$")]
+OptionText = Annotated[str, Field(max_length=1000)]
 RepositoryId = Annotated[str, public_id("r")]
 ChangeId = Annotated[str, public_id("c")]
 IssueId = Annotated[str, public_id("is")]

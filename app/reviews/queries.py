@@ -15,8 +15,9 @@ from app.contributions.clones import GitError
 from app.contributions.diffs import Diff
 from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeState, Repository
 from app.contributions.registry import clone_of
+from app.contributions.turns import provide_turns
 from app.db import clock_of
-from app.governance.queries import current
+from app.governance.queries import current, is_governed
 from app.modules import queries as modules
 from app.modules.rules import ModulePaths, modules_of
 from app.people.models import Identity, IdentityPerson, Person
@@ -26,7 +27,7 @@ from app.people.rules import Role, identifies_one_person, masked
 from app.reviews import difference, rules
 from app.reviews.difference import Place
 from app.reviews.models import Review
-from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled
+from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled, Whose
 from app.rulebook import GateVerdict, Signers
 from app.settings import Settings
 
@@ -138,6 +139,20 @@ def lately_closed(session: Session) -> list[Item]:
         .limit(CLOSED_SHOWN)
     ).all()
     return [Item(row.Change, row.name, (), None) for row in rows]
+
+
+_WHOSE = {Whose.AUTHOR: "the author’s turn", Whose.REVIEWERS: "the reviewers’ turn", Whose.MERGER: "ready to be merged"}
+
+
+@provide_turns
+def turns_of(session: Session, changes: Collection[str]) -> dict[str, str]:
+    """Whose turn each of these open changes is, for pages of contributions."""
+    query = sa.select(Change).where(Change.public_id.in_(sorted(changes)), Change.state == ChangeState.OPEN,
+                                    Change.head_sha != "")  # fmt: skip
+    rows = list(session.scalars(query)) if is_governed(session) else []
+    standings = _standings(session, rows)
+    return {one.public_id: _WHOSE[standings[one.id].turn.whose] for one in rows
+            if standings[one.id].turn.whose in _WHOSE}  # fmt: skip
 
 
 def standing_of(session: Session, change: Change) -> Standing:

@@ -10,7 +10,18 @@ from flask import abort
 from pydantic import Field, create_model
 from sqlalchemy.orm import Session
 
-from app.api.fields import Answer, Asked, Day, Items, Key, OrganizationId, OrganizationIds, PersonId, RepositoryId
+from app.api.fields import (
+    Answer,
+    Asked,
+    Day,
+    Items,
+    Key,
+    OptionText,
+    OrganizationId,
+    OrganizationIds,
+    PersonId,
+    RepositoryId,
+)
 from app.api.operations import Csv, example, operation
 from app.api.problems import WrongParameters
 from app.contributions.figures import FIGURES, BadAddress, Figure, NothingThere, read_figure
@@ -32,7 +43,7 @@ class MetricDefined(Answer):
 class FigureLine(Answer):
     """A figure that can be asked for: of which scopes, and with which options.
 
-    Of an option's values the first is the usual one; an option without any takes ids of organizations.
+    Of an option's values the first is the usual one; an option without any takes text (`with`: organizations' ids).
     """
 
     key: str
@@ -96,12 +107,14 @@ class _FigureAsked(Asked):
 
 
 def _options() -> dict[str, Any]:
-    """Every option that a figure knows, with the values that any of them takes; none: it names organizations."""
+    """Every option that a figure knows, with the values that any of them takes; none: text, or organizations."""
     found: dict[str, tuple[str, ...]] = {}
     for one in FIGURES.values():
         for name, values in one.options.items():
             found[name] = tuple(dict.fromkeys((*found.get(name, ()), *values)))
-    return {name: ((Literal[values] if values else OrganizationIds) | None, None) for name, values in found.items()}
+    texts: dict[str, Any] = {"with": OrganizationIds}
+    return {name: ((Literal[values] if values else texts.get(name, OptionText)) | None, None)
+            for name, values in found.items()}  # fmt: skip
 
 
 _parameters: dict[str, Any] = {"figure": (Literal[tuple(FIGURES)], ...), **_options()}

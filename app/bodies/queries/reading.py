@@ -133,6 +133,20 @@ def holders_of_modules(session: Session, at: date) -> dict[str, dict[int, date]]
     return {key.removeprefix("module:"): persons for key, persons in found.items()}
 
 
+def ever_maintained(session: Session, module_key: str | None = None) -> set[int]:
+    """Who ever sat among the maintainers of this module, or of any."""
+    person = sa.func.coalesce(Person.merged_into_id, Person.id)
+    query = (
+        sa.select(person)
+        .select_from(Appointment)
+        .join(Person, Person.id == Appointment.person_id)
+        .join(Seat, Seat.id == Appointment.seat_id)
+        .join(Body, Body.id == Seat.body_id)
+        .where(Body.module_key == module_key if module_key else Body.module_key.is_not(None))
+    )
+    return set(session.scalars(query.distinct()))
+
+
 def _holders(session: Session, at: date, *which: sa.ColumnElement[bool]) -> dict[str, dict[int, date]]:
     person = sa.func.coalesce(Person.merged_into_id, Person.id).label("person")
     rows = session.execute(

@@ -3,7 +3,21 @@
 One more figure is one more function under `@figure(...)` in a module that is imported here.
 """
 
-from app.contributions.figures import changes, comparing, headline, modules, organizations, people, reviews, work
+from app.contributions.figures import (
+    changes,
+    comparing,
+    headline,
+    health,
+    issues,
+    modules,
+    newcomers,
+    organizations,
+    paths,
+    people,
+    quality,
+    reviews,
+    work,
+)
 from app.contributions.figures.figure import FIGURES, Drawn, Figure, Registered, figure
 from app.contributions.figures.look import Look
 from app.contributions.figures.reading import BadAddress, NothingThere, read_figure, read_look, read_scope
@@ -20,9 +34,14 @@ __all__ = [
     "comparing",
     "figure",
     "headline",
+    "health",
+    "issues",
     "modules",
+    "newcomers",
     "organizations",
+    "paths",
     "people",
+    "quality",
     "read_figure",
     "read_look",
     "read_scope",

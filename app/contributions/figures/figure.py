@@ -93,8 +93,8 @@ class Figure:
 class Registered:
     """A figure that can be asked for: of which scopes, and with which options.
 
-    `options`: name -> its values, of which the first is meant where none is given; none: the public ids of some
-    organizations, with commas between them.
+    `options`: name -> its values, of which the first is meant where none is given; none: any text (a path; the
+    public ids of some organizations, with commas between them).
     """
 
     key: str

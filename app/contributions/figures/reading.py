@@ -21,6 +21,8 @@ from app.modules import queries as modules
 from app.people import queries as people
 
 MOST_BESIDE = 6
+_LONGEST = 1000
+"""So many characters of an option of any text are read."""
 
 
 class NothingThere(LookupError):
@@ -109,7 +111,8 @@ def _options(arguments: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[s
     for registered in FIGURES.values():
         for name, values in registered.options.items():
             known[name] = tuple(dict.fromkeys((*known.get(name, ()), *values)))
-    given = {name: arguments[name] for name in known if arguments.get(name)}
+    texts = {name: arguments.get(name, "")[:_LONGEST].replace("\0", "") for name in known}
+    given = {name: text for name, text in texts.items() if text}
     wrong = [(name, f"{value!r} is none of {', '.join(known[name])}") for name, value in given.items()
              if known[name] and value not in known[name]]  # fmt: skip
     if len(given.get("with", "").split(",")) > MOST_BESIDE:

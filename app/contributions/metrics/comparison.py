@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import erfc, sqrt
+from statistics import NormalDist
 
 from app.contributions.metrics.durations import Durations, Spread, spread
 
@@ -58,6 +59,20 @@ def compare(one: Durations, other: Durations) -> Comparison:
         return Comparison(first, second, None, None)
     z = log_rank(one, other)
     return Comparison(first, second, z, erfc(abs(z) / sqrt(2)))
+
+
+def share_bounds(part: int, whole: int) -> tuple[float, float] | None:
+    """Between which shares the true one lies with 95 % confidence (Wilson, JASA 22, 1927); None of nothing.
+
+    >>> [round(one, 3) for one in share_bounds(8, 10) or ()]
+    [0.49, 0.943]
+    """
+    if not whole:
+        return None
+    z, share = NormalDist().inv_cdf(0.975), part / whole
+    middle = share + z * z / (2 * whole)
+    away = z * sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
+    return max(0.0, (middle - away) / (1 + z * z / whole)), min(1.0, (middle + away) / (1 + z * z / whole))
 
 
 def log_rank(one: Durations, other: Durations) -> float:

@@ -52,6 +52,27 @@ _WORK = (
     Metric("cohorts", "Retention by cohort",
            "Of the people whose first contribution lies in one quarter, the share who contributed in each quarter "
            "since. The quarter that has not ended is shown as what it is so far."),
+    Metric("funnel", "What became of newcomers",
+           "Of the people whose first contribution of all time, within what the page looks at, lies in one quarter: "
+           "how many have contributed twice or more since, five times or more, in at least three different quarters "
+           "(regular), how many have reviewed a change or are named by a commit as its reviewer, and how many have "
+           "ever held a seat among the maintainers. One stage does not presuppose another. A quarter of which nobody "
+           "can be regular yet says so instead of none; later quarters had less time for everything else, too."),
+    Metric("turnover", "Who comes and who goes quiet",
+           "Quarter by quarter: contributors whose first contribution lies in it (new), who had contributed in the "
+           "quarter before (staying) or earlier (returning), and who had contributed in the quarter before and did "
+           "nothing in this one (went quiet)."),
+    Metric("module-work", "Modules side by side",
+           "Commits by people that touched a path of each module; one that touches two counts in both. The smallest "
+           "number of people, and of organizations, who together made at least half of them, and how many of the "
+           "maintainers contributed or reviewed anything within the days that the foundation's rules call active."),
+    Metric("paths", "Changes by path",
+           "Commits that changed a path, month by month, once for each path that a commit changed. A folder has what "
+           "lies below it. Merges change none."),
+    Metric("path-knowers", "Who knows a path",
+           "The authors of the commits that changed a path in the window, bots and tools left out: the smallest "
+           "number of people who together made at least half of these changes, and who made most of them. Who wrote "
+           "a thing before the window, or reviewed it, may know it as well."),
     Metric("absence-factor", "Contributor Absence Factor",
            "The smallest number of people who together made at least half of the commits.",
            page="metric-contributor-absence-factor"),
@@ -68,6 +89,15 @@ _WORK = (
     Metric("reviews", "Change Request Reviews",
            "Reviewers named by commits (Reviewed-by, Approved-by, Acked-by): a commit with two reviewers counts "
            "two. The author's own name does not count.", page="metric-change-request-reviews"),
+    Metric("freshness", "How far each source is read",
+           "When a repository was last read whole, the day of its newest commit, whether its source has a head that "
+           "is not counted yet, and of how many commits the lines are counted."),
+    Metric("identity-queue", "Questions of identity",
+           "Proposals that two identities are one person, or that one is a bot or a tool, which nobody has answered: "
+           "by kind and by how long ago they were found. Those put off are left out."),
+    Metric("stated-by", "On what employers rest",
+           "People whose employer is known on the last day of the window, by the strongest source that says so, and "
+           "how sure those sources are on average. Independent by their own word counts."),
     Metric("bots", "Bot Activity",
            "Commits by bots, and commits that say a tool assisted (Assisted-by, or a tool as co-author): visible, "
            "and never mixed with people's.", page="metric-bot-activity"),
@@ -122,6 +152,9 @@ _CHANGES = (
            "The figures of several organizations in the same days, each as defined for itself. The median of a tier is "
            "the middle value of its members on the last of these days: related companies count as one member, and who "
            "did nothing counts as 0 (of waiting times, as none)."),
+    Metric("waiting-now", "Waiting for a first response",
+           "Open changes and issues by people to which nobody but their author, and no bot, has responded, since when "
+           "they wait. Drafts that were never ready wait for nobody."),
     Metric("outsiders", "Do outsiders wait longer?",
            "Time to First Response of changes by people who worked for no member on the day of opening, beside those "
            "by people of members; and of first-timers (none of whose changes had been merged when this one was "

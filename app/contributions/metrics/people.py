@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+
+from app.contributions.metrics.work import factor
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,24 @@ def cohorts(seen: Iterable[tuple[int, int]], *, last: int) -> list[Cohort]:
         Cohort(first, len(group), tuple(sum(at in one for one in group) for at in range(first, last + 1)))
         for first, group in sorted(by_first.items())
     ]
+
+
+def factor_at(work: Iterable[tuple[int | None, date, int]], ends: Sequence[date]) -> list[tuple[int, int]]:
+    """(absence factor, commits) of the twelve months up to each end, from (person, first of a month, commits).
+
+    The month in which an end lies counts as far as it is in `work`.
+
+    >>> work = [(1, date(2025, 3, 1), 9), (1, date(2026, 1, 1), 1), (2, date(2026, 1, 1), 1), (3, date(2026, 2, 1), 1)]
+    >>> factor_at(work, [date(2026, 1, 31), date(2026, 3, 31)])
+    [(1, 11), (2, 3)]
+    """
+    rows = list(work)
+    found = []
+    for end in ends:
+        last = end.year * 12 + end.month
+        people: Counter[int | None] = Counter()
+        for person, month, commits in rows:
+            if last - 12 < month.year * 12 + month.month <= last:
+                people[person] += commits
+        found.append((factor(people.values()), sum(people.values())))
+    return found

@@ -168,7 +168,7 @@ def first_timers(session: Session, scope: Scope, window: Window, *, as_of: datet
 def counts(session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY) -> Counts:
     """How many were opened, closed, merged and reviewed in the window, and how many were open at its end."""
     table = thing.measure
-    where = [*_where(thing, scope), *_of(table, authors)]
+    where = concerned(thing, scope, authors)
     opened = by_bots = 0
     rows = session.execute(
         sa.select(table.is_bot, sa.func.count()).where(*where, table.opened_on.between(window.since, window.until))
@@ -195,7 +195,7 @@ def over_time(
 ) -> dict[str, dict[date, int]]:
     """Day by day, what was "opened" and "closed" and, of changes, "merged"; days with nothing are left out."""
     table = thing.measure
-    where = [*_where(thing, scope), *_of(table, authors), table.is_bot.is_(False)]
+    where = [*concerned(thing, scope, authors), table.is_bot.is_(False)]
     asked: dict[str, tuple[Any, list[Any]]] = {"opened": (table.opened_on, []), "closed": (table.closed_on, [])}
     if thing is Thing.CHANGES:
         asked["merged"] = (table.closed_on, [ChangeMeasure.merged_on.is_not(None)])
@@ -240,7 +240,7 @@ def opened_by(
     key = _key(table, by)
     rows = session.execute(
         sa.select(key, sa.func.count())
-        .where(*_where(thing, scope), *_of(table, authors), table.is_bot.is_(False),
+        .where(*concerned(thing, scope, authors), table.is_bot.is_(False),
                table.opened_on.between(window.since, window.until))
         .group_by(key)
     )  # fmt: skip
@@ -256,7 +256,7 @@ def _durations(
     length, step = (table.lasted_s, table.lasted_step) if lasting else (table.waited_s, table.waited_step)
     since = table.opened_at if lasting else table.starts_at
     has_ended: Any = sa.true() if lasting else table.is_answered
-    where = [*_where(thing, scope), *_of(table, authors), table.is_bot.is_(False),
+    where = [*concerned(thing, scope, authors), table.is_bot.is_(False),
              table.opened_on.between(window.since, window.until)]  # fmt: skip
     known = sa.select(key, has_ended, length).where(*where, length.is_not(None)).limit(EXACT + 1)
     ended: list[tuple[Any, Any, Any, int]] = [(*row, 1) for row in session.execute(known)]
@@ -314,6 +314,11 @@ def _begun(scope: Scope, window: Window) -> list[sa.ColumnElement[bool]]:
     if scope.module:
         found.append(table.change_id.in_(_in_module(scope.module)))
     return found
+
+
+def concerned(thing: Thing, scope: Scope, authors: Authors) -> list[sa.ColumnElement[bool]]:
+    """The measures of a scope and of these authors."""
+    return [*_where(thing, scope), *_of(thing.measure, authors)]
 
 
 def _where(thing: Thing, scope: Scope) -> list[sa.ColumnElement[bool]]:

@@ -1,7 +1,30 @@
 """Pages of contributions, one module for each page or subject, over one foundation."""
 
 from app.contributions import cards
-from app.contributions.views import downloads, modules, organizations, overview, people, repositories
+from app.contributions.views import (
+    downloads,
+    modules,
+    newcomers,
+    organizations,
+    overview,
+    people,
+    quality,
+    repositories,
+    reviews,
+)
 from app.contributions.views.foundation import blueprint, nav
 
-__all__ = ["blueprint", "cards", "downloads", "modules", "nav", "organizations", "overview", "people", "repositories"]
+__all__ = [
+    "blueprint",
+    "cards",
+    "downloads",
+    "modules",
+    "nav",
+    "newcomers",
+    "organizations",
+    "overview",
+    "people",
+    "quality",
+    "repositories",
+    "reviews",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -76,6 +76,19 @@ def count_questions(session: Session, wanted: Wanted) -> int:
     """How many pairs of persons (or single identities) the queue has."""
     today = clock_of(session).now().date()
     return session.scalar(sa.select(sa.func.count()).select_from(_best(wanted, today).subquery())) or 0
+
+
+def open_proposals(session: Session, *, ages: Sequence[int]) -> dict[tuple[ProposalKind, int | None], int]:
+    """How many questions wait, those put off left out: by kind, and by the first of these days within which they were
+    found (None: longer ago).
+    """
+    now = clock_of(session).now()
+    best = _best(Wanted(), now.date()).subquery()
+    age = sa.case(*((IdentityProposal.found_at >= now - timedelta(days=days), days) for days in ages), else_=None)
+    own = IdentityProposal
+    aged = sa.select(own.kind, age.label("days")).join(best, best.c.number == own.id).subquery()
+    rows = session.execute(sa.select(aged.c.kind, aged.c.days, sa.func.count()).group_by(aged.c.kind, aged.c.days))
+    return {(kind, days): number for kind, days, number in rows}
 
 
 def questions(session: Session, wanted: Wanted, *, offset: int = 0, limit: int = 30) -> list[Question]:

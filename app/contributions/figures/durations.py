@@ -1,0 +1,39 @@
+"""Waiting and lasting over time as a drawing: median, 75th and 90th percentile, in hours or in days."""
+
+from __future__ import annotations
+
+from math import nan
+
+from app import charts
+from app.contributions.figures.drawing import table
+from app.contributions.figures.figure import Drawn
+from app.contributions.figures.look import Look
+from app.contributions.figures.unattributed import of_changes
+from app.contributions.queries import Authors, Thing
+from app.contributions.queries.health import spreads_over
+from app.wording import span
+
+_HOUR_S, _DAY_S = 3600, 86_400
+
+
+def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting: bool = False) -> Drawn:
+    """The percentiles of each period; a gap where so large a share has not ended yet."""
+    found = spreads_over(look.session, thing, look.scope, look.window, as_of=look.as_of, authors=whose,
+                         is_lasting=is_lasting)  # fmt: skip
+    lines = {"Median": [one.median for one in found], "75%": [one.p75 for one in found],
+             "90%": [one.p90 for one in found]}  # fmt: skip
+    longest = max((one for values in lines.values() for one in values if one is not None), default=0)
+    size, unit = (_HOUR_S, "hours") if longest < 4 * _DAY_S else (_DAY_S, "days")
+    series = [charts.Series(name, [nan if one is None else round(one / size, 2) for one in values])
+              for name, values in lines.items()]  # fmt: skip
+    rows = [(period.first.isoformat(), one.n, one.ended, one.median, one.p75, one.p90)
+            for period, one in zip(look.periods, found, strict=True)]  # fmt: skip
+    shown = [(label, one.n, one.ended, span(one.median), span(one.p75), span(one.p90))
+             for label, one in zip(look.labels, found, strict=True)]  # fmt: skip
+    n = sum(one.n for one in found)
+    ended = sum(one.ended for one in found)
+    heads = ("Opened in", "n", "Ended", "Median", "75%", "90%")
+    return Drawn(("opened from", "n", "ended", "median_s", "p75_s", "p90_s"), rows if n else (),
+                 charts.line(title, look.labels, series, unit=unit), table(title, heads, shown),
+                 of_changes(look, thing, whose), of=thing.value,
+                 notes=(f"n = {n:,}, of which {ended:,} have ended; by when they were opened.",))  # fmt: skip

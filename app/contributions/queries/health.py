@@ -1,0 +1,152 @@
+"""How reviews go: what waits longest now, waiting and lasting period by period, backlog and coverage over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.contributions.metrics import Spread, spread
+from app.contributions.metrics.durations import Durations, add_up
+from app.contributions.models import (
+    Change,
+    ChangeMeasure,
+    ChangeState,
+    Issue,
+    IssueMeasure,
+    IssueState,
+    Repository,
+)
+from app.contributions.queries.remembering import remembered
+from app.contributions.queries.scopes import Scope, day_of
+from app.contributions.queries.timelines import (
+    EVERYBODY,
+    Authors,
+    By,
+    Thing,
+    concerned,
+    counts,
+    lasting,
+    over_time,
+    waiting,
+)
+from app.contributions.windows import Period, Window
+from app.people.models import Person
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A change or an issue that is open and that nobody but its author has answered."""
+
+    public_id: str
+    number: int | None
+    title: str
+    url: str
+    repository: str
+    author: Person | None
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The merged changes of a period: how many, how many of them somebody reviewed, and reviewers in all."""
+
+    merged: int
+    reviewed: int
+    reviewers: int
+
+
+def longest_waiting(
+    session: Session, thing: Thing, scope: Scope, *, authors: Authors = EVERYBODY, most: int = 20
+) -> list[Waiting]:
+    """What waits for a first response, the longest first; drafts that were never ready wait for nobody."""
+    table = thing.measure
+    what = Change if thing is Thing.CHANGES else Issue
+    of = ChangeMeasure.change_id if thing is Thing.CHANGES else IssueMeasure.issue_id
+    state = Change.state == ChangeState.OPEN if thing is Thing.CHANGES else Issue.state == IssueState.OPEN
+    query = (
+        sa.select(what.public_id, what.number, what.title, what.url, Repository.name, Person, table.starts_at)
+        .select_from(table)
+        .join(what, what.id == of)
+        .join(Repository, Repository.id == table.repository_id)
+        .outerjoin(Person, Person.id == table.person_id)
+        .where(*concerned(thing, scope, authors), state, table.closed_on.is_(None), table.is_bot.is_(False),
+               table.is_answered.is_(False), table.starts_at.is_not(None))
+        .order_by(table.starts_at, of)
+        .limit(most)
+    )  # fmt: skip
+    rows = session.execute(query)
+    return [Waiting(public_id, number, title, url, repository, author, since)
+            for public_id, number, title, url, repository, author, since in rows if since]  # fmt: skip
+
+
+def count_waiting(session: Session, thing: Thing, scope: Scope, *, authors: Authors = EVERYBODY) -> int:
+    """How many wait for a first response now."""
+    table = thing.measure
+    return session.scalar(
+        sa.select(sa.func.count()).where(
+            *concerned(thing, scope, authors), table.closed_on.is_(None), table.is_bot.is_(False),
+            table.is_answered.is_(False), table.starts_at.is_not(None))
+    ) or 0  # fmt: skip
+
+
+def spreads_over(
+    session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY,
+    is_lasting: bool = False,
+) -> list[Spread]:  # fmt: skip
+    """Waiting (or lasting) of what was opened in each period of the window."""
+    ask = lasting if is_lasting else waiting
+    by = By.DAY if window.days <= 184 else By.MONTH
+    found: Mapping[date, Durations] = ask(session, thing, scope, window, as_of=as_of, authors=authors, by=by)
+    return [spread(add_up(one for day, one in found.items() if period.first <= day <= period.last))
+            for period in window.periods()]  # fmt: skip
+
+
+def backlog_over(
+    session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
+) -> list[tuple[int, int, int]]:
+    """(opened, closed, open at its end) of each period: counted back from what is open at the window's end."""
+    days = over_time(session, thing, scope, window, authors=authors)
+    still = counts(session, thing, scope, window, authors=authors).backlog
+    found: list[tuple[int, int, int]] = []
+    for period in reversed(window.periods()):
+        opened, closed = (_within(days[name], period) for name in ("opened", "closed"))
+        found.append((opened, closed, still))
+        still -= opened - closed
+    return found[::-1]
+
+
+@remembered
+def coverage_over(
+    session: Session, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
+) -> list[Coverage]:  # fmt: skip
+    """Of what was merged in each period, how much was reviewed before, and by how many."""
+    table = ChangeMeasure
+    text = sa.cast(table.merged_on, sa.String(10))
+    bucket = text if window.days <= 184 else sa.func.substr(text, 1, 7)
+    rows = session.execute(
+        sa.select(bucket, table.reviewers, sa.func.count())
+        .where(*concerned(Thing.CHANGES, scope, authors), table.is_bot.is_(False), table.merged_on.is_not(None),
+               table.closed_on.between(window.since, window.until))
+        .group_by(bucket, table.reviewers)
+    )  # fmt: skip
+    merged: dict[date, list[tuple[int, int]]] = {}
+    for first, reviewers, number in rows:
+        merged.setdefault(day_of(first), []).append((reviewers, number))
+    return [_coverage([one for day, rows_ in merged.items() if period.first <= day <= period.last for one in rows_])
+            for period in window.periods()]  # fmt: skip
+
+
+def _coverage(rows: Sequence[tuple[int, int]]) -> Coverage:
+    return Coverage(
+        sum(number for _, number in rows),
+        sum(number for reviewers, number in rows if reviewers),
+        sum(reviewers * number for reviewers, number in rows),
+    )
+
+
+def _within(days: Mapping[date, int], period: Period) -> int:
+    return sum(number for day, number in days.items() if period.first <= day <= period.last)

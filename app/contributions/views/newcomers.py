@@ -1,0 +1,26 @@
+"""The page of newcomers: who comes, what becomes of them, and whether they wait longer than others."""
+
+from __future__ import annotations
+
+from app.auth import access
+from app.contributions import queries
+from app.contributions.figures.newcomers import coming
+from app.contributions.queries import Thing
+from app.contributions.views.foundation import blueprint, choosing, page
+
+_FIGURES = ("newcomers-funnel", "newcomers-by-quarter", "retention", "turnover", "outsiders", "accepted-by-standing",
+            "drifting")  # fmt: skip
+
+
+@blueprint.get("/newcomers")
+@access("public")
+def newcomers() -> str:
+    """From the first contribution to a maintainer's seat; who stays, who drifts away, who waits."""
+    with choosing() as (session, look, choices):
+        flow = queries.people_flow(session, look.scope, look.window)
+        first = queries.first_timers(session, look.scope, look.window, as_of=look.as_of)
+        merged = queries.counts(session, Thing.CHANGES, look.scope, look.window,
+                                authors=queries.Authors(is_first=True))  # fmt: skip
+        came = sum(one.size for one in coming(look).intakes)
+        return page("contributions/newcomers.html", session, look, _FIGURES if came else (), summary=None, flow=flow,
+                    first=first, merged=merged, choices=choices)  # fmt: skip

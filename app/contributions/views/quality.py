@@ -1,0 +1,31 @@
+"""The page of the data's own quality: what is not known, what waits for somebody, and where each is mended."""
+
+from __future__ import annotations
+
+from app import pages
+from app.auth import access, current_user
+from app.contributions import queries
+from app.contributions.metrics import COMMITS
+from app.contributions.metrics.work import lines_counted
+from app.contributions.queries.quality import hidden_people
+from app.contributions.views.foundation import blueprint, looking, page
+from app.people import queries as people
+
+_FIGURES = ("unattributed-over-time", "unattributed-by-repository", "identity-queue", "freshness", "stated-by",
+            "bots-and-tools")  # fmt: skip
+
+
+@blueprint.get("/quality")
+@access("public")
+def quality() -> str:
+    """How far the figures can be trusted, and where each gap is mended."""
+    with looking() as (session, look):
+        work = [cell for cell in queries.cells_by_organization(session, look.scope, look.window)
+                if cell.kind in COMMITS]  # fmt: skip
+        total = sum(cell.commits for cell in work)
+        unknown = sum(cell.commits for cell in work if not cell.is_known)
+        return page("contributions/quality.html", session, look, _FIGURES, summary=None,
+                    unattributed=unknown / total if total else None, lines=lines_counted(work),
+                    questions=people.count_questions(session, people.Wanted()), hidden=hidden_people(session),
+                    remarks=people.count_remarks(session, settled=False),
+                    cards=pages.filled("quality", session, current_user(), None))  # fmt: skip

@@ -1,0 +1,31 @@
+"""The page of the health of reviews: how long changes and issues wait, how they are reviewed, and by whom."""
+
+from __future__ import annotations
+
+from app.auth import access
+from app.contributions import queries
+from app.contributions.figures.health import authors
+from app.contributions.metrics import spread
+from app.contributions.queries import Thing
+from app.contributions.queries.health import count_waiting
+from app.contributions.views.foundation import blueprint, choosing, page
+
+_CHANGES = ("first-response-over-time", "change-duration-over-time", "closure-over-time", "backlog-over-time",
+            "review-coverage-over-time", "reviewers-per-change", "review-load", "waiting-now")  # fmt: skip
+_ISSUES = ("issue-response-over-time", "issue-resolution-over-time", "issues-over-time")
+
+
+@blueprint.get("/reviews")
+@access("public")
+def reviews() -> str:
+    """How reviews go; `repository`, `module`, `organization` and `tier` choose whose."""
+    with choosing() as (session, look, choices):
+        whose = authors(look)
+        counts = queries.counts(session, Thing.CHANGES, look.scope, look.window, authors=whose)
+        waits = queries.waiting(session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, authors=whose)
+        has_any = bool(counts.opened or counts.closed or counts.backlog)
+        issues = not look.scope.module and queries.counts(session, Thing.ISSUES, look.scope, look.window)
+        shown = (*(_CHANGES if has_any else ()), *(_ISSUES if issues and (issues.opened or issues.backlog) else ()))
+        return page("contributions/reviews.html", session, look, shown, summary=None, counts=counts,
+                    response=spread(waits.get(None, {})), choices=choices, has_any=has_any,
+                    waiting=count_waiting(session, Thing.CHANGES, look.scope, authors=whose))  # fmt: skip
