@@ -34,7 +34,7 @@ from app.jobs import Job, JobState
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "flask", "--app", "app", "worker", "--once", "--lease", "1"]
-HELD = 'JOIN repository_commit held ON held.commit_id = c.id JOIN repository r ON r.id = held.repository_id'
+HELD = "JOIN repository_commit held ON held.commit_id = c.id JOIN repository r ON r.id = held.repository_id"
 STANDING = (
     f"""SELECT r.name, c.sha, i.name, i.email, c.subject, c.parents, c.paths, c.added, c.deleted, held.is_counted
         FROM "commit" c {HELD} JOIN identity i ON i.id = c.author_identity_id""",

@@ -12,7 +12,7 @@ from app import limits
 from app.accounts.models import MailedLink, SignInAttempt
 from app.accounts.rules import Purpose, Vouched
 from app.audit import Actor
-from app.db import clock_of, database_now
+from app.db import Turn, clock_of, database_now, take_turn
 from app.jobs import Job, JobState, enqueue
 from app.people import queries as people
 from app.people.models import Person
@@ -155,6 +155,10 @@ def admit_by_login(session: Session, vouched: Vouched, *, source: str) -> Admitt
     """
     proven = login_of(vouched)
     owner = people.owner_of(session, proven)
+    if owner is None:
+        # Two browsers may come with it for the first time at once: the second waits, and finds whom the first made.
+        take_turn(session, Turn.HISTORY)
+        owner = people.owner_of(session, proven)
     if owner is not None:
         people.note_use(session, proven)
         return Admitted(owner, _proof_of(session, owner, proven))
@@ -170,16 +174,23 @@ def admit_by_address(session: Session, address: str, *, name: str, source: str) 
 
     Staff's word and the mailbox come before an issuer's word, by which the address may be another's account's.
     """
-    proven = Proven.address(address)
-    owner = people.owner_of(session, proven, by_mail=True) or people.entered_for(session, address)
-    owner = owner or people.owner_of(session, proven)
-    is_new = owner is None
+    owner = _whose_address(session, address)
+    if owner is None:
+        take_turn(session, Turn.HISTORY)  # as above
+        owner = _whose_address(session, address)
+    is_new, proven = owner is None, Proven.address(address)
     if owner is None:
         if not limits.take(session, "arrive", source, allowed=ARRIVALS_FROM_A_SOURCE, within=HOUR):
             return None
         owner = people.arrive(session, people.known_as(session, [proven]) or name or "New here")
     contested = add_address(session, owner, address)
     return Admitted(owner, _proof_of(session, owner, proven), is_new=is_new, contested=contested)
+
+
+def _whose_address(session: Session, address: str) -> Person | None:
+    proven = Proven.address(address)
+    owner = people.owner_of(session, proven, by_mail=True) or people.entered_for(session, address)
+    return owner or people.owner_of(session, proven)
 
 
 def add_login(session: Session, person: Person, vouched: Vouched) -> tuple[str, ...]:

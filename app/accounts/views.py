@@ -221,7 +221,8 @@ def release(public_id: str) -> Any:
     page = forms.Page(f"Let go of {proof.shown}", "Let go of it", fields, lead, crumbs, is_danger=True)
 
     def done(db_session: Session, _made: Any) -> tuple[str, str]:
-        sessions.end_sessions_by(db_session, proof.public_id, but=own)
+        for former in people.ever_proved_by(db_session, proof):
+            sessions.end_sessions_by(db_session, former, but=own)
         return url_for("house.account"), f"You let go of {proof.shown}; browsers that it signed in are signed out."
 
     return forms.ask(page, ReasonForm, people.release, done=done,

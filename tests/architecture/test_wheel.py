@@ -79,7 +79,11 @@ def test_the_wheel_computes_where_it_is_unpacked(wheel, tmp_path):
         "print(fl.__file__, x.grad[0, 0].item())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True,
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
         env={"PYTHONPATH": str(tmp_path)},
     )
     place, value = done.stdout.split()

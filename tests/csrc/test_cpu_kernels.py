@@ -157,9 +157,26 @@ def values_of_all_sizes(dtype: Any) -> Array:
 
 # float32, float64. Where the result may cancel, units are counted at 1.
 UNARY_ULP = {
-    "exp": (1, 1), "log": (1, 1), "tanh": (2, 2), "sigmoid": (2, 2), "expm1": (1, 2), "log1p": (1, 2), "log2": (1, 1),
-    "log10": (1, 2), "sin": (1, 1), "cos": (1, 1), "tan": (1, 2), "asin": (1, 3), "acos": (1, 2), "atan": (1, 2),
-    "sinh": (1, 3), "cosh": (1, 2), "asinh": (1, 3), "acosh": (1, 3), "atanh": (1, 3), "erf": (2, 2),
+    "exp": (1, 1),
+    "log": (1, 1),
+    "tanh": (2, 2),
+    "sigmoid": (2, 2),
+    "expm1": (1, 2),
+    "log1p": (1, 2),
+    "log2": (1, 1),
+    "log10": (1, 2),
+    "sin": (1, 1),
+    "cos": (1, 1),
+    "tan": (1, 2),
+    "asin": (1, 3),
+    "acos": (1, 2),
+    "atan": (1, 2),
+    "sinh": (1, 3),
+    "cosh": (1, 2),
+    "asinh": (1, 3),
+    "acosh": (1, 3),
+    "atanh": (1, 3),
+    "erf": (2, 2),
 }
 
 
@@ -189,8 +206,19 @@ def test_gelu_keeps_its_digits_in_the_tail(cpu, approximate):
 def test_functions_of_two_floats_agree_with_the_reference(cpu, reference, dtype):
     x = values_of_all_sizes(dtype)
     y = x[np.random.default_rng(2).permutation(x.size)]
-    for op in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "remainder", "floor_divide", "pow",
-               "atan2", "hypot"):
+    for op in (
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "maximum",
+        "minimum",
+        "remainder",
+        "floor_divide",
+        "pow",
+        "atan2",
+        "hypot",
+    ):
         bound = {"remainder": 1, "floor_divide": 1, "pow": 1, "atan2": 2, "hypot": 1}.get(op, 0)
         compare(cpu, reference, op, [x, y], [np.empty_like(x)], ulp=bound)
     compare(cpu, reference, "logaddexp", [x, y], [np.empty_like(x)], ulp=4, at=1)

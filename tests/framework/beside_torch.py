@@ -18,8 +18,9 @@ def torch() -> Any:
     return module
 
 
-def same(ours: Callable[..., Any], theirs: Callable[..., Any], *arrays: np.ndarray, rtol: float = 1e-10,
-         atol: float = 1e-11) -> None:
+def same(
+    ours: Callable[..., Any], theirs: Callable[..., Any], *arrays: np.ndarray, rtol: float = 1e-10, atol: float = 1e-11
+) -> None:
     """Assert that both give the same for the same arrays, and the same gradients of a weighted sum of the results."""
     found = [_run(ours, arrays, lambda a: fl.tensor(a)), _run(theirs, arrays, torch().tensor)]
     for left, right in zip(*found, strict=True):
@@ -39,7 +40,8 @@ def _run(call: Callable[..., Any], arrays: tuple[np.ndarray, ...], make: Callabl
             total = total + (flat * make(np.cos(np.arange(flat.shape[0]) + number))).sum()
     total.backward()
     return [np.asarray(x.detach().numpy()) for x in results] + [
-        np.asarray(x.grad.numpy()) for x in leaves if x.grad is not None]
+        np.asarray(x.grad.numpy()) for x in leaves if x.grad is not None
+    ]
 
 
 def _flat(results: Any) -> list[Any]:
@@ -48,8 +50,14 @@ def _flat(results: Any) -> list[Any]:
     return [] if results is None else [results]
 
 
-def same_layer(ours: nn.Module, theirs: Any, *arrays: np.ndarray, call: Callable[..., Any] | None = None,
-               rtol: float = 1e-9, atol: float = 1e-10) -> None:
+def same_layer(
+    ours: nn.Module,
+    theirs: Any,
+    *arrays: np.ndarray,
+    call: Callable[..., Any] | None = None,
+    rtol: float = 1e-9,
+    atol: float = 1e-10,
+) -> None:
     """Assert the same of two layers in float64, weights carried over by name and back: values and all gradients."""
     module = torch()
     ours.double()
@@ -65,8 +73,9 @@ def same_layer(ours: nn.Module, theirs: Any, *arrays: np.ndarray, call: Callable
         if parameter.grad is None:
             assert own[name].grad is None, name
         else:
-            np.testing.assert_allclose(own[name].grad.numpy(), parameter.grad.numpy(), rtol=rtol, atol=atol,
-                                       err_msg=name)
+            np.testing.assert_allclose(
+                own[name].grad.numpy(), parameter.grad.numpy(), rtol=rtol, atol=atol, err_msg=name
+            )
 
 
 def same_beginnings(ours: Callable[[], nn.Module], theirs: Callable[[], Any], *, rtol: float = 0.05) -> None:

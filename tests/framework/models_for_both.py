@@ -32,6 +32,7 @@ def layers(library: Any) -> tuple[Any, Any]:
 
     class Base(nn.Module):  # type: ignore[misc,name-defined]  # of whichever library is given
         if library.__name__ != "torch":
+
             def __call__(self, *inputs: Any) -> Any:
                 return self.forward(*inputs)
 
@@ -40,16 +41,27 @@ def layers(library: Any) -> tuple[Any, Any]:
 
 def mlp(library: Any, width: int) -> Any:
     nn, _ = layers(library)
-    return nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width // 2), nn.Tanh(),
-                         nn.Linear(width // 2, 10))
+    return nn.Sequential(
+        nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width // 2), nn.Tanh(), nn.Linear(width // 2, 10)
+    )
 
 
 def cnn(library: Any, width: int) -> Any:
     nn, _ = layers(library)
     return nn.Sequential(
-        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Conv2d(width, 2 * width, 3, padding=1, bias=False), nn.GroupNorm(4, 2 * width), nn.SiLU(),
-        nn.ConvTranspose2d(2 * width, width, 2, stride=2), nn.AvgPool2d(4), nn.Flatten(), nn.Linear(4 * width, 10))
+        nn.Unflatten(1, (1, 8, 8)),
+        nn.Conv2d(1, width, 3, padding=1),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(width, 2 * width, 3, padding=1, bias=False),
+        nn.GroupNorm(4, 2 * width),
+        nn.SiLU(),
+        nn.ConvTranspose2d(2 * width, width, 2, stride=2),
+        nn.AvgPool2d(4),
+        nn.Flatten(),
+        nn.Linear(4 * width, 10),
+    )
 
 
 def lstm(library: Any, width: int) -> Any:
@@ -151,5 +163,3 @@ def losses(library: Any, net: Any, training: Training, *, dtype: str, steps: int
         optimizer.step()
         found.append(loss.item())
     return found
-
-

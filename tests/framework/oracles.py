@@ -174,8 +174,9 @@ def _full(x: list[Array], attrs: Attrs) -> Array:
 
 def _arange(x: list[Array], attrs: Attrs) -> Array:
     start, step, count, dtype = attrs
-    return (start + step * np.arange(count)).astype("float64" if "float" in dtype else dtype.replace("64", "128")
-                                                    if "complex" in dtype else dtype)
+    return (start + step * np.arange(count)).astype(
+        "float64" if "float" in dtype else dtype.replace("64", "128") if "complex" in dtype else dtype
+    )
 
 
 # ---- order, running sums, writing at indices ----

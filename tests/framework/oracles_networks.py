@@ -18,8 +18,10 @@ def _taps(kernel: Attrs, dilation: Attrs, stride: Attrs, counts: Attrs) -> Itera
     """Each kernel element and the slices of a padded input that all positions see under it."""
     for tap in product(*(range(k) for k in kernel)):
         starts = [t * d for t, d in zip(tap, dilation, strict=True)]
-        yield tap, tuple(slice(s, s + (n - 1) * step + 1, step)
-                         for s, n, step in zip(starts, counts, stride, strict=True))
+        yield (
+            tap,
+            tuple(slice(s, s + (n - 1) * step + 1, step) for s, n, step in zip(starts, counts, stride, strict=True)),
+        )
 
 
 def _zeros_around(x: Array, padding: Attrs) -> Array:
@@ -32,8 +34,9 @@ def convolution(inputs: list[Array], attrs: Attrs) -> Array:
     stride, padding, dilation, groups = attrs
     kernel = weight.shape[2:]
     padded = _zeros_around(x, padding)
-    counts = tuple((n - d * (k - 1) - 1) // s + 1
-                   for n, k, d, s in zip(padded.shape[2:], kernel, dilation, stride, strict=True))
+    counts = tuple(
+        (n - d * (k - 1) - 1) // s + 1 for n, k, d, s in zip(padded.shape[2:], kernel, dilation, stride, strict=True)
+    )
     result = np.zeros((x.shape[0], groups, weight.shape[0] // groups, *counts))
     split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     for tap, place in _taps(kernel, dilation, stride, counts):
@@ -74,8 +77,9 @@ def convolution_weight_grad(inputs: list[Array], attrs: Attrs) -> Array:
 # ---- pools ----
 
 
-def _windows(x: tuple[int, ...], kernel: Attrs, stride: Attrs, padding: Attrs, dilation: Attrs,
-             ceil_mode: bool) -> list[list[tuple[range, int]]]:
+def _windows(
+    x: tuple[int, ...], kernel: Attrs, stride: Attrs, padding: Attrs, dilation: Attrs, ceil_mode: bool
+) -> list[list[tuple[range, int]]]:
     """For each axis and position: the places inside x, and how many there are with the zeros around."""
     axes = []
     for n, k, s, p, d in zip(x, kernel, stride, padding, dilation, strict=True):
@@ -84,8 +88,12 @@ def _windows(x: tuple[int, ...], kernel: Attrs, stride: Attrs, padding: Attrs, d
         if (count - 1) * s >= n + p:
             count -= 1
         whole = [range(i * s - p, i * s - p + d * (k - 1) + 1, d) for i in range(count)]
-        axes.append([(range(*(r[np.argmax([i >= 0 for i in r])], min(r[-1] + 1, n), d)), min(r[-1] + 1, n + p) - r[0])
-                     for r in whole])
+        axes.append(
+            [
+                (range(*(r[np.argmax([i >= 0 for i in r])], min(r[-1] + 1, n), d)), min(r[-1] + 1, n + p) - r[0])
+                for r in whole
+            ]
+        )
     return axes
 
 
@@ -116,8 +124,13 @@ def _largest(x: Array, axes: list[list[tuple[range, int]]], g: Array | None = No
     return best, places, grad
 
 
-def _means(x_shape: tuple[int, ...], axes: list[list[tuple[range, int]]], divisor: Callable[[int, int], int],
-           x: Array | None, g: Array | None) -> Array:
+def _means(
+    x_shape: tuple[int, ...],
+    axes: list[list[tuple[range, int]]],
+    divisor: Callable[[int, int], int],
+    x: Array | None,
+    g: Array | None,
+) -> Array:
     shape = (*x_shape[:2], *(len(axis) for axis in axes))
     result = np.zeros(shape if g is None else x_shape)
     for place, window, counted, inside in _each(axes):
@@ -152,8 +165,9 @@ def _normal(x: Array, axes: tuple[int, ...], eps: float, centered: bool = True) 
     return away * scale, scale
 
 
-def _grads(g: Array, factor: Array | float, normal: Array, scale: Array, axes: tuple[int, ...],
-           centered: bool = True) -> Array:
+def _grads(
+    g: Array, factor: Array | float, normal: Array, scale: Array, axes: tuple[int, ...], centered: bool = True
+) -> Array:
     scaled = g * factor
     middle = scaled.mean(axis=axes, keepdims=True) if centered else 0.0
     return np.asarray(scale * (scaled - middle - normal * (scaled * normal).mean(axis=axes, keepdims=True)))
@@ -288,10 +302,12 @@ NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "max_pool_grad": lambda x, attrs: _largest(x[1], _max_axes(x[1], attrs), x[0])[2],
     "avg_pool": _avg_pool,
     "avg_pool_grad": _avg_pool_grad,
-    "adaptive_avg_pool": lambda x, attrs: _means(x[0].shape, _adaptive(x[0].shape[2:], attrs[0]), lambda _, n: n,
-                                                 x[0], None),
-    "adaptive_avg_pool_grad": lambda x, attrs: _means((*x[0].shape[:2], *attrs[0]), _adaptive(attrs[0], x[0].shape[2:]),
-                                                      lambda _, n: n, None, x[0]),
+    "adaptive_avg_pool": lambda x, attrs: _means(
+        x[0].shape, _adaptive(x[0].shape[2:], attrs[0]), lambda _, n: n, x[0], None
+    ),
+    "adaptive_avg_pool_grad": lambda x, attrs: _means(
+        (*x[0].shape[:2], *attrs[0]), _adaptive(attrs[0], x[0].shape[2:]), lambda _, n: n, None, x[0]
+    ),
     "adaptive_max_indices": lambda x, attrs: _largest(x[0], _adaptive(x[0].shape[2:], attrs[0]))[1],
     "layer_norm": _rows(True),
     "layer_norm_grad": _rows_grad(True),

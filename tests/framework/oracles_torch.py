@@ -97,8 +97,9 @@ def _torch_max_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, dilati
     return function(x, kernel, stride, padding, dilation, ceil_mode)
 
 
-def _torch_avg_pool(x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, ceil_mode: bool, counts: bool,
-                    divisor: int) -> Any:
+def _torch_avg_pool(
+    x: Any, kernel: Attrs, stride: Attrs, padding: Attrs, ceil_mode: bool, counts: bool, divisor: int
+) -> Any:
     function = getattr(_functional(), f"avg_pool{len(kernel)}d")
     if len(kernel) == 1:
         return function(x, kernel, stride, padding, ceil_mode, counts)
@@ -151,8 +152,7 @@ TORCH: dict[str, str | TorchOracle] = {
     "sum": _torch_sum,
     "mean": _torch_over("mean"),
     "var": _torch_var,
-    "length": lambda x, axes, keepdims: (
-        _torch().linalg.vector_norm(x, dim=axes, keepdim=keepdims) if axes else x.abs()),
+    "length": lambda x, axes, keepdims: _torch().linalg.vector_norm(x, dim=axes, keepdim=keepdims) if axes else x.abs(),
     "max": _torch_over("amax"),
     "min": _torch_over("amin"),
     "argmax": _torch_position("argmax"),
@@ -177,7 +177,8 @@ TORCH: dict[str, str | TorchOracle] = {
     "rms_norm": _torch_rms_norm,
     "group_norm": _torch_group_norm,
     "embedding": lambda weight, indices, padding: _functional().embedding(
-        indices, weight, None if padding < 0 else padding),
+        indices, weight, None if padding < 0 else padding
+    ),
 }
 
 

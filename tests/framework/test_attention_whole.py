@@ -18,9 +18,17 @@ def drawn(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("heads", "groups", "length", "size", "width", "values", "mask"), [
-    (3, 3, 70, 70, 16, 16, "causal"), (2, 2, 131, 300, 64, 64, None), (4, 2, 130, 220, 17, 33, "bool"),
-    (2, 1, 150, 90, 8, 24, "rows"), (1, 1, 260, 900, 5, 3, "causal"), (2, 2, 5, 400, 32, 1, "bool")])
+@pytest.mark.parametrize(
+    ("heads", "groups", "length", "size", "width", "values", "mask"),
+    [
+        (3, 3, 70, 70, 16, 16, "causal"),
+        (2, 2, 131, 300, 64, 64, None),
+        (4, 2, 130, 220, 17, 33, "bool"),
+        (2, 1, 150, 90, 8, 24, "rows"),
+        (1, 1, 260, 900, 5, 3, "causal"),
+        (2, 2, 5, 400, 32, 1, "bool"),
+    ],
+)
 def test_long_and_odd_sequences_and_their_gradients_are_pytorchs(
     heads: int, groups: int, length: int, size: int, width: int, values: int, mask: str | None
 ) -> None:
@@ -33,8 +41,11 @@ def test_long_and_odd_sequences_and_their_gradients_are_pytorchs(
     theirs = torch().nn.functional.scaled_dot_product_attention
     masks = [None if where is None else make(where) for make in (fl.tensor, torch().tensor)]
     ours = functional.scaled_dot_product_attention
-    same(lambda *x: ours(*(y.permute_dims(0, 2, 1, 3) for y in x), masks[0], **options),
-         lambda *x: theirs(*(y.transpose(1, 2) for y in x), masks[1], **options), *given)
+    same(
+        lambda *x: ours(*(y.permute_dims(0, 2, 1, 3) for y in x), masks[0], **options),
+        lambda *x: theirs(*(y.transpose(1, 2) for y in x), masks[1], **options),
+        *given,
+    )
 
 
 @pytest.mark.torch
@@ -58,8 +69,11 @@ def test_short_floats_are_computed_in_float32(dtype: str, tolerance: float) -> N
         np.testing.assert_allclose(found.detach().to(fl.float64).numpy(), numbers, atol=tolerance * largest)
 
 
-@pytest.mark.parametrize("options", [{"is_causal": True}, {}, {"attn_mask": fl.tensor(drawn(5, 6) > -1.0)}],
-                         ids=["causal", "plain", "masked"])
+@pytest.mark.parametrize(
+    "options",
+    [{"is_causal": True}, {}, {"attn_mask": fl.tensor(drawn(5, 6) > -1.0)}],
+    ids=["causal", "plain", "masked"],
+)
 def test_second_derivatives_are_those_of_the_formula(options: dict[str, object]) -> None:
     size = 5 if "is_causal" in options else 6
     given = tuple(fl.tensor(drawn(*shape), requires_grad=True) for shape in ((2, 5, 3), (2, size, 3), (2, size, 2)))

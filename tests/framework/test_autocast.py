@@ -45,7 +45,8 @@ def test_every_row_has_a_policy_that_was_considered() -> None:
         assert row.autocast == "keep", f"{row.name}: list it here, with PyTorch's policy for its like"
         derivative = row.name.endswith("_grad")  # backward passes run in the dtypes of the forward pass
         assert row.pointwise or row.view or row.in_place or derivative or row.name in KEEP, (
-            f"{row.name}: nobody has said whether autocast lowers it, widens it or keeps it")
+            f"{row.name}: nobody has said whether autocast lowers it, widens it or keeps it"
+        )
 
 
 def _floating(row: optable.Row) -> bool:

@@ -82,8 +82,12 @@ def test_what_a_device_refuses_is_unsupported_and_what_it_breaks_is_failed() -> 
     def raising(error: Exception) -> conformance._Distance:
         raise error
 
-    for error, result in ((NotImplementedError("no"), "unsupported"), (fl.DTypeError("no"), "unsupported"),
-                          (fl.DeviceError("lost"), "failed"), (ValueError("odd"), "failed")):
+    for error, result in (
+        (NotImplementedError("no"), "unsupported"),
+        (fl.DTypeError("no"), "unsupported"),
+        (fl.DeviceError("lost"), "failed"),
+        (ValueError("odd"), "failed"),
+    ):
         assert conformance._judge(blank, lambda error=error: raising(error)).result == result
 
 
@@ -92,8 +96,22 @@ def test_the_command_writes_the_report_and_says_so(tmp_path: Path, capsys: pytes
     commit = "0123456789abcdef0123456789abcdef01234567"
     wheel = tmp_path / "flambeau.whl"
     wheel.write_bytes(b"wheel")
-    status = conformance.main(["--device", "cpu", "--ops", "add", "--json", str(path), "--seed", "3",
-                               "--commit", commit, "--wheel", str(wheel)])
+    status = conformance.main(
+        [
+            "--device",
+            "cpu",
+            "--ops",
+            "add",
+            "--json",
+            str(path),
+            "--seed",
+            "3",
+            "--commit",
+            commit,
+            "--wheel",
+            str(wheel),
+        ]
+    )
     written = json.loads(path.read_text())
     assert status == 0
     assert "cpu conforms" in capsys.readouterr().out
@@ -103,15 +121,19 @@ def test_the_command_writes_the_report_and_says_so(tmp_path: Path, capsys: pytes
     jsonschema.validate(written, SCHEMA)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--device", "nothing:0"], "nothing"),
-    (["--device", "cpu", "--ops", "ad"], "there is no op ad"),
-    (["--device", "cpu", "--seed", "-1"], "cannot be negative"),
-    (["--device", "cpu", "--commit", "main"], "is no git commit"),
-    (["--device", "cpu", "--wheel", "/nowhere.whl"], "there is no wheel"),
-    (["--device", "cpu", "--ops", "sign", "--json", "/nowhere/at/all.json"], "cannot be written"),
-])
-def test_what_cannot_run_says_why_and_ends_with_2(arguments: list[str], message: str,
-                                                  capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "nothing:0"], "nothing"),
+        (["--device", "cpu", "--ops", "ad"], "there is no op ad"),
+        (["--device", "cpu", "--seed", "-1"], "cannot be negative"),
+        (["--device", "cpu", "--commit", "main"], "is no git commit"),
+        (["--device", "cpu", "--wheel", "/nowhere.whl"], "there is no wheel"),
+        (["--device", "cpu", "--ops", "sign", "--json", "/nowhere/at/all.json"], "cannot be written"),
+    ],
+)
+def test_what_cannot_run_says_why_and_ends_with_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert conformance.main(arguments) == 2
     assert message in capsys.readouterr().err

@@ -213,9 +213,11 @@ def test_a_second_derivative_of_what_has_only_one_raises():
 
 def test_it_composes_with_vmap_either_way_around():
     x, w = rand(4, 3), rand(3, seed=1)
-    for function, plain in ((lambda x, w: Power.apply(x * w, 3).sum(), lambda x, w: ((x * w) ** 3).sum()),
-                            (lambda x, w: Exp.apply(x * w).sum(), lambda x, w: fl.exp(x * w).sum()),
-                            (lambda x, w: Both.apply(x, w)[0].sum(), lambda x, w: (x * w).sum())):
+    for function, plain in (
+        (lambda x, w: Power.apply(x * w, 3).sum(), lambda x, w: ((x * w) ** 3).sum()),
+        (lambda x, w: Exp.apply(x * w).sum(), lambda x, w: fl.exp(x * w).sum()),
+        (lambda x, w: Both.apply(x, w)[0].sum(), lambda x, w: (x * w).sum()),
+    ):
         axes = (0, None)
         close(fl.vmap(function, in_axes=axes)(x, w), fl.vmap(plain, in_axes=axes)(x, w))
         for n in (0, 1):

@@ -131,9 +131,14 @@ def test_processes_give_the_same_batches_and_take_tensors_along() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fault", "error", "message"), [
-    ("raise", KeyError, "no example five"), ("kill", RuntimeError, r"worker 0 .* was killed by SIGKILL"),
-    ("wait", TimeoutError, "gave no batch in 1.5 s")])
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        ("raise", KeyError, "no example five"),
+        ("kill", RuntimeError, r"worker 0 .* was killed by SIGKILL"),
+        ("wait", TimeoutError, "gave no batch in 1.5 s"),
+    ],
+)
 def test_what_goes_wrong_in_a_process_is_told_and_nothing_hangs(
     fault: str, error: type[Exception], message: str
 ) -> None:
@@ -166,8 +171,9 @@ def test_an_error_in_a_thread_comes_out_where_its_batch_would() -> None:
 
 def test_workers_know_who_they_are() -> None:
     seen: list[int] = []
-    loader = data.DataLoader(Squares(), num_workers=2, worker_init_fn=seen.append,
-                             collate_fn=lambda batch: data.get_worker_info())
+    loader = data.DataLoader(
+        Squares(), num_workers=2, worker_init_fn=seen.append, collate_fn=lambda batch: data.get_worker_info()
+    )
     infos = list(loader)
     assert {info.num_workers for info in infos} == {2}
     assert {info.id for info in infos} <= set(seen) <= {0, 1}
@@ -213,24 +219,27 @@ def test_samplers_draw_what_they_should() -> None:
 ROWS = data.TensorDataset(fl.arange(4))
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: data.DataLoader(ROWS, batch_size=0), "a positive integer"),
-    (lambda: data.DataLoader(Counting(), batch_size=0), "a positive integer"),
-    (lambda: data.DataLoader(ROWS, workers="fibres"), "workers is 'fibres'"),
-    (lambda: data.DataLoader(ROWS, num_workers=-1), "none is negative"),
-    (lambda: data.DataLoader(Counting(), shuffle=True), "an order of its own"),
-    (lambda: data.DataLoader(ROWS, sampler=[1], shuffle=True), "the sampler is the order"),
-    (lambda: data.DataLoader(ROWS, batch_sampler=[[1]], drop_last=True), "batch_sampler excludes"),
-    (lambda: data.DataLoader(ROWS).load_state_dict({}), "entries epoch, given and seed"),
-    (lambda: data.TensorDataset(fl.arange(3), fl.arange(4)), "first sizes equal"),
-    (lambda: data.ConcatDataset([]), "no datasets"),
-    (lambda: data.ConcatDataset([ROWS])[4], "out of range for 4"),
-    (lambda: data.random_split(ROWS, [1, 2]), "must sum to 4"),
-    (lambda: data.RandomSampler(range(3), num_samples=4), "replacement=True"),
-    (lambda: data.WeightedRandomSampler([-1.0], 1), "none negative"),
-    (lambda: data.WeightedRandomSampler([1.0, 0.0], 2, replacement=False), "replacement=True"),
-    (lambda: len(data.BatchSampler(iter([1]), 1)), "has no length"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: data.DataLoader(ROWS, batch_size=0), "a positive integer"),
+        (lambda: data.DataLoader(Counting(), batch_size=0), "a positive integer"),
+        (lambda: data.DataLoader(ROWS, workers="fibres"), "workers is 'fibres'"),
+        (lambda: data.DataLoader(ROWS, num_workers=-1), "none is negative"),
+        (lambda: data.DataLoader(Counting(), shuffle=True), "an order of its own"),
+        (lambda: data.DataLoader(ROWS, sampler=[1], shuffle=True), "the sampler is the order"),
+        (lambda: data.DataLoader(ROWS, batch_sampler=[[1]], drop_last=True), "batch_sampler excludes"),
+        (lambda: data.DataLoader(ROWS).load_state_dict({}), "entries epoch, given and seed"),
+        (lambda: data.TensorDataset(fl.arange(3), fl.arange(4)), "first sizes equal"),
+        (lambda: data.ConcatDataset([]), "no datasets"),
+        (lambda: data.ConcatDataset([ROWS])[4], "out of range for 4"),
+        (lambda: data.random_split(ROWS, [1, 2]), "must sum to 4"),
+        (lambda: data.RandomSampler(range(3), num_samples=4), "replacement=True"),
+        (lambda: data.WeightedRandomSampler([-1.0], 1), "none negative"),
+        (lambda: data.WeightedRandomSampler([1.0, 0.0], 2, replacement=False), "replacement=True"),
+        (lambda: len(data.BatchSampler(iter([1]), 1)), "has no length"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises((ValueError, IndexError, TypeError), match=message):
         wrong()

@@ -66,12 +66,21 @@ from flambeau.nn import functional as losses
         (lambda: fl.tile(fl.ones(2), -1), ValueError, "tile: repetitions is -1 and must be at least 0"),
         (lambda: fl.fft.ifftshift(fl.ones(2), axes=1), IndexError, "ifftshift: axis 1"),
         (lambda: fl.nn.ParameterDict({"a": 1.0}), TypeError, "ParameterDict: 1.0 is not a tensor"),
-        (lambda: losses.cross_entropy(fl.ones((1, 2)), fl.tensor([0]), fl.ones(3)), fl.ShapeError,
-         "cross_entropy: weight is (3,)"),
-        (lambda: losses.triplet_margin_with_distance_loss(*[fl.ones((1, 2))] * 3, reduction="all"), ValueError,
-         "triplet_margin_with_distance_loss: "),
-        (lambda: losses.triplet_margin_loss(*[fl.ones((1, 2))] * 3, reduction="all"), ValueError,
-         "triplet_margin_loss: "),
+        (
+            lambda: losses.cross_entropy(fl.ones((1, 2)), fl.tensor([0]), fl.ones(3)),
+            fl.ShapeError,
+            "cross_entropy: weight is (3,)",
+        ),
+        (
+            lambda: losses.triplet_margin_with_distance_loss(*[fl.ones((1, 2))] * 3, reduction="all"),
+            ValueError,
+            "triplet_margin_with_distance_loss: ",
+        ),
+        (
+            lambda: losses.triplet_margin_loss(*[fl.ones((1, 2))] * 3, reduction="all"),
+            ValueError,
+            "triplet_margin_loss: ",
+        ),
         (lambda: fl.fooo, AttributeError, "has no attribute 'fooo'"),
     ],
 )
@@ -94,8 +103,13 @@ def test_a_library_that_is_no_backend_is_refused():
 
 def test_a_level_that_is_not_there_is_refused_and_not_replaced_by_plain_loops():
     code = "import flambeau as fl\ntry: fl.ones(3)\nexcept fl.DeviceError as error: print(error)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={**os.environ, "FLAMBEAU_CPU_LEVEL": "v9"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FLAMBEAU_CPU_LEVEL": "v9"},
+    )
     assert done.stdout.startswith("cpu: FLAMBEAU_CPU_LEVEL is v9; this processor and build have ")
 
 

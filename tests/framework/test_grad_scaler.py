@@ -162,9 +162,18 @@ def test_parameters_in_float16_are_refused() -> None:
         _scaler().unscale_(optim.SGD([w], lr=0.1))
 
 
-@pytest.mark.parametrize("wrong", [{"init_scale": 0.0}, {"init_scale": math.inf}, {"init_scale": 1e-40},
-                                   {"init_scale": 1e39}, {"growth_factor": 1.0}, {"backoff_factor": 1.0},
-                                   {"growth_interval": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"init_scale": 0.0},
+        {"init_scale": math.inf},
+        {"init_scale": 1e-40},
+        {"init_scale": 1e39},
+        {"growth_factor": 1.0},
+        {"backoff_factor": 1.0},
+        {"growth_interval": 0},
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
         _scaler(**wrong)

@@ -208,8 +208,13 @@ def test_without_lapack_the_error_names_the_way_out():
         "except fl.DeviceError as error: print(error)\n"
         "print(fl.linalg.inv(fl.full((1, 1), 2.0).to('reference')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={**os.environ, "FLAMBEAU_OPENBLAS": "off"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FLAMBEAU_OPENBLAS": "off"},
+    )
     assert "x.to('reference')" in done.stdout
     assert "tensor([[0.5]]" in done.stdout
 

@@ -58,7 +58,8 @@ def test_state_travels_both_ways_by_name(name: str, tmp_path: Path) -> None:
             other = training.network(fl, training.width)
             other.load_state_dict(state)
             assert {key: value.tolist() for key, value in other.state_dict().items()} == {
-                key: value.tolist() for key, value in ours.state_dict().items()}
+                key: value.tolist() for key, value in ours.state_dict().items()
+            }
 
 
 @pytest.mark.slow

@@ -32,7 +32,12 @@ class Model(nn.Module):
 def test_parameters_buffers_and_layers_are_found_by_looking() -> None:
     model = Model()
     assert [name for name, _ in model.named_parameters()] == [
-        "scale", "net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias"]
+        "scale",
+        "net.0.weight",
+        "net.0.bias",
+        "net.2.weight",
+        "net.2.bias",
+    ]
     assert [name for name, _ in model.named_buffers()] == ["seen", "scratch"]
     assert [name for name, _ in model.named_modules()] == ["", "net", "net.0", "net.1", "net.2"]
     assert len(list(model.children())) == 1
@@ -60,8 +65,7 @@ def test_a_linear_layer_begins_as_pytorchs_does() -> None:
 
 def test_state_goes_out_and_in() -> None:
     first, second = Model(), Model()
-    assert list(first.state_dict()) == [
-        "scale", "seen", "net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias"]
+    assert list(first.state_dict()) == ["scale", "seen", "net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias"]
     weight = second.net[0].weight
     second.load_state_dict(first.state_dict())
     assert second.net[0].weight is weight
@@ -185,17 +189,22 @@ def test_a_layer_without_a_call_says_what_to_write() -> None:
 
 
 def test_text_shows_the_layers() -> None:
-    assert repr(net()) == ("Sequential(\n  (0): Linear(4, 8)\n  (1): ReLU()\n  (2): Sequential(\n"
-                           "    (0): Linear(8, 3)\n    (1): Tanh()\n  )\n)")
+    assert repr(net()) == (
+        "Sequential(\n  (0): Linear(4, 8)\n  (1): ReLU()\n  (2): Sequential(\n"
+        "    (0): Linear(8, 3)\n    (1): Tanh()\n  )\n)"
+    )
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: nn.Sequential(nn.ReLU), "it is a class"),
-    (lambda: nn.Dropout(1.5), "between 0 and 1"),
-    (lambda: nn.Linear(-1, 2), "neither can be negative"),
-    (lambda: functional.cross_entropy(fl.zeros((1, 2)), fl.tensor([0]), reduction="avg"), 'reduction is \'avg\''),
-    (lambda: functional.flatten(fl.zeros((2, 3)), 1, 0), "must exist and stand in order"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Sequential(nn.ReLU), "it is a class"),
+        (lambda: nn.Dropout(1.5), "between 0 and 1"),
+        (lambda: nn.Linear(-1, 2), "neither can be negative"),
+        (lambda: functional.cross_entropy(fl.zeros((1, 2)), fl.tensor([0]), reduction="avg"), "reduction is 'avg'"),
+        (lambda: functional.flatten(fl.zeros((2, 3)), 1, 0), "must exist and stand in order"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_refused(make: object, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         make()  # type: ignore[operator]  # a lambda of the table
@@ -227,8 +236,25 @@ def test_cross_entropy_takes_classes_in_the_second_dimension_of_many() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("name", ["relu", "gelu", "gelu tanh", "sigmoid", "tanh", "silu", "softmax", "log_softmax",
-                                  "leaky_relu", "cross_entropy", "smooth", "mse_loss", "l1_loss", "linear"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu",
+        "gelu",
+        "gelu tanh",
+        "sigmoid",
+        "tanh",
+        "silu",
+        "softmax",
+        "log_softmax",
+        "leaky_relu",
+        "cross_entropy",
+        "smooth",
+        "mse_loss",
+        "l1_loss",
+        "linear",
+    ],
+)
 def test_functions_and_their_gradients_are_pytorchs(name: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     random = np.random.default_rng(5)
@@ -267,10 +293,12 @@ def test_functions_and_their_gradients_are_pytorchs(name: str) -> None:
 @pytest.mark.torch
 def test_a_state_dict_of_pytorch_loads_by_name() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    theirs = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(),
-                                 torch.nn.Sequential(torch.nn.Linear(8, 3), torch.nn.Tanh()))
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Sequential(torch.nn.Linear(8, 3), torch.nn.Tanh())
+    )
     ours = net()
     ours.load_state_dict({name: fl.tensor(value.numpy()) for name, value in theirs.state_dict().items()})
     x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
-    np.testing.assert_allclose(ours(fl.tensor(x)).detach().numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        ours(fl.tensor(x)).detach().numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6
+    )

@@ -24,20 +24,34 @@ ADDED[..., 0] = 0.5
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("options", "mask"), [
-    ({}, None), ({"is_causal": True}, None), ({"scale": 0.3}, None), ({"scale": -0.3}, None), ({}, LOOK), ({}, ADDED)])
+@pytest.mark.parametrize(
+    ("options", "mask"),
+    [({}, None), ({"is_causal": True}, None), ({"scale": 0.3}, None), ({"scale": -0.3}, None), ({}, LOOK), ({}, ADDED)],
+)
 def test_attention_and_its_gradients_are_pytorchs(options: dict[str, Any], mask: np.ndarray | None) -> None:
     theirs = torch().nn.functional.scaled_dot_product_attention
     masks = [None if mask is None else make(mask) for make in (fl.tensor, torch().tensor)]
-    same(lambda *x: functional.scaled_dot_product_attention(*x, masks[0], **options),
-         lambda *x: theirs(*x, masks[1], **options), Q, K, V)
-    same(lambda q, k, v: functional.scaled_dot_product_attention(q, k, v, masks[0], enable_gqa=True, **options),
-         lambda q, k, v: theirs(q, k, v, masks[1], enable_gqa=True, **options), Q, *FEW)
+    same(
+        lambda *x: functional.scaled_dot_product_attention(*x, masks[0], **options),
+        lambda *x: theirs(*x, masks[1], **options),
+        Q,
+        K,
+        V,
+    )
+    same(
+        lambda q, k, v: functional.scaled_dot_product_attention(q, k, v, masks[0], enable_gqa=True, **options),
+        lambda q, k, v: theirs(q, k, v, masks[1], enable_gqa=True, **options),
+        Q,
+        *FEW,
+    )
 
 
 FORMS: dict[str, dict[str, Any]] = {
-    "plain": {}, "no bias": {"bias": False}, "other sizes": {"kdim": 5, "vdim": 3},
-    "batch first": {"batch_first": True}, "further places": {"add_bias_kv": True, "add_zero_attn": True},
+    "plain": {},
+    "no bias": {"bias": False},
+    "other sizes": {"kdim": 5, "vdim": 3},
+    "batch first": {"batch_first": True},
+    "further places": {"add_bias_kv": True, "add_zero_attn": True},
 }
 
 
@@ -71,13 +85,16 @@ def test_attention_of_one_sequence_to_itself_and_a_mask_for_each_head_are_pytorc
     same_layer(ours, theirs, x, call=lambda layer, x: layer(x, x, x))
     x, mask = RANDOM.normal(size=(5, 3, 8)), RANDOM.normal(size=(6, 5, 5))
     same_layer(ours, theirs, x, mask, call=lambda layer, x, m: layer(x, x, x, attn_mask=m))
-    same_beginnings(lambda: nn.MultiheadAttention(40, 2, add_bias_kv=True),
-                    lambda: torch().nn.MultiheadAttention(40, 2, add_bias_kv=True))
+    same_beginnings(
+        lambda: nn.MultiheadAttention(40, 2, add_bias_kv=True),
+        lambda: torch().nn.MultiheadAttention(40, 2, add_bias_kv=True),
+    )
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("options", [{}, {"norm_first": True, "activation": "gelu"},
-                                     {"batch_first": True, "bias": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"norm_first": True, "activation": "gelu"}, {"batch_first": True, "bias": False}]
+)
 def test_transformer_layers_are_pytorchs(options: dict[str, Any]) -> None:
     module = torch()
     given: dict[str, Any] = {"d_model": 8, "nhead": 2, "dim_feedforward": 12, "dropout": 0.0, **options}
@@ -96,10 +113,20 @@ def test_transformer_layers_are_pytorchs(options: dict[str, Any]) -> None:
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 def test_whole_transformers_are_pytorchs() -> None:
     module = torch()
-    given: dict[str, Any] = {"d_model": 8, "nhead": 2, "num_encoder_layers": 2, "num_decoder_layers": 2,
-                             "dim_feedforward": 12, "dropout": 0.0}
-    same_layer(nn.Transformer(**given), module.nn.Transformer(**given), RANDOM.normal(size=(5, 2, 8)),
-               RANDOM.normal(size=(3, 2, 8)))
+    given: dict[str, Any] = {
+        "d_model": 8,
+        "nhead": 2,
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+        "dim_feedforward": 12,
+        "dropout": 0.0,
+    }
+    same_layer(
+        nn.Transformer(**given),
+        module.nn.Transformer(**given),
+        RANDOM.normal(size=(5, 2, 8)),
+        RANDOM.normal(size=(3, 2, 8)),
+    )
     mask = module.nn.Transformer.generate_square_subsequent_mask(4).tolist()
     assert nn.Transformer.generate_square_subsequent_mask(4).tolist() == mask
 
@@ -119,28 +146,48 @@ def heads(**options: Any) -> Any:
     return nn.MultiheadAttention(8, 2)(x, x, x, **options)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: nn.MultiheadAttention(8, 3), "divides the first"),
-    (lambda: nn.MultiheadAttention(8, 2)(*[fl.zeros(8)] * 3), "two dimensions, or three"),
-    (lambda: heads(attn_mask=fl.zeros((4, 5))), r"it must be \(5, 5\) or \(4, 5, 5\)"),
-    (lambda: heads(key_padding_mask=fl.zeros((5, 2))), r"it must be \(2, 5\)"),
-    (lambda: heads(is_causal=True), "pass the mask too"),
-    (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 2, fl.zeros((1, 3))), "they must be"),
-    (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, fl.zeros((3, 3))), "must broadcast to"),
-    (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, fl.zeros((2, 2)), is_causal=True),
-     "exclude each other"),
-    (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, enable_gqa=True), "needs heads"),
-    (lambda: functional.scaled_dot_product_attention(fl.zeros((3, 2, 3)), *[fl.zeros((2, 2, 3))] * 2, enable_gqa=True),
-     "divide the first"),
-    (lambda: nn.TransformerEncoderLayer(8, 2)(fl.zeros((5, 8)), is_causal=True), "pass the mask too"),
-    (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 1)(fl.zeros((5, 8)), is_causal=True),
-     "pass the mask too"),
-    *[(lambda option=option: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2), 1)(
-        *[fl.zeros((5, 8))] * 2, **{option: True}), "pass the mask too")
-      for option in ("tgt_is_causal", "memory_is_causal")],
-    (lambda: nn.TransformerEncoderLayer(8, 2, activation="sin"), 'it is "relu"'),
-    (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 0), "at least one"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: nn.MultiheadAttention(8, 3), "divides the first"),
+        (lambda: nn.MultiheadAttention(8, 2)(*[fl.zeros(8)] * 3), "two dimensions, or three"),
+        (lambda: heads(attn_mask=fl.zeros((4, 5))), r"it must be \(5, 5\) or \(4, 5, 5\)"),
+        (lambda: heads(key_padding_mask=fl.zeros((5, 2))), r"it must be \(2, 5\)"),
+        (lambda: heads(is_causal=True), "pass the mask too"),
+        (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 2, fl.zeros((1, 3))), "they must be"),
+        (
+            lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, fl.zeros((3, 3))),
+            "must broadcast to",
+        ),
+        (
+            lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, fl.zeros((2, 2)), is_causal=True),
+            "exclude each other",
+        ),
+        (lambda: functional.scaled_dot_product_attention(*[fl.zeros((2, 3))] * 3, enable_gqa=True), "needs heads"),
+        (
+            lambda: functional.scaled_dot_product_attention(
+                fl.zeros((3, 2, 3)), *[fl.zeros((2, 2, 3))] * 2, enable_gqa=True
+            ),
+            "divide the first",
+        ),
+        (lambda: nn.TransformerEncoderLayer(8, 2)(fl.zeros((5, 8)), is_causal=True), "pass the mask too"),
+        (
+            lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 1)(fl.zeros((5, 8)), is_causal=True),
+            "pass the mask too",
+        ),
+        *[
+            (
+                lambda option=option: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2), 1)(
+                    *[fl.zeros((5, 8))] * 2, **{option: True}
+                ),
+                "pass the mask too",
+            )
+            for option in ("tgt_is_causal", "memory_is_causal")
+        ],
+        (lambda: nn.TransformerEncoderLayer(8, 2, activation="sin"), 'it is "relu"'),
+        (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 0), "at least one"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()

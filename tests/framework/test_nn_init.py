@@ -16,17 +16,24 @@ from tests.framework.beside_torch import same_beginnings, torch
 SHAPE = (60, 20, 3)  # 60 inputs and 180 outputs of each
 
 
-@pytest.mark.parametrize(("fill", "low", "high", "deviation"), [
-    (lambda x: init.kaiming_uniform_(x), -math.sqrt(2) * math.sqrt(3 / 60), math.sqrt(2) * math.sqrt(3 / 60), None),
-    (lambda x: init.kaiming_uniform_(x, math.sqrt(5)), -1 / math.sqrt(60), 1 / math.sqrt(60), None),
-    (lambda x: init.kaiming_uniform_(x, mode="fan_out", nonlinearity="tanh"), -5 / 3 * math.sqrt(3 / 180),
-     5 / 3 * math.sqrt(3 / 180), None),
-    (lambda x: init.xavier_uniform_(x, 2.0), -2 * math.sqrt(6 / 240), 2 * math.sqrt(6 / 240), None),
-    (lambda x: init.kaiming_normal_(x, nonlinearity="relu"), None, None, math.sqrt(2 / 60)),
-    (lambda x: init.xavier_normal_(x), None, None, math.sqrt(2 / 240)),
-    (lambda x: init.normal_(x, 0.0, 0.3), None, None, 0.3),
-    (lambda x: init.trunc_normal_(x, 0.0, 1.0, -1.0, 1.0), -1.0, 1.0, 0.5396),
-])
+@pytest.mark.parametrize(
+    ("fill", "low", "high", "deviation"),
+    [
+        (lambda x: init.kaiming_uniform_(x), -math.sqrt(2) * math.sqrt(3 / 60), math.sqrt(2) * math.sqrt(3 / 60), None),
+        (lambda x: init.kaiming_uniform_(x, math.sqrt(5)), -1 / math.sqrt(60), 1 / math.sqrt(60), None),
+        (
+            lambda x: init.kaiming_uniform_(x, mode="fan_out", nonlinearity="tanh"),
+            -5 / 3 * math.sqrt(3 / 180),
+            5 / 3 * math.sqrt(3 / 180),
+            None,
+        ),
+        (lambda x: init.xavier_uniform_(x, 2.0), -2 * math.sqrt(6 / 240), 2 * math.sqrt(6 / 240), None),
+        (lambda x: init.kaiming_normal_(x, nonlinearity="relu"), None, None, math.sqrt(2 / 60)),
+        (lambda x: init.xavier_normal_(x), None, None, math.sqrt(2 / 240)),
+        (lambda x: init.normal_(x, 0.0, 0.3), None, None, 0.3),
+        (lambda x: init.trunc_normal_(x, 0.0, 1.0, -1.0, 1.0), -1.0, 1.0, 0.5396),
+    ],
+)
 def test_distributions_are_where_they_should_be(
     fill: Callable[[fl.Tensor], fl.Tensor], low: float | None, high: float | None, deviation: float | None
 ) -> None:
@@ -65,8 +72,18 @@ def test_a_generator_of_your_own_is_drawn_from() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("name", "slope"), [("linear", None), ("tanh", None), ("relu", None), ("selu", None),
-                                             ("leaky_relu", None), ("leaky_relu", 0.3), ("conv_transpose2d", None)])
+@pytest.mark.parametrize(
+    ("name", "slope"),
+    [
+        ("linear", None),
+        ("tanh", None),
+        ("relu", None),
+        ("selu", None),
+        ("leaky_relu", None),
+        ("leaky_relu", 0.3),
+        ("conv_transpose2d", None),
+    ],
+)
 def test_gains_are_pytorchs(name: str, slope: float | None) -> None:
     assert init.calculate_gain(name, slope) == pytest.approx(torch().nn.init.calculate_gain(name, slope))
 
@@ -77,16 +94,19 @@ def test_layers_begin_as_pytorchs(name: str, arguments: tuple[int, ...]) -> None
     same_beginnings(lambda: getattr(nn, name)(*arguments), lambda: getattr(torch().nn, name)(*arguments))
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: init.calculate_gain("swish"), "is not known"),
-    (lambda: init.kaiming_normal_(fl.zeros(3)), "no inputs and outputs"),
-    (lambda: init.kaiming_normal_(fl.zeros((3, 3)), mode="in"), "mode is 'in'"),
-    (lambda: init.trunc_normal_(fl.zeros(3), mean=10.0), "lies between -2.0 and 2.0"),
-    (lambda: init.eye_(fl.zeros(3)), "must be a matrix"),
-    (lambda: init.dirac_(fl.zeros((3, 3))), "convolution's weight"),
-    (lambda: init.sparse_(fl.zeros(3), 0.5), "must be a matrix"),
-    (lambda: init.orthogonal_(fl.zeros(3)), r"must be \(out, in, ...\)"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: init.calculate_gain("swish"), "is not known"),
+        (lambda: init.kaiming_normal_(fl.zeros(3)), "no inputs and outputs"),
+        (lambda: init.kaiming_normal_(fl.zeros((3, 3)), mode="in"), "mode is 'in'"),
+        (lambda: init.trunc_normal_(fl.zeros(3), mean=10.0), "lies between -2.0 and 2.0"),
+        (lambda: init.eye_(fl.zeros(3)), "must be a matrix"),
+        (lambda: init.dirac_(fl.zeros((3, 3))), "convolution's weight"),
+        (lambda: init.sparse_(fl.zeros(3), 0.5), "must be a matrix"),
+        (lambda: init.orthogonal_(fl.zeros(3)), r"must be \(out, in, ...\)"),
+    ],
+)
 def test_what_cannot_be_filled_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()

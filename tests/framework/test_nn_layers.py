@@ -139,8 +139,9 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("name", "arguments", "keywords", "shape"), LAYERS,
-                         ids=[f"{i}-{one[0]}" for i, one in enumerate(LAYERS)])
+@pytest.mark.parametrize(
+    ("name", "arguments", "keywords", "shape"), LAYERS, ids=[f"{i}-{one[0]}" for i, one in enumerate(LAYERS)]
+)
 def test_a_layer_loads_pytorchs_state_and_goes_on_as_it_does(
     name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], shape: tuple[int, ...]
 ) -> None:
@@ -289,9 +290,16 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...])
         for threads in (1, 2, 3):
             fl.set_num_threads(threads)
             fl.manual_seed(0)
-            net = nn.Sequential(nn.Conv2d(shape[1], 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU(), nn.MaxPool2d(2),
-                                nn.GroupNorm(3, 24), nn.Dropout(0.2), nn.Flatten(), nn.LayerNorm(24 * (shape[2] // 2) *
-                                                                                                 (shape[3] // 2)))
+            net = nn.Sequential(
+                nn.Conv2d(shape[1], 24, 3, padding=1),
+                nn.BatchNorm2d(24),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+                nn.GroupNorm(3, 24),
+                nn.Dropout(0.2),
+                nn.Flatten(),
+                nn.LayerNorm(24 * (shape[2] // 2) * (shape[3] // 2)),
+            )
             image = fl.tensor(x, requires_grad=True)
             result = net(image)
             (result * result * result).sum().backward()

@@ -93,8 +93,11 @@ def test_parameters_buffers_and_layers_are_found_by_path() -> None:
     assert net.get_parameter("0.weight") is net[0].weight
     assert net.get_buffer("mean").tolist() == [0.0, 0.0]
     assert [name for name, _ in net.named_buffers()] == ["mean"]
-    for wrong in (lambda: net.get_submodule("0.inner"), lambda: net.get_parameter("mean"),
-                  lambda: net.get_buffer("nothing")):
+    for wrong in (
+        lambda: net.get_submodule("0.inner"),
+        lambda: net.get_parameter("mean"),
+        lambda: net.get_buffer("nothing"),
+    ):
         with pytest.raises(AttributeError, match=r"has no layer 'inner'; it has no layers|there is no"):
             wrong()
 
@@ -149,16 +152,19 @@ def test_lists_of_parameters_learn() -> None:
     assert weights[2].tolist() == [0.0] * 3
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: nn.Module().register_buffer("a b", fl.ones(1)), "is not a name"),
-    (lambda: nn.Module().register_buffer("train", fl.ones(1)), "has a method"),
-    (lambda: nn.Module().register_buffer("a", 1.0), "a plain tensor or None"),
-    (lambda: nn.Module().register_parameter("a", fl.ones(1)), r"wrap it: nn\.Parameter"),
-    (lambda: nn.Module().register_module("a.b", nn.ReLU()), "cannot name a layer"),
-    (lambda: nn.Module().register_module("a", 3), "not a layer"),
-    (lambda: nn.Module().register_forward_hook(3), "not a function"),
-    (lambda: nn.ParameterList([1.0]), "is not a tensor"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: nn.Module().register_buffer("a b", fl.ones(1)), "is not a name"),
+        (lambda: nn.Module().register_buffer("train", fl.ones(1)), "has a method"),
+        (lambda: nn.Module().register_buffer("a", 1.0), "a plain tensor or None"),
+        (lambda: nn.Module().register_parameter("a", fl.ones(1)), r"wrap it: nn\.Parameter"),
+        (lambda: nn.Module().register_module("a.b", nn.ReLU()), "cannot name a layer"),
+        (lambda: nn.Module().register_module("a", 3), "not a layer"),
+        (lambda: nn.Module().register_forward_hook(3), "not a function"),
+        (lambda: nn.ParameterList([1.0]), "is not a tensor"),
+    ],
+)
 def test_what_cannot_be_registered_is_refused(wrong: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         wrong()

@@ -21,22 +21,37 @@ RANDOM = np.random.default_rng(5)
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_losses_of_values_take_a_weight_for_each(name: str, reduction: str) -> None:
     x, y, weight = RANDOM.normal(size=(3, 4, 5))
-    same(lambda a, b, w: getattr(functional, name)(a, b, reduction=reduction, weight=w),
-         lambda a, b, w: getattr(torch().nn.functional, name)(a, b, reduction=reduction, weight=w), x, y, weight)
+    same(
+        lambda a, b, w: getattr(functional, name)(a, b, reduction=reduction, weight=w),
+        lambda a, b, w: getattr(torch().nn.functional, name)(a, b, reduction=reduction, weight=w),
+        x,
+        y,
+        weight,
+    )
 
 
 @pytest.mark.parametrize("layer", ["BatchNorm1d", "InstanceNorm1d", "GroupNorm"])
 def test_norms_go_without_a_bias(layer: str) -> None:
     given = (2, 4) if layer == "GroupNorm" else (4,)
     options = {"affine": True, "bias": False}
-    same_layer(getattr(nn, layer)(*given, **options), getattr(torch().nn, layer)(*given, **options),
-               RANDOM.normal(size=(3, 4, 5)))
+    same_layer(
+        getattr(nn, layer)(*given, **options),
+        getattr(torch().nn, layer)(*given, **options),
+        RANDOM.normal(size=(3, 4, 5)),
+    )
 
 
-@pytest.mark.parametrize("options", [
-    {"max_norm": 1.0}, {"max_norm": 0.5, "norm_type": 1.0}, {"scale_grad_by_freq": True}, {"sparse": False},
-    {"max_norm": 2.0, "scale_grad_by_freq": True, "padding_idx": 2},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_norm": 1.0},
+        {"max_norm": 0.5, "norm_type": 1.0},
+        {"scale_grad_by_freq": True},
+        {"sparse": False},
+        {"max_norm": 2.0, "scale_grad_by_freq": True, "padding_idx": 2},
+    ],
+    ids=str,
+)
 def test_embeddings_shorten_rows_and_count_them(options: dict[str, Any]) -> None:
     module = torch()
     indices = [[1, 2, 2], [0, 2, 4]]
@@ -59,24 +74,43 @@ def test_rows_that_are_not_read_are_not_shortened() -> None:
 
 
 RESIZED: list[dict[str, Any]] = [
-    {"size": (4, 5)}, {"size": (12, 20)}, {"size": (1, 3)}, {"scale_factor": 0.4}, {"scale_factor": (0.7, 1.9)},
+    {"size": (4, 5)},
+    {"size": (12, 20)},
+    {"size": (1, 3)},
+    {"scale_factor": 0.4},
+    {"scale_factor": (0.7, 1.9)},
 ]
 ALIGNED = {"size": (4, 5), "align_corners": True}  # not with lanczos, which PyTorch refuses
 
 
-@pytest.mark.parametrize(("mode", "options"), [
-    *itertools.product(["bilinear", "bicubic", "lanczos"], RESIZED), ("bilinear", ALIGNED), ("bicubic", ALIGNED),
-], ids=str)
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        *itertools.product(["bilinear", "bicubic", "lanczos"], RESIZED),
+        ("bilinear", ALIGNED),
+        ("bicubic", ALIGNED),
+    ],
+    ids=str,
+)
 def test_images_are_resized_without_aliases(mode: Any, options: dict[str, Any]) -> None:
-    same(lambda x: functional.interpolate(x, mode=mode, antialias=True, **options),
-         lambda x: torch().nn.functional.interpolate(x, mode=mode, antialias=True, **options),
-         RANDOM.normal(size=(2, 3, 9, 14)), rtol=1e-6, atol=1e-7)
+    same(
+        lambda x: functional.interpolate(x, mode=mode, antialias=True, **options),
+        lambda x: torch().nn.functional.interpolate(x, mode=mode, antialias=True, **options),
+        RANDOM.normal(size=(2, 3, 9, 14)),
+        rtol=1e-6,
+        atol=1e-7,
+    )
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"mode": "nearest", "antialias": True}, "antialias goes with"), ({"mode": "lanczos"}, "antialias goes with"),
-    ({"mode": "lanczos", "antialias": True, "align_corners": True}, "not defined for mode 'lanczos'"),
-    ({"recompute_scale_factor": True}, "means nothing beside size")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "nearest", "antialias": True}, "antialias goes with"),
+        ({"mode": "lanczos"}, "antialias goes with"),
+        ({"mode": "lanczos", "antialias": True, "align_corners": True}, "not defined for mode 'lanczos'"),
+        ({"recompute_scale_factor": True}, "means nothing beside size"),
+    ],
+)
 def test_antialias_goes_with_filters_alone(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         functional.interpolate(fl.ones((1, 1, 4, 4)), size=2, **options)
@@ -86,16 +120,23 @@ def test_antialias_goes_with_filters_alone(options: dict[str, Any], message: str
 @pytest.mark.parametrize("padding", [0, 1, 2])
 def test_output_padding_reaches_below_the_dilation(more: Any, padding: int) -> None:
     options = {"stride": 1, "padding": padding, "output_padding": more, "dilation": 3, "groups": 2}
-    same(lambda x, w, b: functional.conv_transpose2d(x, w, b, **options),
-         lambda x, w, b: torch().nn.functional.conv_transpose2d(x, w, b, **options),
-         RANDOM.normal(size=(2, 4, 5, 4)), RANDOM.normal(size=(4, 3, 3, 3)), RANDOM.normal(size=6))
+    same(
+        lambda x, w, b: functional.conv_transpose2d(x, w, b, **options),
+        lambda x, w, b: torch().nn.functional.conv_transpose2d(x, w, b, **options),
+        RANDOM.normal(size=(2, 4, 5, 4)),
+        RANDOM.normal(size=(4, 3, 3, 3)),
+        RANDOM.normal(size=6),
+    )
 
 
 @pytest.mark.parametrize("align", [True, False])
 @pytest.mark.parametrize("outside", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
-@pytest.mark.parametrize(("image", "grid"), [
-    ((2, 3, 5, 4), (2, 3, 6, 2)), ((1, 2, 3, 4, 5), (1, 2, 3, 2, 3)), ((1, 1, 1, 3), (1, 4, 4, 2))], ids=str)
+@pytest.mark.parametrize(
+    ("image", "grid"),
+    [((2, 3, 5, 4), (2, 3, 6, 2)), ((1, 2, 3, 4, 5), (1, 2, 3, 2, 3)), ((1, 1, 1, 3), (1, 4, 4, 2))],
+    ids=str,
+)
 def test_images_are_read_at_the_places_of_a_grid(image: Any, grid: Any, mode: Any, outside: Any, align: bool) -> None:
     if mode == "bicubic" and len(image) == 5:
         with pytest.raises(ValueError, match="without a depth"):
@@ -104,42 +145,57 @@ def test_images_are_read_at_the_places_of_a_grid(image: Any, grid: Any, mode: An
     random = np.random.default_rng(0)
     x, at = random.normal(size=image), random.uniform(-1.9, 1.9, size=grid)
     if mode == "nearest":  # no gradient for the places, where PyTorch has zeros
-        same(lambda x: functional.grid_sample(x, fl.tensor(at), mode, outside, align),
-             lambda x: torch().nn.functional.grid_sample(x, torch().tensor(at), mode, outside, align), x)
+        same(
+            lambda x: functional.grid_sample(x, fl.tensor(at), mode, outside, align),
+            lambda x: torch().nn.functional.grid_sample(x, torch().tensor(at), mode, outside, align),
+            x,
+        )
         return
-    same(lambda x, at: functional.grid_sample(x, at, mode, outside, align),
-         lambda x, at: torch().nn.functional.grid_sample(x, at, mode, outside, align), x, at)
+    same(
+        lambda x, at: functional.grid_sample(x, at, mode, outside, align),
+        lambda x, at: torch().nn.functional.grid_sample(x, at, mode, outside, align),
+        x,
+        at,
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Since version 1.3.0:UserWarning")
 @pytest.mark.parametrize("align", [True, False])
-@pytest.mark.parametrize(("theta", "size"), [((2, 2, 3), (2, 3, 4, 5)), ((2, 3, 4), (2, 1, 3, 4, 5)),
-                                             ((1, 2, 3), (1, 1, 1, 4))])
+@pytest.mark.parametrize(
+    ("theta", "size"), [((2, 2, 3), (2, 3, 4, 5)), ((2, 3, 4), (2, 1, 3, 4, 5)), ((1, 2, 3), (1, 1, 1, 4))]
+)
 def test_affine_maps_are_grids(theta: Any, size: Any, align: bool) -> None:
-    same(lambda x: functional.affine_grid(x, size, align),
-         lambda x: torch().nn.functional.affine_grid(x, list(size), align), RANDOM.normal(size=theta))
+    same(
+        lambda x: functional.affine_grid(x, size, align),
+        lambda x: torch().nn.functional.affine_grid(x, list(size), align),
+        RANDOM.normal(size=theta),
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 7), (1, 6, 3, 4), (2, 4, 2, 2, 3)])
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_elements_are_relative_to_channels_around_them(shape: Any, size: int) -> None:
     given = {"alpha": 0.3, "beta": 0.6, "k": 1.5}
-    same_layer(nn.LocalResponseNorm(size, **given), torch().nn.LocalResponseNorm(size, **given),
-               RANDOM.normal(size=shape))
+    same_layer(
+        nn.LocalResponseNorm(size, **given), torch().nn.LocalResponseNorm(size, **given), RANDOM.normal(size=shape)
+    )
 
 
 def test_channels_are_dealt_out() -> None:
     same_layer(nn.ChannelShuffle(3), torch().nn.ChannelShuffle(3), RANDOM.normal(size=(2, 6, 3, 4)))
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: functional.grid_sample(fl.ones((1, 1, 2, 2)), fl.ones((1, 2, 2, 3))), "the grid"),
-    (lambda: functional.grid_sample(fl.ones((1, 1, 0, 2)), fl.ones((1, 2, 2, 2))), "nothing to read from"),
-    (lambda: functional.grid_sample(fl.ones((1, 1, 2, 2)), fl.ones((1, 2, 2, 2)), "cubic"), "mode is 'cubic'"),
-    (lambda: functional.affine_grid(fl.ones((1, 3, 3)), (1, 1, 2, 2)), r"theta is \(1, 3, 3\)"),
-    (lambda: functional.channel_shuffle(fl.ones((1, 4, 2)), 3), "divisible by groups"),
-    (lambda: functional.local_response_norm(fl.ones((1, 4)), 2), "at least one axis behind"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: functional.grid_sample(fl.ones((1, 1, 2, 2)), fl.ones((1, 2, 2, 3))), "the grid"),
+        (lambda: functional.grid_sample(fl.ones((1, 1, 0, 2)), fl.ones((1, 2, 2, 2))), "nothing to read from"),
+        (lambda: functional.grid_sample(fl.ones((1, 1, 2, 2)), fl.ones((1, 2, 2, 2)), "cubic"), "mode is 'cubic'"),
+        (lambda: functional.affine_grid(fl.ones((1, 3, 3)), (1, 1, 2, 2)), r"theta is \(1, 3, 3\)"),
+        (lambda: functional.channel_shuffle(fl.ones((1, 4, 2)), 3), "divisible by groups"),
+        (lambda: functional.local_response_norm(fl.ones((1, 4)), 2), "at least one axis behind"),
+    ],
+)
 def test_mistakes_are_named(wrong: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()
@@ -155,8 +211,14 @@ def test_transformers_are_told_that_masks_are_causal() -> None:
         mask = type(net).generate_square_subsequent_mask(5, dtype=library.float64)
         return net(source, target, tgt_mask=mask, tgt_is_causal=True, src_is_causal=False)
 
-    given: dict[str, Any] = {"d_model": 8, "nhead": 2, "num_encoder_layers": 1, "num_decoder_layers": 1,
-                             "dim_feedforward": 12, "dropout": 0.0}
+    given: dict[str, Any] = {
+        "d_model": 8,
+        "nhead": 2,
+        "num_encoder_layers": 1,
+        "num_decoder_layers": 1,
+        "dim_feedforward": 12,
+        "dropout": 0.0,
+    }
     same_layer(nn.Transformer(**given), module.nn.Transformer(**given), memory, x, call=call)
 
 
@@ -249,8 +311,10 @@ def test_named_holders_are_changed_like_dicts() -> None:
     assert len(values) == 0
 
 
-@pytest.mark.parametrize(("layer", "given", "shape"), [
-    ("Linear", (4, 3), (2, 4)), ("Conv2d", (2, 3, 3), (2, 2, 5, 5)), ("ConvTranspose1d", (2, 3, 3), (2, 2, 5))])
+@pytest.mark.parametrize(
+    ("layer", "given", "shape"),
+    [("Linear", (4, 3), (2, 4)), ("Conv2d", (2, 3, 3), (2, 2, 5, 5)), ("ConvTranspose1d", (2, 3, 3), (2, 2, 5))],
+)
 def test_a_weight_over_its_largest_singular_value_is_pytorchs(layer: str, given: Any, shape: Any) -> None:
     module = torch()
     ours = nn.utils.spectral_norm(getattr(nn, layer)(*given)).double()

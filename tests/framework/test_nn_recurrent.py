@@ -18,8 +18,11 @@ X = RANDOM.normal(size=(6, 3, 4))  # time, n, features
 LENGTHS = [6, 2, 4]
 
 FORMS = {
-    "plain": {}, "two layers": {"num_layers": 2}, "both ways": {"num_layers": 2, "bidirectional": True},
-    "no bias": {"bias": False}, "batch first": {"batch_first": True, "bidirectional": True},
+    "plain": {},
+    "two layers": {"num_layers": 2},
+    "both ways": {"num_layers": 2, "bidirectional": True},
+    "no bias": {"bias": False},
+    "batch first": {"batch_first": True, "bidirectional": True},
 }
 
 
@@ -50,8 +53,9 @@ def test_a_batch_of_no_sequences_gives_none_and_gradients_of_zero(kind: str, for
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("kind", "options"), [("LSTM", {"proj_size": 2, "bidirectional": True}),
-                                               ("RNN", {"nonlinearity": "relu"})])
+@pytest.mark.parametrize(
+    ("kind", "options"), [("LSTM", {"proj_size": 2, "bidirectional": True}), ("RNN", {"nonlinearity": "relu"})]
+)
 def test_projections_and_relu_are_pytorchs(kind: str, options: dict[str, Any]) -> None:
     ours, theirs = getattr(nn, kind)(4, 5, **options), getattr(torch().nn, kind)(4, 5, **options)
     same_layer(ours, theirs, X)
@@ -92,8 +96,10 @@ def test_cells_are_pytorchs(kind: str) -> None:
 
 @pytest.mark.torch
 def test_recurrent_layers_begin_as_pytorchs() -> None:
-    same_beginnings(lambda: nn.LSTM(30, 40, 2, bidirectional=True, proj_size=20),
-                    lambda: torch().nn.LSTM(30, 40, 2, bidirectional=True, proj_size=20))
+    same_beginnings(
+        lambda: nn.LSTM(30, 40, 2, bidirectional=True, proj_size=20),
+        lambda: torch().nn.LSTM(30, 40, 2, bidirectional=True, proj_size=20),
+    )
 
 
 @pytest.mark.torch
@@ -109,8 +115,11 @@ def test_packing_is_pytorchs(batch_first: bool) -> None:
         assert part.tolist() == X[: LENGTHS[number], number].tolist()
     parts = [X[:size, i] for i, size in enumerate(LENGTHS)]
     for side in ("left", "right"):
-        same(lambda *p, s=side: rnn.pad_sequence(p, batch_first, 3.0, s),
-             lambda *p, s=side: module.nn.utils.rnn.pad_sequence(p, batch_first, 3.0, s), *parts)
+        same(
+            lambda *p, s=side: rnn.pad_sequence(p, batch_first, 3.0, s),
+            lambda *p, s=side: module.nn.utils.rnn.pad_sequence(p, batch_first, 3.0, s),
+            *parts,
+        )
     packed = rnn.pack_sequence([fl.tensor(part) for part in parts], enforce_sorted=False)
     assert packed.data.tolist() == found.data.tolist()
 
@@ -132,26 +141,31 @@ def test_a_long_sequence_has_gradients_to_its_first_step() -> None:
     assert x.grad.shape == (300, 1, 2)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: nn.LSTM(4, 5)(fl.zeros((6, 3, 3))), r"it must be \(time, n, 4\)"),
-    (lambda: nn.LSTM(4, 5)(fl.zeros((0, 3, 4))), "has no time steps"),
-    (lambda: nn.GRU(4, 5)(fl.zeros((6, 3, 4)), fl.zeros((1, 2, 5))), r"it must be \(1, 3, 5\)"),
-    (lambda: nn.GRU(4, 0), "must be positive"),
-    (lambda: nn.LSTM(4, 5, proj_size=5), "must be below hidden_size 5"),
-    (lambda: nn.RNN(4, 5, nonlinearity="sin"), "nonlinearity is 'sin'"),
-    (lambda: nn.RNN(4, 5, dropout=2.0), "between 0 and 1"),
-    (lambda: nn.RNNCell(4, 5, nonlinearity="sin"), "nonlinearity is 'sin'"),
-    (lambda: nn.GRUCell(4, 5)(fl.zeros((2, 2, 4))), "it must be"),
-    (lambda: nn.GRUCell(4, 5)(fl.zeros((2, 4)), fl.zeros((3, 5))), r"it must be \(2, 5\)"),
-    (lambda: nn.GRUCell(0, 5), "both are positive"),
-    (lambda: rnn.pack_padded_sequence(fl.zeros((3, 2)), [1, 2]), "enforce_sorted=False"),
-    (lambda: rnn.pack_padded_sequence(fl.zeros((3, 2)), [4, 2]), "each from 1 to 3"),
-    (lambda: rnn.pack_padded_sequence(fl.zeros(3), [1]), r"must be \(longest, n, ...\)"),
-    (lambda: rnn.pad_sequence([]), "no sequences"),
-    (lambda: rnn.pad_sequence([fl.zeros(1)], padding_side="top"), "padding_side is 'top'"),
-    (lambda: rnn.pad_packed_sequence(rnn.pack_padded_sequence(fl.zeros((3, 1)), [3]), total_length=2),
-     "the longest sequence 3"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: nn.LSTM(4, 5)(fl.zeros((6, 3, 3))), r"it must be \(time, n, 4\)"),
+        (lambda: nn.LSTM(4, 5)(fl.zeros((0, 3, 4))), "has no time steps"),
+        (lambda: nn.GRU(4, 5)(fl.zeros((6, 3, 4)), fl.zeros((1, 2, 5))), r"it must be \(1, 3, 5\)"),
+        (lambda: nn.GRU(4, 0), "must be positive"),
+        (lambda: nn.LSTM(4, 5, proj_size=5), "must be below hidden_size 5"),
+        (lambda: nn.RNN(4, 5, nonlinearity="sin"), "nonlinearity is 'sin'"),
+        (lambda: nn.RNN(4, 5, dropout=2.0), "between 0 and 1"),
+        (lambda: nn.RNNCell(4, 5, nonlinearity="sin"), "nonlinearity is 'sin'"),
+        (lambda: nn.GRUCell(4, 5)(fl.zeros((2, 2, 4))), "it must be"),
+        (lambda: nn.GRUCell(4, 5)(fl.zeros((2, 4)), fl.zeros((3, 5))), r"it must be \(2, 5\)"),
+        (lambda: nn.GRUCell(0, 5), "both are positive"),
+        (lambda: rnn.pack_padded_sequence(fl.zeros((3, 2)), [1, 2]), "enforce_sorted=False"),
+        (lambda: rnn.pack_padded_sequence(fl.zeros((3, 2)), [4, 2]), "each from 1 to 3"),
+        (lambda: rnn.pack_padded_sequence(fl.zeros(3), [1]), r"must be \(longest, n, ...\)"),
+        (lambda: rnn.pad_sequence([]), "no sequences"),
+        (lambda: rnn.pad_sequence([fl.zeros(1)], padding_side="top"), "padding_side is 'top'"),
+        (
+            lambda: rnn.pad_packed_sequence(rnn.pack_padded_sequence(fl.zeros((3, 1)), [3]), total_length=2),
+            "the longest sequence 3",
+        ),
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()

@@ -62,8 +62,11 @@ def test_parameters_go_into_a_vector_and_back() -> None:
 def test_a_weight_as_length_and_direction_is_pytorchs(dim: int | None) -> None:
     module = torch()
     ours, theirs = nn.Linear(3, 4), module.nn.Linear(3, 4)
-    same_layer(utils.weight_norm(ours, dim=dim), module.nn.utils.weight_norm(theirs, dim=dim),
-               np.random.default_rng(0).normal(size=(5, 3)))
+    same_layer(
+        utils.weight_norm(ours, dim=dim),
+        module.nn.utils.weight_norm(theirs, dim=dim),
+        np.random.default_rng(0).normal(size=(5, 3)),
+    )
 
 
 def test_a_weight_becomes_one_parameter_again() -> None:

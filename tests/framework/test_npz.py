@@ -11,12 +11,19 @@ import pytest
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_tensors_go_out_and_in_and_numpy_reads_them(compressed: bool, tmp_path: Path) -> None:
-    tensors = {"file": fl.tensor([[1.5, -2.0]]), "a/b": fl.tensor([True, False]), "n": fl.tensor(7),
-               "e": fl.zeros((0, 2)), "turned": fl.arange(6).reshape(2, 3).T, "h": fl.ones(2, dtype=fl.float16)}
+    tensors = {
+        "file": fl.tensor([[1.5, -2.0]]),
+        "a/b": fl.tensor([True, False]),
+        "n": fl.tensor(7),
+        "e": fl.zeros((0, 2)),
+        "turned": fl.arange(6).reshape(2, 3).T,
+        "h": fl.ones(2, dtype=fl.float16),
+    }
     fl.save_npz(tensors, tmp_path / "a.npz", compressed=compressed)
     found = fl.load_npz(tmp_path / "a.npz")
     assert {name: (x.tolist(), x.dtype) for name, x in found.items()} == {
-        name: (x.tolist(), x.dtype) for name, x in tensors.items()}
+        name: (x.tolist(), x.dtype) for name, x in tensors.items()
+    }
     with np.load(tmp_path / "a.npz") as archive:
         assert sorted(archive.files) == sorted(tensors)
     np.savez(tmp_path / "b.npz", x=np.arange(3))

@@ -37,15 +37,33 @@ def test_the_loss_curve_over_100_steps_is_pytorchs(name: str, dtype: str, tolera
     ours.load_state_dict({key: fl.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
     if options.get("maximize"):
         options = {**options, "lr": options["lr"] / 100}  # the loss grows without end otherwise
-    expected = losses(theirs, getattr(torch.optim, kind)(theirs.parameters(), **options),
-                      torch.nn.functional.cross_entropy, torch.tensor, images, classes)
-    found = losses(ours, getattr(optim, kind)(ours.parameters(), **options), nn.functional.cross_entropy, fl.tensor,
-                   images, classes)
+    expected = losses(
+        theirs,
+        getattr(torch.optim, kind)(theirs.parameters(), **options),
+        torch.nn.functional.cross_entropy,
+        torch.tensor,
+        images,
+        classes,
+    )
+    found = losses(
+        ours,
+        getattr(optim, kind)(ours.parameters(), **options),
+        nn.functional.cross_entropy,
+        fl.tensor,
+        images,
+        classes,
+    )
     np.testing.assert_allclose(found, expected, rtol=tolerance)
 
 
-def losses(net: Any, optimizer: Any, loss_of: Callable[..., Any], tensor: Callable[..., Any], images: np.ndarray,
-           classes: np.ndarray) -> list[float]:
+def losses(
+    net: Any,
+    optimizer: Any,
+    loss_of: Callable[..., Any],
+    tensor: Callable[..., Any],
+    images: np.ndarray,
+    classes: np.ndarray,
+) -> list[float]:
     found = []
     for image, target in zip(images, classes, strict=True):
         loss = loss_of(net(tensor(image)), tensor(target))
@@ -127,21 +145,24 @@ def test_a_step_is_one_native_call_for_all_parameters(monkeypatch: pytest.Monkey
     assert calls == [12]  # four parameters, four gradients, four buffers
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: optim.SGD([], lr=0.1), "no parameters"),
-    (lambda: optim.SGD([leaf([1.0])], lr=-1.0), "lr is -1.0; it is a finite number"),
-    (lambda: optim.SGD([leaf([1.0])], lr=float("inf")), "lr is inf; it is a finite number"),
-    (lambda: optim.SGD([leaf([1.0])], lr="fast"), "lr is 'fast'; it is a number"),
-    (lambda: optim.SGD(None), "pass net.parameters"),
-    (lambda: optim.AdamW([leaf([1.0])], betas=0.9), "they are two numbers"),
-    (lambda: optim.AdamW([leaf([1.0])], betas=(0.9,)), "they are two numbers"),
-    (lambda: optim.AdamW([leaf([1.0])]).load_state_dict({}), "has the entries state and param_groups"),
-    (lambda: optim.SGD([leaf([1.0])], nesterov=True), "nesterov needs a momentum"),
-    (lambda: optim.AdamW([leaf([1.0])], betas=(0.9, 1.0)), "they are two numbers, each at least 0 and below 1"),
-    (lambda: optim.SGD([{"params": [leaf([1.0])], "speed": 2}]), "speed is no option; there are lr"),
-    (lambda: optim.SGD([[1.0]]), "not a tensor"),
-    (lambda: optim.SGD([leaf([1.0]) * 2]), "pass leaves"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: optim.SGD([], lr=0.1), "no parameters"),
+        (lambda: optim.SGD([leaf([1.0])], lr=-1.0), "lr is -1.0; it is a finite number"),
+        (lambda: optim.SGD([leaf([1.0])], lr=float("inf")), "lr is inf; it is a finite number"),
+        (lambda: optim.SGD([leaf([1.0])], lr="fast"), "lr is 'fast'; it is a number"),
+        (lambda: optim.SGD(None), "pass net.parameters"),
+        (lambda: optim.AdamW([leaf([1.0])], betas=0.9), "they are two numbers"),
+        (lambda: optim.AdamW([leaf([1.0])], betas=(0.9,)), "they are two numbers"),
+        (lambda: optim.AdamW([leaf([1.0])]).load_state_dict({}), "has the entries state and param_groups"),
+        (lambda: optim.SGD([leaf([1.0])], nesterov=True), "nesterov needs a momentum"),
+        (lambda: optim.AdamW([leaf([1.0])], betas=(0.9, 1.0)), "they are two numbers, each at least 0 and below 1"),
+        (lambda: optim.SGD([{"params": [leaf([1.0])], "speed": 2}]), "speed is no option; there are lr"),
+        (lambda: optim.SGD([[1.0]]), "not a tensor"),
+        (lambda: optim.SGD([leaf([1.0]) * 2]), "pass leaves"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         make()

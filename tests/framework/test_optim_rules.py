@@ -68,8 +68,9 @@ def test_fifty_steps_are_pytorchs(name: str, dtype: str, tolerance: float) -> No
     run(getattr(optim, kind)(here, **options), loss_here, steps)
     run(getattr(module.optim, kind)(there, **options), loss_there, steps)
     for ours, theirs in zip(here, there, strict=True):
-        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=tolerance,
-                                   atol=tolerance if kind != "LBFGS" else 1e-6)
+        np.testing.assert_allclose(
+            ours.detach().numpy(), theirs.detach().numpy(), rtol=tolerance, atol=tolerance if kind != "LBFGS" else 1e-6
+        )
 
 
 @pytest.mark.torch
@@ -168,8 +169,10 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "CosineAnnealingWarmRestarts": ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
     "LambdaLR": ("LambdaLR", {"lr_lambda": lambda step: 1 / (1 + step)}),
     "OneCycleLR": ("OneCycleLR", {"max_lr": [0.3, 0.2], "total_steps": 20}),
-    "OneCycleLR linear": ("OneCycleLR", {"max_lr": 0.3, "epochs": 4, "steps_per_epoch": 5, "three_phase": True,
-                                         "anneal_strategy": "linear"}),
+    "OneCycleLR linear": (
+        "OneCycleLR",
+        {"max_lr": 0.3, "epochs": 4, "steps_per_epoch": 5, "three_phase": True, "anneal_strategy": "linear"},
+    ),
 }
 
 
@@ -189,15 +192,24 @@ def test_the_values_of_schedulers_are_pytorchs(name: str, optimizer: str) -> Non
     module = torch()
     kind, options = SCHEDULERS[name]
     found = []
-    for library, schedulers, make in ((optim, lr_scheduler, fl.tensor),
-                                      (module.optim, module.optim.lr_scheduler, module.tensor)):
+    for library, schedulers, make in (
+        (optim, lr_scheduler, fl.tensor),
+        (module.optim, module.optim.lr_scheduler, module.tensor),
+    ):
         stepped = two_groups(library, make, optimizer)
         scheduler = getattr(schedulers, kind)(stepped, **options)
         rates = []
         for _ in range(19):
-            rates.append([*scheduler.get_last_lr(), *(group["lr"] for group in stepped.param_groups),
-                          *(group["momentum"] if "momentum" in group else group["betas"][0]
-                            for group in stepped.param_groups)])
+            rates.append(
+                [
+                    *scheduler.get_last_lr(),
+                    *(group["lr"] for group in stepped.param_groups),
+                    *(
+                        group["momentum"] if "momentum" in group else group["betas"][0]
+                        for group in stepped.param_groups
+                    ),
+                ]
+            )
             scheduler.step()
         found.append(rates)
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-15)
@@ -209,11 +221,16 @@ def test_the_values_of_schedulers_are_pytorchs(name: str, optimizer: str) -> Non
 def test_schedulers_one_after_the_other_are_pytorchs() -> None:
     module = torch()
     found = []
-    for library, schedulers, make in ((optim, lr_scheduler, fl.tensor),
-                                      (module.optim, module.optim.lr_scheduler, module.tensor)):
+    for library, schedulers, make in (
+        (optim, lr_scheduler, fl.tensor),
+        (module.optim, module.optim.lr_scheduler, module.tensor),
+    ):
         optimizer = two_groups(library, make)
-        parts = [schedulers.LinearLR(optimizer, 0.1, total_iters=4), schedulers.CosineAnnealingLR(optimizer, 10),
-                 schedulers.ExponentialLR(optimizer, 0.5)]
+        parts = [
+            schedulers.LinearLR(optimizer, 0.1, total_iters=4),
+            schedulers.CosineAnnealingLR(optimizer, 10),
+            schedulers.ExponentialLR(optimizer, 0.5),
+        ]
         scheduler = schedulers.SequentialLR(optimizer, parts, milestones=[4, 12])
         found.append([(scheduler.step(), list(scheduler.get_last_lr()))[1] for _ in range(16)])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-15)
@@ -225,12 +242,15 @@ def test_a_plateau_is_found_where_pytorch_finds_it(options: dict[str, Any]) -> N
     module = torch()
     figures = np.random.default_rng(1).normal(size=40).cumsum()
     found = []
-    for library, schedulers, make in ((optim, lr_scheduler, fl.tensor),
-                                      (module.optim, module.optim.lr_scheduler, module.tensor)):
+    for library, schedulers, make in (
+        (optim, lr_scheduler, fl.tensor),
+        (module.optim, module.optim.lr_scheduler, module.tensor),
+    ):
         optimizer = two_groups(library, make)
         scheduler = schedulers.ReduceLROnPlateau(optimizer, patience=2, factor=0.5, **options)
-        found.append([(scheduler.step(figure), [group["lr"] for group in optimizer.param_groups])[1]
-                      for figure in figures])
+        found.append(
+            [(scheduler.step(figure), [group["lr"] for group in optimizer.param_groups])[1] for figure in figures]
+        )
     assert found[0] == found[1]
 
 
@@ -278,29 +298,32 @@ def leaf() -> fl.Tensor:
     return fl.tensor([1.0], requires_grad=True)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda: optim.Adam([leaf()], betas=(1.0, 0.9)), "Adam: betas are"),
-    (lambda: optim.Lion([leaf()], betas=(0.9,)), "Lion: betas are"),
-    (lambda: optim.RMSprop([leaf()], alpha=-1.0), "alpha is -1.0"),
-    (lambda: optim.Adagrad([leaf()], eps=math.nan), "eps is nan"),
-    (lambda: optim.Muon([leaf()]), "Muon steps matrices"),
-    (lambda: optim.Muon([fl.zeros((2, 2))], adjust_lr_fn="x"), "adjust_lr_fn is 'x'"),
-    (lambda: optim.Muon([fl.zeros((2, 2))], ns_steps=0), "ns_steps is 0"),
-    (lambda: optim.LBFGS([leaf()], line_search_fn="x"), "line_search_fn is 'x'"),
-    (lambda: optim.LBFGS([leaf()]).step(), "needs a closure"),
-    (lambda: optim.LBFGS([leaf()]).step(lambda: 1.0), "it must give the loss"),
-    (lambda: optim.LBFGS([{"params": [leaf()]}, {"params": [leaf()]}]), "it takes one"),
-    (lambda: lr_scheduler.StepLR(3, 1), "is no optimizer"),
-    (lambda: lr_scheduler.StepLR(two_groups(optim, fl.tensor), 0), "must be positive"),
-    (lambda: lr_scheduler.LambdaLR(two_groups(optim, fl.tensor), []), "0 functions for 2 groups"),
-    (lambda: lr_scheduler.LinearLR(two_groups(optim, fl.tensor), 0.0), "above 0"),
-    (lambda: lr_scheduler.OneCycleLR(two_groups(optim, fl.tensor), 0.1), "give total_steps"),
-    (lambda: lr_scheduler.OneCycleLR(two_groups(optim, fl.tensor), [0.1], 5), "1 max_lr for 2 groups"),
-    (lambda: lr_scheduler.OneCycleLR(optim.Adagrad([leaf()]), 0.1, 5), "cycle_momentum=False"),
-    (lambda: lr_scheduler.SequentialLR(two_groups(optim, fl.tensor), [], []), "need 0 milestones"),
-    (lambda: lr_scheduler.ReduceLROnPlateau(two_groups(optim, fl.tensor), factor=1.0), "so that the rate falls"),
-    (lambda: lr_scheduler.StepLR(two_groups(optim, fl.tensor), 3, last_epoch=4), "load the optimizer's state"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: optim.Adam([leaf()], betas=(1.0, 0.9)), "Adam: betas are"),
+        (lambda: optim.Lion([leaf()], betas=(0.9,)), "Lion: betas are"),
+        (lambda: optim.RMSprop([leaf()], alpha=-1.0), "alpha is -1.0"),
+        (lambda: optim.Adagrad([leaf()], eps=math.nan), "eps is nan"),
+        (lambda: optim.Muon([leaf()]), "Muon steps matrices"),
+        (lambda: optim.Muon([fl.zeros((2, 2))], adjust_lr_fn="x"), "adjust_lr_fn is 'x'"),
+        (lambda: optim.Muon([fl.zeros((2, 2))], ns_steps=0), "ns_steps is 0"),
+        (lambda: optim.LBFGS([leaf()], line_search_fn="x"), "line_search_fn is 'x'"),
+        (lambda: optim.LBFGS([leaf()]).step(), "needs a closure"),
+        (lambda: optim.LBFGS([leaf()]).step(lambda: 1.0), "it must give the loss"),
+        (lambda: optim.LBFGS([{"params": [leaf()]}, {"params": [leaf()]}]), "it takes one"),
+        (lambda: lr_scheduler.StepLR(3, 1), "is no optimizer"),
+        (lambda: lr_scheduler.StepLR(two_groups(optim, fl.tensor), 0), "must be positive"),
+        (lambda: lr_scheduler.LambdaLR(two_groups(optim, fl.tensor), []), "0 functions for 2 groups"),
+        (lambda: lr_scheduler.LinearLR(two_groups(optim, fl.tensor), 0.0), "above 0"),
+        (lambda: lr_scheduler.OneCycleLR(two_groups(optim, fl.tensor), 0.1), "give total_steps"),
+        (lambda: lr_scheduler.OneCycleLR(two_groups(optim, fl.tensor), [0.1], 5), "1 max_lr for 2 groups"),
+        (lambda: lr_scheduler.OneCycleLR(optim.Adagrad([leaf()]), 0.1, 5), "cycle_momentum=False"),
+        (lambda: lr_scheduler.SequentialLR(two_groups(optim, fl.tensor), [], []), "need 0 milestones"),
+        (lambda: lr_scheduler.ReduceLROnPlateau(two_groups(optim, fl.tensor), factor=1.0), "so that the rate falls"),
+        (lambda: lr_scheduler.StepLR(two_groups(optim, fl.tensor), 3, last_epoch=4), "load the optimizer's state"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises((ValueError, TypeError, KeyError), match=message):
         wrong()

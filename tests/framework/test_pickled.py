@@ -27,7 +27,8 @@ def test_a_state_dict_of_pytorch_is_read(tmp_path: Path) -> None:
     module.save(net.state_dict(), tmp_path / "net.pt")
     found = fl.load_pt(tmp_path / "net.pt")
     assert {name: value.tolist() for name, value in found.items()} == {
-        name: value.tolist() for name, value in net.state_dict().items()}
+        name: value.tolist() for name, value in net.state_dict().items()
+    }
     ours = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     assert repr(ours.load_state_dict(found)) == "<All keys matched successfully>"
 
@@ -37,10 +38,16 @@ def test_every_dtype_views_and_nesting_come_back(tmp_path: Path) -> None:
     module = torch()
     base = module.arange(24.0).reshape(4, 6)
     saved = {
-        "turned": base.T, "part": base[1:3, ::2], "empty": module.zeros(0, 3), "number": module.tensor(2.5),
-        "parameter": module.nn.Parameter(base[0].clone()), "list": [1, 2.5, "word", None, True, (module.ones(1),)],
-        **{str(dtype): module.tensor([0, 1, 3]).to(dtype) for dtype in (
-            module.float16, module.bfloat16, module.float64, module.int64, module.int32, module.bool)},
+        "turned": base.T,
+        "part": base[1:3, ::2],
+        "empty": module.zeros(0, 3),
+        "number": module.tensor(2.5),
+        "parameter": module.nn.Parameter(base[0].clone()),
+        "list": [1, 2.5, "word", None, True, (module.ones(1),)],
+        **{
+            str(dtype): module.tensor([0, 1, 3]).to(dtype)
+            for dtype in (module.float16, module.bfloat16, module.float64, module.int64, module.int32, module.bool)
+        },
     }
     module.save(saved, tmp_path / "a.pt")
     found = fl.load_pt(tmp_path / "a.pt")
@@ -154,12 +161,15 @@ def test_a_hostile_pickle_is_a_value_error_and_nothing_runs(program: bytes, mess
     assert os.listdir(".") == before
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda path: path.write_bytes(b"nothing"), "is not a zip archive"),
-    (lambda path: archive(path, written({"w": tensor()}), FOUR, compression=zipfile.ZIP_DEFLATED), "compressed"),
-    (lambda path: archive(path, written(1), {"b/data.pkl": b""}), "2 members"),
-    (lambda path: archive(path, written(1), {"a/byteorder": b"big"}), "little-endian"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_bytes(b"nothing"), "is not a zip archive"),
+        (lambda path: archive(path, written({"w": tensor()}), FOUR, compression=zipfile.ZIP_DEFLATED), "compressed"),
+        (lambda path: archive(path, written(1), {"b/data.pkl": b""}), "2 members"),
+        (lambda path: archive(path, written(1), {"a/byteorder": b"big"}), "little-endian"),
+    ],
+)
 def test_an_archive_that_is_not_pytorchs_is_a_value_error(
     make: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:

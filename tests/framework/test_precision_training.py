@@ -68,8 +68,9 @@ def _curves(images: np.ndarray, classes: np.ndarray, steps: int) -> dict[str, np
             chosen = np.arange(step * 64, step * 64 + 64) % len(images)
             with module.autocast("cpu", dtype=module.bfloat16, enabled=half), fl.autocast(enabled=half):
                 our_loss = nn.functional.cross_entropy(ours(fl.tensor(images[chosen])), fl.tensor(classes[chosen]))
-                their_loss = module.nn.functional.cross_entropy(theirs(module.tensor(images[chosen])),
-                                                                module.tensor(classes[chosen]))
+                their_loss = module.nn.functional.cross_entropy(
+                    theirs(module.tensor(images[chosen])), module.tensor(classes[chosen])
+                )
             for loss, optimizer in ((our_loss, our_optimizer), (their_loss, their_optimizer)):
                 optimizer.zero_grad()
                 loss.backward()

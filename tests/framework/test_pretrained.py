@@ -48,22 +48,31 @@ def theirs(codes: np.ndarray, weights: Path) -> np.ndarray:
     state = files.load_file(weights / "model.safetensors")
     layer = module.nn.TransformerEncoderLayer(384, 12, 1536, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
     encoder = module.nn.TransformerEncoder(layer, 6, enable_nested_tensor=False).train(False)
-    names = {"self_attn.out_proj": "attention.output.dense", "norm1": "attention.output.LayerNorm",
-             "linear1": "intermediate.dense", "linear2": "output.dense", "norm2": "output.LayerNorm"}
+    names = {
+        "self_attn.out_proj": "attention.output.dense",
+        "norm1": "attention.output.LayerNorm",
+        "linear1": "intermediate.dense",
+        "linear2": "output.dense",
+        "norm2": "output.LayerNorm",
+    }
     wanted = {}
     for number in range(6):
         for kind in ("weight", "bias"):
             begin = f"encoder.layer.{number}."
             wanted[f"layers.{number}.self_attn.in_proj_{kind}"] = module.cat(
-                [state[f"{begin}attention.self.{part}.{kind}"] for part in ("query", "key", "value")])
+                [state[f"{begin}attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+            )
             for here, there in names.items():
                 wanted[f"layers.{number}.{here}.{kind}"] = state[f"{begin}{there}.{kind}"]
     encoder.load_state_dict(wanted)
-    x = (state["embeddings.word_embeddings.weight"][codes]
-         + state["embeddings.position_embeddings.weight"][: codes.shape[1]]
-         + state["embeddings.token_type_embeddings.weight"][0])
-    x = module.nn.functional.layer_norm(x, (384,), state["embeddings.LayerNorm.weight"],
-                                        state["embeddings.LayerNorm.bias"], 1e-12)
+    x = (
+        state["embeddings.word_embeddings.weight"][codes]
+        + state["embeddings.position_embeddings.weight"][: codes.shape[1]]
+        + state["embeddings.token_type_embeddings.weight"][0]
+    )
+    x = module.nn.functional.layer_norm(
+        x, (384,), state["embeddings.LayerNorm.weight"], state["embeddings.LayerNorm.bias"], 1e-12
+    )
     seen = module.tensor(codes != 0)
     with module.no_grad():
         x = encoder(x, src_key_padding_mask=~seen) * seen[:, :, None]
@@ -97,18 +106,21 @@ def test_a_sentence_does_not_feel_the_length_of_its_neighbours(loaded: Any) -> N
     np.testing.assert_allclose(beside[0].numpy(), alone[0].numpy(), atol=1e-6)
 
 
-@pytest.mark.parametrize(("text", "codes"), [
-    ("Hello, world!", [7592, 1010, 2088, 999]),
-    ("Naïve café: Ünïcödé", [15743, 7668, 1024, 27260]),
-    ("日本語 text", [1864, 1876, 1950, 3793]),
-    ("한국어", [1469, 30006, 30021, 29991, 30014, 30020, 29999, 30008]),
-    ("a\u200bb \ufffd tab\there", [11113, 21628, 2182]),
-    ("unaffable embeddings' tokenization", [14477, 20961, 3468, 7861, 8270, 4667, 2015, 1005, 19204, 3989]),
-    ("$100 + 5 = ^~`|", [1002, 2531, 1009, 1019, 1027, 1034, 1066, 1036, 1064]),
-    ("😀 ok", [100, 7929]),
-    ("x" * 101, [100]),
-    ("", []),
-])
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Hello, world!", [7592, 1010, 2088, 999]),
+        ("Naïve café: Ünïcödé", [15743, 7668, 1024, 27260]),
+        ("日本語 text", [1864, 1876, 1950, 3793]),
+        ("한국어", [1469, 30006, 30021, 29991, 30014, 30020, 29999, 30008]),
+        ("a\u200bb \ufffd tab\there", [11113, 21628, 2182]),
+        ("unaffable embeddings' tokenization", [14477, 20961, 3468, 7861, 8270, 4667, 2015, 1005, 19204, 3989]),
+        ("$100 + 5 = ^~`|", [1002, 2531, 1009, 1019, 1027, 1034, 1066, 1036, 1064]),
+        ("😀 ok", [100, 7929]),
+        ("x" * 101, [100]),
+        ("", []),
+    ],
+)
 def test_a_text_is_cut_as_the_tokenizers_library_cuts_it(
     minilm: Any, weights: Path, text: str, codes: list[int]
 ) -> None:

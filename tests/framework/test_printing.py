@@ -21,7 +21,8 @@ def test_rows_stand_in_columns():
 
 def test_more_axes_are_set_apart_by_empty_lines():
     assert repr(fl.reshape(fl.arange(8), (2, 2, 2))) == (
-        "tensor([[[0, 1],\n         [2, 3]],\n\n        [[4, 5],\n         [6, 7]]])")
+        "tensor([[[0, 1],\n         [2, 3]],\n\n        [[4, 5],\n         [6, 7]]])"
+    )
 
 
 def test_long_rows_are_folded_under_their_first_element():
@@ -44,7 +45,8 @@ def test_complex_numbers_and_nan_keep_both_parts():
     x = fl.tensor([complex(1, 2), complex(0.5, -1e-9), complex(float("nan"), float("inf"))])
     assert repr(x) == "tensor([1+2j, 0.5-1e-09j, nan+infj])"
     assert repr(fl.tensor([[0.0, float("nan")], [-float("inf"), 1e10]])) == (
-        "tensor([[  0.0,   nan],\n        [ -inf, 1e+10]])")
+        "tensor([[  0.0,   nan],\n        [ -inf, 1e+10]])"
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,8 +73,9 @@ def test_the_full_profile_leaves_nothing_out_and_the_default_comes_back():
     assert "..." in repr(fl.zeros(3000))
 
 
-@pytest.mark.parametrize("options", [{"precision": 0}, {"precision": 2.5}, {"edgeitems": 0}, {"linewidth": 3},
-                                     {"profile": "huge"}])
+@pytest.mark.parametrize(
+    "options", [{"precision": 0}, {"precision": 2.5}, {"edgeitems": 0}, {"linewidth": 3}, {"profile": "huge"}]
+)
 def test_options_that_make_no_sense_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=f"set_printoptions: {name} is"):

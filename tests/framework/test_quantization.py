@@ -20,8 +20,13 @@ def _net() -> nn.Sequential:
 
 
 @settings(deadline=None, max_examples=60)
-@given(arrays.arrays("float32", arrays.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9),
-                     elements=st.floats(-(2.0**100), 2.0**100, width=32)))
+@given(
+    arrays.arrays(
+        "float32",
+        arrays.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9),
+        elements=st.floats(-(2.0**100), 2.0**100, width=32),
+    )
+)
 def test_each_value_is_off_by_half_a_step_of_its_row_at_most(weight: np.ndarray) -> None:
     steps, scale = quantize_weight(fl.tensor(weight))
     assert (steps.dtype, scale.dtype) == (fl.int8, fl.float32)
@@ -48,8 +53,9 @@ def test_a_weight_has_rows_and_columns() -> None:
 def test_a_layer_computes_with_the_weight_that_it_shows(dtype: fl.Tensor, rows: int) -> None:
     layer = Int8Linear.from_float(nn.Linear(20, 9))
     x = fl.random.normal((rows, 20)).astype(dtype)
-    expected = nn.functional.linear(x.astype(fl.float64), layer.dequantize().astype(fl.float64),
-                                    layer.bias.astype(fl.float64))
+    expected = nn.functional.linear(
+        x.astype(fl.float64), layer.dequantize().astype(fl.float64), layer.bias.astype(fl.float64)
+    )
     found = layer(x)
     assert found.dtype == fl.result_type(dtype, fl.float32)
     np.testing.assert_allclose(found.tolist(), expected.tolist(), rtol=1e-5, atol=1e-5)
@@ -111,8 +117,10 @@ def test_one_row_gives_the_bits_that_it_gives_among_others() -> None:
 
 def test_gradients_reach_what_goes_in_and_the_bias() -> None:
     layer = Int8Linear.from_float(nn.Linear(6, 4)).double()
-    fl.gradcheck(lambda x, bias: _core.ops["linear_int8"](x, layer.weight, layer.scale, bias),
-                 [fl.random.normal((3, 6), dtype=fl.float64), fl.random.normal(4, dtype=fl.float64)])
+    fl.gradcheck(
+        lambda x, bias: _core.ops["linear_int8"](x, layer.weight, layer.scale, bias),
+        [fl.random.normal((3, 6), dtype=fl.float64), fl.random.normal(4, dtype=fl.float64)],
+    )
     assert [name for name, _ in layer.named_parameters()] == ["bias"]
 
 

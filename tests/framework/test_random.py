@@ -40,9 +40,19 @@ def test_distributions_are_what_they_say():
     assert all(9_500 < c < 10_500 for c in counts)
 
 
-@pytest.mark.parametrize(("dtype", "low", "high"), [
-    ("bfloat16", 0.0, 1.0), ("float16", 0.0, 1.0), ("bfloat16", -3.0, 0.3), ("float16", 0.7, 100.0),
-    ("float32", 1.0, 1.0000001), ("float32", -1.0, 1.0), ("float64", 1.0, 1.0 + 2**-52), ("float16", -2.0, -1.0)])
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        ("bfloat16", 0.0, 1.0),
+        ("float16", 0.0, 1.0),
+        ("bfloat16", -3.0, 0.3),
+        ("float16", 0.7, 100.0),
+        ("float32", 1.0, 1.0000001),
+        ("float32", -1.0, 1.0),
+        ("float64", 1.0, 1.0 + 2**-52),
+        ("float16", -2.0, -1.0),
+    ],
+)
 def test_uniform_numbers_never_reach_the_end(dtype, low, high):
     x = Generator().manual_seed(0).uniform((100_000,), low=low, high=high, dtype=dtype)
     first, end = fl.tensor(low, dtype=dtype), fl.tensor(high, dtype=dtype)
@@ -59,9 +69,19 @@ def test_a_range_that_the_dtype_rounds_to_one_number_gives_that_number():
     assert set(fl.random.uniform(100, low=2.0, high=2.0).tolist()) == {2.0}
 
 
-@pytest.mark.parametrize(("dtype", "low", "high"), [
-    ("int8", 0, 1000), ("int8", -129, 0), ("uint8", -1, 3), ("uint8", 0, 257), ("int16", 0, 2**15 + 1),
-    ("uint16", -1, 1), ("uint32", 0, 2**32 + 1), ("uint64", -5, 5)])
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        ("int8", 0, 1000),
+        ("int8", -129, 0),
+        ("uint8", -1, 3),
+        ("uint8", 0, 257),
+        ("int16", 0, 2**15 + 1),
+        ("uint16", -1, 1),
+        ("uint32", 0, 2**32 + 1),
+        ("uint64", -5, 5),
+    ],
+)
 def test_whole_numbers_beyond_the_dtype_are_refused(dtype, low, high):
     with pytest.raises(ValueError, match=f"do not fit into {dtype}, which holds "):
         fl.random.randint(low, high, 3, dtype=dtype)
@@ -72,7 +92,6 @@ def test_whole_numbers_fill_the_dtype(dtype, low, high):
     drawn = Generator().manual_seed(3).randint(low, high, 20_000, dtype=dtype).tolist()
     assert low <= min(drawn) < low + (high - low) // 100 + 1
     assert high > max(drawn) >= high - (high - low) // 100 - 1
-
 
 
 def test_permutation_holds_each_number_once():

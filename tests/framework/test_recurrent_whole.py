@@ -32,8 +32,9 @@ def _states(kind: str, layers: int, n: int, given: int, units: int) -> list[np.n
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("inputs", "units", "steps", "n"),
-                         [(5, 33, 7, 3), (3, 64, 2, 17), (8, 2, 4, 1), (2, 130, 3, 5)])
+@pytest.mark.parametrize(
+    ("inputs", "units", "steps", "n"), [(5, 33, 7, 3), (3, 64, 2, 17), (8, 2, 4, 1), (2, 130, 3, 5)]
+)
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_sizes_that_fill_no_block_are_pytorchs_with_all_gradients(
     kind: str, options: dict[str, Any], inputs: int, units: int, steps: int, n: int
@@ -106,12 +107,15 @@ def test_a_batch_of_states_by_vmap_is_one_after_the_other() -> None:
         assert together[i].tolist() == run(x, weight, first[i], counts=[3, 2, 1])[0].tolist()
 
 
-@pytest.mark.parametrize(("counts", "message"), [
-    ([2, 2], r"x has 3 rows; counts of \(2, 2\) are 4 rows"),
-    ([1, 2], "the first of 2 sequences, and no step may have more than the one before"),
-    ([2, 1, 0], "or none"),
-    ([], "there must be a step"),
-])
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([2, 2], r"x has 3 rows; counts of \(2, 2\) are 4 rows"),
+        ([1, 2], "the first of 2 sequences, and no step may have more than the one before"),
+        ([2, 1, 0], "or none"),
+        ([], "there must be a step"),
+    ],
+)
 def test_lengths_that_cannot_be_are_refused_with_their_numbers(counts: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fl._core.ops["rnn"](fl.zeros((3, 2)), fl.zeros((2, 2)), fl.zeros((2, 2)), counts, False, False)

@@ -56,8 +56,11 @@ def test_the_safetensors_package_reads_our_files(tmp_path: Path) -> None:
 
 def test_we_read_the_safetensors_packages_files(tmp_path: Path) -> None:
     path = tmp_path / "theirs.safetensors"
-    arrays = {"a": np.arange(6, dtype="float64").reshape(2, 3), "b": np.array([True, False]),
-              "c": np.array(7, dtype="int64")}
+    arrays = {
+        "a": np.arange(6, dtype="float64").reshape(2, 3),
+        "b": np.array([True, False]),
+        "c": np.array(7, dtype="int64"),
+    }
     theirs.save_file(arrays, path, metadata={"made by": "them"})
     loaded = fl.load(path)
     for name, array in arrays.items():
@@ -115,8 +118,11 @@ def test_mapping_a_large_file_takes_no_memory_until_it_is_touched(tmp_path: Path
 
 def test_elements_that_do_not_lie_at_a_multiple_of_their_size_are_copied_when_mapped(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
-    path.write_bytes(file_of({"a": entry("U8", (1,), (0, 1)), "b": entry("F32", (2,), (1, 9))},
-                             b"\x05" + struct.pack("<2f", 1.5, -2.0)))
+    path.write_bytes(
+        file_of(
+            {"a": entry("U8", (1,), (0, 1)), "b": entry("F32", (2,), (1, 9))}, b"\x05" + struct.pack("<2f", 1.5, -2.0)
+        )
+    )
     mapped = fl.load(path, mmap=True)
     assert (mapped["a"].tolist(), mapped["b"].tolist()) == ([5], [1.5, -2.0])
 
@@ -137,8 +143,20 @@ def test_one_tensor_of_many_is_read_by_name(tmp_path: Path) -> None:
         file.get_tensor("int64")
 
 
-INDICES = (3, -1, slice(2, 5), slice(None, None, 3), slice(6, 1, -2), slice(4, 2), ..., (slice(1, 4), 2),
-           (0, slice(1, 3)), (slice(2, None, 2), slice(None), -1), (slice(None), slice(0, 1)), ([0, 2],))
+INDICES = (
+    3,
+    -1,
+    slice(2, 5),
+    slice(None, None, 3),
+    slice(6, 1, -2),
+    slice(4, 2),
+    ...,
+    (slice(1, 4), 2),
+    (0, slice(1, 3)),
+    (slice(2, None, 2), slice(None), -1),
+    (slice(None), slice(0, 1)),
+    ([0, 2],),
+)
 
 
 @pytest.mark.parametrize("index", INDICES, ids=str)

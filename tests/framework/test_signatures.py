@@ -45,8 +45,10 @@ LEFT_OUT_HERE = {
     ("Adam", "decoupled_weight_decay"): "AdamW",
     ("named_modules", "memo"): "PyTorch's own recursion",
     ("register_forward_hook", "always_call"): "an error goes up and no hook hides it",
-    **{(name, "remove_duplicate"): "each is given once" for name in (
-        "modules", "named_modules", "named_parameters", "named_buffers")},
+    **{
+        (name, "remove_duplicate"): "each is given once"
+        for name in ("modules", "named_modules", "named_parameters", "named_buffers")
+    },
 }
 # What we add behind PyTorch's.
 ADDED = {"seed": "an order that can be gone into again", "workers": "threads or processes"}
@@ -54,10 +56,17 @@ ADDED = {"seed": "an order that can be gone into again", "workers": "threads or 
 INPLACE = "inplace"
 # Defaults that differ, by (name, parameter).
 OTHER_DEFAULTS = {
-    ("softmax", "dim"), ("softmin", "dim"), ("log_softmax", "dim"),  # PyTorch's None guesses, and warns
-    ("Softmax", "dim"), ("Softmin", "dim"), ("LogSoftmax", "dim"),
-    ("BatchSampler", "drop_last"), ("pop", "key"),  # PyTorch wants it said
-    ("random_split", "generator"), ("DataLoader", "shuffle"), ("DataLoader", "timeout"),
+    ("softmax", "dim"),
+    ("softmin", "dim"),
+    ("log_softmax", "dim"),  # PyTorch's None guesses, and warns
+    ("Softmax", "dim"),
+    ("Softmin", "dim"),
+    ("LogSoftmax", "dim"),
+    ("BatchSampler", "drop_last"),
+    ("pop", "key"),  # PyTorch wants it said
+    ("random_split", "generator"),
+    ("DataLoader", "shuffle"),
+    ("DataLoader", "timeout"),
     ("DataLoader", "prefetch_factor"),  # None stands for these
 }
 
@@ -65,8 +74,11 @@ OTHER_DEFAULTS = {
 def parameters(of: Any) -> list[tuple[str, Any]]:
     """Names and defaults, from the signature, or from the first line of the docstring of a builtin."""
     try:
-        found = [(p.name, p.default) for p in inspect.signature(of).parameters.values()
-                 if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        found = [
+            (p.name, p.default)
+            for p in inspect.signature(of).parameters.values()
+            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
     except ValueError:
         found = []
     if found:
@@ -89,15 +101,21 @@ def _value(text: str) -> Any:
 def differences(name: str, ours: Any, theirs: Any) -> str:
     """What differs between two signatures, "" if nothing does."""
     function = name[0].islower()
-    there = [(p, d) for p, d in parameters(theirs)
-             if p not in LEFT_OUT and (name, p) not in LEFT_OUT_HERE and not (function and p == INPLACE)]
+    there = [
+        (p, d)
+        for p, d in parameters(theirs)
+        if p not in LEFT_OUT and (name, p) not in LEFT_OUT_HERE and not (function and p == INPLACE)
+    ]
     here = [(p, d) for p, d in parameters(ours) if p not in ADDED and p not in LEFT_OUT]
     if not there:
         return ""  # PyTorch does not tell
     if [p for p, _ in here] != [p for p, _ in there]:
         return f"{name}{[p for p, _ in here]} is in PyTorch {[p for p, _ in there]}"
-    wrong = [f"{name}: {p} is {a!r}, in PyTorch {b!r}" for (p, a), (_, b) in zip(here, there, strict=True)
-             if (name, p) not in OTHER_DEFAULTS and not _same(a, b)]
+    wrong = [
+        f"{name}: {p} is {a!r}, in PyTorch {b!r}"
+        for (p, a), (_, b) in zip(here, there, strict=True)
+        if (name, p) not in OTHER_DEFAULTS and not _same(a, b)
+    ]
     return "; ".join(wrong)
 
 
@@ -125,16 +143,21 @@ NAMESPACES = {
     "optim.lr_scheduler": (optim.lr_scheduler, torch.optim.lr_scheduler),
     "optim.swa_utils": (optim.swa_utils, torch.optim.swa_utils),
     "data": (data, torch.utils.data),
-    **{kind: (getattr(nn, kind), getattr(torch.nn, kind)) for kind in (
-        "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")},
+    **{
+        kind: (getattr(nn, kind), getattr(torch.nn, kind))
+        for kind in ("Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
+    },
 }
 PASSED = {"Parameter", "PackedSequence", "Module", "Any", "Callable", "Iterable", "Sequence", "Iterator", "NamedTuple"}
 
 
 @pytest.mark.parametrize("space", NAMESPACES)
 def test_what_has_pytorchs_name_takes_what_it_takes(space: str) -> None:
-    found = [differences(name, ours, theirs) for name, ours, theirs in both(*NAMESPACES[space])
-             if name not in PASSED and (space, name) != ("Sequential", "extend")]  # modules, as ModuleList has it
+    found = [
+        differences(name, ours, theirs)
+        for name, ours, theirs in both(*NAMESPACES[space])
+        if name not in PASSED and (space, name) != ("Sequential", "extend")
+    ]  # modules, as ModuleList has it
     assert found
     assert [line for line in found if line] == []
 
@@ -143,12 +166,18 @@ def test_layers_are_called_as_pytorchs() -> None:
     """The first argument is the layer's input and is given by place: its name is free."""
     found = []
     for name, ours, theirs in both(nn, torch.nn):
-        if name in PASSED or not isinstance(ours, type) or not hasattr(theirs, "forward") or "List" in name or (
-                "Dict" in name):
+        if (
+            name in PASSED
+            or not isinstance(ours, type)
+            or not hasattr(theirs, "forward")
+            or "List" in name
+            or ("Dict" in name)
+        ):
             continue
         here, there = parameters(ours.__call__)[2:], parameters(theirs.forward)[2:]
         if [p for p, _ in here] != [p for p, _ in there] or not all(
-                _same(a, b) for (_, a), (_, b) in zip(here, there, strict=False)):
+            _same(a, b) for (_, a), (_, b) in zip(here, there, strict=False)
+        ):
             found.append(f"{name}: {here}, in PyTorch {there}")
     assert found == []
 
@@ -192,15 +221,40 @@ ABSENT = {
         type xpu""",
 }
 ITS_IMPORTS = {
-    "Any", "Callable", "Counter", "DType", "Iterable", "Literal", "Optional", "ParamSpec", "ScalingType", "Self",
-    "SupportsFloat", "SwizzleType", "Tensor", "TypeVar", "TypedDict", "cast", "deepcopy", "override", "partial", "ref",
-    "wraps"}
+    "Any",
+    "Callable",
+    "Counter",
+    "DType",
+    "Iterable",
+    "Literal",
+    "Optional",
+    "ParamSpec",
+    "ScalingType",
+    "Self",
+    "SupportsFloat",
+    "SwizzleType",
+    "Tensor",
+    "TypeVar",
+    "TypedDict",
+    "cast",
+    "deepcopy",
+    "override",
+    "partial",
+    "ref",
+    "wraps",
+}
 
 
 @pytest.mark.parametrize("space", ABSENT)
 def test_what_is_left_out_was_decided(space: str) -> None:
     ours, theirs = NAMESPACES[space]
-    missing = {name for name in dir(theirs) if not name.startswith("_") and name not in ITS_IMPORTS
-               and callable(getattr(theirs, name)) and not inspect.ismodule(getattr(theirs, name))
-               and not hasattr(ours, name)}
+    missing = {
+        name
+        for name in dir(theirs)
+        if not name.startswith("_")
+        and name not in ITS_IMPORTS
+        and callable(getattr(theirs, name))
+        and not inspect.ismodule(getattr(theirs, name))
+        and not hasattr(ours, name)
+    }
     assert missing == set(ABSENT[space].split())

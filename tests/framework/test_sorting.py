@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-FLOATS = hnp.arrays("float64", hnp.array_shapes(max_dims=3, min_side=0, max_side=6),
-                    elements=st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 1.0, 2.5, np.inf, np.nan]))
+FLOATS = hnp.arrays(
+    "float64",
+    hnp.array_shapes(max_dims=3, min_side=0, max_side=6),
+    elements=st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 1.0, 2.5, np.inf, np.nan]),
+)
 WHOLE = hnp.arrays("int64", hnp.array_shapes(max_dims=3, min_side=0, max_side=6), elements=st.integers(-3, 3))
 
 
@@ -110,8 +113,9 @@ def test_running_sums_of_bools_count_and_a_long_one_is_exact():
     x = np.arange(100_003) % 7
     assert np.array_equal(fl.cumulative_sum(fl.asarray(x)).numpy(), np.cumsum(x))
     single = np.random.default_rng(1).standard_normal(100_003).astype("float32")
-    np.testing.assert_allclose(fl.cumulative_sum(fl.asarray(single)).numpy(), np.cumsum(single, dtype="float64"),
-                               rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(
+        fl.cumulative_sum(fl.asarray(single)).numpy(), np.cumsum(single, dtype="float64"), rtol=1e-6, atol=1e-5
+    )
     with pytest.raises(ValueError, match="say which axis"):
         fl.cumulative_sum(fl.ones((2, 2)))
 

@@ -14,7 +14,7 @@ from flambeau import stubs
 
 PACKAGE = Path(fl.__file__).parent
 
-RIGHT = '''
+RIGHT = """
 import flambeau as fl
 from flambeau import Tensor, nn, optim
 from flambeau.data import DataLoader, TensorDataset
@@ -39,9 +39,9 @@ text: str = prof.key_averages().table(sort_by="count")
 f: Tensor = fl.grad(lambda v: fl.sum(v**3))(fl.tensor([1.0, 2.0]))
 shape: tuple[int, ...] = f.shape
 bytes_held: int = fl.memory.memory_allocated()
-'''
+"""
 
-WRONG = '''
+WRONG = """
 import flambeau as fl
 from flambeau import Tensor
 
@@ -57,7 +57,7 @@ fl.concat(x)  # arg-type
 fl.add(x)  # call-arg
 fl.random.uniform(3, generator=7)  # arg-type
 fl.profiler.profile(record_shape=True)  # call-arg
-'''
+"""
 
 
 def test_the_stubs_are_what_the_table_says_now():
@@ -89,12 +89,30 @@ def test_every_name_of_the_package_is_in_its_stub():
 def test_a_checker_accepts_a_users_program_and_finds_each_mistake(tmp_path):
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "wrong.py").write_text(WRONG)
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent",
-               f"--cache-dir={tmp_path / 'cache'}", "right.py", "wrong.py"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env={"MYPYPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}).stdout
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--follow-imports=silent",
+        f"--cache-dir={tmp_path / 'cache'}",
+        "right.py",
+        "wrong.py",
+    ]
+    told = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"MYPYPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"},
+    ).stdout
     errors = re.findall(r"^(\w+)\.py:(\d+): error: .*\[([\w-]+)\]$", told, re.M)
     found = {(name, int(line), kind) for name, line, kind in errors}
-    expected = {("wrong", number, line.split("# ")[1])
-                for number, line in enumerate(WRONG.splitlines(), start=1) if "# " in line}
+    expected = {
+        ("wrong", number, line.split("# ")[1])
+        for number, line in enumerate(WRONG.splitlines(), start=1)
+        if "# " in line
+    }
     assert found == expected, told

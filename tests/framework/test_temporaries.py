@@ -193,8 +193,9 @@ print((fl.memory.memory_stats()["allocated_bytes.all.allocated"] - before) // 1_
 
 
 def test_learning_shows_in_no_profile_and_loses_no_signal():
-    done = subprocess.run([sys.executable, "-c", FIRST_OF_A_PROCESS], capture_output=True, text=True, timeout=60,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_OF_A_PROCESS], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == (1 if REUSES else 2)
 

@@ -132,6 +132,11 @@ os._exit(0)
 
 @pytest.mark.slow
 def test_a_child_forked_while_threads_walk_finds_no_lock_held():
-    done = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS_WHILE_THREADS_WALK],
-                          capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS_WHILE_THREADS_WALK],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr

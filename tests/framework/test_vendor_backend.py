@@ -30,8 +30,20 @@ pytestmark = [
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sample's wheel unpacked, as pip would install it."""
     folder = tmp_path_factory.mktemp("sample")
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--wheel-dir",
-               str(folder), "-C", f"build-dir={folder}/build", str(SAMPLE)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder),
+        "-C",
+        f"build-dir={folder}/build",
+        str(SAMPLE),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
@@ -44,8 +56,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(installed: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     place = os.pathsep.join([str(installed), str(FRAMEWORK)])
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "PYTHONPATH": place, **more})
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": place, **more},
+    )
 
 
 def python(installed: Path, code: str) -> str:
@@ -55,8 +72,11 @@ def python(installed: Path, code: str) -> str:
 
 
 def test_it_is_listed_with_what_it_declares(installed: Path) -> None:
-    out = python(installed, "d = fl.devices()[[d.name for d in fl.devices()].index('sample:0')]\n"
-                            "print(d.backend, d.driver, d.host_memory, *d.dtypes, d.index_dtype)")
+    out = python(
+        installed,
+        "d = fl.devices()[[d.name for d in fl.devices()].index('sample:0')]\n"
+        "print(d.backend, d.driver, d.host_memory, *d.dtypes, d.index_dtype)",
+    )
     assert out == "sample flambeau_sample 0.1.0 False bool int32 int64 float32 int64"
 
 
@@ -76,7 +96,9 @@ def test_it_conforms(installed: Path, tmp_path: Path) -> None:
 
 
 def test_a_network_learns_on_it_as_on_the_cpu(installed: Path) -> None:
-    out = python(installed, """
+    out = python(
+        installed,
+        """
 from flambeau import nn, optim
 found = []
 for device in ("cpu", "sample:0"):
@@ -93,12 +115,15 @@ for device in ("cpu", "sample:0"):
     found.append(loss.item())
 assert abs(found[0] - found[1]) < 1e-4 * abs(found[0]) + 1e-5, found
 print("learned")
-""")
+""",
+    )
     assert out == "learned"
 
 
 def test_a_bad_index_comes_back_late_with_the_ops_name(installed: Path) -> None:
-    out = python(installed, """
+    out = python(
+        installed,
+        """
 x = fl.ones(3, device="sample")
 y = fl.take(x, fl.tensor([7], device="sample"))
 try:
@@ -106,13 +131,16 @@ try:
 except IndexError as error:
     print(error)
 print((x + 1).tolist())
-""")
+""",
+    )
     assert "take: index 7 is out of range for an axis of size 3" in out
     assert out.endswith("[2.0, 2.0, 2.0]")
 
 
 def test_what_it_lacks_is_said_with_what_it_has(installed: Path) -> None:
-    out = python(installed, """
+    out = python(
+        installed,
+        """
 try:
     fl.ones(2, dtype=fl.float64, device="sample")
 except (fl.DTypeError, fl.DeviceError) as error:
@@ -121,7 +149,8 @@ try:
     fl.ones(2, device="sample").numpy()
 except fl.DeviceError as error:
     print(error)
-""")
+""",
+    )
     assert "float64" in out
     assert "x.to('cpu').numpy()" in out
 
@@ -135,8 +164,18 @@ def test_a_library_that_is_no_backend_is_refused(tmp_path: Path) -> None:
 def test_the_ops_are_clean_under_sanitizers(tmp_path: Path, sanitizer: str) -> None:
     build = tmp_path / "build"
     tools = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
-    for command in (["cmake", "-S", str(SAMPLE), "-B", str(build), f"-DFLAMBEAU_SAMPLE_SANITIZE={sanitizer}",
-                     "-DFLAMBEAU_SAMPLE_TEST=ON"], ["cmake", "--build", str(build)]):
+    for command in (
+        [
+            "cmake",
+            "-S",
+            str(SAMPLE),
+            "-B",
+            str(build),
+            f"-DFLAMBEAU_SAMPLE_SANITIZE={sanitizer}",
+            "-DFLAMBEAU_SAMPLE_TEST=ON",
+        ],
+        ["cmake", "--build", str(build)],
+    ):
         done = subprocess.run(command, capture_output=True, text=True, env=tools)
         assert done.returncode == 0, done.stdout + done.stderr
     done = subprocess.run([str(build / "sample_test")], capture_output=True, text=True, timeout=120)

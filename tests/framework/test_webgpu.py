@@ -153,10 +153,13 @@ def test_a_library_that_is_not_there_is_said() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc to build another release with")
-@pytest.mark.parametrize(("version", "said"), [
-    ("0x1c000000u", "is release 28, this build is for release 29: pip install wgpu==0.32.0"),
-    ("0x1d000000u", "has no function wgpuCreateInstance"),
-])
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("0x1c000000u", "is release 28, this build is for release 29: pip install wgpu==0.32.0"),
+        ("0x1d000000u", "has no function wgpuCreateInstance"),
+    ],
+)
 def test_a_library_of_another_release_is_refused(tmp_path: Path, version: str, said: str) -> None:
     source, library = tmp_path / "other.c", tmp_path / "other.so"
     source.write_text(f"unsigned wgpuGetVersion(void) {{ return {version}; }}\n")

@@ -54,8 +54,16 @@ def fuzz(target: str, corpora: list[Path], options: list[str]) -> int:
         print("atheris is not installed: pip install atheris==3.0.0", file=sys.stderr)
         return 2
     # Led by what Python code is reached, so that must be loaded through atheris; the core's checks lie behind it.
-    watched = ["flambeau.safetensors", "flambeau.pickled", "flambeau.npz", "pickletools", "json.decoder",
-               "zipfile", "numpy.lib._format_impl", "numpy.lib._npyio_impl"]
+    watched = [
+        "flambeau.safetensors",
+        "flambeau.pickled",
+        "flambeau.npz",
+        "pickletools",
+        "json.decoder",
+        "zipfile",
+        "numpy.lib._format_impl",
+        "numpy.lib._npyio_impl",
+    ]
     with atheris.instrument_imports(include=watched):
         from flambeau import npz, pickled  # noqa: F401 - loaded here to be watched
 

@@ -16,10 +16,13 @@ def write() -> int:
     cases: dict[str, dict[str, bytes]] = {
         "safetensors": {name: content for name, (content, _) in test_safetensors.BAD.items()},
         "safetensors_header": {
-            name: content[8:8 + int.from_bytes(content[:8], "little")]
-            for name, (content, _) in test_safetensors.BAD.items() if len(content) > 8},
+            name: content[8 : 8 + int.from_bytes(content[:8], "little")]
+            for name, (content, _) in test_safetensors.BAD.items()
+            if len(content) > 8
+        },
         "pt": {"good": test_pickled.GOOD, "cut off": test_pickled.GOOD[:-30]},
-        "pt_program": {f"{i:02} {reason}": program for i, (program, reason) in enumerate(test_pickled.HOSTILE)} | {
+        "pt_program": {f"{i:02} {reason}": program for i, (program, reason) in enumerate(test_pickled.HOSTILE)}
+        | {
             "good": test_pickled.written({"w": test_pickled.tensor(), "n": (1, 2.5, "x")}),
         },
         "npz": {"good": _npz(a=np.arange(6.0), b=np.array(True)), "cut off": _npz(a=np.arange(6.0))[:-20]},

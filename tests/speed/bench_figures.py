@@ -90,9 +90,7 @@ def _what(session: Session) -> tuple[dict[str, Scope], dict[str, Window]]:
     return scopes, {"1 y": Window(last - timedelta(days=364), last), "all": Window(first, last)}
 
 
-def _time(
-    db: Database, ask: Ask, scope: Scope, window: Window, now: Any, rounds: int
-) -> tuple[float, float]:
+def _time(db: Database, ask: Ask, scope: Scope, window: Window, now: Any, rounds: int) -> tuple[float, float]:
     cold, warm = [], []
     for _ in range(rounds):
         forget_answers()

@@ -359,6 +359,8 @@ def test_both_passes_of_an_ingest_become_rows_beside_git(monkeypatch):
     monkeypatch.setattr(portal_rows, "_run", lambda *_: (json.loads(json.dumps(result)), ""))
     rows = [row_of(measured) for measured in portal_rows.ingest_rows(3)]
     assert [row["name"] for row in rows] == ["ingest_commits", "ingest_lines"]
-    assert [comparison_of(row, to)["ratio"]["value"] for row, to in zip(rows, ("git log --raw", "git log --numstat"),
-                                                                        strict=True)] == [0.5, 0.5]
+    assert [
+        comparison_of(row, to)["ratio"]["value"]
+        for row, to in zip(rows, ("git log --raw", "git log --numstat"), strict=True)
+    ] == [0.5, 0.5]
     assert "git log --numstat 1 s: 0.50" in table(report_of(*rows))

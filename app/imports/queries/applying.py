@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.audit import Actor, record
 from app.checks import Broken, RefusedError, checked, has_reason
-from app.db import Base, clock_of
+from app.db import Base, Turn, clock_of, take_turn
 from app.imports.formats import parse
 from app.imports.models import Import, ImportMade, ImportState, ModuleKeeper
 from app.imports.queries.planning import Change, Plan, plan
@@ -114,6 +114,8 @@ def throw_away(session: Session, one: Import, *, actor: Actor) -> None:
     problems = list(_is_a_draft(one))
     if problems:
         raise ImportRefusedError(problems)
+    record(session, actor=actor, action="imports.throw_away", thing=one.public_id,
+           reason="a draft that was never applied", data={"kind": one.kind.value, "sha256": one.sha256})  # fmt: skip
     session.delete(one)
     session.flush()
 
@@ -124,6 +126,8 @@ def undo_import(session: Session, one: Import, *, actor: Actor, reason: str) -> 
 
     An organization stays where anything else, or the history of a withdrawn statement, names it.
     """
+    # Others write an entry of the log before they count: whoever counts first would wait for them, and they for us.
+    take_turn(session, Turn.AUDIT)
     number = people.withdraw_batch(session, one.public_id, actor=actor, reason=reason.strip())
     people.link_identities(session, _source(one), [])
     session.execute(sa.delete(ModuleKeeper).where(ModuleKeeper.import_id == one.id))

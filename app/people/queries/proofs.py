@@ -14,7 +14,7 @@ from app.db import Turn, clock_of, take_turn
 from app.people.models import IN_FORCE, Identity, IdentityPerson, Person, Proof
 from app.people.queries.decisions import decide
 from app.people.queries.identities import Wording, address_of, intern_identities, note_activity
-from app.people.queries.persons import all_of, canonical
+from app.people.queries.persons import all_of, canonical, hide
 from app.people.queries.resolution import resolve
 from app.people.rules import ACCOUNT, PROOF, DecisionKind, ProofKind, Role, github_number, identifies_one_person
 
@@ -156,7 +156,8 @@ def prove(
             is_work_theirs |= bool(carriers)
             if person.hidden_at is None and any(one.hidden_at and one.claimed_at is None for one in carriers):
                 # Whoever asked to be hidden is not shown again because they came in person.
-                person.hidden_at = clock_of(session).now()
+                hide(session, person, hidden=True, actor=Actor.person(person.public_id),
+                     reason="proved to be somebody who asked to be hidden")  # fmt: skip
             kept.append(_add(session, person, what, reason))
     session.flush()
     if is_work_theirs:
@@ -194,6 +195,12 @@ def proofs_of(session: Session, person_id: int) -> list[Proof]:
     """A person's proofs in force and contested, also of those who turned out to be the same person."""
     rows = sa.select(Proof).where(Proof.person_id.in_(all_of(person_id)), Proof.released_at.is_(None))
     return list(session.scalars(rows.order_by(Proof.kind.desc(), Proof.id)))
+
+
+def ever_proved_by(session: Session, proof: Proof) -> list[str]:
+    """The public ids of this proof and of the person's former ones of the same: a renamed login leaves some behind."""
+    rows = sa.select(Proof.public_id).where(*_same(proof), Proof.person_id.in_(all_of(proof.person_id)))
+    return list(session.scalars(rows.order_by(Proof.id)))
 
 
 def was_let_go(session: Session, person: Person, proven: Proven) -> bool:

@@ -217,6 +217,23 @@ def test_to_let_go_needs_a_reason_ends_its_browsers_and_is_not_undone_by_the_nex
     assert other.client.get("/account").status_code == 302
 
 
+def test_browsers_that_a_login_signed_in_under_its_former_name_end_with_it(
+    ada: Visitor, github: GitHubDouble, db: Database
+) -> None:
+    ada.sign_in("github")
+    other = Visitor(ada.app)
+    github.user["login"] = "countess"
+    other.sign_in("github")
+    assert other.person == ada.person
+    with db.read() as session:
+        own = people.person_by_public_id(session, ada.person)
+        assert own is not None
+        (held,) = (one for one in people.proofs_of(session, own.id) if one.shown == "countess")
+    other.client.post(f"/account/proofs/{held.public_id}/release", data={"reason": "I leave"})
+    assert other.client.get("/account").status_code == 200
+    assert ada.client.get("/account").status_code == 302, "it was signed in as ada, which is countess now"
+
+
 def test_who_turned_out_to_be_one_person_is_signed_out_everywhere_at_once(
     ada: Visitor, eve: Visitor, acme: Any, db: Database
 ) -> None:

@@ -7,7 +7,7 @@ import os
 from tests.app.contributions.conftest import ANNE, BOB, Repository
 
 CY = ("Cy <Coy>, \"the\" 'other'", "cy@coy.example")
-HOSTILE = "<script>alert(1)</script> '; DROP TABLE \"commit\"; -- \u202egnp.exe\u202c \u2066x\u2069 \x1b[31mred\x07"
+HOSTILE = '<script>alert(1)</script> \'; DROP TABLE "commit"; -- \u202egnp.exe\u202c \u2066x\u2069 \x1b[31mred\x07'
 TRAILERS = (
     "Co-authored-by: Bob Bell <BOB@bell.example>\nco-Authored-By: Dee <d@d.example>\nReviewed-by: Eve <eve@e.example>",
     "Reviewed By: anne, @bob-b\n\nDifferential Revision: D123\n\nfbshipit-source-id: 00ff",
@@ -78,8 +78,12 @@ def make_odd(repository: Repository) -> Repository:
         headers=b"encoding ISO-8859-5\n")  # fmt: skip
     raw(repository, b"Nemo <nemo@n.example> 1700000300 +0000", b"\xff\xfe raw\n", headers=b"encoding nonsense-99\n")
     raw(repository, b"No address <> 1700000400 +0000", b"x\n", committer=b" <> 1700000400 +0000")
-    raw(repository, b"Signed <s@s.example> 1700000500 +0000", b"x\n",
-        headers=b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n nonsense\n -----END PGP SIGNATURE-----\nmergetag x\n")
+    raw(
+        repository,
+        b"Signed <s@s.example> 1700000500 +0000",
+        b"x\n",
+        headers=b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n nonsense\n -----END PGP SIGNATURE-----\nmergetag x\n",
+    )
     repository.git("tag", "main", "one")  # a name that is a branch and a tag
     repository.git("branch", "refs/heads/main", "two")
     repository.git("branch", "feature/--output=x", "two")

@@ -109,9 +109,7 @@ _CLOSED = st.none() | st.integers(0, 100).map(at)
 
 
 @given(st.lists(_HAPPENED, max_size=12), st.randoms(), st.booleans(), _CLOSED)
-def test_the_order_of_events_does_not_matter(
-    events: list[Happened], chance: Any, draft: bool, closed: datetime | None
-):
+def test_the_order_of_events_does_not_matter(events: list[Happened], chance: Any, draft: bool, closed: datetime | None):
     def come_to(listed: Sequence[Happened]) -> Any:
         return measured(listed, author=1, opened_at=MONDAY, closed_at=closed, is_draft=draft)
 

@@ -234,7 +234,8 @@ def test_what_is_not_known_and_what_waits_for_somebody(governed_each: Database):
         assert tools_over_time(session, EVERYTHING, YEAR) == {
             Kind.BOT: {date(2026, 2, 1): 4}, Kind.ASSISTED: {date(2026, 3, 1): 2}}  # fmt: skip
         assert {source: one.people for source, one in stated_by(session, date(2026, 1, 1)).items()} == {
-            StatementSource.STAFF: 1}  # Ben's word ended in June
+            StatementSource.STAFF: 1
+        }  # Ben's word ended in June
         assert list(stated_by(session, date(2025, 2, 1))) == [StatementSource.SELF, StatementSource.STAFF]
         assert hidden_people(session) == 1
 

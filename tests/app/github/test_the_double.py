@@ -170,7 +170,7 @@ def test_a_question_costs_what_githubs_documentation_says(query: str, points: in
 
 def test_a_page_without_bounds_or_over_a_hundred_is_refused_as_github_does(busy: GitHub) -> None:
     over = ask(busy, questions.PULLS, **VARIABLES | {"first": 101})
-    without = ask(busy, "{ repository(owner: \"acme\", name: \"tensor\") { pullRequests { nodes { id } } } }")
+    without = ask(busy, '{ repository(owner: "acme", name: "tensor") { pullRequests { nodes { id } } } }')
 
     assert "exceeds the `first` limit of 100" in over["errors"][0]["message"]
     assert "must provide a `first` or `last`" in without["errors"][0]["message"]

@@ -241,7 +241,7 @@ def test_staff_see_a_files_changes_make_them_and_undo_them(staff, governed, here
     assert "Undone" in staff.get(url).text
 
 
-def test_a_wrong_file_is_shown_with_its_lines_and_cannot_be_applied(staff, here):
+def test_a_wrong_file_is_shown_with_its_lines_and_cannot_be_applied(staff, here, governed):
     url = upload(staff, b"acme.com\n<script>alert(1)</script>\n").headers["Location"]
     page = staff.get(url).text
     assert "2 lines are wrong" in page
@@ -249,6 +249,9 @@ def test_a_wrong_file_is_shown_with_its_lines_and_cannot_be_applied(staff, here)
     assert staff.post(f"{url}/apply", data={"reason": "x"}).status_code == 422
     assert staff.post(f"{url}/throw-away").status_code == 302
     assert staff.get(url).status_code == 404
+    with governed.read() as session:
+        told = sa.select(AuditEntry.action).order_by(AuditEntry.number.desc())
+        assert session.scalars(told.limit(1)).one() == "imports.throw_away"
 
 
 def test_a_file_that_is_no_text_or_too_large_is_refused(staff, here, monkeypatch):

@@ -177,7 +177,10 @@ def test_whoever_asked_to_be_hidden_stays_hidden_when_they_come(db: Database) ->
         (commit,) = seen(session, git("Ada", ADA))
         people.hide(session, whose(session, commit), hidden=True, actor=US, reason=WHY)
         assert people.known_as(session, [Proven.address(ADA)]) == ""
-        assert newcomer(session, Proven.address(ADA)).hidden_at is not None
+        person = newcomer(session, Proven.address(ADA))
+        assert person.hidden_at is not None
+        told = sa.select(AuditEntry.thing).where(AuditEntry.action == "people.person.hide").order_by(AuditEntry.number)
+        assert session.scalars(told).all()[-1] == person.public_id
 
 
 def test_staffs_word_and_the_mailbox_together_are_enough(db: Database) -> None:

@@ -281,6 +281,3 @@ def running(now: Now) -> Iterator[GitHub]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-

@@ -61,8 +61,9 @@ class Jax:
         return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
 
     def conv2d(self, x: Any, weight: Any, stride: int, padding: int, groups: int = 1) -> Any:
-        return lax.conv_general_dilated(x, weight, (stride, stride), [(padding, padding)] * 2,
-                                        feature_group_count=groups)
+        return lax.conv_general_dilated(
+            x, weight, (stride, stride), [(padding, padding)] * 2, feature_group_count=groups
+        )
 
     def attention(self, query: Any, key: Any, value: Any) -> Any:
         scores = jnp.einsum("bhqd,bhkd->bhqk", query, key) / query.shape[-1] ** 0.5
