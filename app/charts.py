@@ -7,18 +7,18 @@ Each drawing has a title for readers who do not see it; put the same figures bes
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from markupsafe import Markup, escape
 
-from app.wording import number
+from app.scales import Scale, SpanScale, tidy
+from app.wording import number, span
 
 HUES = 8
 NOTHING = Markup("")
 """Where there is nothing to draw; whoever shows the figure says so."""
-_PLOT_TOP = 22
 _PLOT_WIDTH = 1000
 
 
@@ -70,7 +70,7 @@ def stacked_area(
     """
     _check(labels, series)
     totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
-    scale = _Scale(most or max(totals, default=0), height, whole=_are_whole(series))
+    scale = Scale(most or max(totals, default=0), height, whole=_are_whole(series))
     below = [0.0] * len(labels)
     paths = []
     for one, css in zip(series, _hues(series), strict=True):
@@ -84,7 +84,7 @@ def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: s
     """One line for each series over the labels."""
     _check(labels, series)
     highest = max((value for one in series for value in one.values if not math.isnan(value)), default=0)
-    scale = _Scale(highest, height, whole=_are_whole(series))
+    scale = Scale(highest, height, whole=_are_whole(series))
     paths = [
         Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
             css, _path(one.values, scale)
@@ -92,6 +92,23 @@ def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: s
         for one, css in zip(series, _hues(series), strict=True)
     ]
     return _plot(title, labels, series, scale, Markup("").join(paths), unit)
+
+
+def spans(title: str, labels: Sequence[str], series: Sequence[Series], *, height: int = 220) -> Markup:
+    """One line for each series of spans in seconds, on a scale where every step multiplies.
+
+    >>> "1 week" in spans("Waiting", ["Jan", "Feb"], [Series("Median", [7200, 5 * 86_400])])
+    True
+    """
+    _check(labels, series)
+    scale = SpanScale([value for one in series for value in one.values], height)
+    paths = [
+        Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
+            css, _path(one.values, scale)
+        )
+        for one, css in zip(series, _hues(series), strict=True)
+    ]
+    return _plot(title, labels, series, scale, Markup("").join(paths), "", told=_said)
 
 
 def band(
@@ -114,7 +131,7 @@ def band(
     _check(labels, [Series(name, [0 if one is None else one for one in values]) for name, values in
                     zip(names, (middle, high), strict=True)])  # fmt: skip
     known = [value for value in (*low, *middle, *high) if value is not None]
-    scale = _Scale(max(known, default=0), height)
+    scale = Scale(max(known, default=0), height)
     drawn = [
         Markup('<path class="band series-1" d="{}"/>').format(
             "M" + " L".join([*_points(low, scale, run), *reversed(_points(high, scale, run))]) + " Z"
@@ -144,7 +161,7 @@ def columns(
     """Standing bars, one for each label, the series stacked in it."""
     _check(labels, series)
     totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
-    scale = _Scale(max(totals, default=0), height, whole=_are_whole(series))
+    scale = Scale(max(totals, default=0), height, whole=_are_whole(series))
     width = _PLOT_WIDTH / max(len(labels), 1)
     drawn = []
     below = [0.0] * len(labels)
@@ -169,7 +186,7 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None 
     for row in rows:
         css = "series-1" if row.kind == "known" else f"series-{row.kind}"
         label = Markup('<a href="{}">{}</a>').format(row.url, row.label) if row.url else escape(row.label)
-        figure = (row.told or f"{number(_tidy(row.value))} {unit}".strip()) + (f" · {row.note}" if row.note else "")
+        figure = (row.told or f"{number(tidy(row.value))} {unit}".strip()) + (f" · {row.note}" if row.note else "")
         drawn.append(
             Markup(
                 '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'
@@ -195,7 +212,7 @@ def pairs(title: str, rows: Sequence[Pair], *, names: tuple[str, str]) -> Markup
             ).format(hue, 100 * min(value / full, 1))
             for hue, value in enumerate((row.one, row.other), start=1)
         )
-        figure = f"{number(_tidy(row.one))} · {number(_tidy(row.other))}"
+        figure = f"{number(tidy(row.one))} · {number(tidy(row.other))}"
         item = Markup('<li class="pair"><span class="bar-label">{}</span> <span class="bar-figure">{}</span>{}</li>')
         drawn.append(item.format(label, figure, lines))
     legend = Markup("").join(
@@ -218,7 +235,7 @@ def multiples(title: str, groups: Sequence[tuple[str, Sequence[Bar]]]) -> Markup
 
 def sparkline(title: str, values: Sequence[float], *, width: int = 120, height: int = 28) -> Markup:
     """A small line without axes, to stand in a row of text or a table."""
-    scale = _Scale(max(values, default=0), height - 4, top=2, exact=True)
+    scale = Scale(max(values, default=0), height - 4, top=2, exact=True)
     path = _path(values, scale, width=width)
     return Markup(
         '<svg class="chart sparkline" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
@@ -248,7 +265,7 @@ def heat_grid(
                     y,
                     side - 3,
                     side - 3,
-                    f"{name}, {labels[column]}: {number(_tidy(value))} {unit}".strip(),
+                    f"{name}, {labels[column]}: {number(tidy(value))} {unit}".strip(),
                 )
             )
     height = len(rows) * side
@@ -278,48 +295,23 @@ def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series],
     ).format(caption, caption, first, heads, body)
 
 
-class _Scale:
-    """Turns values into heights: 0 lies at the bottom, the highest tick at the top."""
-
-    def __init__(
-        self, most: float, height: int, *, top: int = _PLOT_TOP, exact: bool = False, whole: bool = False
-    ) -> None:
-        self.height = height
-        self.top = top
-        self.ticks = [0.0, most or 1.0] if exact else _ticks(most, whole=whole)
-
-    def y(self, value: float) -> float:
-        return self.top + self.height * (1 - value / self.ticks[-1])
-
-
-def _ticks(most: float, *, whole: bool = True) -> list[float]:
-    """Round values from 0 to just above `most`, four or five of them; of things that are counted, whole ones."""
-    if most <= 0:
-        return [0.0, 1.0]
-    rough = most / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    if whole:
-        step = math.ceil(step)
-    return [step * count for count in range(math.ceil(most / step - 1e-9) + 1)]
-
-
 def _plot(
     title: str,
     labels: Sequence[str],
     series: Sequence[Series],
-    scale: _Scale,
+    scale: Scale,
     drawn: Markup,
     unit: str,
     *,
     centred: bool = False,
     legend: Markup | None = None,
+    told: Callable[[float], str] | None = None,
 ) -> Markup:
     heights = [(tick, scale.y(tick)) for tick in scale.ticks]
-    gutter = 10 + 7 * max(len(number(_tidy(tick))) for tick in scale.ticks)
+    gutter = 10 + 7 * max(len(scale.told(tick)) for tick in scale.ticks)
     figures = Markup("").join(
         Markup('<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-            gutter - 8, y + 4, number(_tidy(tick))
+            gutter - 8, y + 4, scale.told(tick)
         )
         for tick, y in heights
     )
@@ -349,7 +341,7 @@ def _plot(
         grid,
         unit,
         _axis(labels, bottom + 17, centred=centred),
-        _hover(labels, series, scale),
+        _hover(labels, series, scale, told or _told),
         _legend(series) if legend is None else legend,
     )
 
@@ -368,7 +360,9 @@ def _axis(labels: Sequence[str], y: float, *, centred: bool) -> Markup:
     return Markup("").join(drawn)
 
 
-def _hover(labels: Sequence[str], series: Sequence[Series], scale: _Scale) -> Markup:
+def _hover(
+    labels: Sequence[str], series: Sequence[Series], scale: Scale, told: Callable[[float], str]
+) -> Markup:  # fmt: skip
     """Invisible strips whose titles tell the figures under the pointer."""
     count = len(labels)
     return Markup("").join(
@@ -377,15 +371,19 @@ def _hover(labels: Sequence[str], series: Sequence[Series], scale: _Scale) -> Ma
             scale.top,
             100 / count,
             scale.height,
-            f"{label}\n" + "\n".join(f"{one.name}: {_told(one.values[at])}" for one in reversed(series)),
+            f"{label}\n" + "\n".join(f"{one.name}: {told(one.values[at])}" for one in reversed(series)),
         )
         for at, label in enumerate(labels)
     )
 
 
+def _said(seconds: float) -> str:
+    return span(None if math.isnan(seconds) else seconds)
+
+
 def _told(value: float) -> str:
     """For reading; a dash where there is no value."""
-    return number(_tidy(value)) if value >= 0 else "–"
+    return number(tidy(value)) if value >= 0 else "–"
 
 
 def _legend(series: Sequence[Series]) -> Markup:
@@ -411,7 +409,7 @@ def _hues(series: Sequence[Series]) -> list[str]:
     return names
 
 
-def _area(below: Sequence[float], above: Sequence[float], scale: _Scale) -> str:
+def _area(below: Sequence[float], above: Sequence[float], scale: Scale) -> str:
     count = len(above)
     forward = [f"{_x(at, count):.2f},{scale.y(value):.2f}" for at, value in enumerate(above)]
     back = [f"{_x(at, count):.2f},{scale.y(below[at]):.2f}" for at in reversed(range(count))]
@@ -421,7 +419,7 @@ def _area(below: Sequence[float], above: Sequence[float], scale: _Scale) -> str:
     return f"M{' L'.join(forward + back)} Z" if forward else ""
 
 
-def _path(values: Sequence[float], scale: _Scale, *, width: int = _PLOT_WIDTH) -> str:
+def _path(values: Sequence[float], scale: Scale, *, width: int = _PLOT_WIDTH) -> str:
     count = len(values)
     if count == 1 and not math.isnan(values[0]):
         return f"M0,{scale.y(values[0]):.2f} L{width},{scale.y(values[0]):.2f}"
@@ -449,7 +447,7 @@ def _runs(values: Sequence[float | None]) -> list[range]:
     return found
 
 
-def _points(values: Sequence[float | None], scale: _Scale, run: range) -> list[str]:
+def _points(values: Sequence[float | None], scale: Scale, run: range) -> list[str]:
     """The points of a stretch; a lone one is a short line, so that it is seen."""
     count = len(values)
     if len(run) == 1:
@@ -465,11 +463,6 @@ def _x(at: int, count: int, width: int = _PLOT_WIDTH) -> float:
 def _spread(count: int, most: int) -> list[int]:
     """At most so many places from the first on, all equally far apart."""
     return list(range(0, count, math.ceil(count / most))) if count else []
-
-
-def _tidy(value: float) -> float:
-    """Whole numbers without a point, others with two digits."""
-    return int(value) if float(value).is_integer() else round(value, 2)
 
 
 def _shortened(text: str, *, longest: int = 34) -> str:

@@ -1,4 +1,4 @@
-"""Waiting and lasting over time as a drawing: median, 75th and 90th percentile, in hours or in days."""
+"""Waiting and lasting over time as a drawing: median, 75th and 90th percentile; every step of the axis multiplies."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from app.contributions.queries import Authors, Thing
 from app.contributions.queries.health import spreads_over
 from app.wording import span
 
-_HOUR_S, _DAY_S = 3600, 86_400
-
 
 def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting: bool = False) -> Drawn:
     """The percentiles of each period; a gap where so large a share has not ended yet."""
@@ -22,10 +20,7 @@ def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting:
                          is_lasting=is_lasting)  # fmt: skip
     lines = {"Median": [one.median for one in found], "75%": [one.p75 for one in found],
              "90%": [one.p90 for one in found]}  # fmt: skip
-    longest = max((one for values in lines.values() for one in values if one is not None), default=0)
-    size, unit = (_HOUR_S, "hours") if longest < 4 * _DAY_S else (_DAY_S, "days")
-    series = [charts.Series(name, [nan if one is None else round(one / size, 2) for one in values])
-              for name, values in lines.items()]  # fmt: skip
+    series = [charts.Series(name, [nan if one is None else one for one in values]) for name, values in lines.items()]
     rows = [(period.first.isoformat(), one.n, one.ended, one.median, one.p75, one.p90)
             for period, one in zip(look.periods, found, strict=True)]  # fmt: skip
     shown = [(label, one.n, one.ended, span(one.median), span(one.p75), span(one.p90))
@@ -34,6 +29,6 @@ def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting:
     ended = sum(one.ended for one in found)
     heads = ("Opened in", "n", "Ended", "Median", "75%", "90%")
     return Drawn(("opened from", "n", "ended", "median_s", "p75_s", "p90_s"), rows if n else (),
-                 charts.line(title, look.labels, series, unit=unit), table(title, heads, shown),
+                 charts.spans(title, look.labels, series), table(title, heads, shown),
                  of_changes(look, thing, whose), of=thing.value,
                  notes=(f"n = {n:,}, of which {ended:,} have ended; by when they were opened.",))  # fmt: skip

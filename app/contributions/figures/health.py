@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app import charts
 from app.contributions import queries
-from app.contributions.figures.drawing import table
+from app.contributions.figures.drawing import About, table
 from app.contributions.figures.durations import spreads
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
@@ -105,16 +105,17 @@ def review_load(look: Look) -> Drawn:
     load = queries.review_load(look.session, look.scope, look.window)
     top = sorted(load.by_person.items(), key=lambda one: (-one[1], one[0]))[:15]
     persons = queries.persons(look.session, [person for person, _ in top])
-    rows, bars = [], []
+    rows, bars, about = [], [], []
     for number, reviews in top:
         person, part = persons[number], reviews / load.reviews
         url = None if person.hidden_at else look.url("contributions.person", public_id=person.public_id)
         rows.append((shown_name(person), reviews, round(part, 4)))
         bars.append(charts.Bar(shown_name(person), reviews, share(part), url))
+        about.append(About.person(person, url))
     who = "person" if load.rests_on == 1 else "people"
     said = f"Half of the {how_many(load.reviews, 'review')} rests on {load.rests_on} {who} of {len(load.by_person):,}."
     return Drawn(("person", "reviews", "share"), rows, charts.bars("Who carries the reviewing", bars),
-                 table("Who carries the reviewing", ("Person", "Reviews", "Share"), rows),
+                 table("Who carries the reviewing", ("Person", "Reviews", "Share"), rows, about),
                  notes=(said,) if load.reviews else ())  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def waiting_now(look: Look) -> Drawn:
     """The open changes that wait longest for a first response, whatever the window."""
     found = longest_waiting(look.session, Thing.CHANGES, look.scope, authors=authors(look))
     turn = turns(look.session, [one.public_id for one in found[:_DRAWN]])
-    rows, bars = [], []
+    rows, bars, about = [], [], []
     for one in found:
         days = (look.as_of - one.since).total_seconds() / 86_400
         who = shown_name(one.author) if one.author else "somebody"
@@ -133,10 +134,11 @@ def waiting_now(look: Look) -> Drawn:
         rows.append((label, one.repository, who, one.since.isoformat(), round(days, 1)))
         note = ", ".join([one.repository, f"by {who}", *([turn[one.public_id]] if one.public_id in turn else [])])
         bars.append(charts.Bar(label, round(days), note, f"/reviews/{one.public_id}"))
+        about.append(About.person(one.author, f"/reviews/{one.public_id}") if one.author else None)
     shown = [(label, repository, who, written_day(one.since.date()), int(days))
              for (label, repository, who, _, days), one in zip(rows, found, strict=True)]  # fmt: skip
     return Drawn(("change", "repository", "author", "since", "days"), rows,
                  charts.bars("Waiting longest", bars[:_DRAWN], unit="days"),
-                 table("Waiting longest", ("Change", "Repository", "Author", "Since", "Days"), shown),
+                 table("Waiting longest", ("Change", "Repository", "Author", "Since", "Days"), shown, about),
                  of_changes(look, authors=authors(look)), of="changes opened in these days",
                  notes=("Of all that is open now, whatever the days above.",))  # fmt: skip

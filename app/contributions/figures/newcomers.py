@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
 from app import charts, grids
 from app.contributions import queries
-from app.contributions.figures.drawing import table
+from app.contributions.figures.drawing import About, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.figures.unattributed import of_changes
@@ -108,17 +106,17 @@ def drifting(look: Look) -> Drawn:
     """Those who did most in the window before and nothing in this one."""
     found = quiet(look.session, look.scope, look.window)
     persons = queries.persons(look.session, [one.person for one in found])
-    rows, bars = [], []
+    rows, bars, about = [], [], []
     for one in found:
         person = persons[one.person]
         url = None if person.hidden_at else look.url("contributions.person", public_id=person.public_id)
         rows.append((shown_name(person), one.commits, one.last_on.isoformat()))
         bars.append(charts.Bar(shown_name(person), one.commits, f"last on {written_day(one.last_on)}", url))
+        about.append(About.person(person, url))
     gone = len(queries.people_flow(look.session, look.scope, look.window).drifting) if found else 0
     before = look.window.before
-    shown = [(name, f"{commits:,}", on) for name, commits, on in rows]
     return Drawn(("person", "commits before", "last on"), rows, charts.bars("Who drifts away", bars, unit="commits"),
-                 _people_table(shown),
+                 table("Who drifts away", ("Person", "Commits before", "Last on"), rows, about),
                  notes=(f"{gone:,} people in all; commits of {before.text}, the window of the same length before.",)
                  if gone else ())  # fmt: skip
 
@@ -194,7 +192,3 @@ def _quarter(number: int) -> str:
 def _quarters(first: int, look: Look) -> str:
     begins, ends = quarter_begins(first), look.window.until
     return f"Of those who came from {written_day(begins)} to {written_day(ends)}: whole quarters, two years at least."
-
-
-def _people_table(rows: list[tuple[str, str, str]]) -> Markup:
-    return table("Who drifts away", ("Person", "Commits before", "Last on"), rows)

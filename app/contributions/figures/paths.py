@@ -164,7 +164,8 @@ def _months(look: Look) -> list[tuple[str, list[date]]]:
     while (following := _next(months[-1])) <= last:
         months.append(following)
     if len(months) <= 25:
-        return [(f"{month:%b} {month.year}", [month]) for month in months]
+        return [(f"{month:%b}" if at and month.month > 1 else f"{month:%b} {month:%y}", [month])
+                for at, month in enumerate(months)]  # fmt: skip
     by_quarter: dict[str, list[date]] = {}
     for month in months:
         name = f"{month.year} Q{(month.month + 2) // 3}" if len(months) <= 72 else str(month.year)

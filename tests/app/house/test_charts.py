@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, render_template_string
 from markupsafe import Markup
 
-from app import charts
+from app import charts, scales
 from app.auth import access
 from app.charts import Bar, Series
 from tests.portal import Browser
@@ -63,7 +63,7 @@ def test_nothing_one_and_two_points_can_be_drawn(labels: list[str]) -> None:
     ],
 )
 def test_ticks_are_round_and_reach_the_highest_value(most: float, whole: bool, ticks: list[float]) -> None:
-    assert charts._ticks(most, whole=whole) == ticks
+    assert scales.round_ticks(most, whole=whole) == ticks
 
 
 def test_a_series_with_too_few_values_is_refused() -> None:
