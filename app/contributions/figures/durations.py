@@ -25,10 +25,11 @@ def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting:
             for period, one in zip(look.periods, found, strict=True)]  # fmt: skip
     shown = [(label, one.n, one.ended, span(one.median), span(one.p75), span(one.p90))
              for label, one in zip(look.labels, found, strict=True)]  # fmt: skip
+    has_any = any(one.median is not None or one.p75 is not None for one in found)
     n = sum(one.n for one in found)
     ended = sum(one.ended for one in found)
     heads = ("Opened in", "n", "Ended", "Median", "75%", "90%")
     return Drawn(("opened from", "n", "ended", "median_s", "p75_s", "p90_s"), rows if n else (),
-                 charts.spans(title, look.labels, series), table(title, heads, shown),
+                 charts.spans(title, look.labels, series) if has_any else charts.NOTHING, table(title, heads, shown),
                  of_changes(look, thing, whose), of=thing.value,
                  notes=(f"n = {n:,}, of which {ended:,} have ended; by when they were opened.",))  # fmt: skip

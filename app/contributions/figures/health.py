@@ -15,7 +15,7 @@ from app.contributions.turns import turns
 from app.people.queries import shown_name
 from app.wording import counted as how_many
 from app.wording import day as written_day
-from app.wording import share
+from app.wording import share, span
 
 WHERE = ("everything", "repository", "module", "organization")
 OPTIONS: dict[str, tuple[str, ...]] = {"tier": ()}
@@ -133,12 +133,12 @@ def waiting_now(look: Look) -> Drawn:
             label += f" (#{one.number})"
         rows.append((label, one.repository, who, one.since.isoformat(), round(days, 1)))
         note = ", ".join([one.repository, f"by {who}", *([turn[one.public_id]] if one.public_id in turn else [])])
-        bars.append(charts.Bar(label, round(days), note, f"/reviews/{one.public_id}"))
+        bars.append(charts.Bar(label, days, note, f"/reviews/{one.public_id}", told=span(days * 86_400)))
         about.append(About.person(one.author, f"/reviews/{one.public_id}") if one.author else None)
     shown = [(label, repository, who, written_day(one.since.date()), int(days))
              for (label, repository, who, _, days), one in zip(rows, found, strict=True)]  # fmt: skip
     return Drawn(("change", "repository", "author", "since", "days"), rows,
-                 charts.bars("Waiting longest", bars[:_DRAWN], unit="days"),
+                 charts.bars("Waiting longest", bars[:_DRAWN]),
                  table("Waiting longest", ("Change", "Repository", "Author", "Since", "Days"), shown, about),
                  of_changes(look, authors=authors(look)), of="changes opened in these days",
                  notes=("Of all that is open now, whatever the days above.",))  # fmt: skip
