@@ -223,8 +223,8 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
     commits = _grouped(session, sa.select(ChangeCommit).order_by(ChangeCommit.position), ChangeCommit.change_id, ids)
     files = _grouped(session, sa.select(ChangeFile), ChangeFile.change_id, ids)
     reviews = _grouped(session, sa.select(Review).order_by(Review.id), Review.change_id, ids)
-    written = {(row.author_name, row.author_email) for rows in [changes, *commits.values()] for row in rows}
-    persons = _authors(session, written)
+    written = {change.id: _written(change, commits[change.id]) for change in changes}
+    persons = _authors(session, {one for listed in written.values() for one in listed})
     rule = current(session).unsettled_author
     paths = modules.paths(session)
     today = now(session).date()
@@ -237,7 +237,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
             if key not in known:
                 known[key] = modules.maintainers_of(session, key, today).signers
         signers = {key: known[key] for key in touched}
-        mine = [(row.author_name, row.author_email) for row in [change, *commits[change.id]]]
+        mine = written[change.id]
         authors = frozenset(person for one in mine for person in persons[one].barred)
         unknown = {_who_wrote(name, email): (name, email) for name, email in mine
                    if not persons[name, email].is_settled}  # fmt: skip
@@ -261,6 +261,12 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
         turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
         found[change.id] = Standing(authors, strangers, unsettled, approved, signers, sign_off, approval, turn)
     return found
+
+
+def _written(change: Change, commits: Sequence[ChangeCommit]) -> list[tuple[str, str]]:
+    """Name and e-mail of everybody who wrote any of a change: authors, and whom a commit names as co-author."""
+    authors = [(change.author_name, change.author_email), *((one.author_name, one.author_email) for one in commits)]
+    return [*authors, *((name, email) for commit in commits for name, email in commit.co_authors)]
 
 
 def _grouped(session: Session, query: sa.Select[Any], column: Any, ids: Sequence[int]) -> dict[int, list[Any]]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from app.contributions.clones import Clone
 from app.contributions.diffs import Diff
-from app.contributions.rules import missing_sign_offs, read_message
+from app.contributions.rules import (
+    ContributorKind,
+    Message,
+    TrailerKey,
+    contributor_kind,
+    missing_sign_offs,
+    read_message,
+)
 
 MOST_COMMITS = 1_000
 MOST_FILES = 5_000
 LONGEST_PATH = 4_096
+MOST_CO_AUTHORS = 100
 
 
 @dataclass(frozen=True)
 class CommitRead:
-    """One commit of the branch; times in seconds since 1970."""
+    """One commit of the branch; times in seconds since 1970. `co_authors`: name and e-mail of each."""
 
     sha: str
     subject: str
@@ -25,6 +33,8 @@ class CommitRead:
     author_email: str
     authored_s: int
     missing_sign_offs: list[str]
+    # A reading that was under way while the portal was brought up to date has none yet.
+    co_authors: list[list[str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ def read_change(clone: Clone, *, base_branch: str, head: str) -> ChangeRead | No
                 author_email=entry.author_email[:500],
                 authored_s=entry.authored_s or 0,
                 missing_sign_offs=list(missing),
+                co_authors=_co_authors(message),
             )
         )
     diff = clone.diff(base_head, head)
@@ -85,6 +96,13 @@ def read_change(clone: Clone, *, base_branch: str, head: str) -> ChangeRead | No
         deletions=diff.deleted,
         too_long=_too_long(len(shas), diff, len(paths)),
     )
+
+
+def _co_authors(message: Message) -> list[list[str]]:
+    """Name and e-mail of each person whom the message names as co-author; behind a tool or a bot stands the author."""
+    named = ((one.name[:500], one.email[:500]) for one in message.of(TrailerKey.CO_AUTHORED))
+    people = (one for one in named if contributor_kind(*one) is ContributorKind.PERSON)
+    return [list(one) for one in dict.fromkeys(people)][:MOST_CO_AUTHORS]
 
 
 def from_json(values: dict[str, object]) -> ChangeRead:

@@ -71,6 +71,7 @@ def put(session: Session, known: Change | None, *, repository_id: int, branch: s
             "author_email": commit.author_email,
             "authored_at": datetime.fromtimestamp(max(0, min(commit.authored_s, 2**32)), UTC),
             "missing_sign_offs": commit.missing_sign_offs,
+            "co_authors": commit.co_authors,
         }
         for position, commit in enumerate(found.commits)
     ]

@@ -70,7 +70,10 @@ class Change(Row, Base):
 
 
 class ChangeCommit(Row, Base):
-    """A commit between base and head, with who of its authors has not signed it off."""
+    """A commit between base and head, with who of its authors has not signed it off.
+
+    `co_authors`: name and e-mail of each person whom its message names as one.
+    """
 
     __tablename__ = "change_commit"
     __table_args__ = (sa.UniqueConstraint("change_id", "position"),)
@@ -83,6 +86,7 @@ class ChangeCommit(Row, Base):
     author_email: Mapped[str] = mapped_column(sa.String(500))
     authored_at: Mapped[datetime]
     missing_sign_offs: Mapped[list[str]]
+    co_authors: Mapped[list[list[str]]] = mapped_column(sa.JSON, default=list, server_default="[]")
 
 
 class ChangeFile(Row, Base):

@@ -209,6 +209,30 @@ def test_a_stranger_who_turns_out_to_be_the_approver_has_approved_nothing(opened
     assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
 
 
+def test_a_co_author_does_not_approve_either(opened, client, signed_in):
+    named = "Say two\n\nCo-authored-by: Bob <bob@maintainer.example>\nCo-authored-by: Claude <noreply@anthropic.com>"
+    opened.git("commit", "-q", "--amend", "-s", "-m", f"{named}\nSigned-off-by: Bob <bob@maintainer.example>")
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    text = page(client, f"/reviews/{change.public_id}")
+    assert "An author does not approve their own change." in text
+    assert "is nobody that the portal knows" not in text, "a tool is nobody who could approve"
+    say(signed_in(client, opened.eve), change, "approve")
+    assert "Ready to merge." in page(client, f"/reviews/{change.public_id}")
+
+
+def test_a_co_author_whom_nobody_knows_may_be_the_approver(opened, client, signed_in):
+    named = "Say two\n\nCo-authored-by: Kim <kim@home.example>\nCo-authored-by: Somebody"
+    opened.git("commit", "-q", "--amend", "-s", "-m", named)
+    opened.read()
+    change = opened.change()
+    say(signed_in(client, opened.bob), change, "approve")
+    text = page(client, f"/reviews/{change.public_id}")
+    assert "1 of 3 approvals of this head." in text
+    assert "Kim &lt;k…@home.example&gt;" in text
+
+
 def test_an_address_that_many_write_under_settles_nobody(opened, client, signed_in):
     with opened.db.write() as session:
         people.intern_identities(session, [("git", "Somebody", "root@build.local", "")])
