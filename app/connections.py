@@ -65,13 +65,38 @@ class Issuer(BaseModel):
     @property
     def api(self) -> str:
         """Where a GitHub answers about whoever signed in."""
-        return "https://api.github.com" if self.issuer == GITHUB else f"{self.issuer}/api/v3"
+        return _api_of(self.issuer)
 
     def vouches_for(self, address: str) -> bool:
         """Whether its word that this address was verified counts."""
         domain = address.rpartition("@")[2].casefold()
         # What a GitHub writes into commits for an account is proved by that account's number alone.
         return not domain.startswith(NOREPLY) and ("*" in self.domains or domain in self.domains)
+
+
+class GitHubReader(BaseModel):
+    """A GitHub that is read, as a token's owner or as a GitHub App: pull requests, issues and releases."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = GITHUB
+    token: SecretStr = SecretStr("")
+    app_id: str = ""
+    app_key: SecretStr = SecretStr("")
+
+    @field_validator("issuer")
+    @classmethod
+    def _nobody_listens(cls, value: str) -> str:
+        parts = _parts(value)
+        if not is_safe_address(value) or parts.query or parts.fragment or parts.username:
+            shown = value.rpartition("@")[2]
+            raise ValueError(f"FLAMBEAU_GITHUB_URL ends in {shown!r}; write an https address without user or query")
+        return value
+
+    @property
+    def api(self) -> str:
+        """Where its interfaces are."""
+        return _api_of(self.issuer)
 
 
 class MailServer(BaseModel):
@@ -129,6 +154,21 @@ def issuers_from(env: Mapping[str, str], problems: list[str]) -> tuple[dict[str,
     return tuple(found)
 
 
+def reader_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] | None:
+    """How a GitHub is read, as variables say, or None: then nothing of it is."""
+    token = _secret(env, "FLAMBEAU_GITHUB_TOKEN", problems, needed=False)
+    app_id = env.get("FLAMBEAU_GITHUB_APP_ID", "")
+    key = _secret(env, "FLAMBEAU_GITHUB_APP_KEY", problems, needed=bool(app_id))
+    if not token.get_secret_value() and not app_id:
+        return None
+    if token.get_secret_value() and app_id:
+        problems.append("FLAMBEAU_GITHUB_TOKEN and FLAMBEAU_GITHUB_APP_ID are both set; keep one of them")
+    if not token.get_secret_value().isascii() or any(one.isspace() for one in token.get_secret_value()):
+        problems.append("FLAMBEAU_GITHUB_TOKEN holds more than a token; write the token alone into its file")
+    return {"issuer": (env.get("FLAMBEAU_GITHUB_URL") or GITHUB).rstrip("/"), "token": token, "app_id": app_id,
+            "app_key": key}  # fmt: skip
+
+
 def mail_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] | None:
     """The mail server that variables name, or None."""
     address = env.get("FLAMBEAU_MAIL_SERVER", "")
@@ -169,6 +209,10 @@ def hook_secrets_from(env: Mapping[str, str], problems: list[str]) -> tuple[Secr
         problems.append(f"FLAMBEAU_GITHUB_WEBHOOK_SECRET is shorter than {SHORTEST_SECRET} letters and can be guessed; "
                         "write what `openssl rand -hex 32` prints into its file")  # fmt: skip
     return tuple(SecretStr(one) for one in written)
+
+
+def _api_of(issuer: str) -> str:
+    return "https://api.github.com" if issuer == GITHUB else f"{issuer}/api/v3"
 
 
 def _parts(url: str) -> SplitResult:

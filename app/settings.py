@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from app.connections import Issuer, MailServer, hook_secrets_from, issuers_from, mail_from
+from app.connections import GitHubReader, Issuer, MailServer, hook_secrets_from, issuers_from, mail_from, reader_from
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,6 +53,7 @@ class Settings(BaseModel):
     issuers: tuple[Issuer, ...] = ()
     mail: MailServer | None = None
     github_hook_secrets: tuple[SecretStr, ...] = ()
+    github: GitHubReader | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -108,6 +109,7 @@ class Settings(BaseModel):
             "issuers": issuers_from(env, missing),
             "mail": mail_from(env, missing),
             "github_hook_secrets": hook_secrets_from(env, missing),
+            "github": reader_from(env, missing),
         }
         optional = {
             "name": "FLAMBEAU_NAME",

@@ -1,4 +1,4 @@
-"""Workflows of GitHub as a source: `github-heard` handles what webhooks brought."""
+"""Workflows of GitHub as a source: `github-heard` handles what webhooks brought; `reading_jobs` has those that read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.github.hooks import WORKFLOW
 from app.github.listening import Listener
+from app.github.reading_jobs import read, watch
 from app.jobs import StepContext, Workflow, schedule
 
+__all__ = ["handle", "heard", "read", "watch"]
 heard = Workflow(WORKFLOW, title="Handle what GitHub's webhooks brought", backoff_s=1.0)
 # For what waited until its pull request was read; what comes in asks for a run of its own.
 schedule(WORKFLOW, every_s=300, workflow=WORKFLOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from werkzeug.http import http_date
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.doubles.github import graphql, rest
@@ -122,7 +123,7 @@ class GitHub:
             if fault.only in request.path:
                 self.faults.remove(fault)
                 if fault.drops:
-                    request.environ["werkzeug.socket"].close()
+                    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 self._note(request, fault.status, 0)
                 answer = Response(fault.body, fault.status, dict(fault.headers), content_type="application/json")
                 return self._dated(answer)
@@ -267,11 +268,19 @@ def _said(message: str, status: int) -> dict[str, Any]:
     return {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
 
 
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of each request, which `GitHub.asked` has."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Without a date of the machine: the double has a clock of its own."""
+        self.send_response_only(code, message)
+
+
 @contextmanager
 def running(now: Now) -> Iterator[GitHub]:
     """The double on a port of its own, by the test's clock; afterwards nothing of it may have been refused."""
     github = GitHub(now)
-    server = make_server("127.0.0.1", 0, github, threaded=True)
+    server = make_server("127.0.0.1", 0, github, threaded=True, request_handler=_Quiet)
     github.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="github")
     thread.start()

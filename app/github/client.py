@@ -1,0 +1,251 @@
+"""Asks GitHub through PyGithub, once: what went wrong is told apart, and who waits for how long is the caller's matter.
+
+PyGithub makes the addresses, renews the tokens of Apps and holds the connection. Its own waiting is switched off: a
+job that waits stands in rows and says so, where a sleeping thread says nothing. The token goes to the interface's own
+host alone: an answer that leads elsewhere is refused, by PyGithub and by the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from github import Auth, Github, GithubException, GithubIntegration
+from urllib3.exceptions import HTTPError
+
+from app.clock import Clock
+from app.connections import GitHubReader
+from app.github.shapes import NonsenseError
+
+TIMEOUT_S = 30
+RESERVE = 100
+SECONDARY = timedelta(seconds=60)
+LONGEST_WAIT = timedelta(hours=2)
+_NEXT = re.compile(r'<([^<>]+)>; rel="next"')
+# GraphQL gives up after ten seconds in words, a gateway before it with these: a smaller page may do.
+_TOO_MUCH = ("timedout", "timeout", "something went wrong", "resource limits")
+
+
+class GitHubError(Exception):
+    """Something that GitHub did or did not do, in a sentence."""
+
+
+class WaitError(GitHubError):
+    """GitHub wants us to come back later."""
+
+    def __init__(self, sentence: str, wait: timedelta) -> None:
+        super().__init__(sentence)
+        self.wait_s = min(max(wait, timedelta(seconds=1)), LONGEST_WAIT).total_seconds()
+
+
+class AwayError(GitHubError):
+    """No answer, or none that one can use; the same question may be answered a little later."""
+
+
+class TooMuchError(AwayError):
+    """The question may have been too large."""
+
+
+class CursorError(GitHubError):
+    """The place where we were is no place any more; begin anew."""
+
+
+class NeedsPersonError(GitHubError):
+    """Nothing helps but somebody: the token is refused, or there is no such repository for it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A page of REST: None where nothing has changed, its ETag, and the address of the next page ("": none)."""
+
+    data: Any | None
+    etag: str = ""
+    following: str = ""
+
+
+@dataclass
+class Client:
+    """Reads one repository. `requests` and `points` count what it cost."""
+
+    reader: GitHubReader
+    full_name: str
+    clock: Clock
+    requests: int = 0
+    points: int = 0
+    _github: Github | None = field(default=None, repr=False)
+
+    def ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a GraphQL question. What is not there any more is None in it. Raises: GitHubError, NonsenseError."""
+        owner, name = self.full_name.split("/")
+        given = {"owner": owner, "name": name} if "$owner" in query else {}
+        status, headers, text = self._send("POST", None, body={"query": query, "variables": {**given, **variables}})
+        if status >= 500:
+            raise TooMuchError(f"{self._host} answered {status}")
+        self._refuse(status, headers, text)
+        found = _parsed(text, dict)
+        self._look_at_errors(found, headers)
+        data = found.get("data")
+        if not isinstance(data, dict):
+            raise NonsenseError(f"{self._host} answered a question with neither data nor an error")
+        self._spend(data.get("rateLimit"), headers)
+        return data
+
+    def read(self, path: str, parameters: Mapping[str, Any] | None = None, *, etag: str = "") -> Answer:
+        """A page of REST below this repository, or at the address of a `following` one. Raises: as `ask`."""
+        url = path if "://" in path else f"/repos/{self.full_name}{path}"
+        known = {"If-None-Match": etag} if etag else {}
+        status, headers, text = self._send("GET", url, parameters=parameters, headers=known)
+        if status == 304:
+            return Answer(None, etag)
+        if status >= 500:
+            raise AwayError(f"{self._host} answered {status}")
+        self._refuse(status, headers, text)
+        left = headers.get("x-ratelimit-remaining", "")
+        self.points += 1
+        found = _NEXT.search(headers.get("link", ""))
+        answer = Answer(_parsed(text, object), headers.get("etag", ""), found[1] if found else "")
+        if left.isdigit() and int(left) < 1:
+            self._resting = self._until_reset(headers)
+        return answer
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.reader.api).hostname or "GitHub"
+
+    def _send(
+        self, verb: str, url: str | None, *, parameters: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None, body: Any = None,
+    ) -> tuple[int, dict[str, str], str]:  # fmt: skip
+        self._rest()
+        try:
+            requester = self._session().requester
+            self.requests += 1
+            status, found, text = requester.requestJson(
+                verb, url or requester.graphql_url, dict(parameters or {}), dict(headers or {}), body
+            )
+        except GithubException as error:
+            # Asking for an App's token may fail as anything else may.
+            status, found = error.status, {str(key).lower(): str(one) for key, one in (error.headers or {}).items()}
+            if status >= 500:
+                raise AwayError(f"{self._host} answered {status}") from None
+            self._refuse(status, found, json.dumps(error.data or {}))
+            raise NeedsPersonError(f"{self._host} does not let this App read {self.full_name}") from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise AwayError(f"{self._host} cannot be reached ({type(error).__name__})") from None
+        except RuntimeError:
+            raise NeedsPersonError(f"{self._host} sends us to another address, which is not followed; correct "
+                                   "FLAMBEAU_GITHUB_URL") from None  # fmt: skip
+        return status, {key: str(one) for key, one in found.items()}, text
+
+    def _session(self) -> Github:
+        if self._github is None:
+            options: dict[str, Any] = {"base_url": self.reader.api, "timeout": TIMEOUT_S, "retry": 0,
+                                       "seconds_between_requests": None, "user_agent": "flambeau"}  # fmt: skip
+            self._github = Github(auth=self._auth(options), per_page=100, **options)
+        return self._github
+
+    def _auth(self, options: Mapping[str, Any]) -> Auth.Auth:
+        if not self.reader.app_id:
+            return Auth.Token(self.reader.token.get_secret_value())
+        app = Auth.AppAuth(self.reader.app_id, self.reader.app_key.get_secret_value())
+        owner, name = self.full_name.split("/")
+        integration = GithubIntegration(auth=app, **options)
+        return app.get_installation_auth(integration.get_repo_installation(owner, name).id)
+
+    _resting: WaitError | None = field(default=None, repr=False)
+
+    def _rest(self) -> None:
+        """Once, say that the hour is used up; whoever waited asks anew with a client of its own."""
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            raise resting
+
+    def _spend(self, said: Any, headers: Mapping[str, str]) -> None:
+        if not isinstance(said, dict) or not isinstance(said.get("cost"), int):
+            return
+        self.points += said["cost"]
+        left = said.get("remaining")
+        if isinstance(left, int) and left < RESERVE:
+            self._resting = self._until_reset(headers)
+
+    def _until_reset(self, headers: Mapping[str, str]) -> WaitError:
+        now = self._now(headers)
+        reset = headers.get("x-ratelimit-reset", "")
+        at = datetime.fromtimestamp(int(reset), UTC) if reset.isdigit() else now + timedelta(minutes=10)
+        return WaitError(f"the hour's budget at {self._host} is used up; goes on at {at:%H:%M} UTC", at - now)
+
+    def _now(self, headers: Mapping[str, str]) -> datetime:
+        """GitHub's own time, by which it counts; ours where it does not say."""
+        try:
+            return parsedate_to_datetime(headers["date"]).astimezone(UTC)
+        except (KeyError, ValueError, TypeError):
+            return self.clock.now()
+
+    def _refuse(self, status: int, headers: Mapping[str, str], text: str) -> None:
+        """Raise what a status below 500 means, unless it is well."""
+        if 200 <= status < 300:
+            return
+        said = _message(text)
+        if status == 401:
+            raise NeedsPersonError(f"{self._host} does not accept the portal's token any more; put a new one into "
+                                   "FLAMBEAU_GITHUB_TOKEN_FILE, restart, and read again")  # fmt: skip
+        if status in (403, 429):
+            after = headers.get("retry-after", "")
+            if after.isdigit():
+                raise WaitError(f"{self._host} asks for a pause of {int(after)} s", timedelta(seconds=int(after)))
+            if headers.get("x-ratelimit-remaining") == "0":
+                raise self._until_reset(headers)
+            if status == 429 or "secondary rate limit" in said.lower():
+                raise WaitError(f"{self._host} asks for a pause", SECONDARY)
+            raise NeedsPersonError(f"{self._host} refuses to show {self.full_name} to the portal's token ({said})")
+        if status in (404, 410, 451):
+            raise NeedsPersonError(f"there is no {self.full_name} at {self._host} that the portal's token may read; "
+                                   "correct the name, or give the token access")  # fmt: skip
+        raise AwayError(f"{self._host} answered {status} ({said})")
+
+    def _look_at_errors(self, found: dict[str, Any], headers: Mapping[str, str]) -> None:
+        errors = found.get("errors")
+        if not isinstance(errors, list):
+            return
+        for error in (one for one in errors if isinstance(one, dict)):
+            kind, said = str(error.get("type", "")), str(error.get("message", ""))[:300]
+            path = error.get("path")
+            if kind in ("RATE_LIMITED", "RATE_LIMIT"):
+                raise self._until_reset(headers)
+            if kind == "INVALID_CURSOR_ARGUMENTS":
+                raise CursorError(f"{self._host} does not know our place any more")
+            if kind == "NOT_FOUND" and path != ["repository"]:
+                continue
+            if kind == "NOT_FOUND":
+                self._refuse(404, headers, "")
+            if kind in ("FORBIDDEN", "INSUFFICIENT_SCOPES"):
+                raise NeedsPersonError(f"{self._host} refuses to show {self.full_name} to the portal's token ({said})")
+            if not kind or any(word in said.lower() for word in _TOO_MUCH):
+                raise TooMuchError(f"{self._host} gave up on a question ({said})")
+            raise AwayError(f"{self._host} answered {kind} ({said})")
+
+
+def _parsed(text: str, kind: type) -> Any:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise NonsenseError(f"GitHub answered with what is no JSON ({text[:60]!r})") from None
+    if not isinstance(found, kind):
+        raise NonsenseError(f"GitHub answered with {type(found).__name__} where an object was asked for")
+    return found
+
+
+def _message(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return "without a word"
+    said = found.get("message") if isinstance(found, dict) else None
+    return " ".join(str(said).split())[:200] if said else "without a word"

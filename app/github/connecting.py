@@ -1,0 +1,85 @@
+"""Connects a repository with its place at GitHub, parts it again, and asks for a reading: each with a reason."""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import audit, jobs
+from app.checks import Broken, checked, has_reason
+from app.contributions.models import Repository
+from app.db import clock_of
+from app.github.models import GithubConnection
+from app.jobs import Job, JobState
+
+READ = "github-read"
+# What GitHub allows: an owner without dashes at its ends, a name of letters, digits, dots, dashes and underscores.
+FULL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,98}[A-Za-z0-9])?(?:_[A-Za-z0-9]+)?/[A-Za-z0-9._-]{1,100}")
+
+
+def connection_of(session: Session, repository_id: int) -> GithubConnection | None:
+    """A repository's place at GitHub."""
+    return session.scalar(sa.select(GithubConnection).where(GithubConnection.repository_id == repository_id))
+
+
+def _is_a_full_name(full_name: str) -> Broken:
+    if not FULL_NAME.fullmatch(full_name) or full_name.endswith(("/.", "/..")):
+        yield "full_name", f"{full_name!r} is no repository of GitHub; write OWNER/NAME as its address has it"
+
+
+def _is_not_connected(session: Session, repository: Repository) -> Broken:
+    if (known := connection_of(session, repository.id)) is not None:
+        yield "full_name", f"{repository.name} is connected with {known.full_name} already; part them first"
+
+
+def _is_nobody_elses(session: Session, full_name: str) -> Broken:
+    wanted = sa.func.lower(GithubConnection.full_name) == full_name.lower()
+    found = session.scalar(
+        sa.select(Repository.name)
+        .join(GithubConnection, GithubConnection.repository_id == Repository.id)
+        .where(wanted)
+    )
+    if found is not None:
+        yield "full_name", f"{full_name} is connected with {found} already"
+
+
+@checked(_is_a_full_name, _is_not_connected, _is_nobody_elses, has_reason)
+def connect(
+    session: Session, repository: Repository, full_name: str, *, actor: audit.Actor, reason: str
+) -> GithubConnection:
+    """Say where a repository is at GitHub, and enqueue its first reading; one audit entry. Raises: RefusedError."""
+    made = GithubConnection(repository_id=repository.id, full_name=full_name, connected_at=clock_of(session).now())
+    session.add(made)
+    session.flush()
+    audit.record(session, actor=actor, action="github.connect", thing=repository.public_id, reason=reason,
+                 data={"github": full_name})  # fmt: skip
+    ask_for_reading(session, repository, actor=actor, key=f"{repository.public_id}:connected:{made.id}")
+    return made
+
+
+@checked(has_reason)
+def disconnect(session: Session, repository: Repository, *, actor: audit.Actor, reason: str) -> None:
+    """Part a repository from its place at GitHub; what was read stays. One audit entry."""
+    found = connection_of(session, repository.id)
+    if found is None:
+        return
+    audit.record(session, actor=actor, action="github.disconnect", thing=repository.public_id, reason=reason,
+                 data={"github": found.full_name})  # fmt: skip
+    session.delete(found)
+    session.flush()
+
+
+def ask_for_reading(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> Job:
+    """Ask for what is new at GitHub to be read; the one that is under way, if there is one."""
+    return reading_under_way(session, repository.public_id) or jobs.enqueue(
+        session, READ, {"repository": repository.public_id}, actor=actor, key=key
+    )
+
+
+def reading_under_way(session: Session, public_id: str) -> Job | None:
+    """The job that reads a repository just now or waits to do so."""
+    unfinished = [state for state in JobState if not state.is_finished]
+    rows = session.scalars(sa.select(Job).where(Job.workflow == READ, Job.state.in_(unfinished)).order_by(Job.id))
+    return next((one for one in rows if one.payload.get("repository") == public_id), None)

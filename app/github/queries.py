@@ -1,0 +1,98 @@
+"""What pages and the terminal show of GitHub as a source: where repositories are there, and how far they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.connections import GitHubReader
+from app.contributions.models import Repository
+from app.github.connecting import FULL_NAME, READ, connection_of
+from app.github.models import GithubConnection, GithubStream, StreamKind
+from app.github.places import place_of
+from app.jobs import Job
+
+NAMES = {
+    StreamKind.PULLS: "pull requests", StreamKind.ISSUES: "issues", StreamKind.LINES: "comments on lines",
+    StreamKind.RELEASES: "releases",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HowFar:
+    """One kind of thing: how much of it was seen in the walk under way or in the last one, and how much there is."""
+
+    kind: StreamKind
+    seen: int
+    total: int
+    is_under_way: bool
+    is_read: bool
+
+    @property
+    def name(self) -> str:
+        """What they are called."""
+        return NAMES[self.kind]
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is read; None where nobody knows yet."""
+        return min(self.seen / self.total, 1.0) if self.total else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A repository with its place at GitHub (None: it has none) and the last reading of it."""
+
+    repository: Repository
+    connection: GithubConnection | None
+    job: Job | None
+    kinds: tuple[HowFar, ...]
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether somebody reads it or waits to do so."""
+        return self.job is not None and not self.job.state.is_finished
+
+
+def place(session: Session, repository: Repository) -> Place:
+    """Where a repository is at GitHub, and how far it is read."""
+    found = connection_of(session, repository.id)
+    if found is None:
+        return Place(repository, None, None, ())
+    streams = session.scalars(sa.select(GithubStream).where(GithubStream.connection_id == found.id))
+    kinds = {one.kind: HowFar(one.kind, one.seen, one.total, one.begun_at is not None, one.read_at is not None)
+             for one in streams}  # fmt: skip
+    return Place(repository, found, last_reading(session, repository),
+                 tuple(kinds[kind] for kind in StreamKind if kind in kinds))  # fmt: skip
+
+
+def places(session: Session) -> list[Place]:
+    """Every repository that is connected, by name."""
+    rows = session.scalars(
+        sa.select(Repository)
+        .join(GithubConnection, GithubConnection.repository_id == Repository.id)
+        .order_by(Repository.name)
+    )
+    return [place(session, one) for one in rows]
+
+
+def last_reading(session: Session, repository: Repository) -> Job | None:
+    """The latest job that read a repository."""
+    wanted = sa.select(Job).where(Job.workflow == READ, Job.payload["repository"].as_string() == repository.public_id)
+    return session.scalar(wanted.order_by(Job.id.desc()).limit(1))
+
+
+def suggested(repository: Repository, reader: GitHubReader | None) -> str:
+    """OWNER/NAME as the address that git fetches from has it, if that is at the GitHub which is read.
+
+    >>> suggested(Repository(url="https://github.com/acme/tensor.git"), GitHubReader())
+    'acme/tensor'
+    >>> suggested(Repository(url="https://example.org/acme/tensor.git"), GitHubReader())
+    ''
+    """
+    if reader is None or not place_of(repository.url).startswith(place_of(reader.issuer) + "/"):
+        return ""
+    name = "/".join(repository.url.rstrip("/").removesuffix(".git").split("/")[-2:])
+    return name if FULL_NAME.fullmatch(name) else ""
