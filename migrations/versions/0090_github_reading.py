@@ -8,7 +8,7 @@ from alembic import op
 from app.db import Key, UtcDateTime
 
 revision = "0090"
-down_revision = "0096"
+down_revision = "0093"
 
 _KINDS = sa.Enum(
     "pulls", "issues", "lines", "releases", name="kind", native_enum=False, create_constraint=True, length=40
