@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -114,9 +115,14 @@ class Desk:
         """Keep a file that the step in hand made; the hash is ours. Raises: LeaseLost, Refused."""
         lease = self._require(held)
         wanted = _wanted(held.job, lease.step, filename, kind)
+        # What fits now and leaves free what is to stay free; a recipe may allow more than the disk has.
+        room = shutil.disk_usage(self.settings.home).free - int(self.settings.free_disk_gb * (1 << 30))
         try:
-            stored = self.store.put(blocks, most_bytes=wanted["most_bytes"])
+            stored = self.store.put(blocks, most_bytes=max(0, min(wanted["most_bytes"], room)))
         except TooLargeError:
+            if room < wanted["most_bytes"]:
+                left = f"{max(0, room) / 1e9:,.1f} GB besides what FLAMBEAU_FREE_DISK_GB keeps free"
+                raise Refused(f"{filename} does not fit: the portal's disk has {left}; make room there") from None
             raise Refused(f"{filename} is larger than {wanted['most_bytes']} bytes") from None
         return {"sha256": stored.sha256, "size_bytes": stored.size_bytes}
 

@@ -14,6 +14,7 @@ from app.imports import queries
 from app.imports.formats import parse
 from app.imports.reading_files import text_of
 from app.imports.rules import FileKind
+from app.imports.yaml_files import with_aliases
 from app.wording import counted
 
 cli = AppGroup("people", help="People: files that say who is who and for whom.")
@@ -24,20 +25,20 @@ ACTOR = Actor.system("command-line")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in FileKind]), help="Its format.")
 @click.option("--name", default="", help="Where it lies in its repository (OWNERS counts for its folder).")
+@click.option("--aliases", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+              help="The OWNERS_ALIASES beside an OWNERS.")  # fmt: skip
 @click.option("--organization", default="", help="Whose group a gitdm-group file lists.")
 @click.option("--confidence", default=queries.CONFIDENCE, show_default=True, help="How sure its statements are.")
 @click.option("--apply", "is_real", is_flag=True, help="Make the changes; without it they are only shown.")
 @click.option("--reason", default="imported from the command line", show_default=True)
 def import_file(
-    file: Path, kind: str, name: str, organization: str, confidence: int, is_real: bool, reason: str
-) -> None:
+    file: Path, kind: str, name: str, aliases: Path | None, organization: str, confidence: int, is_real: bool,
+    reason: str,
+) -> None:  # fmt: skip
     """Show what FILE would change, line by line; with --apply make all of it, or none if a line is wrong."""
-    if file.stat().st_size > queries.MOST_BYTES:
-        raise click.ClickException(f"{file} has more than {queries.MOST_BYTES // 1024:,} KiB; give it in parts")
-    try:
-        text = text_of(file.read_bytes())
-    except UnfoundError as error:
-        raise click.ClickException(f"{file}: {error}") from None
+    if aliases is not None and kind != FileKind.OWNERS.value:
+        raise click.ClickException("--aliases belongs beside an OWNERS alone; leave it out")
+    text = with_aliases(_text(file), _text(aliases) if aliases else "")
     called = name or file.name
     with current_db().read() as session:
         found = queries.plan(session, parse(FileKind(kind), text, name=called, organization=organization))
@@ -61,6 +62,15 @@ def import_file(
             click.echo(f"{told}. Made as {one.public_id}; undo it with: flask people undo-import {one.public_id}")
     except RefusedError as error:
         raise click.ClickException(error.told) from None
+
+
+def _text(file: Path) -> str:
+    if file.stat().st_size > queries.MOST_BYTES:
+        raise click.ClickException(f"{file} has more than {queries.MOST_BYTES // 1024:,} KiB; give it in parts")
+    try:
+        return text_of(file.read_bytes())
+    except UnfoundError as error:
+        raise click.ClickException(f"{file}: {error}") from None
 
 
 @cli.command("undo-import")

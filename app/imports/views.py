@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from app import auth, forms, pages
@@ -19,8 +20,11 @@ from app.imports.formats import CALLED
 from app.imports.forms import FileForm
 from app.imports.models import Import, ImportState
 from app.imports.reading_files import text_of
+from app.imports.rules import FileKind
+from app.imports.yaml_files import with_aliases
 from app.modules.models import Module
 from app.people.forms import ReasonForm
+from app.settings import current_settings
 from app.wording import counted
 
 blueprint = Blueprint("imports", __name__, url_prefix="/imports")
@@ -42,22 +46,23 @@ def give() -> Response | tuple[str, int]:
     """Keep a file as a draft, and show what it would change."""
     reading = forms.read(FileForm, request.form)
     problems = list(reading.problems)
-    upload, text = request.files.get("file"), ""
+    upload = request.files.get("file")
+    text = beside = ""
     if upload is None or not upload.filename:
         problems.append(Problem("file", "is missing: choose one"))
     else:
-        with closing(upload):
-            data = upload.stream.read(queries.MOST_BYTES + 1)
-        try:
-            # What is cut off at the limit may end within a letter: that it is too large is said below.
-            text = text_of(data) if len(data) <= queries.MOST_BYTES else " " * len(data)
-        except UnfoundError as error:
-            problems.append(Problem("file", str(error)))
+        text = _text(upload, "file", problems)
+    if (aliases := request.files.get("aliases")) is not None and aliases.filename:
+        beside = _text(aliases, "aliases", problems)
+        if reading.valid.get("kind") is not FileKind.OWNERS:
+            problems.append(Problem("aliases", "belongs beside an OWNERS alone; leave it out"))
     if not problems and upload is not None:
         sent = {**reading.valid, "name": reading.valid["name"] or str(upload.filename)}
         try:
             with current_db().write() as session:
-                made = queries.give_file(session, text=text, actor=current_user().actor, **sent)
+                most = int(current_settings().drafts_mb * 1e6)
+                made = queries.give_file(session, text=with_aliases(text, beside), actor=current_user().actor,
+                                         most_drafts=most, **sent)  # fmt: skip
                 return redirect(url_for("imports.show", public_id=made.public_id))
         except RefusedError as error:
             problems = error.problems
@@ -129,6 +134,17 @@ def named_keepers(session: Session, user: User, module: Module) -> pages.Card | 
         return None
     named = queries.named_as_keepers(session, module.key)
     return pages.Card("Named in files", "imports/_keepers.html", {"named": named}) if named else None
+
+
+def _text(upload: FileStorage, field: str, problems: list[Problem]) -> str:
+    with closing(upload):
+        data = upload.stream.read(queries.MOST_BYTES + 1)
+    try:
+        # What is cut off at the limit may end within a letter: that it is too large is said when it is given.
+        return text_of(data) if len(data) <= queries.MOST_BYTES else " " * len(data)
+    except UnfoundError as error:
+        problems.append(Problem(field, str(error)))
+        return ""
 
 
 def _found(session: Session, public_id: str) -> Import:

@@ -12,10 +12,23 @@ from app.governance_files.yaml_lines import Lines, Path, load
 from app.imports.rules import UNKEPT, Keeps, Member, Parsed, Who, can_be_kept
 
 _ROLES = {"approvers": "maintainer", "reviewers": "reviewer"}
+_BESIDE = "\n--- # OWNERS_ALIASES\n"
+
+
+def with_aliases(owners: str, aliases: str) -> str:
+    """OWNERS and the OWNERS_ALIASES of its repository as one text of two documents.
+
+    >>> found = read_owners(with_aliases("approvers:\\n- Ops\\n", "aliases:\\n  ops: [ada, bo]\\n"), "csrc/OWNERS")
+    >>> [(one.line, one.who.logins) for one in found.claims]
+    [(2, ('ada',)), (2, ('bo',))]
+    """
+    return f"{owners}{_BESIDE}{aliases}" if aliases.strip() else owners
 
 
 def read_owners(text: str, where: str) -> Parsed:
     """Approvers and reviewers of the folder in which the file lies, and of its filters `.*`.
+
+    A name that an OWNERS_ALIASES behind it (`with_aliases`) explains is everybody whom it stands for.
 
     >>> found = read_owners("approvers:\\n- ada\\nemeritus_approvers:\\n- bo\\nreviewers:\\n- 7\\n", "csrc/ops/OWNERS")
     >>> [(one.line, one.path, one.who.logins, one.role) for one in found.claims]
@@ -23,7 +36,9 @@ def read_owners(text: str, where: str) -> Parsed:
     >>> found.problems[0].line
     6
     """
+    text, _, beside = text.partition(_BESIDE)
     found, values, lines = _load(text)
+    aliases = _read_aliases(found, beside)
     if not isinstance(values, dict):
         if not found.problems:
             found.wrong(1, "there is no mapping at the top: write “approvers:” and “reviewers:”")
@@ -45,9 +60,34 @@ def read_owners(text: str, where: str) -> Parsed:
                 if not isinstance(login, str) or not login.strip():
                     found.wrong(line, f"{login!r} is no login")
                     continue
-                who = Who((login.casefold(),)) if "@" in login.lstrip("@") else Who(logins=(login.lstrip("@"),))
-                found.claims.append(Keeps(line, f"{folder}/" if folder else "", who, role))
+                for one in aliases.get(login.casefold(), [login]):
+                    found.claims.append(Keeps(line, f"{folder}/" if folder else "", _who(one), role))
     return found
+
+
+def _who(login: str) -> Who:
+    return Who((login.casefold(),)) if "@" in login.lstrip("@") else Who(logins=(login.lstrip("@"),))
+
+
+def _read_aliases(found: Parsed, text: str) -> dict[str, list[str]]:
+    """Whom each alias stands for; what is wrong is told with the line that it has in its own file."""
+    if not text.strip():
+        return {}
+    own, values, lines = _load(text)
+    listed = values.get("aliases") if isinstance(values, dict) else None
+    if not isinstance(listed, dict) and not own.problems:
+        own.wrong(1, "there is no mapping “aliases:” at the top")
+    aliases: dict[str, list[str]] = {}
+    for name, logins in listed.items() if isinstance(listed, dict) else ():
+        kept = aliases.setdefault(str(name).casefold(), [])
+        for place, login in enumerate(logins if isinstance(logins, list) else [logins]):
+            if isinstance(login, str) and login.strip():
+                kept.append(login.strip())
+            else:
+                own.wrong(lines.of(("aliases", name, place)), f"{login!r} is no login")
+    for problem in own.problems:
+        found.wrong(1, f"OWNERS_ALIASES, line {problem.line}: {problem.text}")
+    return aliases
 
 
 def read_landscape(text: str) -> Parsed:

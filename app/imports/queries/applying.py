@@ -47,12 +47,25 @@ def _is_sure_enough(confidence: int) -> Broken:
         yield "confidence", "is a percentage from 1 to 90: a file is never surer than staff"
 
 
+def _there_is_room(session: Session, text: str, most_drafts: int | None) -> Broken:
+    if most_drafts is None:
+        return
+    stored = sa.cast(Import.text, sa.LargeBinary) if session.get_bind().dialect.name == "sqlite" else Import.text
+    count = sa.func.length if session.get_bind().dialect.name == "sqlite" else sa.func.octet_length
+    used = session.scalar(sa.select(sa.func.sum(count(stored))).where(Import.state == ImportState.DRAFT)) or 0
+    if used + len(text.encode()) > most_drafts:
+        yield "file", (
+            f"does not fit: drafts hold {used / 1e6:,.1f} of {most_drafts / 1e6:,.0f} MB (FLAMBEAU_DRAFTS_MB); "
+            "apply some or throw them away first"
+        )
+
+
 def _group_has_an_organization(kind: FileKind, organization: str) -> Broken:
     if kind is FileKind.GITDM_GROUP and not organization.strip():
         yield "organization", "is needed: a group's file does not say whose it is"
 
 
-@checked(_is_not_too_large, _is_sure_enough, _group_has_an_organization, refusal=ImportRefusedError)
+@checked(_is_not_too_large, _there_is_room, _is_sure_enough, _group_has_an_organization, refusal=ImportRefusedError)
 def give_file(
     session: Session,
     kind: FileKind,
@@ -62,8 +75,12 @@ def give_file(
     organization: str = "",
     confidence: int = CONFIDENCE,
     actor: Actor,
+    most_drafts: int | None = None,
 ) -> Import:
-    """Keep a file as a draft: nothing of it counts. Its text is forgotten when it is applied or thrown away."""
+    """Keep a file as a draft: nothing of it counts. Its text is forgotten when it is applied or thrown away.
+
+    `most_drafts`: bytes that all drafts together may have; None for what is applied in the same transaction.
+    """
     made = Import(
         kind=kind, name=name.strip()[:300] or kind.value, organization=organization.strip()[:200], text=text,
         confidence=confidence, sha256=hashlib.sha256(text.encode()).hexdigest(), state=ImportState.DRAFT,

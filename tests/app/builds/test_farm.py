@@ -75,6 +75,17 @@ def test_a_failing_step_is_told_on_the_page_with_the_log(make_farm):
     assert "failed at wheel" in client.get("/builds").text
 
 
+def test_what_a_runner_hands_over_leaves_the_disk_free_that_is_to_stay_free(make_farm):
+    farm = make_farm()
+    farm.work()
+    house = farm.app.extensions["flambeau"]
+    house.settings = house.settings.model_copy(update={"free_disk_gb": 1e6})
+    assert farm.run_runner().returncode == 1
+    build = _only_build(farm)
+    assert (build.job.state, build.job.step) == (JobState.FAILED, "sdist")
+    assert "the portal's disk has 0.0 GB besides" in (build.job.error or "")
+
+
 def test_a_build_that_does_not_conform_is_evidence_not_a_crash(make_farm):
     farm = make_farm(answer=41, steps={**RECIPE["steps"], "tests": "true\n"})
     farm.work()

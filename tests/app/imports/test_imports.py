@@ -262,6 +262,44 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(staff, here, monkeypatch
     assert upload(staff, b"x@y.org", kind="gitdm-group").status_code == 422
 
 
+def test_files_that_wait_have_a_bound_together(staff, here, app):
+    house = app.extensions["flambeau"]
+    house.settings = house.settings.model_copy(update={"drafts_mb": 0.001})
+    first = upload(staff, ("é" * 400 + "\n").encode())
+    assert first.status_code == 302
+    assert "drafts hold 0.0 of 0 MB (FLAMBEAU_DRAFTS_MB)" in upload(staff, b"acme.com Acme\n" * 20).text
+    staff.post(f"{first.headers['Location']}/throw-away")
+    assert upload(staff, b"acme.com Acme\n" * 20).status_code == 302
+
+
+OWNERS, ALIASES = "approvers:\n- Ops-Leads\n", "aliases:\n  ops-leads:\n  - cyrus\n  - ada@acme.com\n"
+
+
+def test_owners_is_read_with_whom_its_groups_stand_for(staff, governed, here):
+    files = {"aliases": (BytesIO(ALIASES.encode()), "OWNERS_ALIASES")}
+    sent = upload(staff, OWNERS.encode(), kind="owners", name="csrc/ops/OWNERS", **files)
+    page = staff.get(sent.headers["Location"]).text
+    assert "Ada Lovelace is named as maintainer of" in page
+    assert page.count("is named as maintainer of") == 2
+    files = {"aliases": (BytesIO(b"aliases:\n  ops-leads:\n  - 7\n"), "OWNERS_ALIASES")}
+    wrong = upload(staff, OWNERS.encode(), kind="owners", name="csrc/ops/OWNERS", **files)
+    assert "OWNERS_ALIASES, line 3: 7 is no login" in staff.get(wrong.headers["Location"]).text
+    files = {"aliases": (BytesIO(b"ops-leads"), "OWNERS_ALIASES")}
+    assert "belongs beside an OWNERS alone" in upload(staff, b"acme.com Acme\n", **files).text
+
+
+def test_the_command_reads_the_aliases_too(app, governed, here, tmp_path):
+    owners, aliases = tmp_path / "OWNERS", tmp_path / "OWNERS_ALIASES"
+    owners.write_text(OWNERS)
+    aliases.write_text(ALIASES)
+    run = app.test_cli_runner().invoke
+    told = run(args=["people", "import", str(owners), "--kind", "owners", "--name", "csrc/ops/OWNERS",
+                     "--aliases", str(aliases)])  # fmt: skip
+    assert told.output.count("is named as maintainer of") == 2
+    assert "OWNERS alone" in run(args=["people", "import", str(owners), "--kind", "mailmap", "--aliases",
+                                       str(aliases)]).stderr  # fmt: skip
+
+
 def test_visitors_see_no_files_of_affiliations(app):
     assert app.test_client().get("/imports/").status_code == 302
 
