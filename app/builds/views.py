@@ -54,7 +54,9 @@ def _overview(problems: list[Problem]) -> str:
     settings = current_settings()
     with current_db().read() as session:
         repositories = session.scalars(
-            sa.select(Repository).where(Repository.is_foundation).order_by(Repository.id)
+            sa.select(Repository)
+            .where(Repository.is_foundation, Repository.id.in_(sa.select(Build.repository_id)))
+            .order_by(Repository.id)
         ).all()
         listed = _targets(session)
         grids = [(one, grid(session, settings, one, listed)) for one in repositories]

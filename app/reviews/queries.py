@@ -134,7 +134,7 @@ def lately_closed(session: Session) -> list[Item]:
     rows = session.execute(
         sa.select(Change, Repository.name)
         .join(Repository, Repository.id == Change.repository_id)
-        .where(Change.state != ChangeState.OPEN)
+        .where(Change.state != ChangeState.OPEN, Change.closed_at.is_not(None))
         .order_by(Change.closed_at.desc(), Change.id.desc())
         .limit(CLOSED_SHOWN)
     ).all()

@@ -39,6 +39,8 @@ class Change(Row, Base):
     __table_args__ = (
         sa.UniqueConstraint("repository_id", "source_kind", "source_ref"),
         sa.Index(None, "author_identity_id"),
+        # The queue asks for the latest of those that are open, and of those that are not.
+        sa.Index(None, "state", "updated_at", "id"), sa.Index(None, "closed_at", "id"),
     )
 
     public_id: Mapped[str] = public_id("c")
@@ -55,7 +57,7 @@ class Change(Row, Base):
     author_identity_id: Mapped[int | None] = mapped_column(Key, sa.ForeignKey("identity.id"))
     author_name: Mapped[str] = mapped_column(sa.String(500))
     author_email: Mapped[str] = mapped_column(sa.String(500))
-    state: Mapped[ChangeState] = mapped_column(choice(ChangeState, name="state"), index=True)
+    state: Mapped[ChangeState] = mapped_column(choice(ChangeState, name="state"))
     is_draft: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     labels: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     additions: Mapped[int]

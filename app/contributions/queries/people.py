@@ -105,24 +105,28 @@ def releases(session: Session, scope: Scope, window: Window) -> Releases:
     A step between two releases belongs to the window in which it ends. The days since a repository's last release
     are none: nobody owes another.
     """
-    end = datetime.combine(window.until + timedelta(days=1), time(), UTC)
-    query = (
-        sa.select(RepositoryRelease.repository_id, RepositoryRelease.published_at, RepositoryRelease.is_prerelease)
-        .where(RepositoryRelease.published_at < end)
-        .order_by(RepositoryRelease.repository_id, RepositoryRelease.published_at, RepositoryRelease.id)
+    table = RepositoryRelease
+    begin, end = (datetime.combine(day, time(), UTC) for day in (window.since, window.until + timedelta(days=1)))
+    mine = [table.repository_id == scope.repository] if scope.repository else []
+    earlier = (
+        sa.select(table.repository_id, sa.func.max(table.published_at))
+        .where(*mine, table.published_at < begin, table.is_prerelease.is_(False))
+        .group_by(table.repository_id)
     )
-    if scope.repository:
-        query = query.where(RepositoryRelease.repository_id == scope.repository)
+    last = {repository: at.timestamp() for repository, at in session.execute(earlier)}
+    query = (
+        sa.select(table.repository_id, table.published_at, table.is_prerelease)
+        .where(*mine, table.published_at >= begin, table.published_at < end)
+        .order_by(table.repository_id, table.published_at, table.id)
+    )
     published = prereleases = 0
-    last: dict[int, float] = {}
     gaps: list[float] = []
     for repository, at, is_prerelease in session.execute(query):
-        is_within = window.since <= at.date() <= window.until
         if is_prerelease:
-            prereleases += is_within
+            prereleases += 1
             continue
-        published += is_within
-        if is_within and repository in last:
+        published += 1
+        if repository in last:
             gaps.append(int(at.timestamp() - last[repository]))
         last[repository] = at.timestamp()
     return Releases(published, prereleases, spread(durations(gaps)))

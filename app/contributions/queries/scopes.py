@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,6 +68,7 @@ def bucket_of(window: Window, column: Any = Rollup.day) -> sa.ColumnElement[str]
     return year + "-01"
 
 
+@lru_cache(maxsize=8192)
 def day_of(bucket: str | date) -> date:
     """The first day of a bucket."""
     if isinstance(bucket, date):

@@ -258,10 +258,13 @@ def _durations(
     has_ended: Any = sa.true() if lasting else table.is_answered
     where = [*concerned(thing, scope, authors), table.is_bot.is_(False),
              table.opened_on.between(window.since, window.until)]  # fmt: skip
-    known = sa.select(key, has_ended, length).where(*where, length.is_not(None)).limit(EXACT + 1)
-    ended: list[tuple[Any, Any, Any, int]] = [(*row, 1) for row in session.execute(known)]
-    is_exact = len(ended) <= EXACT
-    if not is_exact:
+    some = sa.select(sa.literal(1)).where(*where, step.is_not(None)).limit(EXACT + 1).subquery()
+    is_exact = (session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= EXACT
+    ended: list[tuple[Any, Any, Any, int]]
+    if is_exact:
+        known = sa.select(key, has_ended, length).where(*where, length.is_not(None))
+        ended = [(*row, 1) for row in session.execute(known)]
+    else:
         columns = (key, step) if lasting else (key, table.is_answered, step)
         rows = session.execute(sa.select(*columns, sa.func.count()).where(*where, step.is_not(None)).group_by(*columns))
         ended = [(row[0], True if lasting else row[1], seconds_of(row[-2]), row[-1]) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from app.contributions.models import (
     LineCountDue,
     Repository,
     RepositoryCommit,
+    RepositoryState,
     Rollup,
     RollupDue,
     Stretch,
@@ -68,8 +69,19 @@ def cells(session: Session, scope: Scope, window: Window, *, by_group: bool = Fa
     ]  # fmt: skip
 
 
-def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> dict[int, date]:
-    """Each contributor's first day of all time within the scope."""
+def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> Mapping[int, date]:
+    """Each contributor's first day of all time within the scope; of these persons, or of more."""
+    if persons is None or len(persons) >= 500:
+        return _everybodys_first_days(session, scope)
+    return _first_days(session, scope, persons)
+
+
+@remembered
+def _everybodys_first_days(session: Session, scope: Scope) -> Mapping[int, date]:
+    return _first_days(session, scope, None)
+
+
+def _first_days(session: Session, scope: Scope, persons: Collection[int] | None) -> dict[int, date]:
     by_sums = not (scope.repository and scope.module)
     table: Any = WorkSum if by_sums else Rollup
     first = WorkSum.first_on if by_sums else Rollup.day
@@ -80,7 +92,7 @@ def first_days(session: Session, scope: Scope, persons: Collection[int] | None =
     )
     if by_sums:
         query = query.where(WorkSum.stretch == Stretch.YEAR)
-    if persons is not None and len(persons) < 500:
+    if persons is not None:
         query = query.where(table.person_id.in_(sorted(persons)))
     return {person: day for person, day in session.execute(query)}
 
@@ -234,19 +246,46 @@ class Passes:
 
 def passes(session: Session, repository: Repository) -> Passes:
     """How far the reading of a repository is."""
-    due = sa.select(sa.func.count()).where(LineCountDue.repository_id == repository.id)
-    return Passes(
-        commit_count(session, repository.id),
-        session.scalar(due) or 0,
-        latest_reading(session, repository.public_id),
-        latest_reading(session, repository.public_id, workflow="lines"),
-    )
+    return passes_of(session, [repository])[repository.id]
+
+
+def passes_of(session: Session, repositories: Collection[Repository]) -> dict[int, Passes]:
+    """How far the reading of each of these repositories is, by row number."""
+    reading, counting = latest_readings(session), latest_readings(session, workflow="lines")
+    due = sa.select(LineCountDue.repository_id, sa.func.count()).group_by(LineCountDue.repository_id)
+    lines_due = {number: count for number, count in session.execute(due)}
+    known = commit_counts(session) if len(repositories) > 1 else {}
+    found = {}
+    for one in repositories:
+        # What is known of all may be a little old, which a bar that moves would show.
+        is_still = len(repositories) > 1 and one.state is not RepositoryState.READING
+        commits = known.get(one.id, 0) if is_still else commit_count(session, one.id)
+        found[one.id] = Passes(
+            commits, lines_due.get(one.id, 0), reading.get(one.public_id), counting.get(one.public_id)
+        )
+    return found
+
+
+@remembered
+def commit_counts(session: Session) -> dict[int, int]:
+    """Commits that are read, of each repository's default branch."""
+    table = RepositoryCommit
+    rows = session.execute(sa.select(table.repository_id, sa.func.count()).group_by(table.repository_id))
+    return {number: count for number, count in rows}
 
 
 def latest_reading(session: Session, repository: str, *, workflow: str = "ingest") -> Job | None:
     """The last job that read a repository (or reads it now), or (workflow `lines`) counts its lines."""
+    return latest_readings(session, workflow=workflow).get(repository)
+
+
+def latest_readings(session: Session, *, workflow: str = "ingest") -> dict[str, Job]:
+    """As `latest_reading`, of every repository of which one of the newest jobs is, by public id."""
     newest = session.scalars(sa.select(Job).where(Job.workflow == workflow).order_by(Job.id.desc()).limit(200))
-    return next((job for job in newest if job.payload.get("repository") == repository), None)
+    found: dict[str, Job] = {}
+    for job in newest:
+        found.setdefault(str(job.payload.get("repository")), job)
+    return found
 
 
 def is_counting(session: Session) -> bool:
@@ -257,6 +296,8 @@ def is_counting(session: Session) -> bool:
 @modules.provide_activity
 def last_days(session: Session, persons: Collection[int]) -> dict[int, date]:
     """The last day on which each of these persons contributed anything, reviews included."""
+    if not persons:
+        return {}
     rows = session.execute(
         sa.select(WorkSum.person_id, sa.func.max(WorkSum.last_on))
         .where(WorkSum.person_id.in_(sorted(persons)), WorkSum.stretch == Stretch.YEAR, WorkSum.kind.in_(CONTRIBUTIONS))

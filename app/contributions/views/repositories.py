@@ -79,5 +79,7 @@ def _reach(location: str) -> Reach:
 
 def _repositories(problems: list[pages.Problem], given: Mapping[str, str]) -> str:
     with current_db().read() as session:
-        rows = [(one, queries.passes(session, one)) for one in queries.repositories(session)]
+        listed = queries.repositories(session)
+        passes = queries.passes_of(session, listed)
+        rows = [(one, passes[one.id]) for one in listed]
     return render_template("contributions/repositories.html", rows=rows, problems=problems, given=given)
