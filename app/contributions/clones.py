@@ -23,6 +23,7 @@ from app.contributions.history import (
     LogReader,
 )
 from app.contributions.sources import GitError, Reach
+from app.contributions.tidying import tidy
 
 __all__ = ["Clone", "GitError", "Limits", "Reach", "Source", "ask", "is_branch_name", "is_hash"]
 
@@ -58,6 +59,10 @@ class Clone:
         answer = fetch(self.path, source, keep=keep, reach=reach, limits=limits, timeout_s=timeout_s, report=report)
         # What came may be newer than what was answered a moment before.
         return replace(answer, branches=self.branches())
+
+    def tidy(self, *, limits: Limits = USUAL_LIMITS) -> bool:
+        """Join the packs and loose objects of many fetches, where there are many (see `tidying`)."""
+        return tidy(self.path, limits=limits)
 
     def remove(self) -> None:
         """Delete the clone with all it holds."""

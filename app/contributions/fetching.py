@@ -69,7 +69,7 @@ def fetch(
     answer = _ask(target, keep=keep, timeout_s=60)
     is_new = not (path / "HEAD").is_file()
     path.mkdir(parents=True, exist_ok=True)
-    with _locked(path) as lock:
+    with held(path) as lock:
         try:
             if is_new:
                 run(["init", "--bare", "--quiet", "--template=", "--initial-branch=flambeau-none", str(path)])
@@ -168,7 +168,7 @@ class _Watch:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
+def held(path: Path) -> Iterator[int]:
     """Hold the clone against another fetch. Git holds it too: what a killed worker left running is waited for."""
     lock = os.open(path / "flambeau-fetch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

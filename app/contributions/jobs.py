@@ -66,6 +66,11 @@ def fetch(step: StepContext) -> dict[str, Any]:
     with step.db.write() as session:
         moved = record_branches(session, _repository(session, step), source)
     step.log(f"{len(source.branches)} branches, {len(moved)} of them moved")
+    try:
+        if clone.tidy(limits=limits):
+            step.log("the clone's packs are joined")
+    except GitError as error:
+        step.log(f"the clone's packs are left as they are ({error})")
     return {"branches": len(source.branches), "moved": len(moved), "head": head}
 
 
