@@ -258,6 +258,8 @@ def vector_norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord:
     >>> fl.linalg.vector_norm(fl.tensor([3.0, 4.0]))
     tensor(5.0)
     """
+    if ord == 2:
+        return _length(_require_float("vector_norm", x), axis, keepdims)
     size = abs(_require_float("vector_norm", x))
     if ord == math.inf:
         return _op["max"](size, axis, keepdims)
@@ -267,8 +269,6 @@ def vector_norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord:
         return _op["sum"]((x != 0).astype(size.dtype), axis, keepdims)
     if ord == 1:
         return _op["sum"](size, axis, keepdims)
-    if ord == 2:
-        return _length(x, axis, keepdims)
     return _op["pow"](_op["sum"](_op["pow"](size, ord), axis, keepdims), 1.0 / ord)
 
 

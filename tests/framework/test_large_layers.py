@@ -97,3 +97,41 @@ def test_norms_and_pools_have_the_same_bits_on_any_number_of_threads(shape: tupl
     finally:
         fl.set_num_threads(before)
     assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(2, 3, 8), (3, 70, 37), (1, 40, 600)], ids=str)
+def test_softmax_along_columns_is_that_of_rows_and_the_same_on_any_number_of_threads(dtype: str, shape: Any) -> None:
+    rng = np.random.default_rng(31)
+    x, g = (rng.normal(size=shape).astype(dtype) * 4 for _ in range(2))
+    x.flat[3], x.flat[-1] = -np.inf, 90
+    for name in ("softmax", "log_softmax"):
+        given = fl.tensor(x, requires_grad=True)
+        results = []
+        for threads in (1, 3):
+            fl.set_num_threads(threads)
+            results.append(np.asarray(getattr(functional, name)(given, 1).detach()).tobytes())
+        fl.set_num_threads(2)
+        assert results[0] == results[1]
+        turned = fl.tensor(np.ascontiguousarray(np.swapaxes(x, 1, 2)), requires_grad=True)
+        along, of_rows = getattr(functional, name)(given, 1), getattr(functional, name)(turned, 2)
+        close = {"rtol": 4e-6, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-14, "atol": 1e-15}
+        np.testing.assert_allclose(np.asarray(along.detach()), np.swapaxes(np.asarray(of_rows.detach()), 1, 2), **close)
+        along.backward(fl.tensor(g))
+        of_rows.backward(fl.tensor(np.ascontiguousarray(np.swapaxes(g, 1, 2))))
+        scale = {"rtol": 1e-5, "atol": 2e-5} if dtype == "float32" else {"rtol": 1e-13, "atol": 1e-13}
+        np.testing.assert_allclose(np.asarray(given.grad), np.swapaxes(np.asarray(turned.grad), 1, 2), **scale)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_variance_of_a_row_whose_first_elements_lie_apart_is_exact(dtype: str) -> None:
+    rows = np.random.default_rng(34).normal(size=(6, 1500))
+    rows[1] += 1e4  # all of it
+    rows[2, :80] += 1e4  # what its mean is guessed from
+    rows[3] = 7
+    rows[4, 5] = np.inf
+    rows[5] *= 1e17 if dtype == "float32" else 1e150  # the sum of squares stays inside, barely
+    x = rows.astype(dtype)
+    with np.errstate(invalid="ignore"):
+        exact = np.var(x.astype(np.longdouble), axis=1).astype(dtype)
+    np.testing.assert_allclose(np.asarray(fl.var(fl.tensor(x), axis=1)), exact, rtol=8 * np.finfo(dtype).eps)

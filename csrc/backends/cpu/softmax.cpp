@@ -12,9 +12,11 @@ namespace {
 constexpr int64_t kGrain = 8 * 1024;
 constexpr int64_t kTogether = 16 * 1024;         // bytes of short rows that leave past the caches together
 constexpr int64_t kLongestTogether = 8 * 1024;    // of a row
+constexpr int64_t kFewestColumns = 8;
+constexpr int64_t kColumnBytes = 1024 * 1024;     // of lines along columns that are taken at a time
 constexpr int64_t kLongestStreamed = 512 * 1024;  // of a row
 
-enum class Kind : uint8_t { Softmax, LogSoftmax, SoftmaxGrad, LogSoftmaxGrad };
+using Kind = SoftmaxKind;
 
 struct Lines {
   const char* name;
@@ -115,6 +117,28 @@ bool run_lines(const Lines& op, const char* x, const char* y, char* to, int64_t 
   return fine;
 }
 
+// Along an axis that is not the last one, where everything lies as it is: no line is moved. False: not so.
+bool run_columns(const Lines& op, const fl_call* call, int axis) {
+  const fl_tensor& out = call->outputs[0];
+  int64_t inner = 1;
+  for (int d = axis + 1; d < out.ndim; ++d) inner *= out.shape[d];
+  bool lies = !op.widen && inner >= kFewestColumns && is_contiguous(out);
+  for (int i = 0; i < call->input_count; ++i) lies = lies && is_contiguous(call->inputs[i]);
+  if (!lies) return false;
+  const int64_t n = out.shape[axis], outer = count_of(out) / (n * inner), element = size_of(op.stored);
+  const int64_t fits = kColumnBytes / (n * element) / 16 * 16;  // in the second-level cache
+  const int64_t columns = std::clamp<int64_t>(fits, 32, kSoftmaxColumns), chunks = divide_up(inner, columns);
+  const char* x = data_of(call->inputs[0]);
+  const char* y = data_of(call->inputs[call->input_count - 1]);
+  parallel_for(outer * chunks, std::max<int64_t>(1, kGrain / (n * columns)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % chunks * columns, at = (i / chunks * n * inner + first) * element;
+      op.loops->columns(op.kind, x + at, y + at, data_of(out) + at, n, inner, std::min(columns, inner - first));
+    }
+  });
+  return true;
+}
+
 fl_status run_softmax(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Lines& op = state_of<Lines>(self);
   const fl_tensor& out = call->outputs[0];
@@ -128,6 +152,7 @@ fl_status run_softmax(const fl_kernel* self, fl_stream, const fl_call* call) {
   int axis = int(call->attrs[0].value.i);
   if (axis < 0) axis += out.ndim;
   const int64_t n = out.shape[axis];
+  if (run_columns(op, call, axis)) return FL_OK;
   const Moved x(call->inputs[0], axis), y(call->inputs[two ? 1 : 0], axis), target(out, axis);
   const char* first = x.contiguous(op.stored);
   const char* second = two ? y.contiguous(op.stored) : nullptr;

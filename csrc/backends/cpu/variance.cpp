@@ -22,9 +22,10 @@ struct Spread {
   }
 };
 
-Spread spread_of(const NormLoops& loops, const char* x, int64_t n) {
-  const double mean = loops.sum(x, n, {}) / double(n);
-  return {double(n), mean, loops.squares(x, mean, n, {})};
+Spread spread_of(const NormLoops& loops, const char* x, int64_t n, const char* next) {
+  double sums[2];
+  loops.spread(x, n, next, sums);
+  return {double(n), sums[0], sums[1]};
 }
 
 // The root of the squares, unless they left the range of T on the way: then of floats the squares are taken in double,
@@ -81,7 +82,7 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
       const char* at = data + (i / pieces * n + from) * element;
       const int64_t some = std::min(piece, n - from);
       if (n == 0) parts[i] = Spread();
-      else parts[i] = op.length ? Spread{double(some), 0, loops.squares(at, 0, some, {})} : spread_of(loops, at, some);
+      else parts[i] = op.length ? Spread{double(some), 0, loops.squares(at, 0, some, {})} : spread_of(loops, at, some, i + 1 < end ? at + some * element : at);
     }
   });
   for (int64_t row = 0; row < rows; ++row) {

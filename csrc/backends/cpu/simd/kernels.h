@@ -93,6 +93,9 @@ struct Int8Loops {
   void (*widen)(int64_t outputs, int64_t inputs, const int8_t* weight, const float* scale, float* to);
 };
 
+enum class SoftmaxKind : uint8_t { Softmax, LogSoftmax, SoftmaxGrad, LogSoftmaxGrad };
+constexpr int64_t kSoftmaxColumns = 256;
+
 // Rows of softmax and its kin, n contiguous elements each.
 struct SoftmaxLoops {
   void (*softmax)(const void* x, void* y, int64_t n);
@@ -107,6 +110,8 @@ struct SoftmaxLoops {
   // dx = (exp(y) - smoothing / n) * scale, before the target's own share is taken off.
   void (*cross_entropy_grad)(const void* y, void* dx, int64_t n, double scale, double smoothing);
   double (*sum)(const void* x, int64_t n);
+  // The same along columns: n rows `stride` elements apart, of at most kSoftmaxColumns neighbouring ones.
+  void (*columns)(SoftmaxKind kind, const void* x, const void* y, void* to, int64_t n, int64_t stride, int64_t columns);
 };
 
 // Declared in neural.h.

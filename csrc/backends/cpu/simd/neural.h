@@ -133,6 +133,8 @@ struct Passing {
 struct NormLoops {
   double (*sum)(const void* x, int64_t n, Stretches stretches);
   double (*squares)(const void* x, double shift, int64_t n, Stretches stretches);  // of x - shift
+  // sums[0] = the mean, sums[1] = the squared distances from it, of one stretch; meanwhile as many elements at `next` come.
+  void (*spread)(const void* x, int64_t n, const void* next, double* sums);
   // sums[0] = sum of x - shift, sums[1] = of its squares
   void (*moments)(const void* x, double shift, int64_t n, Stretches stretches, double* sums);
   // sums[0] = sum of g, sums[1] = sum of g (x - shift)

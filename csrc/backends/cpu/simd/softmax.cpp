@@ -185,10 +185,93 @@ double sum_row(const void* from, int64_t n) {
   return sum_of<V>(n, [&](int64_t i, int count) __attribute__((always_inline)) { return load_some<V>(x + i, count); });
 }
 
+// ---- along columns -------------------------------------------------------------------------------------
+
+constexpr int64_t kColumnRows = 32;  // summed up before they join the others
+
+// total[j] = the sum of of(offset, lanes, j) over the rows.
+template <class V, class Term>
+FL_INLINE void sum_columns(typename Of<V>::Element* total, int64_t n, int64_t stride, int64_t columns, const Term& of) {
+  using T = typename Of<V>::Element;
+  T part[kSoftmaxColumns];
+  for (int64_t j = 0; j < columns; ++j) total[j] = T(0);
+  for (int64_t begin = 0; begin < n; begin += kColumnRows) {
+    const int64_t end = n - begin < kColumnRows ? n : begin + kColumnRows;
+    for (int64_t j = 0; j < columns; ++j) part[j] = T(0);
+    for (int64_t r = begin; r < end; ++r)
+      each_vector<V>(columns, [&](int64_t j, int lanes) __attribute__((always_inline)) {
+        store_some<V>(part + j, load_some<V>(part + j, lanes) + of(r * stride + j, lanes, j), lanes);
+      });
+    for (int64_t j = 0; j < columns; ++j) total[j] += part[j];
+  }
+}
+template <class V>
+void softmax_columns(SoftmaxKind kind, const void* first, const void* second, void* to, int64_t n, int64_t stride, int64_t columns) {
+  using T = typename Of<V>::Element;
+  const T* x = static_cast<const T*>(first);
+  const T* y = static_cast<const T*>(second);
+  T* out = static_cast<T*>(to);
+  T top[kSoftmaxColumns], total[kSoftmaxColumns];
+  const auto each = [&](const auto& step) __attribute__((always_inline)) {
+    for (int64_t r = 0; r < n; ++r)
+      each_vector<V>(columns, [&](int64_t j, int lanes) __attribute__((always_inline)) { step(r * stride + j, lanes, j); });
+  };
+  if (kind == SoftmaxKind::SoftmaxGrad) {
+    sum_columns<V>(total, n, stride, columns, [&](int64_t at, int lanes, int64_t) __attribute__((always_inline)) {
+      return load_some<V>(x + at, lanes) * load_some<V>(y + at, lanes);
+    });
+    each([&](int64_t at, int lanes, int64_t j) __attribute__((always_inline)) {
+      const V g = load_some<V>(x + at, lanes) - load_some<V>(total + j, lanes);
+      store_some<V>(out + at, load_some<V>(y + at, lanes) * g, lanes);
+    });
+    return;
+  }
+  if (kind == SoftmaxKind::LogSoftmaxGrad) {
+    sum_columns<V>(total, n, stride, columns, [&](int64_t at, int lanes, int64_t) __attribute__((always_inline)) { return load_some<V>(x + at, lanes); });
+    each([&](int64_t at, int lanes, int64_t j) __attribute__((always_inline)) {
+      const V share = exp_of(load_some<V>(y + at, lanes)) * load_some<V>(total + j, lanes);
+      store_some<V>(out + at, load_some<V>(x + at, lanes) - share, lanes);
+    });
+    return;
+  }
+  const bool log_of_it = kind == SoftmaxKind::LogSoftmax;
+  for (int64_t j = 0; j < columns; ++j) top[j] = x[j];
+  each([&](int64_t at, int lanes, int64_t j) __attribute__((always_inline)) {
+    store_some<V>(top + j, at_least(load_some<V>(top + j, lanes), load_some<V>(x + at, lanes)), lanes);
+  });
+  sum_columns<V>(total, n, stride, columns, [&](int64_t at, int lanes, int64_t j) __attribute__((always_inline)) {
+    const V e = exp_of_negative(load_some<V>(x + at, lanes) - load_some<V>(top + j, lanes));
+    if (!log_of_it) store_some<V>(out + at, e, lanes);
+    return e;
+  });
+  if (log_of_it) {
+    each_vector<V>(columns, [&](int64_t j, int lanes) __attribute__((always_inline)) {
+      store_some<V>(total + j, log_of(load_some<V>(total + j, lanes)), lanes);
+    });
+    each([&](int64_t at, int lanes, int64_t j) __attribute__((always_inline)) {
+      const V away = load_some<V>(x + at, lanes) - load_some<V>(top + j, lanes);
+      store_some<V>(out + at, away - load_some<V>(total + j, lanes), lanes);
+    });
+    return;
+  }
+  // A division by the same number again and again, by its reciprocal in two parts (in the place of the tops).
+  each_vector<V>(columns, [&](int64_t j, int lanes) __attribute__((always_inline)) {
+    const V sum = load_some<V>(total + j, lanes), one = splat<V>(1), high = one / sum, error = (one - sum * high) - product_error(sum, high, V(sum * high));
+    const V low = error * high;
+    store_some<V>(top + j, high, lanes);
+    store_some<V>(total + j, low == low ? low : V{}, lanes);
+  });
+  each([&](int64_t at, int lanes, int64_t j) __attribute__((always_inline)) {
+    const V e = load_some<V>(out + at, lanes);
+    store_some<V>(out + at, fma(e, load_some<V>(top + j, lanes), e * load_some<V>(total + j, lanes)), lanes);
+  });
+}
+
 template <class V>
 constexpr SoftmaxLoops kLoops{softmax_row<V>,         log_softmax_row<V>,        softmax_rows<V, false>,
                               softmax_rows<V, true>,  int(kLanes<V>),            softmax_grad_row<V>,
-                              log_softmax_grad_row<V>, cross_entropy_grad_row<V>, sum_row<V>};
+                              log_softmax_grad_row<V>, cross_entropy_grad_row<V>, sum_row<V>,
+                              softmax_columns<V>};
 
 }  // namespace
 
