@@ -123,18 +123,20 @@ def review_load(look: Look) -> Drawn:
 def waiting_now(look: Look) -> Drawn:
     """The open changes that wait longest for a first response, whatever the window."""
     found = longest_waiting(look.session, Thing.CHANGES, look.scope, authors=authors(look))
+    persons = queries.persons(look.session, [one.author_id for one in found])
     turn = turns(look.session, [one.public_id for one in found[:_DRAWN]])
     rows, bars, about = [], [], []
     for one in found:
         days = (look.as_of - one.since).total_seconds() / 86_400
-        who = shown_name(one.author) if one.author else "somebody"
+        author = persons.get(one.author_id or 0)
+        who = shown_name(author) if author else "somebody"
         label = one.title or "(no title)"
         if one.number and f"#{one.number})" not in label:
             label += f" (#{one.number})"
         rows.append((label, one.repository, who, one.since.isoformat(), round(days, 1)))
         note = ", ".join([one.repository, f"by {who}", *([turn[one.public_id]] if one.public_id in turn else [])])
         bars.append(charts.Bar(label, days, note, f"/reviews/{one.public_id}", told=span(days * 86_400)))
-        about.append(About.person(one.author, f"/reviews/{one.public_id}") if one.author else None)
+        about.append(About.person(author, f"/reviews/{one.public_id}") if author else None)
     shown = [(label, repository, who, written_day(one.since.date()), int(days))
              for (label, repository, who, _, days), one in zip(rows, found, strict=True)]  # fmt: skip
     return Drawn(("change", "repository", "author", "since", "days"), rows,

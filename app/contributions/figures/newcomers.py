@@ -11,7 +11,8 @@ from app.contributions.figures.unattributed import of_changes
 from app.contributions.metrics import Comparison, spread
 from app.contributions.metrics.comparison import share_bounds
 from app.contributions.metrics.newcomers import Stage, together
-from app.contributions.queries import Authors, By, Standing, Thing
+from app.contributions.queries import By, Standing, Thing
+from app.contributions.queries.health import closed_by
 from app.contributions.queries.newcomers import Newcomers, newcomers, quiet
 from app.contributions.queries.people import quarter_begins
 from app.people.queries import shown_name
@@ -152,17 +153,18 @@ def outsiders(look: Look) -> Drawn:
 @figure("accepted-by-standing", "Whose changes are merged", "accepted", scopes=_WHERE)
 def accepted(look: Look) -> Drawn:
     """Of the changes closed in the window the share that was merged, with its bounds."""
-    groups = [(name, Authors(standing=standing)) for standing, name in _NAMES.items()]
-    groups += [(name, Authors(is_first=is_first)) for is_first, name in _FIRST.items()]
+    by_standing, by_first = (closed_by(look.session, look.scope, look.window, by) for by in (By.STANDING, By.FIRST))
+    groups = [(name, by_standing.get(standing, (0, 0))) for standing, name in _NAMES.items()]
+    groups += [(name, by_first.get(is_first, (0, 0))) for is_first, name in _FIRST.items()]
     rows, drawn = [], []
-    for name, authors in groups:
-        one = queries.counts(look.session, Thing.CHANGES, look.scope, look.window, authors=authors)
-        bounds = share_bounds(one.merged, one.closed)
-        if bounds is None or one.acceptance is None:
+    for name, (closed, merged) in groups:
+        bounds = share_bounds(merged, closed)
+        if bounds is None:
             continue
-        rows.append((name, one.closed, one.merged, round(one.acceptance, 4), round(bounds[0], 4), round(bounds[1], 4)))
-        said = f"{share(one.acceptance)}, 95% {share(bounds[0])} to {share(bounds[1])}, n = {one.closed:,}"
-        drawn.append(grids.Range(name, bounds[0], one.acceptance, bounds[1], said))
+        part = merged / closed
+        rows.append((name, closed, merged, round(part, 4), round(bounds[0], 4), round(bounds[1], 4)))
+        said = f"{share(part)}, 95% {share(bounds[0])} to {share(bounds[1])}, n = {closed:,}"
+        drawn.append(grids.Range(name, bounds[0], part, bounds[1], said))
     return Drawn(("whose", "closed", "merged", "share", "low", "high"), rows,
                  grids.ranges("Share of closed changes that was merged", drawn) if drawn else charts.NOTHING,
                  table("Merged of closed", ("Whose changes", "Closed", "Merged", "Share", "from", "to"), rows),

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import takewhile
 
 from app import charts, grids
 from app.contributions import queries
-from app.contributions.figures.drawing import table
+from app.contributions.figures.drawing import About, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics import factor
-from app.contributions.queries.paths import PathChanges, PathKnower, path_changes, path_knowers
-from app.modules import queries as modules
-from app.modules.rules import modules_of
+from app.contributions.queries.paths import PathWork, path_work
 from app.people.queries import shown_name
-from app.wording import day as written_day
 from app.wording import number, share
 
 MOST = 20
+_MOST_KNOWN = 200
 _WHERE = ("everything", "repository", "module")
 _PLACE: dict[str, tuple[str, ...]] = {"path": ()}
 
@@ -75,32 +73,43 @@ def fork_of(paths: Iterable[str]) -> str:
     return "/".join(parts[0] for parts in shared)
 
 
+@dataclass
+class Within:
+    """All that happened within one place."""
+
+    months: Counter[date] = field(default_factory=Counter)
+    people: Counter[int] = field(default_factory=Counter)
+    last: dict[int, date] = field(default_factory=dict)
+
+    def add(self, one: PathWork) -> None:
+        """One more path in it."""
+        self.months.update(one.months)
+        self.people.update(one.people)
+        for person, day in one.last.items():
+            self.last[person] = max(day, self.last.get(person, day))
+
+
 @figure("paths", "What changes, month by month", "paths", scopes=_WHERE, options=_PLACE)
 def changing_paths(look: Look) -> Drawn:
     """Folders and files by period, darker where more commits changed them."""
-    asked = below_of(look)
-    changed = _own_changes(look, asked)
-    below = asked or fork_of(one.path for one in changed)
-    counted: dict[Place, Counter[date]] = {}
-    for one in changed:
-        counted.setdefault(place_of(one.path, below), Counter())[one.month] += one.commits
-    ranked = sorted(counted, key=lambda place: (-counted[place].total(), place.path))
-    most = counted[ranked[0]].total() if ranked else 0
+    counted = _places(look)
+    ranked = sorted(counted, key=lambda place: (-counted[place].months.total(), place.path))
+    most = counted[ranked[0]].months.total() if ranked else 0
     starts = _months(look)
     lines = []
     for place in ranked[:MOST]:
-        values = [sum(counted[place][month] for month in months) for _, months in starts]
+        months = counted[place].months
+        values = [sum(months[month] for month in held) for _, held in starts]
         cells = [grids.Shaded(value, number(value) if value else "", f"{place.path}, {label}: {value:,}")
                  for value, (label, _) in zip(values, starts, strict=True)]  # fmt: skip
-        total = counted[place].total()
-        name = place.name if asked else place.whole
-        lines.append(grids.Line(name, cells, _url(look, place), number(total), total / most))
+        name = place.name if below_of(look) else place.whole
+        lines.append(grids.Line(name, cells, _url(look, place), number(months.total()), months.total() / most))
     rows = [(place.path, month.isoformat(), changes) for place in ranked for month, changes in
-            sorted(counted[place].items())]  # fmt: skip
+            sorted(counted[place].months.items())]  # fmt: skip
     drawing = grids.heat_table("Changes by path and month", [label for label, _ in starts], lines, first="Path",
                                figure="Changes") if lines else charts.NOTHING  # fmt: skip
     left = (f"The {MOST} most changed of {len(ranked):,}.",) if len(ranked) > MOST else ()
-    totals = [(place.path, counted[place].total()) for place in ranked[:200]]
+    totals = [(place.path, counted[place].months.total()) for place in ranked]
     return Drawn(("path", "month", "changes"), rows, drawing, table("Changes by path", ("Path", "Changes"), totals),
                  notes=left)  # fmt: skip
 
@@ -108,53 +117,37 @@ def changing_paths(look: Look) -> Drawn:
 @figure("path-knowers", "Who knows these paths", "path-knowers", scopes=_WHERE, options=_PLACE)
 def knowers(look: Look) -> Drawn:
     """Of each folder or file on how few people it rests, and who they are."""
-    asked = below_of(look)
-    known = _own_knowers(look, asked)
-    below = asked or fork_of(one.path for one in known)
-    counted: dict[Place, Counter[int]] = {}
-    latest: dict[tuple[Place, int], date] = {}
-    for one in known:
-        place = place_of(one.path, below)
-        counted.setdefault(place, Counter())[one.person] += one.commits
-        latest[place, one.person] = max(one.last_on, latest.get((place, one.person), one.last_on))
-    ranked = sorted(counted, key=lambda place: (-counted[place].total(), place.path))
-    tops = {place: sorted(counted[place].items(), key=lambda item: (-item[1], item[0]))[:5] for place in ranked[:200]}
+    counted = {place: one for place, one in _places(look).items() if one.people}
+    ranked = sorted(counted, key=lambda place: (-counted[place].people.total(), place.path))[:_MOST_KNOWN]
+    tops = {place: sorted(counted[place].people.items(), key=lambda item: (-item[1], item[0]))[:5] for place in ranked}
     persons = queries.persons(look.session, {person for top in tops.values() for person, _ in top})
-    rows, bars = [], []
+    rows, bars, about = [], [], []
     for place, top in tops.items():
-        total, few = counted[place].total(), factor(counted[place].values())
-        named = [(shown_name(persons[person]), changes, latest[place, person]) for person, changes in top]
-        rows += [(place.path, name, changes, round(changes / total, 4), on.isoformat()) for name, changes, on in named]
-        said = ", ".join(f"{name} {share(changes / total)}" for name, changes, _ in named[:2])
-        more = len(counted[place]) - 2
-        note = f"of {len(counted[place]):,} made half: {said}" + (f", {more:,} more" if more > 0 else "")
-        name = place.name if asked else place.whole
-        bars.append(charts.Bar(name, few, note, _url(look, place), "known" if few == 1 else "rest"))
-    shown = [(path, f"{name}, last {written_day(date.fromisoformat(on))}", changes, part)
-             for path, name, changes, part, on in rows]  # fmt: skip
+        people, last = counted[place].people, counted[place].last
+        total, few = people.total(), factor(people.values())
+        for number_, changes in top:
+            person = persons[number_]
+            rows.append((place.path, shown_name(person), changes, round(changes / total, 4), last[number_].isoformat()))
+            about.append(About.person(person, None))
+        said = ", ".join(f"{shown_name(persons[one])} {share(changes / total)}" for one, changes in top[:2])
+        more = f", {len(people) - 2:,} more" if len(people) > 2 else ""
+        name = place.name if below_of(look) else place.whole
+        bars.append(charts.Bar(name, few, f"of {len(people):,} made half: {said}{more}", _url(look, place),
+                               "known" if few == 1 else "rest"))  # fmt: skip
     return Drawn(("path", "person", "changes", "share", "last"), rows,
                  charts.bars("People who made half of the changes", bars[:MOST]) if bars else charts.NOTHING,
-                 table("Who changed what", ("Path", "Who", "Changes", "Share"), shown))  # fmt: skip
+                 table("Who changed what", ("Path", "Who", "Changes", "Share", "Last"), rows, about))  # fmt: skip
 
 
-def _own_changes(look: Look, below: str) -> list[PathChanges]:
-    found = path_changes(look.session, look.scope, look.window, below=below)
-    own = _owned(look, {one.path for one in found})
-    return [one for one in found if own.get(one.path, True)]
-
-
-def _own_knowers(look: Look, below: str) -> list[PathKnower]:
-    found = path_knowers(look.session, look.scope, look.window, below=below)
-    own = _owned(look, {one.path for one in found})
-    return [one for one in found if own.get(one.path, True)]
-
-
-def _owned(look: Look, paths: set[str]) -> Mapping[str, bool]:
-    """Which of these paths are the module's: a commit that touches it touches others, too."""
-    if look.scope.module is None:
-        return {}
-    of = modules.paths(look.session)
-    return {path: look.scope.module in modules_of(path, of) for path in paths}
+def _places(look: Look) -> dict[Place, Within]:
+    """What happened right below the folder that is looked at; without one, where the paths first part."""
+    asked = below_of(look)
+    work = path_work(look.session, look.scope, look.window, below=asked)
+    below = asked or fork_of(work)
+    found: dict[Place, Within] = {}
+    for path, one in work.items():
+        found.setdefault(place_of(path, below), Within()).add(one)
+    return found
 
 
 def _months(look: Look) -> list[tuple[str, list[date]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -29,12 +30,13 @@ from app.contributions.queries.timelines import (
     Thing,
     concerned,
     counts,
+    key_of,
     lasting,
+    named,
     over_time,
     waiting,
 )
 from app.contributions.windows import Period, Window
-from app.people.models import Person
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Waiting:
     title: str
     url: str
     repository: str
-    author: Person | None
+    author_id: int | None
     since: datetime
 
 
@@ -59,6 +61,7 @@ class Coverage:
     reviewers: int
 
 
+@remembered
 def longest_waiting(
     session: Session, thing: Thing, scope: Scope, *, authors: Authors = EVERYBODY, most: int = 20
 ) -> list[Waiting]:
@@ -68,21 +71,22 @@ def longest_waiting(
     of = ChangeMeasure.change_id if thing is Thing.CHANGES else IssueMeasure.issue_id
     state = Change.state == ChangeState.OPEN if thing is Thing.CHANGES else Issue.state == IssueState.OPEN
     query = (
-        sa.select(what.public_id, what.number, what.title, what.url, Repository.name, Person, table.starts_at)
+        sa.select(what.public_id, what.number, what.title, what.url, Repository.name, table.person_id,
+                  table.starts_at)
         .select_from(table)
         .join(what, what.id == of)
         .join(Repository, Repository.id == table.repository_id)
-        .outerjoin(Person, Person.id == table.person_id)
         .where(*concerned(thing, scope, authors), state, table.closed_on.is_(None), table.is_bot.is_(False),
                table.is_answered.is_(False), table.starts_at.is_not(None))
         .order_by(table.starts_at, of)
         .limit(most)
     )  # fmt: skip
     rows = session.execute(query)
-    return [Waiting(public_id, number, title, url, repository, author, since)
-            for public_id, number, title, url, repository, author, since in rows if since]  # fmt: skip
+    return [Waiting(public_id, number, title, url, repository, author_id, since)
+            for public_id, number, title, url, repository, author_id, since in rows if since]  # fmt: skip
 
 
+@remembered
 def count_waiting(session: Session, thing: Thing, scope: Scope, *, authors: Authors = EVERYBODY) -> int:
     """How many wait for a first response now."""
     table = thing.measure
@@ -91,6 +95,17 @@ def count_waiting(session: Session, thing: Thing, scope: Scope, *, authors: Auth
             *concerned(thing, scope, authors), table.closed_on.is_(None), table.is_bot.is_(False),
             table.is_answered.is_(False), table.starts_at.is_not(None))
     ) or 0  # fmt: skip
+
+
+@remembered
+def closed_by(session: Session, scope: Scope, window: Window, by: By) -> dict[Any, tuple[int, int]]:
+    """(closed, merged) of the changes by people that were closed in the window, told apart by `by`."""
+    table, merged = ChangeMeasure, sa.case((ChangeMeasure.merged_on.is_not(None), 1), else_=0)
+    read = sa.select(key_of(table, by).label("key"), merged.label("merged")).where(
+        *concerned(Thing.CHANGES, scope, EVERYBODY), table.is_bot.is_(False),
+        table.closed_on.between(window.since, window.until)).subquery().c  # fmt: skip
+    rows = session.execute(sa.select(read.key, sa.func.count(), sa.func.sum(read.merged)).group_by(read.key))
+    return {named(by, key): (closed, int(number)) for key, closed, number in rows}
 
 
 def spreads_over(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS, factor
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.metrics.people import factor_at
 from app.contributions.models import Attribution, Rollup, Stretch
 from app.contributions.queries.remembering import remembered
@@ -48,28 +47,37 @@ def work_by_module(session: Session, scope: Scope, window: Window, keys: tuple[s
     for key, first, number in session.execute(when.order_by(Rollup.module_key, bucket)):
         trends.setdefault(str(key), []).append((day_of(first), int(number)))
     own = worked(session, scope, window, _committed, coarsest=Stretch.YEAR, any_module=True).c
-    who = (own.module_key, own.organization_id, own.attribution, own.person_id)
-    people: dict[str, Counter[int]] = {key: Counter() for key in trends}
-    companies: dict[str, Counter[int]] = {key: Counter() for key in trends}
-    unknown: Counter[str] = Counter()
-    for module, organization, attribution, person, number in session.execute(
-        sa.select(*who, sa.func.sum(own.commits)).where(own.module_key.in_(keys)).group_by(*who)
-    ):
-        key = str(module)
-        if person is not None:
-            people[key][person] += int(number)
-        if organization is not None:
-            companies[key][organization] += int(number)
-        if attribution is Attribution.UNKNOWN:
-            unknown[key] += int(number)
+    people = _resting_on(session, own, own.person_id, keys)
+    companies = _resting_on(session, own, own.organization_id, keys)
+    unknown = sa.func.sum(sa.case((own.attribution == Attribution.UNKNOWN, own.commits), else_=0))
+    known = sa.select(own.module_key, unknown).where(own.module_key.in_(keys)).group_by(own.module_key)
+    unattributed = {str(key): int(number) for key, number in session.execute(known)}
     found = {}
     for key, trend in trends.items():
         total = sum(number for _, number in trend)
-        found[key] = ModuleWork(
-            total, len(people[key]), len(companies[key]), factor(people[key].values()),
-            factor(companies[key].values()) if companies[key] else None, unknown[key] / total, tuple(trend),
-        )  # fmt: skip
+        heads, absence = people.get(key, (0, 0))
+        organizations, elephant = companies.get(key, (0, None))
+        found[key] = ModuleWork(total, heads, organizations, absence, elephant, unattributed[key] / total, tuple(trend))
     return found
+
+
+def _resting_on(session: Session, own: Any, whose: Any, keys: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Module -> (how many of them made its commits, the smallest number who together made at least half)."""
+    sums = (
+        sa.select(own.module_key, whose.label("whose"), sa.func.sum(own.commits).label("commits"))
+        .where(own.module_key.in_(keys), whose.is_not(None))
+        .group_by(own.module_key, whose)
+    ).subquery().c  # fmt: skip
+    order = (sums.commits.desc(), sums.whose)
+    reached = sa.func.sum(sums.commits).over(partition_by=sums.module_key, order_by=order, rows=(None, 0))
+    total = sa.func.sum(sums.commits).over(partition_by=sums.module_key)
+    ranked = sa.select(sums.module_key, sums.commits, reached.label("reached"), total.label("total")).subquery().c
+    # Whoever is needed: before them half was not reached.
+    is_needed = sa.case(((ranked.reached - ranked.commits) * 2 < ranked.total, 1), else_=0)
+    rows = session.execute(
+        sa.select(ranked.module_key, sa.func.count(), sa.func.sum(is_needed)).group_by(ranked.module_key)
+    )
+    return {str(key): (number, int(needed)) for key, number, needed in rows}
 
 
 @remembered

@@ -45,20 +45,21 @@ def newcomers(session: Session, scope: Scope, *, until: date, quarters: int = 12
     last = quarter_of(until)
     first = last - quarters + 1
     own = worked(session, scope, Window(quarter_begins(first - 1), until), _contributed, coarsest=Stretch.MONTH).c
-    month = sa.func.substr(sa.cast(own.day, sa.String(10)), 1, 7)
+    year, month = (sa.cast(sa.func.substr(sa.cast(own.day, sa.String(10)), at, size), sa.Integer)
+                   for at, size in ((1, 4), (6, 2)))  # fmt: skip
+    is_review = sa.case((own.kind == Kind.REVIEWED, 1), else_=0)
+    read = sa.select(own.person_id, (year * 4 + (month - 1) // 3).label("quarter"), own.commits,
+                     is_review.label("is_review")).where(own.person_id.is_not(None)).subquery().c  # fmt: skip
     rows = session.execute(
-        sa.select(own.person_id, month, own.kind, sa.func.sum(own.commits))
-        .where(own.person_id.is_not(None))
-        .group_by(own.person_id, month, own.kind)
+        sa.select(read.person_id, read.quarter, sa.func.sum(read.commits), sa.func.max(read.is_review))
+        .group_by(read.person_id, read.quarter)
     )
     work: dict[int, dict[int, int]] = {}
     named_reviewers: set[int] = set()
-    for person, text, kind, number in rows:
-        quarter = int(text[:4]) * 4 + (int(text[5:]) - 1) // 3
-        theirs = work.setdefault(int(person), {})
-        theirs[quarter] = theirs.get(quarter, 0) + int(number)
-        if kind is Kind.REVIEWED:
-            named_reviewers.add(int(person))
+    for person, quarter, number, has_reviewed in rows:
+        work.setdefault(person, {})[quarter] = int(number)
+        if has_reviewed:
+            named_reviewers.add(person)
     came = {person: quarter_of(day) for person, day in first_days(session, scope, set(work)).items() if person in work}
     new = {person for person, quarter in came.items() if quarter >= first}
     reviewed, kept = named_reviewers | _reviewers(session, scope, until), bodies.ever_maintained(session, scope.module)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,54 +14,61 @@ from app.contributions.models import ChangePath, Commit, CommitModule, Repositor
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.windows import Window
+from app.modules import queries as modules
+from app.modules.rules import modules_of
 from app.people.models import IdentityPerson
 from app.people.rules import Role
 
 
 @dataclass(frozen=True)
-class PathChanges:
-    """Commits that changed a path in one month."""
+class PathWork:
+    """The commits that changed a path: how many in each month, and by whom how many and when last.
+
+    Bots and tools are in the months alone.
+    """
 
     path: str
-    month: date
-    commits: int
-
-
-@dataclass(frozen=True)
-class PathKnower:
-    """How often a person's commits changed a path, and when last."""
-
-    path: str
-    person: int
-    commits: int
-    last_on: date
+    months: Counter[date] = field(default_factory=Counter)
+    people: Counter[int] = field(default_factory=Counter)
+    last: dict[int, date] = field(default_factory=dict)
 
 
 @remembered
-def path_changes(session: Session, scope: Scope, window: Window, *, below: str = "") -> list[PathChanges]:
-    """How often each path was changed in each month, within a folder (or one file) if `below` names one."""
+def path_work(session: Session, scope: Scope, window: Window, *, below: str = "") -> Mapping[str, PathWork]:
+    """Path -> what happened to it, within a folder (or one file) if `below` names one; of a module its own paths."""
     month = sa.func.substr(sa.cast(Commit.day, sa.String(10)), 1, 7)
-    query = _changed([ChangePath.path, month, sa.func.count()], scope, window, below)
-    rows = session.execute(query.group_by(ChangePath.path, month))
-    return [PathChanges(path, date.fromisoformat(f"{text}-01"), number) for path, text, number in rows]
+    person = sa.case((IdentityPerson.role == Role.PERSON, IdentityPerson.person_id))
+    read = _changed(scope, window, below).add_columns(
+        ChangePath.path, month.label("month"), person.label("person"), Commit.day
+    ).subquery()  # fmt: skip
+    keys = (read.c.path, read.c.month, read.c.person)
+    rows = session.execute(sa.select(*keys, sa.func.count(), sa.func.max(read.c.day)).group_by(*keys))
+    found: dict[str, PathWork] = {}
+    starts: dict[str, date] = {}
+    for path, text, who, commits, last_on in rows:
+        if path not in found:
+            found[path] = PathWork(path)
+        if text not in starts:
+            starts[text] = date.fromisoformat(f"{text}-01")
+        one = found[path]
+        one.months[starts[text]] += commits
+        if who is not None:
+            one.people[who] += commits
+            one.last[who] = max(last_on, one.last.get(who, last_on))
+    if scope.module is None:
+        return found
+    # A commit that touches a module touches others' paths, too.
+    of = modules.paths(session)
+    return {path: one for path, one in found.items() if scope.module in modules_of(path, of)}
 
 
-@remembered
-def path_knowers(session: Session, scope: Scope, window: Window, *, below: str = "") -> list[PathKnower]:
-    """Who changed each path how often in the window, bots and tools left out."""
-    person = IdentityPerson.person_id
-    query = _changed([ChangePath.path, person, sa.func.count(), sa.func.max(Commit.day)], scope, window, below)
-    query = query.join(IdentityPerson, IdentityPerson.identity_id == Commit.author_identity_id)
-    rows = session.execute(query.where(IdentityPerson.role == Role.PERSON).group_by(ChangePath.path, person))
-    return [PathKnower(path, number, commits, last_on) for path, number, commits, last_on in rows]
-
-
-def _changed(columns: Sequence[Any], scope: Scope, window: Window, below: str) -> sa.Select[Any]:
+def _changed(scope: Scope, window: Window, below: str) -> sa.Select[tuple[()]]:
     query = (
-        sa.select(*columns)
+        sa.select()
         .select_from(Commit)
         .join(ChangePath, ChangePath.commit_id == Commit.id)
         .join(RepositoryCommit, RepositoryCommit.commit_id == Commit.id)
+        .outerjoin(IdentityPerson, IdentityPerson.identity_id == Commit.author_identity_id)
         .where(Commit.day.between(window.since, window.until))
     )
     held = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted

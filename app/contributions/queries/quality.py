@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from app.contributions.metrics import COMMITS, Kind
 from app.contributions.models import Attribution, LineCountDue, Repository, RepositoryCommit, Rollup
@@ -78,8 +78,7 @@ def tools_over_time(session: Session, scope: Scope, window: Window) -> dict[Kind
 
 def freshness(session: Session) -> list[Freshness]:
     """Every repository with how far it is read, those with a problem first, then the longest unread."""
-    held = _by_repository(session, RepositoryCommit.repository_id)
-    due = _by_repository(session, LineCountDue.repository_id)
+    held, due = _held(session), _lines_due(session)
     newest = sa.select(sa.func.max(RepositoryCommit.day)).where(RepositoryCommit.repository_id == Repository.id)
     rows = session.execute(sa.select(Repository, newest.scalar_subquery()).order_by(Repository.id))
     found = [Freshness(one, held.get(one.id, 0), day, due.get(one.id, 0)) for one, day in rows]
@@ -107,6 +106,14 @@ def hidden_people(session: Session) -> int:
     ) or 0  # fmt: skip
 
 
-def _by_repository(session: Session, column: InstrumentedAttribute[int]) -> dict[int, int]:
+@remembered
+def _held(session: Session) -> dict[int, int]:
+    column = RepositoryCommit.repository_id
+    rows = session.execute(sa.select(column, sa.func.count()).group_by(column))
+    return {repository: number for repository, number in rows}
+
+
+def _lines_due(session: Session) -> dict[int, int]:
+    column = LineCountDue.repository_id
     rows = session.execute(sa.select(column, sa.func.count()).group_by(column))
     return {repository: number for repository, number in rows}

@@ -237,14 +237,14 @@ def opened_by(
 ) -> dict[Any, int]:
     """What was opened in the window, told apart by `by`; the parts add up to the whole."""
     table = thing.measure
-    key = _key(table, by)
+    key = key_of(table, by)
     rows = session.execute(
         sa.select(key, sa.func.count())
         .where(*concerned(thing, scope, authors), table.is_bot.is_(False),
                table.opened_on.between(window.since, window.until))
         .group_by(key)
     )  # fmt: skip
-    return {_named(by, value): number for value, number in rows}
+    return {named(by, value): number for value, number in rows}
 
 
 def _durations(
@@ -252,7 +252,7 @@ def _durations(
     lasting: bool,
 ) -> dict[Any, Durations]:  # fmt: skip
     table = thing.measure
-    key = _key(table, by)
+    key = key_of(table, by)
     length, step = (table.lasted_s, table.lasted_step) if lasting else (table.waited_s, table.waited_step)
     since = table.opened_at if lasting else table.starts_at
     has_ended: Any = sa.true() if lasting else table.is_answered
@@ -270,12 +270,12 @@ def _durations(
         ended = [(row[0], True if lasting else row[1], seconds_of(row[-2]), row[-1]) for row in rows]
     found: dict[Any, dict[float, tuple[int, int]]] = {}
     for group, is_over, seconds, number in ended:
-        _add(found.setdefault(_named(by, group), {}), seconds, number, is_over=bool(is_over))
+        _add(found.setdefault(named(by, group), {}), seconds, number, is_over=bool(is_over))
     open_ones = sa.select(key, since).where(*where, length.is_(None), since.is_not(None), table.closed_on.is_(None))
     for group, begun in session.execute(open_ones):
         seconds = max(0, int((as_of - begun).total_seconds()))
         at = seconds if is_exact else seconds_of(step_of(seconds))
-        _add(found.setdefault(_named(by, group), {}), at, 1, is_over=False)
+        _add(found.setdefault(named(by, group), {}), at, 1, is_over=False)
     return dict(found)
 
 
@@ -358,7 +358,8 @@ def _of(table: type[ChangeMeasure] | type[IssueMeasure], authors: Authors) -> li
     return found
 
 
-def _key(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
+def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
+    """By what the measures are grouped."""
     return {
         By.NOTHING: table.is_bot, By.FIRST: table.is_first, By.TIER: table.tier_key,
         By.ORGANIZATION: table.organization_id, By.REPOSITORY: table.repository_id, By.PERSON: table.person_id,
@@ -370,7 +371,8 @@ def _key(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
     }[by]  # fmt: skip
 
 
-def _named(by: By, value: Any) -> Any:
+def named(by: By, value: Any) -> Any:
+    """A group's key as answers have it."""
     if by is By.NOTHING:
         return None
     if by is By.MONTH:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.auth import access
 from app.contributions import queries
 from app.contributions.figures.newcomers import coming
-from app.contributions.queries import Thing
+from app.contributions.queries import By
+from app.contributions.queries.health import closed_by
 from app.contributions.views.foundation import blueprint, choosing, page
 
 _FIGURES = ("newcomers-funnel", "newcomers-by-quarter", "retention", "turnover", "outsiders", "accepted-by-standing",
@@ -19,8 +20,7 @@ def newcomers() -> str:
     with choosing() as (session, look, choices):
         flow = queries.people_flow(session, look.scope, look.window)
         first = queries.first_timers(session, look.scope, look.window, as_of=look.as_of)
-        merged = queries.counts(session, Thing.CHANGES, look.scope, look.window,
-                                authors=queries.Authors(is_first=True))  # fmt: skip
+        closed, merged = closed_by(session, look.scope, look.window, By.FIRST).get(True, (0, 0))
         came = sum(one.size for one in coming(look).intakes)
         return page("contributions/newcomers.html", session, look, _FIGURES if came else (), summary=None, flow=flow,
-                    first=first, merged=merged, choices=choices)  # fmt: skip
+                    first=first, closed=closed, merged=merged, choices=choices)  # fmt: skip

@@ -32,6 +32,7 @@ from app.contributions.queries import newcomers as of_newcomers
 from app.contributions.queries import paths as of_paths
 from app.contributions.queries.health import (
     backlog_over,
+    closed_by,
     count_waiting,
     coverage_over,
     longest_waiting,
@@ -125,15 +126,15 @@ def test_paths_by_month_and_who_knows_them(governed_each: Database):
         committed(session, place, ada, date(2026, 1, 9), ["csrc/ops/add.cpp"], "ops")
         committed(session, place, ben, date(2026, 2, 9), ["csrc/ops/add.cpp", "docs/ops.md"], "ops")
         committed(session, place, ben, date(2026, 2, 9), ["csrc/ops_old/add.cpp"], "core")
-        found = of_paths.path_changes(session, Scope(module="ops"), YEAR)
-        assert {(one.path, one.month.month): one.commits for one in found} == {
-            ("csrc/ops/add.cpp", 1): 2, ("csrc/ops/mul.cpp", 1): 1, ("csrc/ops/add.cpp", 2): 1, ("docs/ops.md", 2): 1,
+        found = of_paths.path_work(session, Scope(module="ops"), YEAR)
+        assert {path: {month.month: number for month, number in one.months.items()} for path, one in found.items()} == {
+            "csrc/ops/add.cpp": {1: 2, 2: 1}, "csrc/ops/mul.cpp": {1: 1},  # docs/ops.md is another module's
         }  # fmt: skip
-        below = of_paths.path_changes(session, Scope(repository=place), YEAR, below="csrc/ops")
-        assert {one.path for one in below} == {"csrc/ops/add.cpp", "csrc/ops/mul.cpp"}  # not those of csrc/ops_old
-        known = of_paths.path_knowers(session, Scope(module="ops"), YEAR, below="csrc/ops/add.cpp")
-        assert {(one.person, one.commits, one.last_on) for one in known} == {
-            (who["Ada"], 2, date(2026, 1, 9)), (who["Ben"], 1, date(2026, 2, 9))}  # fmt: skip
+        below = of_paths.path_work(session, Scope(repository=place), YEAR, below="csrc/ops")
+        assert set(below) == {"csrc/ops/add.cpp", "csrc/ops/mul.cpp"}  # not those of csrc/ops_old
+        known = of_paths.path_work(session, Scope(module="ops"), YEAR, below="csrc/ops/add.cpp")["csrc/ops/add.cpp"]
+        assert (known.people, known.last) == ({who["Ada"]: 2, who["Ben"]: 1},
+                                              {who["Ada"]: date(2026, 1, 9), who["Ben"]: date(2026, 2, 9)})  # fmt: skip
 
 
 def test_what_becomes_of_newcomers_worked_out_by_hand(governed_each: Database):
@@ -200,11 +201,21 @@ def test_waiting_backlog_and_coverage_period_by_period(governed_each: Database):
         assert sum(one.merged for one in coverage_over(session, EVERYTHING, days)) == 2
 
 
+def test_what_was_merged_of_what_was_closed_by_standing(governed_each: Database):
+    with governed_each.write() as session:
+        told(session)
+        # Ada: two of two. Ben: one merged, one closed by himself. Cleo: one of one. The rest is open, or a bot's.
+        assert closed_by(session, EVERYTHING, YEAR, queries.By.STANDING) == {
+            Standing.MEMBER: (2, 2), Standing.OTHER: (2, 1), Standing.INDEPENDENT: (1, 1)}  # fmt: skip
+        assert closed_by(session, EVERYTHING, YEAR, queries.By.FIRST) == {True: (3, 3), False: (2, 1)}
+
+
 def test_what_waits_longest_stands_first_with_its_author(governed_each: Database):
     with governed_each.write() as session:
         place, _ = told(session)
         found = longest_waiting(session, Thing.CHANGES, EVERYTHING)
-        assert [(one.number, one.author.name if one.author else "") for one in found] == [(3, "Ada"), (6, "Ben")]
+        names = {one.id: one.name for one in session.query(Person)}
+        assert [(one.number, names[one.author_id or 0]) for one in found] == [(3, "Ada"), (6, "Ben")]
         assert found[0].since == datetime(2026, 3, 5, tzinfo=UTC)
         assert count_waiting(session, Thing.CHANGES, Scope(repository=place)) == 2
         of_members = longest_waiting(session, Thing.CHANGES, EVERYTHING, authors=Authors(standing=Standing.MEMBER))
