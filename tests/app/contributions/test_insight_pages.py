@@ -1,0 +1,125 @@
+"""Pages of modules, newcomers, reviews and the data's quality as people open them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audit import Actor
+from app.bodies import queries as bodies
+from app.clock import FixedClock
+from app.contributions.figures import FIGURES
+from app.contributions.models import Change, ChangeModule
+from app.db import Database
+from app.members.models import Organization
+from app.people import queries as people
+from app.people.models import Person
+from tests.app.contributions.test_timeline_queries import told
+
+PAGES = ("modules/", "modules/ops", "newcomers", "reviews", "quality")
+HERE = "since=2026-01-01&until=2026-12-31"
+
+
+@pytest.fixture
+def filled(client, clock: FixedClock, governed: Database) -> Database:
+    """Nine changes of a year that is over, of which one touches ops."""
+    clock.advance(days=351)  # to the first of January 2027
+    with governed.write() as session:
+        told(session)
+        first = session.scalars(sa.select(Change).where(Change.number == 1)).one()
+        session.add(ChangeModule(change_id=first.id, module_key="ops"))
+    return governed
+
+
+def text_of(client, address: str) -> str:
+    answer = client.get(f"/contributions/{address}")
+    assert answer.status_code == 200, answer.text[-600:]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+
+
+def person(session: Session, name: str) -> Person:
+    return session.scalars(sa.select(Person).where(Person.name == name)).one()
+
+
+@pytest.mark.parametrize("page", PAGES[:1] + PAGES[2:])
+def test_an_empty_portal_says_what_will_stand_there(client, page: str):
+    assert re.search(r"known yet|Nobody new|No change|counted yet", text_of(client, page))
+
+
+def test_every_window_opens(client, filled: Database):
+    for page in PAGES:
+        for window in ("90d", "1y", "3y", "all"):
+            assert text_of(client, f"{page}?window={window}")
+
+
+def test_every_figure_can_be_taken_away_with_its_definition(client, filled: Database):
+    for page in PAGES:
+        found = client.get(f"/contributions/{page}?{HERE}").text
+        for key, kind in re.findall(r"/contributions/figures/([a-z-]+)\.(csv|json)\?", found):
+            assert client.get(f"/contributions/figures/{key}.{kind}?{HERE}").status_code == 200, (page, key, kind)
+            assert FIGURES[key].metric.definition
+
+
+def test_reviews_of_a_module_an_organization_or_a_tier_are_chosen_by_the_address(client, filled: Database):
+    with filled.read() as session:
+        acme = session.scalars(sa.select(Organization).where(Organization.name == "Acme")).one().public_id
+    assert "1 closed, 1 opened" in text_of(client, f"reviews?{HERE}&module=ops")
+    assert "2 closed, 3 opened" in text_of(client, f"reviews?{HERE}&organization={acme}")
+    assert "2 closed, 3 opened" in text_of(client, f"reviews?{HERE}&tier=silver")
+    assert "5 closed, 8 opened" in text_of(client, f"reviews?{HERE}")
+    assert f'value="{acme}" selected' in client.get(f"/contributions/reviews?{HERE}&organization={acme}").text
+    rows = list(csv.DictReader(io.StringIO(client.get(
+        f"/contributions/figures/closure-over-time.csv?{HERE}&tier=silver").text)))  # fmt: skip
+    assert sum(int(row["opened"]) for row in rows) == 3
+
+
+WRONG = (
+    ("reviews?tier=diamond", 404), ("reviews?module=nothing", 404), ("newcomers?organization=o_nobody", 404),
+    ("modules/nothing", 404), ("reviews?since=2026-02-30", 400), ("modules/ops?path=%00%00", 200),
+    ("modules/ops?path=../../etc", 200),
+)  # fmt: skip
+
+
+def test_what_an_address_asks_for_in_vain_is_said(client, filled: Database):
+    assert [(wrong, client.get(f"/contributions/{wrong}").status_code) for wrong, _ in WRONG] == list(WRONG)
+
+
+def test_what_waits_longest_leads_to_the_change_and_says_since_when(client, filled: Database):
+    with filled.read() as session:
+        longest = session.scalars(sa.select(Change).where(Change.number == 3)).one().public_id
+    page = client.get(f"/contributions/reviews?{HERE}").text
+    assert f'href="/reviews/{longest}"' in page
+    rows = list(csv.reader(io.StringIO(client.get("/contributions/figures/waiting-now.csv").text)))
+    assert [row[0] for row in rows[1:]] == ["Change 3 (#3)", "Change 6 (#6)"]
+
+
+def test_a_module_without_active_maintainers_is_marked_with_the_reason(client, filled: Database):
+    assert "nobody maintains it" in text_of(client, "modules/")
+    with filled.write() as session:
+        seat = bodies.seat_by_key(session, "module:ops", "maintainer")
+        assert seat is not None
+        ada, since = person(session, "Ada"), date(2026, 12, 1)
+        bodies.appoint(session, seat, ada, starts_on=since, actor=Actor.system("t"), reason="Chosen.")
+    page = text_of(client, "modules/")
+    assert "1 of 1 maintainers is active" in page
+    assert "Ada active since" in text_of(client, "modules/ops")
+
+
+def test_a_hidden_person_is_named_on_none_of_these_pages(client, filled: Database):
+    with filled.write() as session:
+        for name in ("Ada", "Ben", "Cleo"):
+            people.hide(session, person(session, name), hidden=True, actor=Actor.system("test"), reason="asked to")
+    for page in PAGES:
+        assert not re.search(r"\b(Ada|Ben|Cleo)\b", text_of(client, f"{page}?{HERE}")), page
+    for key, figure in FIGURES.items():
+        if "everything" in figure.scopes:
+            taken = client.get(f"/contributions/figures/{key}.csv?{HERE}").text
+            assert not re.search(r"\b(Ada|Ben|Cleo)\b", taken), key
+    assert "a hidden person" in client.get(f"/contributions/figures/review-load.csv?{HERE}").text
+    assert "Hidden 3 people" in text_of(client, "quality")
