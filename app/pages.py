@@ -97,8 +97,8 @@ _slots: dict[str, dict[str, tuple[int, SlotMaker]]] = {}
 def fill(slot: str, *, order: int) -> Callable[[SlotMaker], SlotMaker]:
     """Register a card of another slice's page: `@fill("organization", order=10)` over `(session, user, thing)`.
 
-    Slots: "person", "organization", "module" (the thing is the row), "body" (a roster as of its day), "sign-in" (where
-    to go on to), "account" (None: the user's own).
+    Slots: "person", "organization", "module", "repository" (the thing is the row), "body" (a roster as of its day),
+    "sign-in" (where to go on to), "account" (None: the user's own).
     """
 
     def register(maker: SlotMaker) -> SlotMaker:

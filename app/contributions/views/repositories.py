@@ -53,6 +53,7 @@ def repository(public_id: str) -> str:
         found = by_public_id(session, public_id) or abort(404)
         return render_template("contributions/repository.html", repository=found,
                                passes=queries.passes(session, found),
+                               cards=pages.filled("repository", session, current_user(), found),
                                branches=queries.branches(session, found.id))  # fmt: skip
 
 

@@ -1,0 +1,172 @@
+"""A repository's place at GitHub on its page and in the terminal: who may say it, what it says, what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+
+from app import audit, auth
+from app.clock import FixedClock
+from app.connections import GitHubReader
+from app.contributions.models import Repository
+from app.db import Database
+from app.github import commands
+from app.github.models import GithubConnection
+from app.jobs import Job
+from app.settings import Settings, SettingsError
+from tests.app.github.world import World, busy, world
+from tests.doubles.github import Fault, GitHub, running
+from tests.doubles.github.server import TOKEN
+from tests.portal import SignedIn
+
+HERE = "/contributions/repositories/{}/github/"
+
+
+@pytest.fixture
+def github(clock: FixedClock) -> Iterator[GitHub]:
+    with running(clock.now) as made:
+        yield made
+    assert made.refusals == []
+
+
+@pytest.fixture
+def small(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
+    made = world(github, db, clock, settings)
+    busy(github, clock)
+    return made
+
+
+@pytest.fixture
+def visitor(small: World) -> FlaskClient:
+    return small.app.test_client()
+
+
+@pytest.fixture
+def staff(small: World, signed_in: SignedIn) -> FlaskClient:
+    seat = auth.HeldSeat(body="administration", seat="administrator", kind="administrator")
+    return signed_in(small.app.test_client(), "p_administrator", seat, name="Ada Administrator")
+
+
+def test_the_page_says_how_far_it_is(small: World, visitor: FlaskClient) -> None:
+    before = visitor.get(HERE.format(small.repository)).text
+    small.read()
+    after = visitor.get(HERE.format(small.repository)).text
+
+    assert "not yet" in before
+    assert "6 read" in after
+    assert "Part them" not in after
+    assert "6 pull requests · 4 issues" in " ".join(visitor.get(HERE.format(small.repository)[: -len("/github/")]).text.split())
+
+
+def test_the_page_says_what_is_waited_for(
+    small: World, visitor: FlaskClient, github: GitHub, clock: FixedClock
+) -> None:
+    github.points.look(clock.now())
+    github.points.used = 5000
+    small.read()
+
+    said = visitor.get(HERE.format(small.repository)).text
+    assert "the hour&#39;s budget at 127.0.0.1 is used up; goes on at" in said
+
+
+def test_the_page_says_that_somebody_is_needed(small: World, staff: FlaskClient, github: GitHub) -> None:
+    github.tokens.clear()
+    small.read()
+    assert "does not accept the portal&#39;s token" in staff.get(HERE.format(small.repository)).text
+
+    github.tokens.add(TOKEN)
+    staff.post(HERE.format(small.repository) + "read")
+    small.worker.run_until_idle()
+    assert "6 read" in staff.get(HERE.format(small.repository)).text
+
+
+def test_administrators_alone_part_and_connect(small: World, visitor: FlaskClient, staff: FlaskClient) -> None:
+    here = HERE.format(small.repository)
+    assert visitor.post(here + "part", data={"reason": "no"}).status_code == 401
+    assert "One thing to mend" in " ".join(staff.post(here + "part", data={"reason": " "}).text.split())
+    staff.post(here + "part", data={"reason": "moved away"})
+    refused = staff.post(here, data={"full_name": "https://github.com/acme", "reason": ""})
+    assert refused.status_code == 422
+    assert "is no repository of GitHub; write OWNER/NAME" in refused.text
+    assert "2 things to mend" in " ".join(refused.text.split())
+
+    staff.post(here, data={"full_name": "acme/tensor", "reason": "it lives there"})
+    with small.db.read() as session:
+        told = session.scalars(sa.select(audit.AuditEntry).where(audit.AuditEntry.action.startswith("github."))).all()
+        assert [(one.action, one.reason) for one in told] == [
+            ("github.connect", "a test begins"), ("github.disconnect", "moved away"),
+            ("github.connect", "it lives there"),
+        ]  # fmt: skip
+        assert session.scalars(sa.select(Job.workflow).where(Job.workflow == "github-read")).all() == ["github-read"]
+
+
+def test_the_terminal_connects_reads_and_lists(small: World, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "LOOK_S", 0.01)
+    runner = small.app.test_cli_runner()
+    with small.db.write() as session:
+        session.execute(sa.delete(GithubConnection))
+        session.scalars(sa.select(Repository)).one().url = f"{github.url}/acme/tensor.git"
+
+    assert runner.invoke(args=["github", "connect", "tensor"]).output == "tensor: acme/tensor\n"
+    assert "connected with acme/tensor already" in runner.invoke(args=["github", "connect", "tensor"]).output
+    read = runner.invoke(args=["github", "read", "tensor"])
+    assert read.output == "tensor: 6 pull requests, 4 issues, 18 comments on lines, 1 releases\n"
+    listed = runner.invoke(args=["github", "list"]).output
+    assert listed == "tensor\tacme/tensor\t6 pull requests, 4 issues, 18 comments on lines, 1 releases\n"
+    assert "there is no repository 'none'; there are: tensor" in runner.invoke(args=["github", "read", "none"]).output
+
+
+def test_the_terminal_says_why_a_reading_ended(small: World, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "LOOK_S", 0.01)
+    github.fails(Fault(401, '{"message": "Bad credentials"}'))
+
+    found = small.app.test_cli_runner().invoke(args=["github", "read", "tensor"])
+
+    assert found.exit_code == 1
+    assert "does not accept the portal's token any more" in found.output
+
+
+def test_a_portal_looks_by_itself_every_few_minutes(small: World, clock: FixedClock) -> None:
+    def looked() -> int:
+        with small.db.write() as session:
+            session.execute(sa.text("UPDATE job_schedule SET next_at = '2020-01-01' WHERE name = 'github-watch'"))
+        small.worker.run_until_idle()
+        with small.db.read() as session:
+            wanted = sa.select(sa.func.count()).select_from(Job).where(Job.workflow == "github-read")
+            return session.scalar(wanted) or 0
+
+    assert [looked(), looked()] == [1, 1]
+    clock.advance(minutes=6)
+    assert looked() == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"FLAMBEAU_GITHUB_TOKEN": "a", "FLAMBEAU_GITHUB_APP_ID": "1"}, "are both set; keep one of them"),
+        ({"FLAMBEAU_GITHUB_APP_ID": "1"}, "FLAMBEAU_GITHUB_APP_KEY_FILE is missing"),
+        ({"FLAMBEAU_GITHUB_TOKEN": "a b"}, "holds more than a token"),
+        ({"FLAMBEAU_GITHUB_TOKEN": "a", "FLAMBEAU_GITHUB_URL": "http://git.example"}, "write an https address"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path: Path, variables: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Settings.from_environment({"FLAMBEAU_HOME": str(tmp_path), **variables})
+
+
+def test_the_token_comes_from_a_file_and_another_github_has_its_own_interface(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("ghp_secret\n")
+    found = Settings.from_environment(
+        {"FLAMBEAU_HOME": str(tmp_path), "FLAMBEAU_GITHUB_TOKEN_FILE": str(tmp_path / "token"),
+         "FLAMBEAU_GITHUB_URL": "https://git.example/"}
+    ).github  # fmt: skip
+
+    assert found == GitHubReader(issuer="https://git.example", token=SecretStr("ghp_secret"))
+    assert found.api == "https://git.example/api/v3"
+    assert GitHubReader().api == "https://api.github.com"
+    assert "ghp_secret" not in repr(found)
