@@ -60,7 +60,8 @@ def test_the_page_says_how_far_it_is(small: World, visitor: FlaskClient) -> None
     assert "not yet" in before
     assert "6 read" in after
     assert "Part them" not in after
-    assert "6 pull requests · 4 issues" in " ".join(visitor.get(HERE.format(small.repository)[: -len("/github/")]).text.split())
+    repository = visitor.get(HERE.format(small.repository).removesuffix("/github/")).text
+    assert "6 pull requests · 4 issues" in " ".join(repository.split())
 
 
 def test_the_page_says_what_is_waited_for(

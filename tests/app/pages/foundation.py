@@ -36,6 +36,8 @@ from app.contributions.models import IssueState, Repository
 from app.db import Database
 from app.demo.history import PLANS, Plan
 from app.demo.loading import load
+from app.github.connecting import connect
+from app.github.models import GithubStream, StreamKind
 from app.imports import queries as imports
 from app.imports.rules import FileKind
 from app.jobs import Worker
@@ -112,6 +114,7 @@ def found(home: Path, url: str, *, empty: bool = False) -> Foundation:
         _propose(made)
         _ask_who_is_who(made)
         _prove(made)
+        _connect(made)
     return made
 
 
@@ -275,6 +278,18 @@ def _review(made: Foundation) -> None:
     page = f"/reviews/{change}"
     said = {"head": head, "verdict": "comment", "text": "A long word: " + "x" * 90 + "\nand a second line of it."}
     assert made.administrator.post(f"{page}/reviews", data=said).status_code == 302
+
+
+def _connect(made: Foundation) -> None:
+    """A repository that is being read at GitHub: half of its pull requests, and it waits for the next hour."""
+    now = made.db.clock.now()
+    with made.db.write() as session:
+        place = session.scalars(sa.select(Repository).order_by(Repository.id).limit(1)).one()
+        at = connect(session, place, "flambeau/" + place.name, actor=US, reason=REASON)
+        session.add(GithubStream(connection_id=at.id, kind=StreamKind.PULLS, begun_at=now, cursor="c", seen=2300,
+                                 total=4600))  # fmt: skip
+        session.add(GithubStream(connection_id=at.id, kind=StreamKind.RELEASES, seen=7, total=7, read_at=now))
+        at.problem = "api.github.com does not accept the portal's token any more; " + "x" * 90
 
 
 def _report(made: Foundation) -> None:
