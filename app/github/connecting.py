@@ -37,9 +37,7 @@ def _is_not_connected(session: Session, repository: Repository) -> Broken:
 def _is_nobody_elses(session: Session, full_name: str) -> Broken:
     wanted = sa.func.lower(GithubConnection.full_name) == full_name.lower()
     found = session.scalar(
-        sa.select(Repository.name)
-        .join(GithubConnection, GithubConnection.repository_id == Repository.id)
-        .where(wanted)
+        sa.select(Repository.name).join(GithubConnection, GithubConnection.repository_id == Repository.id).where(wanted)
     )
     if found is not None:
         yield "full_name", f"{full_name} is connected with {found} already"

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -84,11 +84,19 @@ def is_signed(secrets: Sequence[SecretStr], body: bytes, signature: str) -> bool
     return found
 
 
-def payload_of(body: bytes, content_type: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Payload:
+    """What a call says: the JSON text as it came, and what it holds."""
+
+    text: bytes
+    data: dict[str, Any]
+
+
+def payload_of(body: bytes, content_type: str) -> Payload:
     """The object that a body holds, sent as JSON or in a form's field `payload`. Raises: NotTakenError."""
     if content_type == "application/x-www-form-urlencoded":
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
-        text: str | bytes = fields.get("payload", [""])[0]
+        fields = parse_qsl(body.decode("utf-8", "replace"))
+        text = next((value for name, value in fields if name == "payload"), "").encode("utf-8", "replace")
     elif content_type == "application/json":
         text = body
     else:
@@ -102,10 +110,10 @@ def payload_of(body: bytes, content_type: str) -> dict[str, Any]:
         raise NotTakenError("the body is no JSON; nothing was taken") from None
     if not isinstance(found, dict):
         raise NotTakenError("the body is JSON but no object; nothing was taken")
-    return found
+    return Payload(text, found)
 
 
-def take(session: Session, *, event: str, guid: str, payload: dict[str, Any]) -> Answer:
+def take(session: Session, *, event: str, guid: str, payload: Payload) -> Answer:
     """Store a signed call if it means something here, and see to it that a job handles it. Raises: NotTakenError.
 
     A call that came before is answered kindly and does nothing: so one may press "Redeliver" without harm.
@@ -117,27 +125,27 @@ def take(session: Session, *, event: str, guid: str, payload: dict[str, Any]) ->
     if event not in HEARD:
         return Answer(f"{event} means nothing here and was left")
     needed, unwanted = HEARD[event]
-    if not needed <= payload.keys() or unwanted & payload.keys():
+    if not needed <= payload.data.keys() or unwanted & payload.data.keys():
         raise NotTakenError(f"the body does not hold what {event} has; nothing was taken", status=422)
-    call = Call.read(payload, what=f"webhook of {event}")
+    call = Call.read(payload.data, what=f"webhook of {event}")
     repository = repository_at(session, call.former or call.repository.url) or repository_at(
         session, call.repository.url
     )
     if repository is None:
         return Answer(f"{call.repository.full_name} is not counted here and was left")
-    mark = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+    mark = hashlib.sha256(payload.text).hexdigest()
     known = session.scalar(sa.select(Delivery).where(sa.or_(Delivery.guid == guid, Delivery.body_sha256 == mark)))
     if known is not None and known.state is not DeliveryState.FAILED:
         return Answer("this was taken before; nothing was done again")
     if known is not None:
-        known.state, known.tries, known.body = DeliveryState.RECEIVED, 0, _packed(payload)
+        known.state, known.tries, known.body = DeliveryState.RECEIVED, 0, zlib.compress(payload.text)
     else:
         waiting = sa.select(sa.func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.RECEIVED)
         if (session.scalar(waiting) or 0) >= MOST_WAITING:
             raise NotTakenError(f"{MOST_WAITING:,} calls wait already; the next reading finds this one", status=503)
         insert_new(session, Delivery, [{
             "guid": guid, "body_sha256": mark, "event": event, "action": call.action or "",
-            "repository_id": repository.id, "number": call.number_spoken_of, "body": _packed(payload),
+            "repository_id": repository.id, "number": call.number_spoken_of, "body": zlib.compress(payload.text),
             "state": DeliveryState.RECEIVED, "received_at": clock_of(session).now(),
         }])  # fmt: skip
     see_to_it(session)
@@ -151,7 +159,3 @@ def see_to_it(session: Session) -> None:
     if session.scalar(queued.limit(1).with_for_update(skip_locked=True)) is None:
         # As one of its schedule's runs, of which only the last are kept.
         jobs.enqueue(session, WORKFLOW, {}, actor=ACTOR, scheduled_by=WORKFLOW)
-
-
-def _packed(payload: dict[str, Any]) -> bytes:
-    return zlib.compress(json.dumps(payload).encode(), 6)

@@ -114,4 +114,5 @@ def _resolve_newcomers(session: Session) -> None:
 def _tidy(session: Session) -> None:
     """Forget calls of long ago: facts are dated, so that hearing of them again would change nothing."""
     before = clock_of(session).now() - KEPT
-    session.execute(sa.delete(Delivery).where(Delivery.received_at < before))
+    waits = sa.and_(Delivery.state == DeliveryState.WAITING, Delivery.received_at < before)
+    session.execute(sa.delete(Delivery).where(sa.or_(Delivery.handled_at < before, waits)))

@@ -210,9 +210,7 @@ class Puller:
 
     def _stream(self, session: Session, kind: StreamKind) -> GithubStream:
         found = session.scalar(
-            sa.select(GithubStream).where(
-                GithubStream.connection_id == self.connection_id, GithubStream.kind == kind
-            )
+            sa.select(GithubStream).where(GithubStream.connection_id == self.connection_id, GithubStream.kind == kind)
         )
         if found is None:
             found = GithubStream(connection_id=self.connection_id, kind=kind, etag="", cursor="", next_etag="",

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from app.audit import AuditEntry
+from app.clock import FixedClock
 from app.contributions.metrics import EventKind
 from app.contributions.models import (
     Change,
@@ -121,6 +122,8 @@ def test_a_form_is_read_as_json_is_and_is_the_same_call(hook: Hooked) -> None:
     ("issues", b"{", {}, 400, "no JSON"),
     ("issues", b"[" * 100_000, {}, 400, "no JSON"),
     ("issues", b"[]", {}, 400, "no object"),
+    ("issues", b"payload=[]&" * 999, {"Content_Type": "application/x-www-form-urlencoded"}, 400, "no object"),
+    ("issues", b"other=1", {"Content_Type": "application/x-www-form-urlencoded"}, 400, "no JSON"),
     ("issues", b"{}", {"Content_Type": "text/plain"}, 415, "application/json"),
     ("issues", b"{}", {"Content_Type": ""}, 415, "no content type"),
     ("issues", b"{}", {}, 422, "does not hold what issues has"),
@@ -334,6 +337,39 @@ def test_a_release_appears_changes_and_goes(hook: Hooked) -> None:
     assert count(hook.db, RepositoryRelease) == 0
 
 
+@pytest.mark.parametrize("advanced", [{"days": 29}, {"days": 31}])
+def test_calls_are_remembered_for_a_month(hook: Hooked, clock: FixedClock, advanced: dict[str, int]) -> None:
+    hook.hear("issues", example("issues", "opened"))
+    hook.hear("pull_request_review", example("pull_request_review", "submitted"))
+    clock.advance(**advanced)
+    hook.handle()
+    assert count(hook.db, Delivery) == (2 if advanced["days"] < 30 else 0)
+
+
+HANDLED = [(event, body) for event, body in EXAMPLES if event in HEARD]
+ODD = st.sampled_from([None, True, -1, 0.5, "", "x" * 5000, "\x00\ud800", "2026-01-05T09:00:00Z",
+                       "9999-12-31T00:00:00Z", [], [None], {}, {"login": None}, {"from": 1}, 1 << 70])  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(HANDLED), st.data())
+def test_whatever_is_signed_is_written_waits_or_fails_with_a_sentence(hook: Hooked, sent: Any, data: Any) -> None:
+    event, body = copy.deepcopy(sent)
+    place = body
+    while True:
+        name = data.draw(st.sampled_from(sorted(place)))
+        if isinstance(place[name], dict) and place[name] and data.draw(st.booleans()):
+            place = place[name]
+            continue
+        place[name] = data.draw(ODD)
+        break
+    assert hook.send(event, body).status_code in (200, 202, 422)
+    hook.handle()
+    with hook.db.read() as session:
+        left = session.execute(sa.select(Delivery.note, Delivery.body).where(Delivery.state == DeliveryState.FAILED))
+        assert all(note.startswith("GitHub's ") and packed is None for note, packed in left)
+
+
 # --- in whatever order ---
 
 
@@ -390,7 +426,7 @@ _IN_ORDER: list[Any] = []
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(seed=st.integers(0, 10_000), twice=st.sets(st.integers(0, 14), max_size=4), together=st.booleans())
 def test_the_order_in_which_calls_come_does_not_matter(

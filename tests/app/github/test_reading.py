@@ -421,4 +421,3 @@ def test_postgresql_holds_the_same(
 
     assert great.rows() == lite.rows()
     server.close()
-

@@ -217,6 +217,3 @@ def busy(github: GitHub, clock: FixedClock, *, pulls: int = 6, issues: int = 4, 
         clock.advance(minutes=5)
 
     return a_day_passes
-
-
-
