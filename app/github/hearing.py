@@ -31,8 +31,9 @@ from app.contributions.metrics import EventKind
 from app.contributions.models import Change, ChangeSource, Issue, Repository, RepositoryRelease
 from app.contributions.registry import enqueue_ingest
 from app.github.asking import RELEASES, ask_to_read
+from app.github.connecting import connection_of
 from app.github.mapping import Reading
-from app.github.places import repository_at
+from app.github.places import place_of, repository_at
 from app.github.shapes import Call, NonsenseError, Sender
 
 # These change what the thing itself shows, and when exactly they happened is nowhere in the payload.
@@ -232,6 +233,14 @@ def _repository(heard: Heard) -> str:
         return _push(heard)
     if heard.action not in ("renamed", "transferred") or not call.former or not call.repository.url:
         return f"the repository: {heard.action}"
+    connection = connection_of(heard.session, heard.repository.id)
+    if connection is not None and connection.full_name != call.repository.full_name:
+        old, connection.full_name = connection.full_name, call.repository.full_name
+        audit.record(heard.session, actor=heard.actor, action="github.rename", thing=heard.repository.public_id,
+                     reason=f"GitHub says that it was {heard.action}",
+                     data={"from": old, "to": connection.full_name})  # fmt: skip
+    if place_of(heard.repository.url) != place_of(call.former):
+        return f"{call.repository.full_name}: git fetches from elsewhere, and goes on to do so"
     is_taken = repository_at(heard.session, call.repository.url)
     if is_taken is not None:
         return f"{call.repository.full_name} is {is_taken.name} already"

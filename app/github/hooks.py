@@ -23,8 +23,9 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.audit import Actor
+from app.contributions.models import Repository
 from app.db import clock_of
-from app.github.models import Delivery, DeliveryState
+from app.github.models import Delivery, DeliveryState, GithubConnection
 from app.github.places import repository_at
 from app.github.shapes import Call
 from app.people.queries.identities import insert_new
@@ -128,9 +129,7 @@ def take(session: Session, *, event: str, guid: str, payload: Payload) -> Answer
     if not needed <= payload.data.keys() or unwanted & payload.data.keys():
         raise NotTakenError(f"the body does not hold what {event} has; nothing was taken", status=422)
     call = Call.read(payload.data, what=f"webhook of {event}")
-    repository = repository_at(session, call.former or call.repository.url) or repository_at(
-        session, call.repository.url
-    )
+    repository = _counted(session, call)
     if repository is None:
         return Answer(f"{call.repository.full_name} is not counted here and was left")
     mark = hashlib.sha256(payload.text).hexdigest()
@@ -150,6 +149,17 @@ def take(session: Session, *, event: str, guid: str, payload: Payload) -> Answer
         }])  # fmt: skip
     see_to_it(session)
     return Answer("taken; it is handled in a moment", is_stored=True)
+
+
+def _counted(session: Session, call: Call) -> Repository | None:
+    """The repository that a call speaks of: by GitHub's number of it, by name, by where git fetches it from."""
+    wanted = sa.select(Repository).join(GithubConnection, GithubConnection.repository_id == Repository.id)
+    found = session.scalar(wanted.where(GithubConnection.github_number == call.repository.number))
+    name = sa.func.lower(GithubConnection.full_name) == call.repository.full_name.lower()
+    unread = GithubConnection.github_number.is_(None)
+    found = found or session.scalar(wanted.where(name, unread))
+    former = repository_at(session, call.former) if call.former else None
+    return found or former or repository_at(session, call.repository.url)
 
 
 def see_to_it(session: Session) -> None:

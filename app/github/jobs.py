@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
+from app.contributions.models import Repository
+from app.github.asking import repositories_due
+from app.github.connecting import ask_for_reading, connection_of
 from app.github.hooks import WORKFLOW
 from app.github.listening import Listener
 from app.github.reading_jobs import read, watch
@@ -27,4 +30,18 @@ def handle(step: StepContext) -> dict[str, int]:
         with step.lease.transaction() as (session, _job):
             yield session
 
-    return Listener(writing, step.actor).run(report=lambda done: step.progress(None, f"{done:,} calls handled"))
+    counted = Listener(writing, step.actor).run(report=lambda done: step.progress(None, f"{done:,} calls handled"))
+    if step.settings.github is not None:
+        with writing() as session:
+            _ask_for_what_is_due(session, step)
+    return counted
+
+
+def _ask_for_what_is_due(session: Session, step: StepContext) -> None:
+    """Have numbers that calls told too little of read at once; a reading under way takes them up, or the next."""
+    for number in repositories_due(session):
+        connection = connection_of(session, number)
+        if connection is not None and not connection.problem:
+            repository = session.get_one(Repository, number)
+            ask_for_reading(session, repository, actor=step.actor,
+                            key=f"{repository.public_id}:heard:{step.job.public_id}")  # fmt: skip

@@ -282,6 +282,7 @@ def _is_web(value: Any) -> bool:
 class Home(Shape):
     """The repository that a webhook speaks of."""
 
+    number: Id = either("id")
     full_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$")]
     url: Url = either("html_url", "url")
 
