@@ -10,6 +10,7 @@ from flask import request, url_for
 from markupsafe import Markup, escape
 
 from app import charts
+from app.contributions.queries import Named
 from app.members.models import Organization
 from app.people.models import Person
 from app.wording import number, share
@@ -31,7 +32,7 @@ class About:
     thing: str
 
     @classmethod
-    def organization(cls, one: Organization | None, url: str | None) -> About | None:
+    def organization(cls, one: Organization | Named | None, url: str | None) -> About | None:
         """A row of an organization; None where it is nobody's."""
         return cls(url, "organization", one.public_id) if one else None
 

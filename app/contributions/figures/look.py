@@ -105,8 +105,8 @@ class Look:
         return number if number is None else self.groups.get(number, number)
 
     @cached_property
-    def organizations(self) -> dict[int, Organization]:
-        return queries.organizations(self.session, {cell.organization for cell in self.cells})
+    def organizations(self) -> dict[int, queries.Named]:
+        return queries.named_organizations(self.session, {cell.organization for cell in self.cells})
 
     @cached_property
     def persons(self) -> dict[int, Person]:

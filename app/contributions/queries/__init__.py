@@ -37,6 +37,7 @@ from app.contributions.queries.totals import (
     people_over_time,
 )
 from app.contributions.queries.work import (
+    Named,
     Passes,
     RecentCommit,
     branches,
@@ -50,6 +51,7 @@ from app.contributions.queries.work import (
     is_counting,
     last_days,
     latest_reading,
+    named_organizations,
     organizations,
     passes,
     passes_of,
@@ -67,6 +69,7 @@ __all__ = [
     "By",
     "Counts",
     "Load",
+    "Named",
     "Other",
     "Passes",
     "RecentCommit",
@@ -94,6 +97,7 @@ __all__ = [
     "last_days",
     "lasting",
     "latest_reading",
+    "named_organizations",
     "opened_by",
     "organizations",
     "outsiders",

@@ -148,10 +148,30 @@ def daily_commits(session: Session, scope: Scope, window: Window) -> dict[date, 
     return {day: int(commits) for day, commits in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What figures say of an organization."""
+
+    id: int
+    public_id: str
+    name: str
+
+
 def organizations(session: Session, numbers: Collection[int | None]) -> dict[int, Organization]:
     """Organizations by row number."""
     wanted = sorted({number for number in numbers if number is not None})
     return {one.id: one for one in session.scalars(sa.select(Organization).where(Organization.id.in_(wanted)))}
+
+
+def named_organizations(session: Session, numbers: Collection[int | None]) -> dict[int, Named]:
+    """As `organizations`, of very many, with what figures say of them alone."""
+    wanted = sorted({number for number in numbers if number is not None})
+    query = sa.select(Organization.id, Organization.public_id, Organization.name)
+    if len(wanted) < 100:
+        query = query.where(Organization.id.in_(wanted))
+    rows = (Named(*row) for row in session.execute(query))
+    asked = set(wanted)
+    return {one.id: one for one in rows if one.id in asked}
 
 
 def persons(session: Session, numbers: Collection[int | None]) -> dict[int, Person]:
@@ -182,6 +202,8 @@ def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[Re
 
     They are looked for on the scope's latest days first: the rollup tells which these are, and most often that is all.
     """
+    if scope.person:
+        return _commits(session, scope, most)
     latest = sa.select(Rollup.day).where(*scope.conditions())
     order = (Rollup.module_key.desc(), Rollup.day.desc()) if scope == EVERYTHING else (Rollup.day.desc(),)
     days = session.scalars(latest.order_by(*order).limit(3 * most)).all()
@@ -213,7 +235,8 @@ def _commits(
     if since is not None:
         query = query.where(RepositoryCommit.day >= since)
     if scope.person:
-        query = query.where(author.person_id == scope.person)
+        own = sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id == scope.person)
+        query = query.where(Commit.author_identity_id.in_(session.scalars(own).all()))
     if scope.module:
         touched = sa.exists().where(CommitModule.commit_id == Commit.id, CommitModule.module_key == scope.module)
         query = query.where(touched)
