@@ -160,32 +160,58 @@ Tensor places(const Dims& sizes, const Dims& steps, const Dims& first, const Ten
   return broadcast_to(sum, sizes);
 }
 
-// (size, n): the share that each element has in each of `size` windows cut from n. In float32 at least: places in a long
-// axis are no 16-bit floats.
-Tensor shares(int64_t size, int64_t n, const Tensor& like) {
-  const DType wide = like.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
-  const auto number = [&](int64_t value) { return scalar(double(value), wide, like.device()); };
-  const Tensor i = reshape(row_of(size, wide, like.device()), {size, 1}), j = reshape(row_of(n, wide, like.device()), {1, n});
-  const Tensor start = floor_divide(multiply(i, number(n)), number(size));
-  const Tensor stop = floor_divide(add(multiply(add(i, number(1)), number(n)), number(size - 1)), number(size));
-  const Tensor inside = cast(logical_and(greater_equal(j, start), less(j, stop)), wide);
-  return cast(divide(inside, sum(inside, {1}, true)), like.dtype());
-}
+// `size` windows cut from n elements, all of them: window i begins at i n / size, rounded down, and ends before (i + 1) n / size,
+// rounded up. Gathered, as many elements as the longest has: a product with zeros would make NaN of infinities outside.
+struct Cut {
+  int64_t n, size;
+  DType index;
+  Device* device;
 
-// Axis after axis; `turn`: the transpose.
-Tensor shared(Tensor x, const Dims& to, bool turn) {
+  Cut(int64_t n, int64_t size, Device* device)
+      : n(n), size(size), index(device->stores(DType::Int64) ? DType::Int64 : DType::Int32), device(device) {}
+  int64_t start(int64_t i) const { return i * n / size; }
+  int64_t length(int64_t i) const { return ((i + 1) * n + size - 1) / size - start(i); }
+  int64_t longest() const {
+    int64_t most = 0;
+    for (int64_t i = 0; i < size; ++i) most = std::max(most, length(i));
+    return most;
+  }
+  Tensor number(int64_t value) const { return scalar(value, index, device); }
+  Tensor row(int64_t count, bool down) const { return reshape(row_of(count, index, device), down ? Dims{count, 1} : Dims{1, count}); }
+  Tensor starts() const { return floor_divide(multiply(row(size, true), number(n)), number(size)); }
+  Tensor lengths() const {  // (size, 1)
+    return subtract(floor_divide(add(multiply(add(row(size, true), number(1)), number(n)), number(size - 1)), number(size)), starts());
+  }
+  // x (outer, n, inner) to the sums of its windows (outer, size, inner).
+  Tensor sums(const Tensor& x) const {
+    static const OpRow& minimum = op_named("minimum");
+    const int64_t most = longest(), outer = x.size(0), inner = x.size(2);
+    const Tensor steps = row(most, false), places = apply(minimum, {add(starts(), steps), number(n - 1)});
+    const Tensor all = reshape(take(x, reshape(places, {size * most}), 1), {outer, size, most, inner});
+    const Tensor inside = reshape(less(steps, lengths()), {1, size, most, 1});
+    return sum(where(inside, all, constant(0, all)), {2}, false);
+  }
+};
+
+// Means over windows, axis after axis; `turn`: the transpose, for an x of `to`. In float32 at least.
+Tensor averaged(const Tensor& given, const Dims& to, bool turn) {
+  const DType wide = given.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+  Tensor x = cast(given, wide);
   for (size_t a = 0; a < to.size(); ++a) {
     const Dims shape = x.shape();
     int64_t outer = 1, inner = 1;
     for (size_t d = 0; d < a + 2; ++d) outer *= shape[d];
     for (size_t d = a + 3; d < shape.size(); ++d) inner *= shape[d];
     const int64_t n = shape[a + 2];
-    const Tensor by = turn ? swap_last_two(shares(n, to[a], x)) : shares(to[a], n, x);
     Dims after = shape;
     after[a + 2] = to[a];
-    x = reshape(matmul(by, reshape(x, {outer, n, inner})), after);
+    x = reshape(x, {outer, n, inner});
+    // An element belongs to neighbouring windows: those that would be cut for it from the windows.
+    const Cut windows = turn ? Cut(to[a], n, x.device()) : Cut(n, to[a], x.device());
+    const Tensor lengths = reshape(cast(windows.lengths(), wide), {1, windows.size, 1});
+    x = reshape(turn ? Cut(n, to[a], x.device()).sums(divide(x, lengths)) : divide(windows.sums(x), lengths), after);
   }
-  return x;
+  return cast(x, given.dtype());
 }
 
 }  // namespace
@@ -256,10 +282,10 @@ void decompose_avg_pool_grad(const OpRow&, Inputs inputs, Attrs attrs, std::span
 }
 
 void decompose_adaptive_avg_pool(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
-  outputs[0] = shared(inputs[0], attrs[0].ints(), false);
+  outputs[0] = averaged(inputs[0], attrs[0].ints(), false);
 }
 void decompose_adaptive_avg_pool_grad(const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) {
-  outputs[0] = shared(inputs[0], attrs[0].ints(), true);
+  outputs[0] = averaged(inputs[0], attrs[0].ints(), true);
 }
 
 }  // namespace flambeau::ops

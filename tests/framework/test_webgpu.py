@@ -13,6 +13,7 @@ import flambeau as fl
 import numpy as np
 import pytest
 from flambeau import conformance
+from flambeau.nn import functional
 
 from tests.framework.newer_ops import WITHOUT_KERNELS
 
@@ -109,6 +110,23 @@ def test_a_long_sum_keeps_its_digits() -> None:
     values = np.random.default_rng(0).uniform(0, 1, 300_001).astype("float32")
     found = fl.sum(fl.tensor(values, device=DEVICE)).item()
     assert found == pytest.approx(values.astype("float64").sum(), rel=1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize("size", [(3, 2), (9, 4), (1, 1)], ids=str)
+def test_an_infinity_is_met_by_its_own_windows_of_an_adaptive_pool_alone(size: tuple[int, int]) -> None:
+    x = np.random.default_rng(5).normal(size=(2, 3, 7, 5)).astype("float32")
+    x[0, 0, 0, 0], x[1, 2, 6, 4], x[1, 0, 3, 2] = np.inf, -np.inf, np.nan
+    g = np.random.default_rng(6).normal(size=(2, 3, *size)).astype("float32")
+    g[0, 1, 0, 0] = np.inf
+    results = []
+    for device in ("cpu", DEVICE):
+        given = fl.tensor(x, device=device, requires_grad=True)
+        y = functional.adaptive_avg_pool2d(given, size)
+        y.backward(fl.tensor(g, device=device))
+        results.append([np.asarray(y.detach().to("cpu")), np.asarray(given.grad.to("cpu"))])
+    for here, there in zip(*results, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)
 
 
 @needs_device
