@@ -111,50 +111,6 @@ def spans(title: str, labels: Sequence[str], series: Sequence[Series], *, height
     return _plot(title, labels, series, scale, Markup("").join(paths), "", told=_said)
 
 
-def band(
-    title: str,
-    labels: Sequence[str],
-    low: Sequence[float | None],
-    middle: Sequence[float | None],
-    high: Sequence[float | None],
-    *,
-    names: tuple[str, str],
-    unit: str = "",
-    height: int = 220,
-) -> Markup:
-    """A line within a band, with gaps where a value is None; `names` are the line's and the band's.
-
-    >>> drawn = band("Waiting", ["Jan", "Feb"], [1, None], [2, None], [3, None], names=("Median", "Half of all"))
-    >>> drawn.count('class="band') == 1, drawn.count('class="stroke')
-    (True, 1)
-    """
-    _check(labels, [Series(name, [0 if one is None else one for one in values]) for name, values in
-                    zip(names, (middle, high), strict=True)])  # fmt: skip
-    known = [value for value in (*low, *middle, *high) if value is not None]
-    scale = Scale(max(known, default=0), height)
-    drawn = [
-        Markup('<path class="band series-1" d="{}"/>').format(
-            "M" + " L".join([*_points(low, scale, run), *reversed(_points(high, scale, run))]) + " Z"
-        )
-        for run in _runs([None if None in pair else 0 for pair in zip(low, high, strict=True)])
-    ]
-    drawn += [
-        Markup('<path class="stroke series-1" d="M{}" vector-effect="non-scaling-stroke"/>').format(
-            " L".join(_points(middle, scale, run))
-        )
-        for run in _runs(middle)
-    ]
-    told = [
-        Series(name, [-1 if one is None else one for one in values])
-        for name, values in ((names[1] + ", from", low), (names[0], middle), (names[1] + ", to", high))
-    ]
-    legend = Markup(
-        '<ul class="legend"><li><span class="swatch series-1"></span>{}</li>'
-        '<li><span class="swatch swatch-band series-1"></span>{}</li></ul>'
-    ).format(*names)
-    return _plot(title, labels, told, scale, Markup("").join(drawn), unit, legend=legend)
-
-
 def columns(
     title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 200
 ) -> Markup:
@@ -304,7 +260,6 @@ def _plot(
     unit: str,
     *,
     centred: bool = False,
-    legend: Markup | None = None,
     told: Callable[[float], str] | None = None,
 ) -> Markup:
     heights = [(tick, scale.y(tick)) for tick in scale.ticks]
@@ -342,7 +297,7 @@ def _plot(
         unit,
         _axis(labels, bottom + 17, centred=centred),
         _hover(labels, series, scale, told or _told),
-        _legend(series) if legend is None else legend,
+        _legend(series),
     )
 
 
@@ -429,31 +384,6 @@ def _path(values: Sequence[float], scale: Scale, *, width: int = _PLOT_WIDTH) ->
             drawn.append(f"{'M' if is_broken else 'L'}{_x(at, count, width):.2f},{scale.y(value):.2f}")
         is_broken = math.isnan(value)
     return " ".join(drawn)
-
-
-def _runs(values: Sequence[float | None]) -> list[range]:
-    """The stretches in which no value is missing.
-
-    >>> _runs([1, None, 2, 3])
-    [range(0, 1), range(2, 4)]
-    """
-    found, begin = [], None
-    for at, value in enumerate((*values, None)):
-        if value is not None and begin is None:
-            begin = at
-        elif value is None and begin is not None:
-            found.append(range(begin, at))
-            begin = None
-    return found
-
-
-def _points(values: Sequence[float | None], scale: Scale, run: range) -> list[str]:
-    """The points of a stretch; a lone one is a short line, so that it is seen."""
-    count = len(values)
-    if len(run) == 1:
-        x, y = _x(run[0], count), scale.y(values[run[0]] or 0)
-        return [f"{max(x - 6, 0):.2f},{y:.2f}", f"{min(x + 6, _PLOT_WIDTH):.2f},{y:.2f}"]
-    return [f"{_x(at, count):.2f},{scale.y(values[at] or 0):.2f}" for at in run]
 
 
 def _x(at: int, count: int, width: int = _PLOT_WIDTH) -> float:

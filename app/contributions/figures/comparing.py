@@ -9,7 +9,7 @@ from typing import Any
 
 from app import charts
 from app.contributions import metrics, queries
-from app.contributions.figures.drawing import Shade, lasting, table
+from app.contributions.figures.drawing import Shade, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, Look
 from app.contributions.figures.organizations import placed
@@ -18,7 +18,7 @@ from app.contributions.metrics.durations import Durations, add_up
 from app.contributions.queries import By, Thing
 from app.members import queries as members
 from app.members.models import Organization
-from app.wording import number, share
+from app.wording import number, share, span
 
 WITH = {"with": (), "by": BY}
 
@@ -41,7 +41,7 @@ _ROWS: tuple[tuple[str, Callable[[Standing], float | None], Callable[[Any], str]
     ("People with commits", lambda one: one.people, number),
     ("Changes opened", lambda one: one.opened, number),
     ("Reviews given", lambda one: one.reviews, number),
-    ("Wait for a first response, median", lambda one: one.waited_s, lasting),
+    ("Wait for a first response, median", lambda one: one.waited_s, span),
 )
 
 

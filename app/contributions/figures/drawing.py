@@ -1,4 +1,4 @@
-"""Tables, lists of bars and spans of time as the figures need them."""
+"""Tables and lists of bars as the figures need them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ UNATTRIBUTED = "Unattributed"
 INDEPENDENT = "Independent"
 BOTS = "Bots"
 MOST_ROWS = 100
-_HOUR, _DAY = 3600.0, 86_400.0
 
 
 @dataclass(frozen=True)
@@ -72,24 +71,6 @@ def table(
 def over(look_labels: Sequence[str], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], caption: str) -> Markup:
     """The rows of periods for reading: the period's name instead of its first day."""
     return table(caption, columns, [(label, *row[1:]) for label, row in zip(look_labels, rows, strict=True)])
-
-
-def lasting(seconds: float | None) -> str:
-    """A long duration in the one unit that suits it; an en dash for none.
-
-    >>> lasting(1500), lasting(19_000), lasting(400_000), lasting(None)
-    ('25 min', '5.3 h', '4.6 days', '–')
-    """
-    if seconds is None:
-        return "–"
-    if seconds < _HOUR:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / _HOUR:.1f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.1f} days"
-
-
-def unit_of(longest_s: float) -> tuple[str, float]:
-    """The unit for an axis up to so many seconds, and how many seconds it has."""
-    return ("hours", _HOUR) if longest_s < 4 * _DAY else ("days", _DAY)
 
 
 def _row(row: tuple[Any, ...], about: About | None, *, is_about: bool) -> Markup:

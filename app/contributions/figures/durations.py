@@ -5,10 +5,13 @@ from __future__ import annotations
 from math import nan
 
 from app import charts
+from app.contributions import queries
 from app.contributions.figures.drawing import table
 from app.contributions.figures.figure import Drawn
 from app.contributions.figures.look import Look
 from app.contributions.figures.unattributed import of_changes
+from app.contributions.metrics import Spread, spread
+from app.contributions.metrics.durations import add_up
 from app.contributions.queries import Authors, Thing
 from app.contributions.queries.health import spreads_over
 from app.wording import span
@@ -26,10 +29,21 @@ def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting:
     shown = [(label, one.n, one.ended, span(one.median), span(one.p75), span(one.p90))
              for label, one in zip(look.labels, found, strict=True)]  # fmt: skip
     has_any = any(one.median is not None or one.p75 is not None for one in found)
-    n = sum(one.n for one in found)
-    ended = sum(one.ended for one in found)
+    ask = queries.lasting if is_lasting else queries.waiting
+    whole = spread(add_up(ask(look.session, thing, look.scope, look.window, as_of=look.as_of, authors=whose).values()))
     heads = ("Opened in", "n", "Ended", "Median", "75%", "90%")
-    return Drawn(("opened from", "n", "ended", "median_s", "p75_s", "p90_s"), rows if n else (),
+    return Drawn(("opened from", "n", "ended", "median_s", "p75_s", "p90_s"), rows if whole.n else (),
                  charts.spans(title, look.labels, series) if has_any else charts.NOTHING, table(title, heads, shown),
                  of_changes(look, thing, whose), of=thing.value,
-                 notes=(f"n = {n:,}, of which {ended:,} have ended; by when they were opened.",))  # fmt: skip
+                 notes=(_in_words(whole),))  # fmt: skip
+
+
+def _in_words(whole: Spread) -> str:
+    """All of them as a sentence: of how many, and the median with its bounds."""
+    said = f"n = {whole.n:,}, of which {whole.ended:,} have ended; by when they were opened."
+    if whole.median is None:
+        return said
+    said += f" Median of them all {span(whole.median)}"
+    if whole.low is None or whole.high is None:
+        return f"{said}."
+    return f"{said}, with 95% between {span(whole.low)} and {span(whole.high)}."

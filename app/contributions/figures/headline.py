@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.contributions import queries
-from app.contributions.figures.drawing import lasting
 from app.contributions.figures.look import Look
 from app.contributions.metrics import Spread, spread
 from app.contributions.metrics.durations import add_up
 from app.contributions.queries import Counts, Side, Thing
-from app.wording import number, share
+from app.wording import number, share, span
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ def _changes(look: Look) -> Counts:
 def _response(label: str, now: Spread, before: Spread | None, *, none: str = "no change opened") -> Big:
     if not now.n:
         return Big(label, "–", none)
-    was = f", was {lasting(before.median)}" if before is not None and before.median is not None else ""
-    return Big(label, lasting(now.median), f"median, n = {number(now.n)}{was}")
+    was = f", was {span(before.median)}" if before is not None and before.median is not None else ""
+    return Big(label, span(now.median), f"median, n = {number(now.n)}{was}")
 
 
 def _was(before: int | None) -> str:

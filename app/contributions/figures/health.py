@@ -27,7 +27,8 @@ def authors(look: Look) -> Authors:
     return Authors(tier=look.options.get("tier") or None)
 
 
-@figure("first-response-over-time", "Time to first response", "first-response", scopes=WHERE, options=OPTIONS)
+@figure("first-response-over-time", "Time to first response", "first-response", scopes=(*WHERE, "person"),
+        options=OPTIONS)  # fmt: skip
 def first_response(look: Look) -> Drawn:
     """Median, 75th and 90th percentile of the first response, by when the change was opened."""
     return spreads(look, Thing.CHANGES, "Time to first response", authors(look))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.contributions import metrics, queries
 from app.contributions.metrics import COMMITS, Cell, Summary
 from app.contributions.models import Attribution
-from app.contributions.queries import By, Scope, Standing, Thing
+from app.contributions.queries import Scope
 from app.contributions.windows import Period, Window
 from app.members import queries as members
 from app.members.models import Organization
@@ -115,12 +115,6 @@ class Look:
     @cached_property
     def total(self) -> int:
         return sum(cell.commits for cell in self.work)
-
-    @cached_property
-    def unattributed_changes(self) -> float | None:
-        """Of the changes opened in the window, the share of which nobody knows for whom their authors worked."""
-        found = queries.opened_by(self.session, Thing.CHANGES, self.scope, self.window, By.STANDING)
-        return found.get(Standing.UNKNOWN, 0) / sum(found.values()) if found else None
 
     @cached_property
     def whole(self) -> Look:

@@ -8,12 +8,13 @@ from markupsafe import Markup
 
 from app import charts
 from app.contributions import metrics, queries
-from app.contributions.figures.drawing import BOTS, INDEPENDENT, UNATTRIBUTED, About, Shade, lasting, table
+from app.contributions.figures.drawing import BOTS, INDEPENDENT, UNATTRIBUTED, About, Shade, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics import spread
 from app.contributions.queries import Other, Side
 from app.people.queries import shown_name
+from app.wording import span
 
 _MOST = 10
 
@@ -87,4 +88,4 @@ def _promptness(look: Look) -> str:
     found = spread(queries.response_given(look.session, look.scope, look.window))
     if not found.n:
         return "No review was begun in these days."
-    return f"From a change’s opening to their first review of it: median {lasting(found.median)}, n = {found.n:,}."
+    return f"From a change’s opening to their first review of it: median {span(found.median)}, n = {found.n:,}."

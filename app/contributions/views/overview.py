@@ -8,7 +8,8 @@ from app.contributions.figures import headline
 from app.contributions.views.foundation import blueprint, looking, page
 
 _FIGURES = ("commits-over-time", "contributors-over-time", "people", "organizations", "diversity-over-time",
-            "changes-over-time", "response-times", "releases-over-time", "modules", "lines-over-time")  # fmt: skip
+            "changes-over-time", "first-response-over-time", "releases-over-time", "modules",
+            "lines-over-time")  # fmt: skip
 
 
 @blueprint.get("/")

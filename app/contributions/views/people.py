@@ -11,7 +11,7 @@ from app.contributions.queries import Scope
 from app.contributions.views.foundation import blueprint, looking, page
 from app.people import queries as people
 
-_FIGURES = ("commits-over-time", "modules", "changes-over-time", "response-times", "reviews-exchanged",
+_FIGURES = ("commits-over-time", "modules", "changes-over-time", "first-response-over-time", "reviews-exchanged",
             "reviewing-people")  # fmt: skip
 
 

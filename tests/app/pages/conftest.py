@@ -36,7 +36,9 @@ class Gallery:
 def gallery_of(foundation: Foundation) -> Gallery:
     """Walk this foundation as an administrator, then as a visitor, then send each kind of form empty."""
     app = foundation.app
-    refused = ("/no-such-page", "/organizations/new", *BROKEN)
+    # A report's PDF has a link once somebody had it made.
+    papers = ("/reports/2025/board.pdf", "/reports/2025/members/o_none.pdf")
+    refused = ("/no-such-page", "/organizations/new", *papers, *BROKEN)
     # Links that go to an issuer, come from one, or were mailed are on no page that a walk could follow.
     doors = ("/sign-in/with/github", "/sign-in/with/github/back?state=none", "/sign-in/by-mail/sent")
     links = (sign_in_link(foundation), mailed_link(foundation))

@@ -1,0 +1,60 @@
+"""The workflow that makes a report's PDF, and the one that takes old ones away."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from app.jobs import Failed, StepContext, Workflow, schedule
+from app.members import queries as members
+from app.reports.contents import Report, board_report, organization_report
+from app.reports.printing import PressError, as_pdf
+from app.reports.queries import WORKFLOW, file_of, sweep
+from app.reports.rules import days_of
+
+report = Workflow(WORKFLOW, title="Make a report’s PDF", attempts=2)
+tidy = Workflow("report-tidy", title="Take away reports that are given out no longer", attempts=1)
+schedule("report-tidy", every_s=3600, workflow="report-tidy")
+
+
+@report.step("press")
+def press(step: StepContext) -> dict[str, Any]:
+    """Draw the report as of now and press it, in a process of its own."""
+    step.progress(None, "drawing")
+    with current_app.test_request_context(base_url=step.settings.base_url), step.db.read() as session:
+        found = _report(session, step.payload, step.clock.now())
+        step.progress(None, "pressing")
+        try:
+            made = as_pdf(found)
+        except PressError as problem:
+            raise Failed(str(problem)) from None
+    target = file_of(step.settings, step.job)
+    draft = target.with_suffix(".draft")
+    draft.write_bytes(made)
+    os.replace(draft, target)
+    step.log(f"{found.title}: {len(made):,} bytes, as of {found.as_of:%d %b %Y}")
+    return {"bytes": len(made)}
+
+
+@tidy.step("sweep")
+def tidy_up(step: StepContext) -> dict[str, int]:
+    """Remove what nobody is given any more."""
+    with step.db.read() as session:
+        return {"removed": sweep(session, step.settings, now=step.clock.now())}
+
+
+def _report(session: Session, payload: dict[str, Any], now: datetime) -> Report:
+    year, public_id = int(payload["year"]), payload["organization"]
+    window = days_of(year, now.date())
+    if window is None:
+        raise Failed(f"There is no report of {year} yet.")
+    if public_id is None:
+        return board_report(session, year, window, now=now)
+    organization = members.organization_by_public_id(session, public_id)
+    if organization is None:
+        raise Failed(f"There is no organization {public_id!r} any more.")
+    return organization_report(session, organization, year, window, now=now)

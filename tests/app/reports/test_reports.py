@@ -1,0 +1,162 @@
+"""Yearly reports: what stands in them, who has a PDF made, and that pressing one reaches nothing and has limits."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.audit import Actor, AuditEntry
+from app.db import Database
+from app.jobs import Worker, enqueue
+from app.members.models import Organization
+from app.people import queries as people
+from app.people.models import Person
+from app.reports import press
+from app.reports.printing import ABSENT, PressError, can_print, inked, pressed
+from app.reports.queries import printed, sweep
+from app.settings import Settings
+from tests.app.contributions.test_facts import ADA, company, employ, person_of
+from tests.app.contributions.test_timeline_queries import told
+
+PRESSES = pytest.mark.skipif(not can_print(), reason="WeasyPrint is not installed: pip install --group reports")
+LAST_YEAR = "/reports/2025"
+
+
+@pytest.fixture
+def acme(governed: Database) -> str:
+    """A foundation with a member, Acme, and a few changes. Gives Acme's public id."""
+    with governed.write() as session:
+        told(session)
+        return session.scalars(sa.select(Organization.public_id).where(Organization.name == "Acme")).one()
+
+
+def pdf_of(app: Flask, client: FlaskClient, db: Database, address: str, payload: dict[str, object]) -> bytes:
+    with db.write() as session:
+        enqueue(session, "report", payload, actor=Actor.system("test"))
+    Worker(app).run_until_idle()
+    answer = client.get(f"{address}.pdf")
+    assert answer.status_code == 200
+    made = answer.data
+    answer.close()
+    return made
+
+
+def test_a_report_says_what_its_figures_mean_and_what_is_not_known(client: FlaskClient, acme: str):
+    page = client.get(f"/reports/2026/members/{acme}").text
+    assert "<h1>Acme in 2026</h1>" in page
+    assert "The year has not ended: these are the days that have passed." in page
+    assert "1 Jan 2026 to 15 Jan 2026. Data as of 15 Jan 2026, 12:00 UTC." in page
+    assert "Time to First Response <small>version 1</small>" in page
+    assert "Nothing in these days: Share of all commits" not in page  # zero of nothing is drawn
+    board = client.get(f"{LAST_YEAR}/board").text
+    assert "Members by tier" in board
+    assert "Nothing in these days:" in board
+
+
+@pytest.mark.parametrize("address", [
+    "/reports/2027/board", "/reports/1066/board", "/reports/2025/members/o_none", "/reports/2025/board.pdf",
+    "/reports/2025/members/o_none.pdf", "/reports/x/board",
+])  # fmt: skip
+def test_a_report_that_is_not_there_says_so(client: FlaskClient, governed: Database, address: str):
+    assert client.get(address).status_code == 404
+
+
+def test_a_visitor_reads_a_report_and_has_no_pdf_made(client: FlaskClient, acme: str):
+    page = client.get(f"{LAST_YEAR}/members/{acme}")
+    assert page.status_code == 200
+    assert "Make a PDF" not in page.text
+    assert client.post(f"{LAST_YEAR}/members/{acme}/pdf").status_code in (302, 401, 403)
+
+
+@pytest.mark.skipif(can_print(), reason="WeasyPrint is installed here")
+def test_without_weasyprint_a_pdf_is_refused_with_the_way_to_have_it(administrator: FlaskClient, acme: str):
+    answer = administrator.post(f"{LAST_YEAR}/board/pdf")
+    assert answer.status_code == 503
+    assert "pip install --group reports" in answer.text
+    assert "pip install --group reports" in administrator.get(f"{LAST_YEAR}/board").text
+    with pytest.raises(PressError, match="cannot be used here"):
+        pressed("<h1>x</h1>")
+
+
+@PRESSES
+def test_a_pdf_is_asked_for_once_made_by_a_worker_and_taken_by_anybody(
+    app: Flask, administrator: FlaskClient, client: FlaskClient, acme: str, governed: Database
+):
+    for _ in range(2):
+        assert administrator.post(f"{LAST_YEAR}/members/{acme}/pdf").status_code == 302
+    with governed.read() as session:
+        assert len(session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "reports.print")).all()) == 1
+    assert "being made" in administrator.get(f"{LAST_YEAR}/members/{acme}").text
+    Worker(app).run_until_idle()
+    made = client.get(f"{LAST_YEAR}/members/{acme}.pdf", buffered=True)
+    assert made.data.startswith(b"%PDF")
+    assert "attachment" in made.headers["Content-Disposition"]
+    made.close()
+    assert "PDF of " in client.get(f"{LAST_YEAR}/members/{acme}").text
+
+
+@PRESSES
+def test_a_pdf_from_before_somebody_asked_to_be_hidden_is_given_to_nobody(
+    app: Flask, client: FlaskClient, acme: str, governed: Database, settings: Settings
+):
+    pdf_of(app, client, governed, f"{LAST_YEAR}/board", {"year": 2025, "organization": None})
+    with governed.write() as session:
+        person = person_of(session, ADA)
+        people.hide(session, person, hidden=True, actor=Actor.system("test"), reason="asked to")
+        person.hidden_at = datetime(2100, 1, 1, tzinfo=UTC)  # jobs keep the database's time, the test's clock stands
+    assert client.get(f"{LAST_YEAR}/board.pdf").status_code == 404
+    with governed.read() as session:
+        assert printed(session, settings, 2025, None).file is None
+        assert sweep(session, settings, now=datetime.now(UTC)) == 1
+    assert list((settings.home / "reports").iterdir()) == []
+
+
+@PRESSES
+def test_pressing_reaches_nothing_outside(tmp_path: Path):
+    secret = tmp_path / "secret.css"
+    secret.write_text("h1 { font-size: 99pt }")
+    plain = pressed("<h1>x</h1>")
+    asking = pressed(f'<link rel="stylesheet" href="file://{secret}"><img src="http://127.0.0.1:9/x.png"><h1>x</h1>')
+    assert asking.startswith(b"%PDF")
+    assert abs(len(asking) - len(plain)) < 200
+
+
+def test_whatever_a_report_asks_for_is_refused():
+    with pytest.raises(press.Unreachable, match="fetches nothing, and this one asked for file:///etc/passwd"):
+        press.refuse("file:///etc/passwd")
+
+
+@PRESSES
+@pytest.mark.parametrize("limits", [{"seconds": 1, "memory_bytes": 1 << 30}, {"seconds": 60, "memory_bytes": 60 << 20}])
+def test_a_page_that_takes_too_much_is_given_up_with_a_sentence(limits: dict[str, int]):
+    with pytest.raises(PressError, match=r"could not be pressed|was not pressed within"):
+        pressed("<p>" + "<table><tr><td>word</td></tr></table>" * 20_000, **limits)
+
+
+def test_a_drawing_carries_its_colours_and_a_name_in_it_stays_escaped(app: Flask):
+    from app.charts import Bar, bars
+
+    with app.test_request_context():
+        drawn = inked(bars("Organizations", [Bar("<script>alert(1)</script>", 3)]))
+    assert ".area.series-1{fill:#b8420f}" in drawn
+    assert "<script>" not in drawn
+    assert len(re.findall("<style>", drawn)) == 1
+
+
+def test_names_in_a_report_that_ask_to_be_hidden_are_not_there(client: FlaskClient, acme: str, governed: Database):
+    with governed.write() as session:
+        labs = company(session, "Labs", member=False)
+        employ(session, ADA, labs)
+        ada = session.scalars(sa.select(Person).where(Person.name == "Ada")).one()
+        people.hide(session, ada, hidden=True, actor=Actor.system("test"), reason="asked to")
+    assert "Ada" not in client.get(f"/reports/2026/members/{acme}").text
+
+
+def test_the_absence_of_weasyprint_is_said_with_the_way_out():
+    assert "pip install --group reports" in ABSENT
