@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0097"
-down_revision = "0096"
+down_revision = "0090"
 
 
 def upgrade() -> None:
