@@ -216,7 +216,7 @@ class GitHub:
         elif what == "pulls/comments":
             assert (query["sort"], query["direction"]) == ("updated", "asc")
             since = datetime.fromisoformat(query["since"]) if "since" in query else None
-            every, render = [one for one in repository.lines() if since is None or one.updated_at >= since], rest.line
+            every, render = repository.lines(since), rest.line
         elif what == "releases":
             every, render = repository.releases, rest.release
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,6 +88,7 @@ class Thing:
         made = self._happens("PullRequestReview", who, state=verdict, commit=self.head)
         for _ in range(lines):
             self.lines.append(Line(self.repository.next(), made.at, made.at, who, made.number, self))
+        self.repository.changed()
         return made
 
     def dismiss(self, review: Happened, who: Account) -> None:
@@ -173,6 +174,7 @@ class Repository:
     nodes: dict[str, Thing] = field(default_factory=dict)
     releases: list[Release] = field(default_factory=list)
     _order: dict[bool, list[Thing]] = field(default_factory=dict)
+    _lines: list[Line] | None = None
     _things: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -221,14 +223,18 @@ class Repository:
             order = order[bisect_right(order, wanted, key=lambda one: (-one.updated_at.timestamp(), -one.number)) :]
         return order if since is None else [one for one in order if one.updated_at >= since]
 
-    def lines(self) -> list[Line]:
-        """Every comment on a line, by the time of its last change."""
-        found = [line for thing in self.things.values() for line in thing.lines]
-        return sorted(found, key=lambda line: (line.updated_at, line.number))
+    def lines(self, since: datetime | None = None) -> list[Line]:
+        """The comments on lines that changed since then, by the time of their last change."""
+        if self._lines is None:
+            found = [line for thing in self.things.values() for line in thing.lines]
+            self._lines = sorted(found, key=lambda line: (line.updated_at, line.number))
+        start = 0 if since is None else bisect_left(self._lines, since, key=lambda line: line.updated_at)
+        return self._lines[start:]
 
     def changed(self) -> None:
-        """Forget the order."""
+        """Forget the orders."""
         self._order.clear()
+        self._lines = None
 
     def next(self) -> int:
         """The next number that GitHub gives to anything."""
