@@ -306,7 +306,7 @@ class _Former(Shape):
 class Call(Shape):
     """What every webhook has in common, as far as it tells where to look."""
 
-    action: Word | None = None
+    action: Annotated[str, Field(pattern=r"^[a-z_]{0,60}$")] | None = None
     repository: Home
     pull_request: Numbered | None = None
     issue: Numbered | None = None

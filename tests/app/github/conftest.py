@@ -72,10 +72,10 @@ def hooked(settings: Settings, db: Database, clock: FixedClock) -> Hooked:
 
 
 @pytest.fixture
-def hook(settings: Settings, governed: Database, clock: FixedClock) -> Hooked:
-    return hooked(settings, governed, clock)
+def hook(settings: Settings, db: Database, clock: FixedClock) -> Hooked:
+    return hooked(settings, db, clock)
 
 
 @pytest.fixture
-def hook_each(settings: Settings, governed_each: Database, clock: FixedClock) -> Hooked:
-    return hooked(settings, governed_each, clock)
+def hook_each(settings: Settings, db_each: Database, clock: FixedClock) -> Hooked:
+    return hooked(settings, db_each, clock)

@@ -110,6 +110,7 @@ def test_what_was_read_and_is_heard_as_well_changes_no_row(
     assert made.rows() == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_is_heard_before_anything_was_read_ends_as_what_is_read_alone(
     github: GitHub, db: Database, clock: FixedClock, hearing: Settings, sqlite_template: Path, tmp_path: Path, seed: int

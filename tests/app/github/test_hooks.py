@@ -351,6 +351,7 @@ ODD = st.sampled_from([None, True, -1, 0.5, "", "x" * 5000, "\x00\ud800", "2026-
                        "9999-12-31T00:00:00Z", [], [None], {}, {"login": None}, {"from": 1}, 1 << 70])  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(HANDLED), st.data())
 def test_whatever_is_signed_is_written_waits_or_fails_with_a_sentence(hook: Hooked, sent: Any, data: Any) -> None:
