@@ -265,9 +265,11 @@ def _durations(
         known = sa.select(key, has_ended, length).where(*where, length.is_not(None))
         ended = [(*row, 1) for row in session.execute(known)]
     else:
-        columns = (key, step) if lasting else (key, table.is_answered, step)
+        # Step and end in one whole number: databases sort very many rows by one number much faster than by two columns.
+        packed = step * 2 + (1 if lasting else sa.case((table.is_answered, 1), else_=0))
+        columns = (packed,) if by is By.NOTHING else (key, packed)
         rows = session.execute(sa.select(*columns, sa.func.count()).where(*where, step.is_not(None)).group_by(*columns))
-        ended = [(row[0], True if lasting else row[1], seconds_of(row[-2]), row[-1]) for row in rows]
+        ended = [(row[0], row[-2] % 2 == 1, seconds_of(row[-2] // 2), row[-1]) for row in rows]
     found: dict[Any, dict[float, tuple[int, int]]] = {}
     for group, is_over, seconds, number in ended:
         _add(found.setdefault(named(by, group), {}), seconds, number, is_over=bool(is_over))
