@@ -317,6 +317,7 @@ bool run_weight_grad(const Geometry& g, const ConvolutionLoops& loops, const T* 
   }
   if (taps == 0) return true;
   if (depthwise_weight_grad_fits(g)) return depthwise_weight_grad(g, grad, x, out);
+  if (pointwise_fits(g)) return pointwise_weight_grad(g, grad, x, out);
   if (winograd_fits(g, g.y, loops.lanes)) {
     const WinogradLoops& winograd = *level->winograd(type_as<T>());
     const Outcome outcome = weight_grad_winograd(g, loops, winograd, grad, x, out);

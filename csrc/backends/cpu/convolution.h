@@ -140,6 +140,8 @@ template <class T>
 bool pointwise(const Geometry& g, const T* x, const T* weight, const T* bias, T* out);
 template <class T>
 bool pointwise_input_grad(const Geometry& g, const T* grad, const T* weight, T* out);
+template <class T>
+bool pointwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out);
 
 // Whether Winograd's way is open and worth it.
 bool winograd_fits(const Geometry& g, const Sizes& target, int64_t lanes);

@@ -10,6 +10,8 @@ constexpr int64_t kDepth = 256;         // elements of a sum between two visits 
 constexpr int64_t kMost = 256;          // positions
 constexpr int64_t kLeastWeight = 16384; // elements of a group's weight
 constexpr int64_t kChunks = 4;          // chunks of rows of a task
+constexpr int64_t kPanels = 8;          // panels of a task in the gradient for the weight, at most:
+constexpr int64_t kPanelTasks = 8;      // so many tasks are wanted
 
 // What a window reads, from the position's start in the copy, in the order of the weight's elements.
 struct Element {
@@ -120,23 +122,37 @@ bool weight_grad_few(const Correlation& c, const Padded& padded, const Convoluti
   for (int64_t image = 0; image < c.batch; ++image) runs.push_back({image * c.groups * c.rows * plane, plane});
   std::vector<int64_t> offsets;
   for (int64_t r = 0; r < loops.rows; ++r) offsets.push_back(r * plane);
-  const size_t bytes = size_t((n + loops.rows) * panels.width) * sizeof(T);
-  return parallel_with_scratch(c.groups * panels.count(), 2, bytes, [&](void* scratch, int64_t begin, int64_t end) {
-    T *memory = static_cast<T*>(scratch), *edge = memory + n * panels.width;
+  // Panels of a task: what a tile's rows become are stretches of the result, and a large one leaves past the caches.
+  const int64_t together = std::clamp<int64_t>(panels.count() / kPanelTasks, 1, kPanels), tasks = divide_up(panels.count(), together);
+  const int64_t room = together * panels.width;
+  const bool streams = c.groups * c.rows * depth * int64_t(sizeof(T)) >= kStreamBytes;
+  const size_t bytes = size_t((n + loops.rows) * room) * sizeof(T);
+  return parallel_with_scratch(c.groups * tasks, 1, bytes, [&](void* scratch, int64_t begin, int64_t end) {
+    T *windows = static_cast<T*>(scratch), *sums = windows + n * room;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t group = i / panels.count(), panel = i % panels.count(), wide = panels.wide(panel), used = panels.used(panel);
+      const int64_t group = i / tasks, first = i % tasks * together, last = std::min(panels.count(), first + together);
       const T* from = copy + group * c.channels * padded.plane();
-      for (int64_t p = 0; p < n; ++p) {
-        T* to = memory + p * wide;
-        for (int64_t k = 0; k < used; ++k) to[k] = from[positions[size_t(p)].source + elements[size_t(panel * panels.width + k)].source];
-        std::fill(to + used, to + wide, T(0));
+      for (int64_t panel = first; panel < last; ++panel) {
+        const int64_t wide = panels.wide(panel), used = panels.used(panel);
+        const Element* read = elements.data() + panel * panels.width;
+        T* to = windows + (panel - first) * panels.width * n;
+        for (int64_t p = 0; p < n; ++p, to += wide) {
+          const T* window = from + positions[size_t(p)].source;
+          for (int64_t k = 0; k < used; ++k) to[k] = window[read[k].source];
+          std::fill(to + used, to + wide, T(0));
+        }
       }
+      const int64_t columns = std::min(depth - first * panels.width, room);
       for_each_chunk(c.rows, loops.rows, [&](int64_t row, int64_t count) {
-        T* to = out + (group * c.rows + row) * depth + panel * panels.width;
-        const bool whole = used == wide;
-        loops.tile(int(count), panels.vectors(panel), grad + (group * c.rows + row) * plane, offsets.data(), runs.data(),
-                   int64_t(runs.size()), 1, memory, whole ? to : edge, whole ? depth : wide, false, nullptr);
-        for (int64_t r = 0; !whole && r < count; ++r) std::copy_n(edge + r * wide, used, to + r * depth);
+        for (int64_t panel = first; panel < last; ++panel)
+          loops.tile(int(count), panels.vectors(panel), grad + (group * c.rows + row) * plane, offsets.data(), runs.data(),
+                     int64_t(runs.size()), 1, windows + (panel - first) * panels.width * n, sums + (panel - first) * panels.width,
+                     room, false, nullptr);
+        for (int64_t r = 0; r < count; ++r) {
+          T* to = out + (group * c.rows + row + r) * depth + first * panels.width;
+          if (streams) write_past_caches(to, sums + r * room, size_t(columns) * sizeof(T));
+          else std::copy_n(sums + r * room, columns, to);
+        }
       });
     }
   });

@@ -34,7 +34,7 @@ Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns) {
   cut.depth = divide_up(divide_up(p.k, stretches), 4) * 4;
   cut.shared = p.m > kFewRows && (!rows_lie || work > kSharedWork);
   cut.direct = rows_lie && (!cut.shared || p.n <= kDirectColumns);
-  const int64_t wanted = std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
+  const int64_t wanted = p.whole ? 1 : std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
   cut_rows(cut, p, tile_rows, std::max(divide_up(p.m, cut.shared ? kBandRows : kFewRows), cut.shared ? wanted : 1));
   cut.across = std::clamp<int64_t>(divide_up(wanted, cut.down), 1, std::max<int64_t>(1, p.n / (2 * tile_columns)));
   if (cut.across * cut.down < wanted)  // few columns

@@ -21,6 +21,7 @@ struct Product {
   char* c;           // contiguous rows
   int64_t c_row;
   bool accumulate = false;  // to what c holds; of large products (multiply_panels) alone
+  bool whole = false;       // as few tasks as its sizes allow: the caller has tasks enough; of large products alone
   int64_t element() const { return size_of(type); }
 };
 
