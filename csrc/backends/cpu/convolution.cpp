@@ -316,6 +316,7 @@ bool run_weight_grad(const Geometry& g, const ConvolutionLoops& loops, const T* 
     return true;
   }
   if (taps == 0) return true;
+  if (narrow_weight_grad_fits(g, loops.lanes)) return narrow_weight_grad(g, grad, x, out);
   if (depthwise_weight_grad_fits(g)) return depthwise_weight_grad(g, grad, x, out);
   if (pointwise_fits(g)) return pointwise_weight_grad(g, grad, x, out);
   if (winograd_fits(g, g.y, loops.lanes)) {

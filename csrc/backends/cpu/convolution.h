@@ -1,6 +1,6 @@
 // convolution.h: what the ways of computing a convolution share: line by line for few channels (convolution.cpp), tiles
 // over images with channels last (convolution_last.cpp), over windows of few positions (convolution_few.cpp), Winograd's
-// for 3 by 3 (convolution_winograd.cpp), plane by plane where each has a kernel of its own (convolution_depthwise.cpp),
+// for 3 by 3 (convolution_winograd.cpp), plane by plane where each has a kernel of its own (convolution_depthwise.cpp, convolution_narrow.cpp),
 // products for kernels of one element (convolution_pointwise.cpp).
 #ifndef FLAMBEAU_CPU_CONVOLUTION_H
 #define FLAMBEAU_CPU_CONVOLUTION_H
@@ -133,6 +133,11 @@ template <class T>
 bool depthwise_input_grad(const Geometry& g, const T* grad, const T* weight, T* out);
 template <class T>
 bool depthwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out);
+
+// The gradient for the weight of such planes where they are narrow, with channels along the vectors.
+bool narrow_weight_grad_fits(const Geometry& g, int64_t lanes);
+template <class T>
+bool narrow_weight_grad(const Geometry& g, const T* grad, const T* x, T* out);
 
 // Kernels of one element without a stride: a product for each image and group. Whether the way is open; false: no memory.
 bool pointwise_fits(const Geometry& g);

@@ -67,6 +67,15 @@ bool is_known(const Geometry& g) {
          g.stride[1] <= 2;
 }
 
+// Kernels that the level convolves where a plane lies, and planes of which that is faster than copying them.
+bool is_direct(const Geometry& g, const DepthwiseLoops& loops) {
+  return loops.direct && is_known(g) && g.stride[1] == g.stride[2] && g.dilation[2] == 1;
+}
+bool is_short(const Geometry& g, const DepthwiseLoops& loops) { return g.x[2] <= 2 * loops.lanes; }
+DirectPlane direct_plane(const Geometry& g) {
+  return {g.x[1], g.x[2], g.y[1], g.y[2], g.before[1], g.before[2], int(g.kernel[1]), int(g.stride[1])};
+}
+
 DepthwisePlane plane_of(const Geometry& g, const Copied& copied) {
   DepthwisePlane plane{g.y[1], g.y[2], copied.pitch(), int(g.kernel[1]), int(g.stride[1]), {}};
   for (int64_t k = 0; k < g.kernel[2]; ++k) plane.columns[k] = copied.column(k * g.dilation[2]);
@@ -99,11 +108,33 @@ bool depthwise_fits(const Geometry& g) { return g.groups > 1 && is_flat(g) && is
 bool depthwise_grad_fits(const Geometry& g) { return is_flat(g) && is_small(g) && g.out == g.in && product(g.x) <= kPlane; }
 bool depthwise_weight_grad_fits(const Geometry& g) { return is_flat(g) && is_small(g) && is_known(g); }
 
+// compute(first plane, count) for all planes of `channels` channels; those of a call are of one image.
+template <class Compute>
+void for_each_plane(const Geometry& g, int64_t channels, const Compute& compute) {
+  parallel_for(g.batch * channels, std::max<int64_t>(1, kPiece / (product(g.x) + product(g.y))), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin, count; p < end; p += count) {
+      count = std::min(end - p, channels - p % channels);
+      compute(p, count);
+    }
+  });
+}
+
 template <class T>
 bool depthwise(const Geometry& g, const T* x, const T* weight, const T* bias, T* out) {
   const DepthwiseLoops& depthwise = loops_of<T>();
-  const Copied copied = copied_input(g);
   const int64_t in = product(g.x), size = product(g.y), kernel = product(g.kernel), multiple = g.out_group();
+  if (is_direct(g, depthwise) && is_short(g, depthwise)) {
+    const DirectPlane plane = direct_plane(g);
+    for_each_plane(g, g.out, [&](int64_t p, int64_t count) {
+      for (int64_t i = 0; i < count; i += multiple == 1 ? count : 1) {
+        const int64_t o = (p + i) % g.out;
+        depthwise.direct->planes(plane, multiple == 1 ? count : 1, weight + o * kernel, bias ? bias + o : nullptr,
+                                 x + (p + i) / multiple * in, out + (p + i) * size);
+      }
+    });
+    return true;
+  }
+  const Copied copied = copied_input(g);
   const int64_t used = (g.y[2] - 1) * g.stride[2] + (g.kernel[2] - 1) * g.dilation[2] + 1;
   const bool known = is_known(g);
   DepthwisePlane plane;
@@ -128,9 +159,32 @@ bool depthwise(const Geometry& g, const T* x, const T* weight, const T* bias, T*
   });
 }
 
+// Without a stride it is the convolution of g by the kernel turned round. False: no memory.
+template <class T>
+bool direct_input_grad(const Geometry& g, const DirectLoops& loops, const T* grad, const T* weight, T* out) {
+  const int64_t in = product(g.x), size = product(g.y), kernel = product(g.kernel);
+  DirectPlane plane = direct_plane(g);
+  if (plane.stride == 2) {
+    for_each_plane(g, g.in, [&](int64_t p, int64_t count) {
+      for (int64_t end = p + count; p < end; ++p) loops.input_grad(plane, weight + p % g.in * kernel, grad + p * size, out + p * in);
+    });
+    return true;
+  }
+  plane = {g.y[1], g.y[2], g.x[1], g.x[2], g.kernel[1] - 1 - g.before[1], g.kernel[2] - 1 - g.before[2], plane.kernel, 1};
+  T* turned = static_cast<T*>(host->scratch(size_t(g.in * kernel) * sizeof(T)));
+  if (!turned) return false;
+  for (int64_t c = 0; c < g.in; ++c) std::reverse_copy(weight + c * kernel, weight + (c + 1) * kernel, turned + c * kernel);
+  for_each_plane(g, g.in, [&](int64_t p, int64_t count) {
+    loops.planes(plane, count, turned + p % g.in * kernel, nullptr, grad + p * size, out + p * in);
+  });
+  return true;
+}
+
 template <class T>
 bool depthwise_input_grad(const Geometry& g, const T* grad, const T* weight, T* out) {
   const DepthwiseLoops& depthwise = loops_of<T>();
+  if (is_direct(g, depthwise) && (g.stride[1] == 1 ? is_short(g, depthwise) : g.kernel[1] == 3))
+    return direct_input_grad(g, *depthwise.direct, grad, weight, out);
   const std::vector<Phase> high = phases_of(g, 1), wide = phases_of(g, 2);
   // All phases read one copy: zeros before and behind as far as any of them reaches.
   int64_t before[3] = {}, reach[3] = {0, g.y[1], g.y[2]};
@@ -194,6 +248,8 @@ bool depthwise_input_grad(const Geometry& g, const T* grad, const T* weight, T* 
 template <class T>
 bool depthwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out) {
   const DepthwiseLoops& depthwise = loops_of<T>();
+  const bool direct = is_direct(g, depthwise) && is_short(g, depthwise);
+  const DirectPlane where_it_lies = direct_plane(g);
   const Copied copied = copied_input(g);
   const DepthwisePlane plane = plane_of(g, copied);
   const int64_t in = product(g.x), size = product(g.y), kernel = product(g.kernel), multiple = g.out_group(), lanes = depthwise.lanes;
@@ -209,16 +265,22 @@ bool depthwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out)
     for (int64_t c = begin; c < end; ++c) {
       std::fill(totals, totals + multiple * kernel, 0.0);
       std::fill(held, held + sums, T(0));
-      for (int64_t image = 0, added = 0; image < g.batch; ++image) {
-        copy_plane(copied, used, x + (image * g.in + c) * in, g.x[1], g.x[2], copy);
-        for (int64_t i = 0; i < multiple; ++i)
-          depthwise.weight_grad(plane, copy, grad + (image * g.out + c * multiple + i) * size, held + i * kernel * lanes);
-        added += vectors;
-        if (added < kHeld && image + 1 < g.batch) continue;
+      const auto add_up = [&] {
         for (int64_t t = 0; t < multiple * kernel; ++t)
           for (int64_t l = 0; l < lanes; ++l) totals[t] += double(held[t * lanes + l]);
         std::fill(held, held + sums, T(0));
-        added = 0;
+      };
+      for (int64_t image = 0, count; image < g.batch; image += count) {
+        count = std::clamp<int64_t>(kHeld / vectors, 1, g.batch - image);
+        const T* from = x + (image * g.in + c) * in;
+        const T* given = grad + (image * g.out + c * multiple) * size;
+        for (int64_t i = 0; direct && i < multiple; ++i)
+          depthwise.direct->weight_grad(where_it_lies, count, from, g.in * in, given + i * size, g.out * size, held + i * kernel * lanes);
+        for (int64_t n = 0; !direct && n < count; ++n, from += g.in * in, given += g.out * size) {
+          copy_plane(copied, used, from, g.x[1], g.x[2], copy);
+          for (int64_t i = 0; i < multiple; ++i) depthwise.weight_grad(plane, copy, given + i * size, held + i * kernel * lanes);
+        }
+        add_up();
       }
       for (int64_t t = 0; t < multiple * kernel; ++t) out[c * multiple * kernel + t] = T(totals[t]);
     }

@@ -1,6 +1,7 @@
 // simd/depthwise.cpp: planes that are convolved with a kernel of their own. Compiled once per level.
 #include "kernels.h"
 #include "neural.h"
+#include "squares.h"
 #include "tables.h"
 #include "vector.h"
 
@@ -223,13 +224,80 @@ void weave(const void* even_bytes, const void* odd_bytes, int64_t n, void* to_by
   }
 }
 
+// ---- channels along the vectors --------------------------------------------------------------------------------
+
 template <class V>
-constexpr DepthwiseLoops kLoops{kLanes<V>, plane<V>, weight_grad<V>, taps<V>, rows_in<V>, rows_split<V>, weave<V>};
+void across_in(const void* from_bytes, int64_t plane, int channels, int64_t n, const int32_t* places, void* to_bytes) {
+  using T = typename Of<V>::Element;
+  constexpr int lanes = kLanes<V>;
+  const T* from = static_cast<const T*>(from_bytes);
+  T* to = static_cast<T*>(to_bytes);
+  for (int64_t i = 0; i < n; i += lanes) {
+    const int count = n - i < lanes ? int(n - i) : lanes;
+    V rows[lanes];
+    if (channels == lanes && count == lanes) {
+#pragma GCC unroll 16
+      for (int c = 0; c < lanes; ++c) rows[c] = load<V>(from + c * plane + i);
+    } else {
+#pragma GCC unroll 16
+      for (int c = 0; c < lanes; ++c) rows[c] = c < channels ? load_some<V>(from + c * plane + i, count) : V{};
+    }
+    transpose_rows(rows);
+    if (count == lanes) {
+#pragma GCC unroll 16
+      for (int p = 0; p < lanes; ++p) store<V>(to + places[i + p], rows[p]);
+    } else {
+#pragma GCC unroll 16
+      for (int p = 0; p < lanes; ++p)
+        if (p < count) store<V>(to + places[i + p], rows[p]);
+    }
+  }
+}
+
+template <class V, int kTaps>
+FL_INLINE void across_sums(int64_t n, const int32_t* bases, const int32_t* offsets, const typename Of<V>::Element* from,
+                           const typename Of<V>::Element* g, typename Of<V>::Element* to) {
+  V sums[kTaps];
+  int64_t at[kTaps];
+#pragma GCC unroll 9
+  for (int t = 0; t < kTaps; ++t) {
+    sums[t] = load<V>(to + t * kLanes<V>);
+    at[t] = offsets[t];
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const V share = load<V>(g + i * kLanes<V>);
+    const auto* window = from + bases[i];
+#pragma GCC unroll 9
+    for (int t = 0; t < kTaps; ++t) sums[t] = fma(share, load<V>(window + at[t]), sums[t]);
+  }
+#pragma GCC unroll 9
+  for (int t = 0; t < kTaps; ++t) store<V>(to + t * kLanes<V>, sums[t]);
+}
+template <class V>
+void across_grad(int64_t n, const int32_t* bases, int64_t taps, const int32_t* offsets, const void* from_bytes, const void* g_bytes,
+                 void* sums_bytes) {
+  using T = typename Of<V>::Element;
+  const T* from = static_cast<const T*>(from_bytes);
+  const T* g = static_cast<const T*>(g_bytes);
+  T* sums = static_cast<T*>(sums_bytes);
+  int64_t t = 0;
+  for (; t + 9 <= taps; t += 9) across_sums<V, 9>(n, bases, offsets + t, from, g, sums + t * kLanes<V>);
+  for (; t + 4 <= taps; t += 4) across_sums<V, 4>(n, bases, offsets + t, from, g, sums + t * kLanes<V>);
+  for (; t < taps; ++t) across_sums<V, 1>(n, bases, offsets + t, from, g, sums + t * kLanes<V>);
+}
+
+template <class V, Type type>
+const DepthwiseLoops* loops_of() {
+  static const DepthwiseLoops loops{kLanes<V>,     plane<V>, weight_grad<V>, taps<V>,   rows_in<V>,
+                                    rows_split<V>, weave<V>, across_in<V>,   across_grad<V>,
+                                    direct_depthwise(type)};
+  return &loops;
+}
 
 }  // namespace
 
 const DepthwiseLoops* depthwise(Type type) {
-  return type == Type::Float32 ? &kLoops<F32> : type == Type::Float64 ? &kLoops<F64> : nullptr;
+  return type == Type::Float32 ? loops_of<F32, Type::Float32>() : type == Type::Float64 ? loops_of<F64, Type::Float64>() : nullptr;
 }
 
 }  // namespace flambeau::cpu::FL_LEVEL

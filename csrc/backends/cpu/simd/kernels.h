@@ -118,6 +118,7 @@ struct SoftmaxLoops {
 struct ConvolutionLoops;
 struct WinogradLoops;
 struct DepthwiseLoops;
+struct DirectLoops;
 struct PoolLoops;
 struct NormLoops;
 struct AttentionLoops;

@@ -43,6 +43,21 @@ struct DepthwisePlane {
   int kernel, stride;
   int64_t columns[7];
 };
+// The same where a plane lies in its tensor, (height, width), without zeros around: the first window begins `above` rows and
+// `before` columns outside it. The result is (rows, columns).
+struct DirectPlane {
+  int64_t height, width, rows, columns, above, before;
+  int kernel, stride;
+};
+// Null at levels that cannot read a part of a vector at full speed.
+struct DirectLoops {
+  // `count` neighbouring planes, each with the next kernel and bias (or null).
+  void (*planes)(const DirectPlane& plane, int64_t count, const void* weight, const void* bias, const void* from, void* to);
+  void (*input_grad)(const DirectPlane& plane, const void* weight, const void* g, void* to);  // kernels of 3 with stride 2
+  // sums[tap][lane] += what `count` planes, so many elements apart, give to each tap of one kernel.
+  void (*weight_grad)(const DirectPlane& plane, int64_t count, const void* from, int64_t from_step, const void* g, int64_t g_step,
+                      void* sums);
+};
 // Planes with a kernel of their own. Rows of x are read up to a whole vector behind the last output's.
 struct DepthwiseLoops {
   int lanes;
@@ -57,6 +72,13 @@ struct DepthwiseLoops {
   void (*rows_split)(const void* from, int64_t width, int64_t n, int64_t rows, void* even, void* odd, int64_t pitch);
   // to[2i] = even[i], to[2i + 1] = odd[i], n elements of `to`; reads whole vectors.
   void (*weave)(const void* even, const void* odd, int64_t n, void* to);
+  // Neighbouring channels along the vectors; places, offsets and positions are elements, the channels of one together.
+  // to[places[i] + c] = from[c * plane + i] for up to a vector's `channels` (zeros beyond them) and n pixels.
+  void (*across_in)(const void* from, int64_t plane, int channels, int64_t n, const int32_t* places, void* to);
+  // sums[t] += the sum over i of g[i] from[bases[i] + offsets[t]].
+  void (*across_grad)(int64_t n, const int32_t* bases, int64_t taps, const int32_t* offsets, const void* from, const void* g,
+                      void* sums);
+  const DirectLoops* direct;
 };
 
 // Winograd's F(2 x 2, 3 x 3): transforms of `channels` neighbouring channels of `tiles` tiles. Elements of a tile's

@@ -31,6 +31,7 @@ void adamw_step64(double* p, const double* g, double* m, double* v, int64_t n, c
 const ConvolutionLoops* convolution(Type type);
 const WinogradLoops* winograd(Type type);
 const DepthwiseLoops* depthwise(Type type);
+const DirectLoops* direct_depthwise(Type type);
 const PoolLoops* pool(Type type);
 const NormLoops* norm(Type type);
 StepLoop adaptive_step(const char* op, Type type);

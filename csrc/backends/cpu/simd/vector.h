@@ -138,6 +138,25 @@ FL_INLINE void store_part<F64>(double* p, F64 v, int n) {
 }
 #endif
 
+// Lanes [low, high) of a vector, as far as it has them: only these are read or written, whatever lies beside them.
+#if defined(__AVX512F__)
+#define FL_MASKED 1
+using Lanes = __mmask16;
+template <class V>
+FL_INLINE Lanes lanes_between(int64_t low, int64_t high) {
+  const auto within = [](int64_t at) { return at < 0 ? 0 : at > kLanes<V> ? int(kLanes<V>) : int(at); };
+  Lanes lanes = Lanes(((1u << within(high)) - 1) & ~((1u << within(low)) - 1));
+  asm("" : "+Yk"(lanes));  // GCC would keep it as a number and make it a mask again for every use
+  return lanes;
+}
+FL_INLINE F32 load_masked(const float* p, Lanes lanes) { return (F32)_mm512_maskz_loadu_ps(lanes, p); }
+FL_INLINE F64 load_masked(const double* p, Lanes lanes) { return (F64)_mm512_maskz_loadu_pd((__mmask8)lanes, p); }
+FL_INLINE void store_masked(float* p, F32 v, Lanes lanes) { _mm512_mask_storeu_ps(p, lanes, (__m512)v); }
+FL_INLINE void store_masked(double* p, F64 v, Lanes lanes) { _mm512_mask_storeu_pd(p, (__mmask8)lanes, (__m512d)v); }
+#else
+#define FL_MASKED 0
+#endif
+
 // The first n lanes, n from none to all and beyond; the others are zero.
 template <class V>
 FL_INLINE V load_some(const typename Of<V>::Element* p, int64_t n) {
