@@ -32,7 +32,7 @@ BUSY_TIMEOUT_MS = 20_000
 
 
 class Turn(IntEnum):
-    """What one writer at a time does on PostgreSQL. Who takes several: HISTORY before AUDIT before FIGURES."""
+    """What one writer at a time does on PostgreSQL. Who takes several: HISTORY, AUDIT, FIGURES, SEARCH."""
 
     SCHEMA = 7302846
     AUDIT = 7302847
@@ -41,6 +41,8 @@ class Turn(IntEnum):
     HISTORY = 7302849
     # Who counts or measures: a delete does not see what another is just inserting, and both would stay.
     FIGURES = 7302850
+    # Who indexes: two that bring the same new word would otherwise make it twice.
+    SEARCH = 7302851
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, get_type_hints
+from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, request
 from pydantic import BaseModel, ValidationError
@@ -112,6 +114,16 @@ def examples(session: Session) -> dict[str, str]:
     """A value for each part of a path, as far as there is one."""
     found = {name: function(session) for name, function in _examples.items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def filled(one: Operation, known: Mapping[str, str]) -> str | None:
+    """The operation's path with an example for everything that it must be asked with; None while there is none."""
+    needed = [name for name, field in one.asked.model_fields.items() if field.is_required() or name in one.in_path]
+    if any(name not in known for name in needed):
+        return None
+    path = re.sub(r"\{(\w+)\}", lambda part: quote(known[part[1]], safe=":"), one.path)
+    query = urlencode({name: known[name] for name in needed if name not in one.in_path})
+    return f"{path}?{query}" if query else path
 
 
 def view_of(one: Operation) -> Callable[..., Response]:

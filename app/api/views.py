@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -12,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import pages
 from app.api import answers as answers
 from app.api.document import document, parameters_of
-from app.api.operations import Operation, examples, operations, view_of
+from app.api.operations import examples, filled, operations, view_of
 from app.api.problems import WrongParameters, wrong_parameters
 from app.auth import access
 from app.db import current_db
@@ -37,7 +36,7 @@ def overview() -> str:
         known = examples(session)
     subjects: dict[str, list[dict[str, Any]]] = {}
     for one in operations():
-        shown = {"operation": one, "parameters": parameters_of(one), "try": _filled(one, known)}
+        shown = {"operation": one, "parameters": parameters_of(one), "try": filled(one, known)}
         subjects.setdefault(one.subject, []).append(shown)
     return render_template("api/overview.html", subjects=subjects, prefix=PREFIX, base=current_settings().base_url)
 
@@ -66,13 +65,3 @@ def share(response: Response) -> Response:
             response.headers["Access-Control-Allow-Headers"] = "If-None-Match"
             response.headers["Access-Control-Max-Age"] = "86400"
     return response
-
-
-def _filled(one: Operation, known: dict[str, str]) -> str | None:
-    """The operation's address with an example for each part of its path; None while there is nothing to show."""
-    path = one.path
-    for name in one.in_path:
-        if name not in known:
-            return None
-        path = path.replace(f"{{{name}}}", quote(known[name], safe=":"))
-    return PREFIX + path

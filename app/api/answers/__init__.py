@@ -1,7 +1,7 @@
 """What programs can ask for, one module a subject; importing them registers the operations in the document's order."""
 
 from app.api.answers import foundation, organizations, people, bodies, modules, work, changes, issues, releases  # isort: skip
-from app.api.answers import figures, log  # isort: skip
+from app.api.answers import figures, log, search  # isort: skip
 
 __all__ = [
     "bodies",
@@ -14,5 +14,6 @@ __all__ = [
     "organizations",
     "people",
     "releases",
+    "search",
     "work",
 ]

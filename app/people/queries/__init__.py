@@ -3,7 +3,7 @@
 from app.people.queries.affiliations import StatementError, said_already, state, withdraw
 from app.people.queries.basis import Grounds, grounds
 from app.people.queries.batches import Directory, Said, directory, imported, state_batch, withdraw_batch
-from app.people.queries.changes import on_change
+from app.people.queries.changes import on_change, on_naming
 from app.people.queries.decisions import decide, merge, persons_of, split, undo
 from app.people.queries.effect import attributed_to, provide_attributions, told_effect
 from app.people.queries.employment import Domain, counted_employers, domain_changed, provide_domains
@@ -131,6 +131,7 @@ __all__ = [
     "note_activity",
     "note_use",
     "on_change",
+    "on_naming",
     "one_person",
     "one_shown_person",
     "open_proposals",

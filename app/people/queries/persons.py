@@ -13,6 +13,7 @@ from app.audit import Actor, record
 from app.checks import Broken, checked, has_reason
 from app.db import clock_of
 from app.people.models import Identity, IdentityPerson, Person
+from app.people.queries.changes import tell_named
 from app.people.queries.identities import address_of, chunks, intern_identities
 from app.people.rules import Role, identifies_one_person
 
@@ -134,6 +135,7 @@ def rename(session: Session, person: Person, name: str, *, actor: Actor, reason:
         reason=reason,
         personal={f"{person.public_id}/name": person.name},
     )
+    tell_named(session, [person.id])
 
 
 @checked(has_reason)
@@ -142,6 +144,7 @@ def hide(session: Session, person: Person, *, hidden: bool, actor: Actor, reason
     person.hidden_at = clock_of(session).now() if hidden else None
     action = "people.person.hide" if hidden else "people.person.show"
     record(session, actor=actor, action=action, thing=person.public_id, reason=reason)
+    tell_named(session, [person.id])
 
 
 @auth.provide_people

@@ -29,6 +29,7 @@ from app.people.models import Person
 from app.releases.models import Release
 from app.reviews.models import Review, Side
 from app.reviews.rules import Verdict
+from app.search import queries as search
 from app.settings import Settings
 
 SMALL = Scale(60, 8, 3, 1500)
@@ -90,6 +91,7 @@ def fill(portal: Portal) -> None:
         assert seat is not None
         bodies.appoint(session, seat, crowd[1], starts_on=now.date(), actor=US, reason="a test begins")
         people.hide(session, crowd[2], hidden=True, actor=US, reason="they asked")
+    search.work_off(portal.db)
 
 
 @pytest.fixture(scope="session")

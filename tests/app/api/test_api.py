@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.api.operations import examples, operations
+from app.api.operations import filled as operations_filled
 from app.api.pace import Pace
-from app.contributions.stamps import stamp
 from app.members.models import Organization
 from app.members.rules import OrganizationKind
 from app.people.models import Identity, IdentityPerson, Person
@@ -41,7 +41,7 @@ def filled(portal: Portal) -> list[str]:
     """The address of every operation, with ids that are there."""
     with portal.app.app_context(), portal.db.read() as session:
         known = examples(session)
-    return [V1 + re.sub(r"\{(\w+)\}", lambda part: known[part[1]], one.path) for one in operations()]
+    return [f"{V1}{operations_filled(one, known)}" for one in operations()]
 
 
 @pytest.mark.parametrize("path", ["changes", "commits", "people", "issues", "audit", "organizations", "memberships"])
@@ -165,10 +165,8 @@ def test_a_figures_tag_outlives_the_moment_it_was_taken_and_no_change_of_its_row
     assert first.headers["ETag"] == again.headers["ETag"]
     assert first.headers["ETag"].startswith("W/")
     with own_portal.db.write() as session:
-        session.execute(sa.text("DELETE FROM rollup"))
-        session.execute(sa.text("DELETE FROM work_sum"))
-        stamp(session, by_people=True)
-    assert own_portal.client.get(f"{address}&window=1y").headers["ETag"] != first.headers["ETag"]
+        session.execute(sa.text("UPDATE organization SET name = name || ' renamed'"))
+    assert own_portal.client.get(address).headers["ETag"] != first.headers["ETag"]
 
 
 def test_a_figure_is_the_download_of_its_page(portal: Portal) -> None:
@@ -178,7 +176,7 @@ def test_a_figure_is_the_download_of_its_page(portal: Portal) -> None:
     assert {**answer.json, "as_of": ""} == {**page, "as_of": "", "rests_on": answer.json["rests_on"]}
     table = portal.client.get(f"{V1}/figures/organizations?{query}", headers={"Accept": "text/csv"})
     assert table.text == portal.client.get(f"/contributions/figures/organizations.csv?{query}").text
-    assert (table.mimetype, table.headers["Vary"]) == ("text/csv", "Accept")
+    assert (table.mimetype, "Accept" in table.vary) == ("text/csv", True)
     assert portal.client.get(f"{V1}/people", headers={"Accept": "text/csv"}).status_code == 406
 
 

@@ -1,0 +1,50 @@
+"""The search box's page: what is found, by kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+
+from app.auth import access
+from app.db import current_db
+from app.search import queries
+from app.search.models import Kind
+from app.search.queries import MOST_TEXT, Hit
+
+blueprint = Blueprint("search", __name__)
+TITLES = {
+    Kind.PERSON: "People",
+    Kind.ORGANIZATION: "Organizations",
+    Kind.MODULE: "Modules",
+    Kind.REPOSITORY: "Repositories",
+    Kind.RELEASE: "Releases",
+    Kind.CHANGE: "Changes",
+}
+_PAGES = {
+    Kind.PERSON: ("people.show", "public_id"),
+    Kind.ORGANIZATION: ("members.show", "public_id"),
+    Kind.MODULE: ("modules.show", "key"),
+    Kind.REPOSITORY: ("contributions.repository", "public_id"),
+    Kind.RELEASE: ("releases.one", "public_id"),
+    Kind.CHANGE: ("reviews.show", "public_id"),
+}
+
+
+@blueprint.get("/search")
+@access("public")
+def results() -> str:
+    """What a text finds among people, organizations, modules, repositories, releases and changes."""
+    text = " ".join(request.args.get("q", "").split())[:MOST_TEXT]
+    with current_db().read() as session:
+        found = queries.find(session, text)
+    groups = [(TITLES[kind], kind, [(hit, url_of(hit)) for hit in found.hits[kind]])
+              for kind in TITLES if found.hits.get(kind)]  # fmt: skip
+    return render_template("search/results.html", text=text, found=found, groups=groups)
+
+
+def url_of(hit: Hit) -> str:
+    """The page of a hit."""
+    endpoint, name = _PAGES[hit.kind]
+    values: dict[str, Any] = {name: hit.key}
+    return url_for(endpoint, **values)
