@@ -57,6 +57,6 @@ def _card(session: Session, scope: Scope, url: str, figure: str) -> pages.Card |
     window, _ = read_window({}, today=now.date(), first=None)
     look = Look(session, scope, window, now, {})
     # Of an organization everything is attributed; what it may miss is the whole's.
-    unattributed = (look.whole if scope.organization else look).summary.unattributed
+    unattributed = (look.whole if scope.organization else look).unattributed
     values: dict[str, Any] = {"summary": look.summary, "figure": FIGURES[figure].of(look), "unattributed": unattributed}
     return pages.Card("Contributions", "contributions/_card.html", values, url=url, wide=True)

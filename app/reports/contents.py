@@ -16,6 +16,7 @@ from app.contributions.figures.comparing import tier_of
 from app.contributions.figures.headline import Big
 from app.contributions.figures.unattributed import of_changes
 from app.contributions.metrics import Metric, count, ranked
+from app.contributions.metrics.work import lines_counted
 from app.contributions.queries import EVERYTHING
 from app.contributions.windows import Window
 from app.members import queries as members
@@ -132,17 +133,17 @@ def _seats(session: Session, organization: Organization, day: date) -> tuple[tup
 
 def _not_known(look: Look) -> tuple[str, ...]:
     """What these figures leave out, in sentences."""
-    session, summary, found = look.session, look.summary, []
+    session, counted_lines, found = look.session, lines_counted(look.work), []
     if look.window.until == look.as_of.date():
         found.append("The year has not ended: these are the days that have passed.")
-    if summary.unattributed is not None:
-        found.append(f"{share(summary.unattributed)} of all commits are by people of whom nobody has said whom they "
+    if look.unattributed is not None:
+        found.append(f"{share(look.unattributed)} of all commits are by people of whom nobody has said whom they "
                      "worked for on that day. Some of them may be any organization’s.")  # fmt: skip
     unknown = of_changes(look)
     if unknown is not None:
         found.append(f"{share(unknown)} of all changes were opened by such people.")
-    if summary.lines_counted is not None:
-        found.append(f"Lines are counted for {share(summary.lines_counted)} of the commits.")
+    if counted_lines is not None:
+        found.append(f"Lines are counted for {share(counted_lines)} of the commits.")
     if waiting := people.count_questions(session, Wanted()):
         found.append(f"{counted(waiting, 'proposal')} of who may be whom {'waits' if waiting == 1 else 'wait'} for an "
                      "answer; each may join two people who count as two here.")  # fmt: skip

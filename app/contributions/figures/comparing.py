@@ -68,7 +68,7 @@ def compare(look: Look) -> Drawn:
     ]  # fmt: skip
     names = tuple(name for name, _, _ in shown)
     return Drawn(("figure", *names), rows, charts.multiples("Beside others", groups),
-                 table("Beside others", ("Figure", *names), told), unattributed=look.whole.summary.unattributed,
+                 table("Beside others", ("Figure", *names), told), unattributed=look.whole.unattributed,
                  notes=notes)  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def compare_over_time(look: Look) -> Drawn:
     drawing = charts.line(title, look.labels, series, unit="commits")
     return Drawn(("from", *(one.name for one in series)), rows, drawing,
                  charts.figures_table(title, look.labels, series),
-                 unattributed=look.whole.summary.unattributed)  # fmt: skip
+                 unattributed=look.whole.unattributed)  # fmt: skip
 
 
 def standings(look: Look) -> dict[int, Standing]:

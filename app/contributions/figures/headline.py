@@ -8,7 +8,7 @@ from app.contributions import queries
 from app.contributions.figures.look import Look
 from app.contributions.metrics import Spread, spread
 from app.contributions.metrics.durations import add_up
-from app.contributions.queries import Counts, Side, Thing
+from app.contributions.queries import EVERYBODY, Counts, Side, Thing
 from app.wording import number, share, span
 
 
@@ -48,12 +48,12 @@ def of_project(look: Look) -> list[Big]:
 
 def of_organization(look: Look, *, rank: tuple[int, int] | None) -> list[Big]:
     """One organization, or one with all that it owns."""
-    now, was, whole = look.summary, look.before.summary, look.whole.summary
+    now, was = look.summary, look.before.summary
     changes, changes_before = _changes(look), _changes(look.before)
     received = sum(queries.reviews_exchanged(look.session, Side.RECEIVED, look.scope, look.window).values())
     given = queries.review_load(look.session, look.scope, look.window).reviews
     answers = spread(queries.response_given(look.session, look.scope, look.window))
-    part = share(now.commits / whole.commits) if whole.commits else "none"
+    part = share(now.commits / look.whole.total) if look.whole.total else "none"
     return [
         Big("Commits", number(now.commits), _both(f"{part} of all", change(now.commits, was.commits))),
         Big("Rank", str(rank[0]) if rank else "–",
@@ -90,7 +90,7 @@ def of_person(look: Look) -> list[Big]:
 
 def waiting(look: Look) -> Spread:
     """How long the changes of a look wait for a first response."""
-    found = queries.waiting(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of)
+    found = queries.waiting(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, authors=EVERYBODY)
     return spread(add_up(found.values()))
 
 

@@ -117,6 +117,11 @@ class Look:
         return sum(cell.commits for cell in self.work)
 
     @cached_property
+    def unattributed(self) -> float | None:
+        """The share of the commits of which nobody knows for whom they were made; None of none."""
+        return sum(cell.commits for cell in self.work if not cell.is_known) / self.total if self.total else None
+
+    @cached_property
     def whole(self) -> Look:
         """The same days over everything (or the one repository): what a share is a share of."""
         return self.at(Scope(repository=self.scope.repository))

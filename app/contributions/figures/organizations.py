@@ -42,7 +42,7 @@ def organizations(look: Look) -> Drawn:
     )
     return Drawn(("organization", "commits", "people", "share"), rows, charts.bars("Organizations", longest(bars)),
                  table("Organizations", ("Organization", "Commits", "People", "Share"), rows, about),
-                 unattributed=look.summary.unattributed, notes=notes)  # fmt: skip
+                 unattributed=look.unattributed, notes=notes)  # fmt: skip
 
 
 @figure("standing-over-time", "Members and others", "commits", options={"show": SHOW})
@@ -60,7 +60,7 @@ def standing_over_time(look: Look) -> Drawn:
         values[standing(cell)][place] += cell.commits
     kinds: dict[str, Shade] = {INDEPENDENT: "rest", UNATTRIBUTED: "unknown"}
     series = [charts.Series(name, found, kinds.get(name, "known")) for name, found in values.items() if any(found)]
-    return stacked("Members and others", look, series, unit="commits", unattributed=look.summary.unattributed,
+    return stacked("Members and others", look, series, unit="commits", unattributed=look.unattributed,
                    notes=(_MONTHLY,) if look.window.days > 184 else ())  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def diversity_over_time(look: Look) -> Drawn:
     return Drawn(("from", "members", "other organizations", "elephant factor"), rows,
                  charts.columns(title, look.labels, series, unit="organizations"),
                  over(look.labels, ("When", MEMBERS, OTHERS, "Elephant factor"), rows, title),
-                 unattributed=look.summary.unattributed)  # fmt: skip
+                 unattributed=look.unattributed)  # fmt: skip
 
 
 def placed(look: Look, cells: Iterable[Cell]) -> Iterable[tuple[Cell, int]]:

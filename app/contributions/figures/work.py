@@ -11,6 +11,7 @@ from app.contributions import metrics
 from app.contributions.figures.drawing import UNATTRIBUTED, Shade
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, SHOW, Look
+from app.contributions.metrics.work import lines_counted
 
 
 @figure("commits-over-time", "Commits by organization", "commits", options={"show": SHOW, "by": BY})
@@ -21,7 +22,7 @@ def commits_over_time(look: Look) -> Drawn:
         name = strand.name or look.organizations[strand.organization or 0].name
         kind: Shade = "unknown" if name == UNATTRIBUTED else "rest" if name == "Others" else "known"
         series.append(charts.Series(name, strand.values, kind, look.organization_url(strand.organization)))
-    return stacked("Commits by organization", look, series, unit="commits", unattributed=look.summary.unattributed)
+    return stacked("Commits by organization", look, series, unit="commits", unattributed=look.unattributed)
 
 
 @figure("lines-over-time", "Lines", "lines")
@@ -33,7 +34,7 @@ def lines_over_time(look: Look) -> Drawn:
     rows = [(period.first.isoformat(), *lines) for period, lines in zip(look.periods, counted, strict=True)]
     drawing = charts.columns("Lines", look.labels, series, unit="lines")
     table = charts.figures_table("Lines", look.labels, series)
-    return Drawn(("from", "added", "deleted"), rows, drawing, table, lines_counted=look.summary.lines_counted)
+    return Drawn(("from", "added", "deleted"), rows, drawing, table, lines_counted=lines_counted(look.work))
 
 
 @figure("share-over-time", "Share of all commits", "commits", scopes=("organization", "person", "module", "repository"))
@@ -47,7 +48,7 @@ def share_over_time(look: Look) -> Drawn:
             zip(look.periods, own, everything, strict=True)]  # fmt: skip
     drawing = charts.line(title, look.labels, series, unit="%")
     return Drawn(("from", "commits", "all commits"), rows, drawing, charts.figures_table(title, look.labels, series),
-                 unattributed=look.whole.summary.unattributed)  # fmt: skip
+                 unattributed=look.whole.unattributed)  # fmt: skip
 
 
 def by_period(look: Look) -> list[int]:

@@ -49,7 +49,7 @@ def organization(public_id: str) -> str | Response:
         today = current_clock().now().date()
         return page(
             "contributions/organization.html", session, look, _OF_ONE, organization=found, tier=_tier(look, found.id),
-            whole=look.whole, seats=_seats(session, found.id, today), choices=_choices(look, found),
+            seats=_seats(session, found.id, today), choices=_choices(look, found),
             group=[one for one in _group(session, found.id) if one.id != found.id],
             headline=headline.of_organization(look, rank=_rank(look.whole, look.owner(found.id) or 0)),
             recent=queries.recent_commits(session, look.scope),
