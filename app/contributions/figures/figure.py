@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from app.contributions.figures.keeping import kept
 from app.contributions.figures.look import Look
 from app.contributions.metrics import METRICS, Metric
 from app.contributions.windows import Window
@@ -106,6 +107,9 @@ class Registered:
 
     def of(self, look: Look) -> Figure:
         """The figure of this look."""
+        return kept(self.key, look, lambda: self._made(look))
+
+    def _made(self, look: Look) -> Figure:
         drawn = self.draw(look)
         options = {name: look.option(name, values) for name, values in self.options.items()}
         return Figure(self.key, self.title, self.metric, look.window, look.as_of, drawn.columns, tuple(drawn.rows),

@@ -1,0 +1,63 @@
+"""Figures as drawn, kept for those whose pages are made for them alone: the figures on these are everybody's.
+
+A figure is given again for a minute at most, in the same hour, while the audit log has the same head and nothing that
+figures rest on was written: names and links in it change with a line in that log. It says itself when it was taken.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from flask import has_request_context, request
+from sqlalchemy.orm import Session
+
+from app import answers
+from app.audit import AuditEntry
+from app.contributions.figures.look import Look
+from app.contributions.stamps import stamps
+
+if TYPE_CHECKING:
+    from app.contributions.figures.figure import Figure
+
+_MOST = 400
+_kept: OrderedDict[Hashable, tuple[Figure, Hashable, float]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def kept(key: str, look: Look, make: Callable[[], Figure]) -> Figure:
+    """The figure of this key and look, made unless it is kept. In a session that writes it is always made."""
+    bind = look.session.get_bind()
+    if bind.get_execution_options().get("flambeau_access") != "read":
+        return make()
+    root = request.script_root if has_request_context() else None
+    place = (
+        str(bind.engine.url), key, look.scope, look.window, tuple(look.arguments.items()),
+        tuple(sorted(look.options.items())), tuple(one.id for one in look.beside), root,
+        look.as_of.replace(minute=0, second=0, microsecond=0),
+    )  # fmt: skip
+    under = _standing(look.session)
+    with _lock:
+        found = _kept.get(place)
+    if found is not None and found[1] == under and time.monotonic() < found[2]:
+        return found[0]
+    figure = make()
+    with _lock:
+        _kept[place] = (figure, under, time.monotonic() + answers.KEPT_S)
+        _kept.move_to_end(place)
+        while len(_kept) > _MOST:
+            _kept.popitem(last=False)
+    return figure
+
+
+def _standing(session: Session) -> Hashable:
+    """The head of the audit log and the stamps; a session that reads asks once."""
+    if "figure_standing" not in session.info:
+        head = session.scalar(sa.select(sa.func.max(AuditEntry.number)))
+        session.info["figure_standing"] = (head, stamps(session))
+    found: Hashable = session.info["figure_standing"]
+    return found
