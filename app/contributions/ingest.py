@@ -30,7 +30,15 @@ from app.contributions.models import (
     RepositoryCommit,
 )
 from app.contributions.modules import Finder, finder, record_modules
-from app.contributions.rules import Message, Trailer, TrailerKey, contribution_time, is_signed_off, read_message
+from app.contributions.rules import (
+    Message,
+    Trailer,
+    TrailerKey,
+    contribution_time,
+    is_absurd,
+    is_signed_off,
+    read_message,
+)
 from app.contributions.settling import days_are_due
 from app.db import Turn, take_turn
 from app.people.queries import Wording, intern_identities, note_activity
@@ -42,7 +50,7 @@ _COMMIT, _PATH, _TRAILER, _HELD, _DUE = (
 )
 _COMMIT_COLUMNS = ("id", "sha", "author_identity_id", "committer_identity_id", "authored_at", "committed_at", "day",
                    "subject", "pull_request", "parents", "is_merge", "is_revert", "is_signed_off", "paths", "added",
-                   "deleted")  # fmt: skip
+                   "deleted", "is_redated")  # fmt: skip
 Writing = Callable[[], AbstractContextManager[Session]]
 Report = Callable[[int, int], None]
 Read = list[tuple[LogEntry, Message]]
@@ -262,6 +270,7 @@ def _commit_row(
         number, entry.sha, people[_author(entry)], people[_committer(entry)], authored, committed, authored.date(),
         message.subject, message.pull_request, " ".join(entry.parents), entry.is_merge, message.is_revert,
         is_signed_off(message, entry.author_email), len(entry.changes), lines, lines,
+        is_absurd(entry.authored_s, now=now),
     )  # fmt: skip
 
 

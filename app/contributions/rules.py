@@ -181,11 +181,19 @@ def contribution_time(authored_s: int | None, committed_s: int | None, *, now: d
     >>> contribution_time(0, 1_700_000_000, now=datetime(2026, 1, 1, tzinfo=UTC)).year
     2023
     """
-    latest = now.timestamp() + _DAY_S
     for seconds in (authored_s, committed_s):
-        if seconds is not None and FIRST_DATE.timestamp() <= seconds <= latest:
+        if seconds is not None and not is_absurd(seconds, now=now):
             return datetime.fromtimestamp(seconds, UTC)
     return now
+
+
+def is_absurd(seconds: int | None, *, now: datetime) -> bool:
+    """True for a time that cannot be meant: none at all, before 1970, after tomorrow.
+
+    >>> [is_absurd(seconds, now=datetime(2026, 1, 1, tzinfo=UTC)) for seconds in (None, 0, 1_700_000_000)]
+    [True, True, False]
+    """
+    return seconds is None or not FIRST_DATE.timestamp() <= seconds <= now.timestamp() + _DAY_S
 
 
 def _own_lines(body: list[str], subject: str) -> list[tuple[str, bool]]:

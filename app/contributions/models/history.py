@@ -76,10 +76,17 @@ class Branch(Row, Base):
 
 
 class Commit(Row, Base):
-    """One commit, unique over all repositories. Lines are None until they are counted, and where they cannot be."""
+    """One commit, unique over all repositories. Lines are None until they are counted, and where they cannot be.
+
+    `is_redated`: its author's date was absurd, and another stands in its place (`rules.contribution_time`).
+    """
 
     __tablename__ = "commit"
-    __table_args__ = (sa.Index(None, "author_identity_id"), sa.Index(None, "committed_at"))
+    __table_args__ = (
+        sa.Index(None, "author_identity_id"), sa.Index(None, "committed_at"),
+        sa.Index("ix_commit_redated", "day", sqlite_where=sa.text("is_redated = 1"),
+                 postgresql_where=sa.text("is_redated")),
+    )  # fmt: skip
     sha: Mapped[str] = mapped_column(sa.String(64), unique=True)
     author_identity_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("identity.id"))
     committer_identity_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("identity.id"))
@@ -95,6 +102,7 @@ class Commit(Row, Base):
     paths: Mapped[int]
     added: Mapped[int | None] = mapped_column(sa.BigInteger)
     deleted: Mapped[int | None] = mapped_column(sa.BigInteger)
+    is_redated: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
 
 class RepositoryCommit(Base):

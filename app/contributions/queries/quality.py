@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.contributions.metrics import COMMITS, Kind
-from app.contributions.models import Attribution, LineCountDue, Repository, RepositoryCommit, Rollup
+from app.contributions.models import Attribution, Commit, LineCountDue, Repository, RepositoryCommit, Rollup
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.queries.totals import cells_by_organization
@@ -97,6 +97,12 @@ def stated_by(session: Session, day: date) -> dict[StatementSource, Stated]:
     )  # fmt: skip
     found = {source: Stated(people, float(confidence)) for source, people, confidence in rows}
     return {source: found[source] for source in StatementSource if source in found}
+
+
+def redated(session: Session, window: Window) -> int:
+    """Commits counted on a day of the window whose author's date was absurd, so that another stands in its place."""
+    mine = (Commit.is_redated.is_(True), Commit.day.between(window.since, window.until))
+    return session.scalar(sa.select(sa.func.count()).select_from(Commit).where(*mine)) or 0
 
 
 def hidden_people(session: Session) -> int:

@@ -7,7 +7,7 @@ from app.auth import access, current_user
 from app.contributions import queries
 from app.contributions.metrics import COMMITS
 from app.contributions.metrics.work import lines_counted
-from app.contributions.queries.quality import hidden_people
+from app.contributions.queries.quality import hidden_people, redated
 from app.contributions.views.foundation import blueprint, looking, page
 from app.people import queries as people
 
@@ -27,5 +27,6 @@ def quality() -> str:
         return page("contributions/quality.html", session, look, _FIGURES, summary=None,
                     unattributed=unknown / total if total else None, lines=lines_counted(work),
                     questions=people.count_questions(session, people.Wanted()), hidden=hidden_people(session),
+                    redated=redated(session, look.window),
                     remarks=people.count_remarks(session, settled=False),
                     cards=pages.filled("quality", session, current_user(), None))  # fmt: skip

@@ -245,6 +245,7 @@ def test_a_commit_of_1970_counts_on_its_committers_day(db_each, repository: Sour
     read(repository)
     with db_each.read() as session:
         assert session.scalar(sa.select(Rollup.day)) == datetime.fromtimestamp(1_700_000_000, UTC).date()
+        assert session.scalars(sa.select(Commit.is_redated).order_by(Commit.id)).all() == [True]
 
 
 def test_a_hostile_message_is_only_text(db_each, repository: Source, read):

@@ -43,6 +43,7 @@ from app.contributions.queries.quality import (
     freshness,
     hidden_people,
     known_by_repository,
+    redated,
     stated_by,
     tools_over_time,
 )
@@ -259,7 +260,11 @@ def test_the_source_that_needs_somebody_stands_first(governed: Database):
         broken.problem = "no such host"
         (identity,) = people.intern_identities(session, [("git", "Ada", "ada@a.example", "")]).values()
         committed(session, fine.id, session.get_one(Identity, identity), date(2026, 1, 5), ["a"], "ops")
-        session.add(LineCountDue(repository_id=fine.id, commit_id=session.query(Commit).one().id))
+        commit = session.query(Commit).one()
+        commit.is_redated = True
+        session.flush()
+        assert (redated(session, YEAR), redated(session, Window(date(2025, 1, 1), date(2025, 12, 31)))) == (1, 0)
+        session.add(LineCountDue(repository_id=fine.id, commit_id=commit.id))
         session.flush()
         found = freshness(session)
         assert [(one.repository.name, one.is_behind) for one in found] == [("c", False), ("b", True), ("a", False)]
