@@ -103,8 +103,9 @@ def _page(public_id: str, problems: list[pages.Problem], given: Mapping[str, str
     reader = current_settings().github
     with current_db().read() as session:
         place = queries.place(session, _found(session, public_id))
+        heard = queries.heard(session, place.repository)
         return render_template(
-            "github/place.html", place=place, problems=problems, given=given, live=place.is_under_way,
+            "github/place.html", place=place, heard=heard, problems=problems, given=given, live=place.is_under_way,
             has_token=reader is not None, suggested=queries.suggested(place.repository, reader),
-            issuer=reader.issuer if reader else GITHUB,
+            issuer=reader.issuer if reader else GITHUB, hears=bool(current_settings().github_hook_secrets),
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.connections import GitHubReader
 from app.contributions.models import Repository
 from app.github.connecting import FULL_NAME, READ, connection_of
-from app.github.models import GithubConnection, GithubStream, StreamKind
+from app.github.models import Delivery, DeliveryState, GithubConnection, GithubStream, StreamKind
 from app.github.places import place_of
 from app.jobs import Job
 
@@ -96,3 +97,24 @@ def suggested(repository: Repository, reader: GitHubReader | None) -> str:
         return ""
     name = "/".join(repository.url.rstrip("/").removesuffix(".git").split("/")[-2:])
     return name if FULL_NAME.fullmatch(name) else ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What webhooks told of a repository in the last month: when last, how much, and what could not be used."""
+
+    last_at: datetime | None
+    number: int
+    waiting: int
+    failed: tuple[Delivery, ...]
+
+
+def heard(session: Session, repository: Repository) -> Heard:
+    """What webhooks told of a repository; of those that failed the last few."""
+    mine = Delivery.repository_id == repository.id
+    waits = sa.func.count(sa.case((Delivery.state == DeliveryState.WAITING, 1)))
+    last_at, number, waiting = session.execute(
+        sa.select(sa.func.max(Delivery.received_at), sa.func.count(Delivery.id), waits).where(mine)
+    ).one()
+    failed = sa.select(Delivery).where(mine, Delivery.state == DeliveryState.FAILED).order_by(Delivery.id.desc())
+    return Heard(last_at, number, waiting, tuple(session.scalars(failed.limit(5))))

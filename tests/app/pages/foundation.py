@@ -37,7 +37,7 @@ from app.db import Database
 from app.demo.history import PLANS, Plan
 from app.demo.loading import load
 from app.github.connecting import connect
-from app.github.models import GithubStream, StreamKind
+from app.github.models import Delivery, DeliveryState, GithubStream, StreamKind
 from app.imports import queries as imports
 from app.imports.rules import FileKind
 from app.jobs import Worker
@@ -290,6 +290,11 @@ def _connect(made: Foundation) -> None:
                                  total=4600))  # fmt: skip
         session.add(GithubStream(connection_id=at.id, kind=StreamKind.RELEASES, seen=7, total=7, read_at=now))
         at.problem = "api.github.com does not accept the portal's token any more; " + "x" * 90
+        for number, state in enumerate(DeliveryState):
+            note = "GitHub's pull request cannot be read (title: " + "x" * 90 + ")" if number == 3 else ""
+            session.add(Delivery(guid=f"g-{number}", body_sha256=f"{number}" * 64, event="pull_request_review",
+                                 action="submitted", repository_id=place.id, state=state, note=note,
+                                 received_at=now))  # fmt: skip
 
 
 def _report(made: Foundation) -> None:
