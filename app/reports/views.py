@@ -19,6 +19,7 @@ from app.db import current_db
 from app.jobs import enqueue
 from app.members import queries as members
 from app.members.models import Organization
+from app.reports import cards as cards
 from app.reports.contents import board_report, organization_report, tier_name
 from app.reports.printing import ABSENT, can_print
 from app.reports.queries import WORKFLOW, printed, subject_of
