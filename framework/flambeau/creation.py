@@ -111,6 +111,9 @@ def arange(
     return _core.apply("arange", [], [float(start), float(step), count, dtype], device)
 
 
+_EVEN = (_core.float32, _core.float64)  # computed in double and rounded once, where a device has it
+
+
 def linspace(
     start: float,
     stop: float,
@@ -127,6 +130,11 @@ def linspace(
     dtype = _core.dtype(dtype or _core.float32)
     steps = num - 1 if endpoint else num
     wide = _core.float64 if device is None or _core.float64 in _core.device(device).dtypes else _core.float32
+    if dtype in _EVEN and num:
+        x = _core.apply("arange", [], [float(start), (stop - start) / max(steps, 1), num, dtype], device)
+        if endpoint and num > 1:
+            x[num - 1] = float(stop)
+        return x
     i = arange(num, dtype=wide, device=device)
     x = i * ((stop - start) / max(steps, 1)) + start
     if endpoint and num > 1:

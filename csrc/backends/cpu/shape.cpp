@@ -256,7 +256,15 @@ fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
   }
   const Strided target{to + offset * element, element, walk.ndim, walk.shape, walk.strides[0]};
   const Strided source{data_of(g), element, walk.ndim, walk.shape, walk.strides[1]};
+  const int last = walk.ndim - 1;
+  const bool rows = last >= 0 && walk.strides[0][last] == 1 && walk.strides[1][last] == 1 && walk.shape[last] >= kShort;
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    if (rows) {
+      for_each_row(target, begin, end - begin, [&](int64_t at, int64_t position, int64_t count) {
+        gather(source, begin + position, count, target.data + at * element);
+      });
+      return;
+    }
     alignas(64) char block[kBlock * kLargestElement];
     for (int64_t at = begin; at < end; at += kBlock) {
       const int64_t part = std::min(kBlock, end - at);
@@ -355,14 +363,6 @@ void write_value(Type type, double value, int64_t integer, void* to) {
   }
 }
 
-template <class T>
-void fill_all(void* to, const void* value, int64_t n) {
-  T element;
-  std::memcpy(&element, value, sizeof element);
-  T* out = static_cast<T*>(to);
-  parallel_for(n, 16 * kGrain, [&](int64_t begin, int64_t end) { std::fill(out + begin, out + end, element); });
-}
-
 fl_status run_full(const fl_kernel* self, fl_stream, const fl_call* call) {
   const Type type = state_of<Type>(self);
   const int64_t n = count_of(call->outputs[0]);
@@ -371,14 +371,11 @@ fl_status run_full(const fl_kernel* self, fl_stream, const fl_call* call) {
   write_value(type, call->attrs[1].value.f, call->attrs[2].value.i, value);
   if (is_complex(type) && call->attr_count > 4)
     write_value(real_of(type), call->attrs[4].value.f, 0, value + size_of(real_of(type)));
-  void* to = data_of(call->outputs[0]);
-  switch (size_of(type)) {
-    case 1: fill_all<uint8_t>(to, value, n); break;
-    case 2: fill_all<uint16_t>(to, value, n); break;
-    case 4: fill_all<uint32_t>(to, value, n); break;
-    case 8: fill_all<uint64_t>(to, value, n); break;
-    default: fill_all<Sixteen>(to, value, n);
-  }
+  const int64_t element = size_of(type);
+  alignas(64) char pattern[64];
+  for (int64_t i = 0; i < 64; i += element) std::memcpy(pattern + i, value, size_t(element));
+  char* to = data_of(call->outputs[0]);
+  parallel_for(n * element, 64 * kGrain, [&](int64_t begin, int64_t end) { level->fill(to + begin, pattern, size_t(end - begin)); });
   return FL_OK;
 }
 const fl_kernel* resolve_full(const char*, std::span<const Type> types) {
@@ -399,8 +396,7 @@ fl_status run_arange(const fl_kernel* self, fl_stream, const fl_call* call) {
   char* to = data_of(call->outputs[0]);
   const bool whole = is_integer(type);
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    if (type == Type::Float32) return write_range<float>(start, step, begin, end, to);
-    if (type == Type::Float64) return write_range<double>(start, step, begin, end, to);
+    if (type == Type::Float32 || type == Type::Float64) return level->steps(type, start, step, begin, end, to);
     if (type == Type::Int64) return write_range<int64_t>(int64_t(start), int64_t(step), begin, end, to);
     if (type == Type::Int32) return write_range<int32_t>(int64_t(start), int64_t(step), begin, end, to);
     for (int64_t i = begin; i < end; ++i)

@@ -226,7 +226,47 @@ void where(const void* const* inputs, void* output, int64_t n) {
 
 // ---- tables --------------------------------------------------------------------------------------------
 
+// Complex numbers, their parts side by side: sums are those of the parts.
+template <class Op, class T>
+void binary_parts(const void* const* inputs, void* output, int64_t n) {
+  binary<Op, T>(inputs, output, 2 * n);
+}
+template <class V>
+FL_INLINE V multiply_parts(V a, V b) {
+  using Int = typename Of<V>::Int;
+  using Bits = typename Of<V>::Bits;
+  constexpr int kSign = 8 * int(sizeof(typename Of<V>::Element)) - 1;
+  Int real, imaginary, turned;
+  Bits minus;
+  for (int i = 0; i < kLanes<V>; ++i) {
+    real[i] = i & ~1;
+    imaginary[i] = i | 1;
+    turned[i] = i ^ 1;
+    minus[i] = i % 2 == 0;
+  }
+  const V cross = __builtin_shuffle(a, turned) * V(__builtin_shuffle(b, imaginary));
+  return a * V(__builtin_shuffle(b, real)) + (V)((Bits)cross ^ (minus << kSign));
+}
+template <class V>
+void multiply_complex(const void* const* inputs, void* output, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* a = static_cast<const T*>(inputs[0]);
+  const T* b = static_cast<const T*>(inputs[1]);
+  T* y = static_cast<T*>(output);
+  each_vector<V>(2 * n, [&](int64_t i, int lanes) __attribute__((always_inline)) {
+    store_some<V>(y + i, multiply_parts(load_some<V>(a + i, lanes), load_some<V>(b + i, lanes)), lanes);
+  });
+}
+
 bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
+
+template <class V>
+Loop complex_parts(const char* op) {
+  using T = typename Of<V>::Element;
+  if (same(op, "add")) return binary_parts<Add, T>;
+  if (same(op, "subtract")) return binary_parts<Subtract, T>;
+  return same(op, "multiply") ? multiply_complex<V> : nullptr;
+}
 
 template <class T>
 Loop comparison(const char* op) {
@@ -362,8 +402,39 @@ Loop pointwise(const char* op, Type type, bool alternative) {
     case Type::Int64: return integer<int64_t>(op);
     case Type::Float32: return floating<F32>(op, alternative);
     case Type::Float64: return floating<F64>(op, alternative);
+    case Type::Complex64: return complex_parts<F32>(op);
+    case Type::Complex128: return complex_parts<F64>(op);
     default: return nullptr;
   }
+}
+
+void fill(void* to, const void* pattern, size_t bytes) {
+  char* target = static_cast<char*>(to);
+  F32 v;
+  memcpy(&v, pattern, sizeof v);
+  size_t i = 0;
+  for (; i + sizeof v <= bytes; i += sizeof v) memcpy(target + i, &v, sizeof v);
+  memcpy(target + i, pattern, bytes - i);
+}
+
+template <class T>
+FL_INLINE void even_steps(double start, double step, int64_t begin, int64_t end, T* to) {
+  F64 at = __builtin_convertvector(lane_numbers<F64>(), F64) + splat<F64>(double(begin));
+  int64_t i = begin;
+  for (; i + kLanes<F64> <= end; i += kLanes<F64>, at += splat<F64>(kLanes<F64>)) {
+    const F64 y = splat<F64>(start) + at * splat<F64>(step);
+    if constexpr (sizeof(T) == 8) {
+      store<F64>(to + i, y);
+    } else {
+      const auto half = __builtin_convertvector(y, typename VectorOf<float, kVectorBytes / 2>::type);
+      memcpy(to + i, &half, sizeof half);
+    }
+  }
+  for (; i < end; ++i) to[i] = T(start + double(i) * step);
+}
+void steps(Type type, double start, double step, int64_t begin, int64_t end, void* to) {
+  if (type == Type::Float32) even_steps(start, step, begin, end, static_cast<float*>(to));
+  else even_steps(start, step, begin, end, static_cast<double*>(to));
 }
 
 void stream(void* to, const void* from, size_t bytes) {

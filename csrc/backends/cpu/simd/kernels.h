@@ -186,6 +186,9 @@ struct Kernels {
   const RecurrentLoops* (*recurrent)(Type type);
   const Int8Loops* int8;
   ParameterLoop (*activation)(const char* op, Type type);
+  void (*fill)(void* to, const void* pattern, size_t bytes);  // with 64 bytes over and over
+  // start + i step for i in [begin, end), in double, to element i of Float32 or Float64.
+  void (*steps)(Type type, double start, double step, int64_t begin, int64_t end, void* to);
   Loop (*power)(double exponent, Type type);  // pow by this one number
 };
 

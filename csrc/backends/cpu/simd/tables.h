@@ -41,6 +41,8 @@ const AttentionLoops* attention(Type type);
 const RecurrentLoops* recurrent(Type type);
 extern const Int8Loops int8_loops;
 ParameterLoop activation(const char* op, Type type);
+void fill(void* to, const void* pattern, size_t bytes);
+void steps(Type type, double start, double step, int64_t begin, int64_t end, void* to);
 Loop power(double exponent, Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
