@@ -98,7 +98,7 @@ def fill(slot: str, *, order: int) -> Callable[[SlotMaker], SlotMaker]:
     """Register a card of another slice's page: `@fill("organization", order=10)` over `(session, user, thing)`.
 
     Slots: "person", "organization", "module", "repository" (the thing is the row), "body" (a roster as of its day),
-    "sign-in" (where to go on to), "account" (None: the user's own).
+    "sign-in" (where to go on to), "account" (None: the user's own), "quality" (None: the page of the data's quality).
     """
 
     def register(maker: SlotMaker) -> SlotMaker:

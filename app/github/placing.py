@@ -95,6 +95,13 @@ def at_github(session: Session, user: User, repository: Repository) -> pages.Car
     return pages.Card("GitHub", "github/_card.html", {"place": place}, url=url)
 
 
+@pages.fill("quality", order=10)
+def how_fresh(session: Session, _user: User, _thing: None) -> pages.Card | None:
+    """On the page of the data's quality: the repositories whose reading from GitHub needs somebody, or is oldest."""
+    found = queries.longest_unread(session)
+    return pages.Card("Read from GitHub", "github/_fresh.html", {"found": found}) if found else None
+
+
 def _found(session: Session, public_id: str) -> Repository:
     return by_public_id(session, public_id) or abort(404)
 

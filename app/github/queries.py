@@ -79,6 +79,18 @@ def places(session: Session) -> list[Place]:
     return [place(session, one) for one in rows]
 
 
+def longest_unread(session: Session, *, most: int = 10) -> list[tuple[GithubConnection, Repository]]:
+    """Connected repositories, those that need somebody first, then whose last whole reading is longest ago."""
+    never = GithubConnection.read_at.is_not(None)
+    rows = session.execute(
+        sa.select(GithubConnection, Repository)
+        .join(Repository, Repository.id == GithubConnection.repository_id)
+        .order_by(GithubConnection.problem == "", never, GithubConnection.read_at, Repository.name)
+        .limit(most)
+    )
+    return [(connection, repository) for connection, repository in rows]
+
+
 def last_reading(session: Session, repository: Repository) -> Job | None:
     """The latest job that read a repository."""
     wanted = sa.select(Job).where(Job.workflow == READ, Job.payload["repository"].as_string() == repository.public_id)

@@ -79,6 +79,8 @@ def test_the_page_says_that_somebody_is_needed(small: World, staff: FlaskClient,
     github.tokens.clear()
     small.read()
     assert "does not accept the portal&#39;s token" in staff.get(HERE.format(small.repository)).text
+    quality = staff.get("/contributions/quality").text
+    assert "needs somebody" in quality[quality.index("Read from GitHub") :]
 
     github.tokens.add(TOKEN)
     staff.post(HERE.format(small.repository) + "read")
