@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from app import audit, auth
 from app.clock import FixedClock
 from app.connections import GitHubReader
-from app.contributions.models import Repository
+from app.contributions.models import Change, Repository
 from app.db import Database
 from app.github import commands
 from app.github.models import GithubConnection
@@ -173,3 +173,18 @@ def test_the_token_comes_from_a_file_and_another_github_has_its_own_interface(tm
     assert found.api == "https://git.example/api/v3"
     assert GitHubReader().api == "https://api.github.com"
     assert "ghp_secret" not in repr(found)
+
+
+def test_pull_requests_join_the_review_queue(
+    github: GitHub, governed: Database, clock: FixedClock, settings: Settings, signed_in: SignedIn
+) -> None:
+    made = world(github, governed, clock, settings)
+    busy(github, clock)
+    made.read()
+    with governed.read() as session:
+        opened = session.scalars(sa.select(Change).where(Change.number == 2)).one().public_id
+    seat = auth.HeldSeat(body="administration", seat="administrator", kind="administrator")
+    staff = signed_in(made.app.test_client(), "p_administrator", seat)
+
+    assert "Change 1" in staff.get("/reviews/").text
+    assert "pull request 2" in staff.get(f"/reviews/{opened}").text
