@@ -187,4 +187,4 @@ def test_pull_requests_join_the_review_queue(
     staff = signed_in(made.app.test_client(), "p_administrator", seat)
 
     assert "Change 1" in staff.get("/reviews/").text
-    assert "pull request 2" in staff.get(f"/reviews/{opened}").text
+    assert "<h1>Change 1</h1>" in staff.get(f"/reviews/{opened}").text
