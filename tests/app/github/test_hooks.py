@@ -426,6 +426,7 @@ def facts(session: Session) -> list[Any]:
 _IN_ORDER: list[Any] = []
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
