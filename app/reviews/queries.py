@@ -229,6 +229,8 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
     paths = modules.paths(session)
     today = now(session).date()
     known: dict[str, Signers] = {}
+    if len(changes) > 1:
+        known = {key: who.signers for key, who in modules.maintainers_by_module(session, today).items()}
     found = {}
     for change in changes:
         owners = _module_of([file.path for file in files[change.id]], paths)
