@@ -172,8 +172,9 @@ def huber_loss(
     if delta <= 0:
         raise ValueError(f"huber_loss: delta is {delta} and must be positive")
     same_shape("huber_loss", input, target)
-    away = fl.abs(input - target)
-    losses = fl.where(away < delta, fl.square(away) * 0.5, (away - 0.5 * delta) * delta)
+    away = input - target
+    near = fl.clip(away, -delta, delta)
+    losses = near * (away - near * 0.5)
     if weight is not None:
         same_shape("huber_loss", input, weight, "weight")
         losses = losses * weight
