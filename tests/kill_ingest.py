@@ -45,6 +45,9 @@ STANDING = (
         {HELD}""",
     """SELECT r.day, coalesce(r.module_key, ''), r.kind, r.attribution, coalesce(p.name, ''), r.is_counted, r.commits,
               r.added, r.deleted, r.without_lines FROM rollup r LEFT JOIN person p ON p.id = r.person_id""",
+    """SELECT w.stretch, w.starts_on, coalesce(w.repository_id, 0), coalesce(w.module_key, ''), w.kind, w.attribution,
+              coalesce(p.name, ''), w.commits, w.added, w.deleted, w.without_lines, w.first_on, w.last_on
+       FROM work_sum w LEFT JOIN person p ON p.id = w.person_id""",
     "SELECT repository_id, commit_id FROM line_count_due",
 )  # fmt: skip
 STEPS = ("ingest.fetch", "ingest.read", "ingest.read", "ingest.people", "lines.count", "lines.count")
