@@ -13,7 +13,7 @@ from app.search.queries.showing import Hit, shown
 from app.search.rules import MOST_ASKED, allowed_slips, grams, nearest, words_of
 
 MOST_TEXT = 200
-_MOST_BEGINNINGS = 32
+_MOST_BEGINNINGS, _MOST_OF_A_LETTER = 32, 10
 _MOST_CANDIDATES = 60
 _MOST_COUNTED = 4000
 _MOST_LOOKED_AT = 10_000
@@ -68,9 +68,10 @@ def _exactly(session: Session, word: str) -> _Asked:
 def _beginning(session: Session, word: str) -> _Asked:
     if word.isdigit():  # who looks for 12 does not mean 1200
         return _exactly(session, word)
+    most = _MOST_BEGINNINGS if len(word) > 2 else _MOST_OF_A_LETTER
     begins = sa.and_(SearchTerm.text >= word, SearchTerm.text < word + "\U0010ffff")
     order = (sa.func.length(SearchTerm.text), SearchTerm.text)
-    found = session.scalars(sa.select(SearchTerm.id).where(begins).order_by(*order).limit(_MOST_BEGINNINGS)).all()
+    found = session.scalars(sa.select(SearchTerm.id).where(begins).order_by(*order).limit(most)).all()
     return _Asked(tuple(found), (f"% {word}%",))
 
 

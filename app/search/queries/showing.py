@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.contributions.models import Change, ChangeSource, Repository
 from app.db import clock_of
-from app.members.models import Organization
-from app.members.queries import members_on
+from app.members.models import Membership, Organization
+from app.members.queries import term_of
 from app.modules.models import Module
 from app.people.models import Employment, Person
 from app.people.queries import organization_names
@@ -57,8 +57,11 @@ def _people(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
 
 
 def _organizations(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
-    tiers = {one.organization.id: one.tier.name for one in members_on(session, clock_of(session).now().date())
-             if one.tier is not None}  # fmt: skip
+    day = clock_of(session).now().date()
+    held = sa.select(Membership).where(Membership.organization_id.in_(numbers), Membership.starts_on <= day,
+                                       sa.or_(Membership.ends_on.is_(None), Membership.ends_on >= day))  # fmt: skip
+    terms = {one.organization_id: term_of(session, one.tier_key, day) for one in session.scalars(held)}
+    tiers = {number: term.name for number, term in terms.items() if term is not None}
     rows = session.scalars(sa.select(Organization).where(Organization.id.in_(numbers)))
     return {one.id: Hit(Kind.ORGANIZATION, one.public_id, one.name,
                         f"{tiers[one.id]} member" if one.id in tiers else one.kind.value) for one in rows}  # fmt: skip
