@@ -50,12 +50,12 @@ def _whole(value: float, dtype: DType) -> int:
 
 def zeros(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Zeros; float32 unless a dtype is given."""
-    return full(shape, 0, dtype=dtype or _core.float32, device=device)
+    return _core.apply("full", [], [_shape(shape), 0.0, 0, _core.dtype(dtype or _core.float32), 0.0], device)
 
 
 def ones(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Ones; float32 unless a dtype is given."""
-    return full(shape, 1, dtype=dtype or _core.float32, device=device)
+    return _core.apply("full", [], [_shape(shape), 1.0, 1, _core.dtype(dtype or _core.float32), 0.0], device)
 
 
 def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
