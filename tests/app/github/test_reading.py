@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -115,6 +118,7 @@ class Killed(BaseException):
     """As if the process ended here: no handler of ours sees it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [3, 4, 6, 8, 10])
 def test_a_killed_reading_goes_on_and_ends_as_an_undisturbed_one(
     small: World, another: Callable[[], World], after: int, monkeypatch: Patch
@@ -143,6 +147,40 @@ def test_a_killed_reading_goes_on_and_ends_as_an_undisturbed_one(
     undisturbed = another()
     undisturbed.read()
     assert small.rows() == undisturbed.rows()
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_leave_whole_pages(small: World, another: Callable[[], World], github: GitHub,
+                                                   settings: Settings, tmp_path: Path) -> None:  # fmt: skip
+    """SIGKILL, in the middle of a request: by then the page before is written, and the worker's next one is not."""
+    repository = github.repositories[0]
+    for number in range(110):
+        repository.pull(f"More {number}", github.account("eve"))
+    (tmp_path / "token").write_text(TOKEN)
+    home = {"FLAMBEAU_HOME": str(tmp_path), "DATABASE_URL": settings.database_url, "FLAMBEAU_GITHUB_URL": github.url,
+            "FLAMBEAU_GITHUB_TOKEN_FILE": str(tmp_path / "token")}  # fmt: skip
+    number, asked = small.ask(), 0
+    workers: list[subprocess.Popen[bytes]] = []
+
+    def kill(_request: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked in (4, 8):
+            workers[-1].kill()
+
+    github.before = kill
+    while small.job(number).state is not JobState.SUCCEEDED and len(workers) < 5:
+        command = [sys.executable, "-m", "flask", "--app", "app", "worker", "--once", "--lease", "1"]
+        workers.append(subprocess.Popen(command, env=os.environ | home))
+        workers[-1].wait(timeout=60)
+        with small.db.write() as session:
+            job = session.scalars(sa.select(Job).where(Job.public_id == number)).one()
+            job.lease_expires_at = job.run_at = datetime(2020, 1, 1, tzinfo=UTC)
+
+    assert [one.returncode for one in workers] == [-9, -9, 0]
+    whole = another()
+    whole.read()
+    assert small.rows() == whole.rows()
 
 
 def test_what_moves_during_a_walk_comes_with_the_next(
@@ -255,7 +293,10 @@ def test_who_is_asked_to_wait_waits_and_says_so(
                                           "nodes": []}}}},
     ],
 )  # fmt: skip
-def test_nonsense_is_said_and_nothing_is_half_written(small: World, github: GitHub, nonsense: object) -> None:
+def test_nonsense_is_said_and_nothing_is_half_written(
+    small: World, github: GitHub, nonsense: object, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(reading_jobs, "MOST_FAILURES", 2)
     github.fails(*[Fault(200, json.dumps(nonsense), only="graphql")] * reading_jobs.MOST_FAILURES)
     job = small.read()
     for _ in range(reading_jobs.MOST_FAILURES):
@@ -359,6 +400,7 @@ def test_no_token_is_a_sentence(small: World, settings: Settings) -> None:
     assert "FLAMBEAU_GITHUB_TOKEN_FILE" in (job.error or "")
 
 
+@pytest.mark.slow
 def test_the_token_is_kept_nowhere_and_goes_to_the_interface_alone(
     small: World, github: GitHub, caplog: pytest.LogCaptureFixture
 ) -> None:
