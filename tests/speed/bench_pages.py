@@ -259,7 +259,7 @@ def under_load(url: str, seconds: float, cookie: str) -> Spread:
     if found is None or int(found[6]):
         raise SystemExit(f"{url} does not answer well under load: {done.stdout}")
     if not int(found[4]):
-        raise SystemExit(f"{url} did not answer once in {seconds:g} s; give it more --seconds, or a calmer machine")
+        return Spread(*[seconds * 1000] * 3, 0.0)  # nothing came in all that time: it took as long at least
     return Spread(float(found[1]), float(found[2]), float(found[3]), round(int(found[4]) / int(found[5]) * 1e6, 1))
 
 
