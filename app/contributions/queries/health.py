@@ -114,10 +114,17 @@ def spreads_over(
 ) -> list[Spread]:  # fmt: skip
     """Waiting (or lasting) of what was opened in each period of the window."""
     ask = lasting if is_lasting else waiting
-    by = By.DAY if window.days <= 184 else By.MONTH
-    found: Mapping[date, Durations] = ask(session, thing, scope, window, as_of=as_of, authors=authors, by=by)
+    found: Mapping[date, Durations] = ask(session, thing, scope, window, as_of=as_of, authors=authors, by=_by(window))
     return [spread(add_up(one for day, one in found.items() if period.first <= day <= period.last))
             for period in window.periods()]  # fmt: skip
+
+
+def spread_of(
+    session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY
+) -> Spread:
+    """Waiting of all that was opened in the window, from the same answer as `spreads_over`."""
+    found = waiting(session, thing, scope, window, as_of=as_of, authors=authors, by=_by(window))
+    return spread(add_up(found.values()))
 
 
 def backlog_over(
@@ -161,6 +168,10 @@ def _coverage(rows: Sequence[tuple[int, int]]) -> Coverage:
         sum(number for reviewers, number in rows if reviewers),
         sum(reviewers * number for reviewers, number in rows),
     )
+
+
+def _by(window: Window) -> By:
+    return By.DAY if window.days <= 184 else By.MONTH
 
 
 def _within(days: Mapping[date, int], period: Period) -> int:

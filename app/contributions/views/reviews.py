@@ -5,9 +5,8 @@ from __future__ import annotations
 from app.auth import access
 from app.contributions import queries
 from app.contributions.figures.health import authors
-from app.contributions.metrics import spread
 from app.contributions.queries import Thing
-from app.contributions.queries.health import count_waiting
+from app.contributions.queries.health import count_waiting, spread_of
 from app.contributions.views.foundation import blueprint, choosing, page
 
 _CHANGES = ("first-response-over-time", "change-duration-over-time", "closure-over-time", "backlog-over-time",
@@ -22,10 +21,10 @@ def reviews() -> str:
     with choosing() as (session, look, choices):
         whose = authors(look)
         counts = queries.counts(session, Thing.CHANGES, look.scope, look.window, authors=whose)
-        waits = queries.waiting(session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, authors=whose)
+        response = spread_of(session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, authors=whose)
         has_any = bool(counts.opened or counts.closed or counts.backlog)
-        issues = not look.scope.module and queries.counts(session, Thing.ISSUES, look.scope, look.window)
+        issues = not look.scope.module and queries.counts(session, Thing.ISSUES, look.scope, look.window, authors=whose)
         shown = (*(_CHANGES if has_any else ()), *(_ISSUES if issues and (issues.opened or issues.backlog) else ()))
         return page("contributions/reviews.html", session, look, shown, summary=None, counts=counts,
-                    response=spread(waits.get(None, {})), choices=choices, has_any=has_any,
+                    response=response, choices=choices, has_any=has_any,
                     waiting=count_waiting(session, Thing.CHANGES, look.scope, authors=whose))  # fmt: skip

@@ -36,6 +36,7 @@ from app.contributions.queries.health import (
     count_waiting,
     coverage_over,
     longest_waiting,
+    spread_of,
     spreads_over,
 )
 from app.contributions.queries.people import quarter_of
@@ -190,6 +191,8 @@ def test_waiting_backlog_and_coverage_period_by_period(governed_each: Database):
         assert (found[0].median, found[1].median, found[2].median) == (2 * HOUR, 4 * HOUR, None)
         ended = spreads_over(session, Thing.CHANGES, EVERYTHING, YEAR, as_of=AS_OF, is_lasting=True)
         assert [one.ended for one in ended] == [2, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+        whole = queries.waiting(session, Thing.CHANGES, EVERYTHING, YEAR, as_of=AS_OF)[None]
+        assert spread_of(session, Thing.CHANGES, EVERYTHING, YEAR, as_of=AS_OF) == spread(whole)
         flows = backlog_over(session, Thing.CHANGES, EVERYTHING, YEAR)
         assert flows[:3] == [(2, 2, 0), (1, 1, 0), (1, 0, 1)]
         assert [still for _, _, still in flows] == [0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3]
