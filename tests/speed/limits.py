@@ -1,5 +1,5 @@
-"""The machine's limits, measured in the same run: memory bandwidth by a copy, peaks by loops of multiply-adds, a chain
-of operations that are passes over memory and nothing else."""
+"""The machine's limits, measured in the same run: memory bandwidth by a copy, peaks by loops of multiply-adds; a chain
+of operations, pools and batch norms as passes over memory and nothing else, of their rows' own sizes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from tests.speed.compiled import shared_object
 COPY_BYTES = 128 << 20
 MULTIPLY_ADD_ROUNDS = 20_000_000
 CHAIN_ELEMENTS = 1_000_000
+LAYER_ELEMENTS = 16 * 64 * 56 * 56
 RATES = {
     "bytes_per_s": ("copy_bandwidth", COPY_BYTES),
     "operations_per_s": ("multiply_add_rate", MULTIPLY_ADD_ROUNDS),
     "bfloat16_operations_per_s": ("bfloat16_dot_rate", MULTIPLY_ADD_ROUNDS),
     "chain_elements_per_s": ("chain_rate", CHAIN_ELEMENTS),  # of all threads together
     "chain_step_elements_per_s": ("chain_step_rate", CHAIN_ELEMENTS),
+    "pool_elements_per_s": ("pool_rate", LAYER_ELEMENTS),
+    "pool_step_elements_per_s": ("pool_step_rate", LAYER_ELEMENTS),
+    "norm_elements_per_s": ("norm_rate", LAYER_ELEMENTS),
+    "norm_step_elements_per_s": ("norm_step_rate", LAYER_ELEMENTS),
 }
 
 

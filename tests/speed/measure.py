@@ -43,7 +43,9 @@ def measure(
         if rate and amount:
             result.limit.update(amount=amount, per_s=rate)
             if row.limit:
-                result = dataclasses.replace(result, limit_of="what operations one by one allow")
+                one_by_one = row.limit.startswith("chain")
+                allow = "what operations one by one allow" if one_by_one else "what its passes over memory allow"
+                result = dataclasses.replace(result, limit_of=allow)
         measured.append(result)
     return measured, {"threads": threads, **best}, versions
 

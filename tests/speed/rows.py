@@ -8,6 +8,11 @@ from typing import Any, Literal
 
 Work = Callable[[], object]
 Better = Literal["less", "more"]
+# Rates of works as passes over memory and nothing else, and what a row that reaches one is said to be at.
+PassesLimit = Literal[
+    "chain_elements_per_s", "chain_step_elements_per_s",
+    "pool_elements_per_s", "pool_step_elements_per_s", "norm_elements_per_s", "norm_step_elements_per_s",
+]  # fmt: skip
 OURS = "flambeau"
 TORCH, TCMALLOC, MKL = "torch", "torch+tcmalloc", "torch+tcmalloc+mkl"
 
@@ -33,7 +38,7 @@ class Row:
     bytes_moved: float | None = None
     operations: float | None = None
     elements: float | None = None
-    limit: Literal["", "chain_elements_per_s", "chain_step_elements_per_s"] = ""
+    limit: PassesLimit | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
 
     @property

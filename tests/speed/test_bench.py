@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.speed import bench_ingest, portal_rows, workers
+from tests.speed import bench_ingest, limits, portal_rows, workers
 from tests.speed.__main__ import main
 from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
@@ -149,6 +149,18 @@ def test_a_row_at_the_machines_limit_is_met_and_says_so():
 def test_a_row_at_the_limit_of_its_passes_does_not_call_it_the_machines():
     row = row_of(measured([2.0] * 5, limit={"amount": 1.8, "per_s": 1.0}, limit_of="what operations one by one allow"))
     assert row["notes"]["verdict"] == "at 90% of what operations one by one allow"
+
+
+def test_a_row_that_goes_through_passes_names_a_rate_that_is_measured_and_counts_its_elements():
+    rows = [row for row in ROWS.values() if row.limit]
+    assert {row.limit for row in rows} <= set(limits.RATES)
+    assert all(row.elements and not row.bytes_moved and not row.operations for row in rows)
+
+
+@pytest.mark.slow
+def test_every_rate_that_rows_name_is_measured_on_this_machine():
+    rates = limits.Limits().measure(1)
+    assert all(rates[row.limit] > 0 for row in ROWS.values() if row.limit)
 
 
 def test_a_limit_measured_on_a_busy_machine_makes_nothing_met():
