@@ -154,7 +154,7 @@ def figure(session: Session, asked: FigureAsked) -> FigureDrawn:  # type: ignore
 
 @example("figure")
 def _a_figure(session: Session) -> str | None:
-    return next(iter(FIGURES), None)
+    return next((key for key, one in FIGURES.items() if "everything" in one.scopes), None)
 
 
 def _read(session: Session, asked: Any) -> Figure:
@@ -164,4 +164,7 @@ def _read(session: Session, asked: Any) -> Figure:
     except NothingThere as nothing:
         abort(404, str(nothing))
     except BadAddress as bad:
-        raise WrongParameters(bad.problems) from None
+        # A figure of one thing says that its scope is missing: the parameters that could give it.
+        scopes = [name for name in FIGURES[asked.figure].scopes if name != "repository"]
+        named = [(one, text) for name, text in bad.problems for one in (scopes if name == "scope" else [name])]
+        raise WrongParameters(named) from None

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from app.api.operations import examples, operations
 from app.api.operations import filled as operations_filled
 from app.api.pace import Pace
+from app.contributions.figures import FIGURES
 from app.members.models import Organization
 from app.members.rules import OrganizationKind
 from app.people.models import Identity, IdentityPerson, Person
@@ -178,6 +179,13 @@ def test_a_figure_is_the_download_of_its_page(portal: Portal) -> None:
     assert table.text == portal.client.get(f"/contributions/figures/organizations.csv?{query}").text
     assert (table.mimetype, "Accept" in table.vary) == ("text/csv", True)
     assert portal.client.get(f"{V1}/people", headers={"Accept": "text/csv"}).status_code == 406
+
+
+def test_a_figure_of_one_thing_says_which_parameter_is_missing(portal: Portal) -> None:
+    key = next(key for key, one in FIGURES.items() if "everything" not in one.scopes)
+    answer = portal.client.get(f"{V1}/figures/{key}")
+    assert answer.status_code == 422
+    assert {one["parameter"] for one in answer.json["errors"]} <= {"organization", "person", "module"}
 
 
 def test_any_site_may_read_it_and_none_with_a_visitors_cookies(portal: Portal) -> None:

@@ -47,9 +47,14 @@ def use_what_is_there(case: Case, known: dict[str, str]) -> None:
     if "since" in query and "until" in query and query["since"] > query["until"]:
         query["since"], query["until"] = query["until"], query["since"]
     if "figure" in (case.path_parameters or {}):
+        scopes = FIGURES[case.path_parameters["figure"]].scopes
         for name in {"repository", "person", "organization", "module"} & query.keys():
-            if name not in FIGURES[case.path_parameters["figure"]].scopes:
+            if name not in scopes:
                 del query[name]
+        if "everything" not in scopes and not {"person", "organization", "module"} & query.keys():
+            needed = next(name for name in scopes if name != "repository")
+            query[needed] = known[needed]
+            case.query = query
         if query.get("since", "1970") < "1970" or query.get("since", "") > "2026-01-15":
             query.pop("since", None)
             query.pop("until", None)
