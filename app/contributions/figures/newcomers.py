@@ -137,7 +137,7 @@ def outsiders(look: Look) -> Drawn:
             continue
         rows.append((name, one.n, one.ended, one.median, one.low, one.high, one.p75, one.p90))
         bounds = f", 95% {span(one.low)} to {span(one.high)}" if one.low is not None and one.high is not None else ""
-        note = f"median {span(one.median)}{bounds}, n = {one.n:,}" if one.median is not None else f"n = {one.n:,}"
+        note = f"median {span(one.median)}{bounds}, n = {one.n:,}" if one.median is not None else f"n = {one.n:,}"
         drawn.append(grids.Range(name, one.low, one.median, one.high, note))
     outside = queries.outsiders(look.session, look.scope, look.window, as_of=look.as_of)
     first = queries.first_timers(look.session, look.scope, look.window, as_of=look.as_of)
@@ -163,7 +163,7 @@ def accepted(look: Look) -> Drawn:
             continue
         part = merged / closed
         rows.append((name, closed, merged, round(part, 4), round(bounds[0], 4), round(bounds[1], 4)))
-        said = f"{share(part)}, 95% {share(bounds[0])} to {share(bounds[1])}, n = {closed:,}"
+        said = f"{share(part)}, 95% {share(bounds[0])} to {share(bounds[1])}, n = {closed:,}"
         drawn.append(grids.Range(name, bounds[0], part, bounds[1], said))
     return Drawn(("whose", "closed", "merged", "share", "low", "high"), rows,
                  grids.ranges("Share of closed changes that was merged", drawn) if drawn else charts.NOTHING,
