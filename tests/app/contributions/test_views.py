@@ -237,3 +237,37 @@ def test_an_administrator_adds_a_repository_with_a_reason(administrator, counted
         row = session.scalars(sa.select(Repository).where(Repository.name == "other")).one()
     answer = administrator.post(f"/contributions/repositories/{row.public_id}/read")
     assert answer.status_code == 302
+
+
+def test_a_peer_is_put_beside_by_a_form_and_stays_in_the_address(client, counted):
+    acme = one(counted, Organization).public_id
+    with counted.write() as session:
+        other = Organization(name="Bolt", slug="bolt", kind=OrganizationKind.COMPANY, created_at=datetime.now(UTC))
+        session.add(other)
+        session.flush()
+        bolt = other.public_id
+    sent = client.get(f"/contributions/organizations/{acme}?window=3y&add={bolt}")
+    assert sent.status_code == 302
+    assert sent.location.endswith(f"/contributions/organizations/{acme}?window=3y&with={bolt}")
+    page = client.get(sent.location).text
+    assert 'remove<span class="unseen"> Bolt</span>' in page
+    found = client.get(f"/contributions/figures/compare.json?organization={acme}&with={bolt}").get_json()
+    assert found["columns"] == ["figure", "Acme & Sons", "Bolt"]
+    assert found["rows"][0] == ["Commits", 4, 0]
+    assert found["options"] == {"with": bolt, "by": "own"}
+
+
+def test_shares_are_drawn_of_the_same_rows_as_numbers(client, counted):
+    address = "/contributions/figures/commits-over-time.json"
+    assert client.get(f"{address}?show=share").get_json()["rows"] == client.get(address).get_json()["rows"]
+    page = html.unescape(client.get("/contributions/organizations/?show=share").text)
+    assert "% of commits" in page
+    assert "/contributions/figures/commits-over-time.csv?window=1y&show=share" in page
+
+
+def test_every_row_of_people_and_organizations_can_be_called_wrong(client, counted):
+    anne, acme = person(counted, "Anne Arc").public_id, one(counted, Organization).public_id
+    page = html.unescape(client.get("/contributions/").text)
+    assert f"/people/wrong?about=employer&thing={anne}&page=/contributions/" in page
+    assert f"/people/wrong?about=organization&thing={acme}&page=/contributions/" in page
+    assert f"/people/wrong?about=identity&thing={anne}&page=/contributions/" in page
