@@ -24,6 +24,8 @@ from app.contributions.stamps import Stamps, stamps
 PATIENCE_S = 30.0
 """So long a dear answer outlives what machines bring in."""
 DEAR_S = 0.05
+WAIT_S = 20.0
+"""So long a thread waits for another that counts the same; after that, or if that failed, it counts itself."""
 _KEPT = 400
 
 _P = ParamSpec("_P")
@@ -46,6 +48,7 @@ class _Answer:
 
 
 _answers: OrderedDict[Hashable, _Answer] = OrderedDict()
+_making: dict[Hashable, threading.Event] = {}
 _lock = threading.Lock()
 
 
@@ -67,24 +70,48 @@ def remembered(
         place = (str(bind.engine.url), function.__module__, function.__qualname__, asked)
         now: Stamps = session.info.setdefault("figure_stamps", None) or stamps(session)
         session.info["figure_stamps"] = now
-        with _lock:
-            found = _answers.get(place)
-            if found is not None:
-                _answers.move_to_end(place)
-        if found is not None and found.holds(now):
+        found = _find(place, now) or _find_once_made(place, now)
+        if found is not None:
             kept: _T = found.value
             return kept
         begun = time.monotonic()
-        value = function(session, *args, **kwargs)
-        ended = time.monotonic()
-        with _lock:
-            _answers[place] = _Answer(value, now, ended, ended - begun)
-            _answers.move_to_end(place)
-            while len(_answers) > _KEPT:
-                _answers.popitem(last=False)
+        try:
+            value = function(session, *args, **kwargs)
+            ended = time.monotonic()
+            with _lock:
+                _answers[place] = _Answer(value, now, ended, ended - begun)
+                _answers.move_to_end(place)
+                while len(_answers) > _KEPT:
+                    _answers.popitem(last=False)
+        finally:
+            with _lock:
+                made = _making.pop((place, now), None)
+            if made is not None:
+                made.set()
         return value
 
     return answer
+
+
+def _find(place: Hashable, now: Stamps) -> _Answer | None:
+    """The answer, if it may still be given."""
+    with _lock:
+        found = _answers.get(place)
+        if found is None or not found.holds(now):
+            return None
+        _answers.move_to_end(place)
+        return found
+
+
+def _find_once_made(place: Hashable, now: Stamps) -> _Answer | None:
+    """The answer of another thread that counts the same at this moment; None: count it (others wait for us)."""
+    with _lock:
+        made = _making.get((place, now))
+        if made is None:
+            _making[place, now] = threading.Event()
+            return None
+    made.wait(WAIT_S)
+    return _find(place, now)
 
 
 def forget_answers() -> None:

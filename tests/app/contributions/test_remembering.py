@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -102,3 +104,36 @@ def test_few_stamps_are_kept_and_none_comes_twice(governed_each: Database):
     with governed_each.read() as session:
         assert len(seen) == 3
         assert session.scalar(sa.select(sa.func.count()).select_from(FigureStamp)) <= 251
+
+
+def test_two_threads_that_ask_the_same_at_once_count_once(governed: Database):
+    begun, go_on, made = threading.Event(), threading.Event(), []
+
+    @remembering.remembered
+    def dear(_session, number: int) -> int:
+        made.append(number)
+        begun.set()
+        assert go_on.wait(20)
+        if len(made) == 1 and number == 13:
+            raise ValueError("the first time it fails")
+        return 2 * number
+
+    def ask(number: int) -> int | str:
+        with governed.read() as session:
+            try:
+                return dear(session, number)
+            except ValueError as error:
+                return str(error)
+
+    for number, answers, times in ((7, [14, 14], 1), (13, ["the first time it fails", 26], 2)):
+        begun.clear()
+        go_on.clear()
+        made.clear()
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(ask, number)
+            assert begun.wait(20)
+            second = pool.submit(ask, number)
+            go_on.set()
+            assert [first.result(20), second.result(20)] == answers
+        assert len(made) == times
+    assert not remembering._making
