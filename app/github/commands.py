@@ -72,7 +72,7 @@ def read(name: str) -> None:
         if job is None or job.state is not JobState.SUCCEEDED:
             why = plain(job.error or "") if job else "it is gone"
             raise click.ClickException(f"the reading did not end well: {why}")
-        kinds = ", ".join(f"{one.seen:,} {one.name}" for one in queries.place(session, repository).kinds)
+        kinds = ", ".join(one.said for one in queries.place(session, repository).kinds)
         click.echo(f"{repository.name}: {kinds}")
 
 
@@ -82,7 +82,7 @@ def list_all() -> None:
     with current_db().read() as session:
         for one in queries.places(session):
             if one.connection is not None:
-                kinds = ", ".join(f"{each.seen:,} {each.name}" for each in one.kinds) or "nothing read yet"
+                kinds = ", ".join(each.said for each in one.kinds) or "nothing read yet"
                 problem = f"  ({plain(one.connection.problem)})" if one.connection.problem else ""
                 click.echo(f"{one.repository.name}\t{one.connection.full_name}\t{kinds}{problem}")
 

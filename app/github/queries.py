@@ -14,10 +14,11 @@ from app.github.connecting import FULL_NAME, READ, connection_of
 from app.github.models import Delivery, DeliveryState, GithubConnection, GithubStream, StreamKind
 from app.github.places import place_of
 from app.jobs import Job
+from app.wording import counted
 
-NAMES = {
-    StreamKind.PULLS: "pull requests", StreamKind.ISSUES: "issues", StreamKind.LINES: "comments on lines",
-    StreamKind.RELEASES: "releases",
+NOUNS = {
+    StreamKind.PULLS: "pull request", StreamKind.ISSUES: "issue", StreamKind.LINES: "line comment",
+    StreamKind.RELEASES: "release",
 }  # fmt: skip
 
 
@@ -34,7 +35,12 @@ class HowFar:
     @property
     def name(self) -> str:
         """What they are called."""
-        return NAMES[self.kind]
+        return f"{NOUNS[self.kind]}s"
+
+    @property
+    def said(self) -> str:
+        """How many were seen, in words."""
+        return counted(self.seen, NOUNS[self.kind])
 
     @property
     def share(self) -> float | None:

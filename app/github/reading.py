@@ -32,7 +32,7 @@ from app.contributions.facts import (
     record_pull_requests,
     record_releases,
 )
-from app.contributions.models import Change, ChangeSource
+from app.contributions.models import Change, ChangeEvent, ChangeSource
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, numbers_due, numbers_read
 from app.github.client import Client, CursorError, NeedsPersonError, TooMuchError
@@ -157,10 +157,9 @@ class Puller:
             is_done = len(said) < MOST or (newest == since and not following)
             with self.writing() as session:
                 stream = self._stream(session, StreamKind.LINES)
-                self._write_lines(session, events)
+                stream.seen += self._write_lines(session, events)
                 stream.etag = answer.etag if newest == since and not following else ""
                 stream.since, stream.cursor, stream.failures = newest, following, 0
-                stream.seen += len(said) if answer.data is not None else 0
                 if is_done:
                     stream.read_at = self.clock.now()
             since, etag = newest, ""
@@ -297,9 +296,10 @@ class Puller:
             with self.writing() as session:
                 self._write(session, things)
 
-    def _write_lines(self, session: Session, events: Sequence[tuple[int, Event]]) -> None:
+    def _write_lines(self, session: Session, events: Sequence[tuple[int, Event]]) -> int:
+        """Write comments on lines; how many of them were new."""
         if not events:
-            return
+            return 0
         take_turn(session, Turn.HISTORY)
         self._observe(session, "comments on lines", [event.external_id for _, event in events])
         rows = self._changes(session, {number for number, _ in events})
@@ -307,7 +307,14 @@ class Puller:
         for number, event in events:
             if number in rows:
                 told.setdefault(rows[number], []).append(event)
+        names = [event.external_id for events in told.values() for event in events]
+        known = session.scalar(
+            sa.select(sa.func.count(ChangeEvent.id)).where(
+                ChangeEvent.source == self.source, ChangeEvent.external_id.in_(names)
+            )
+        )
         record_change_events(session, self.source, told)
+        return len(names) - (known or 0)
 
     def _changes(self, session: Session, numbers: set[int]) -> dict[int, int]:
         found = session.execute(

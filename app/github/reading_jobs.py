@@ -23,7 +23,7 @@ from app.github.client import AwayError, Client, NeedsPersonError, WaitError
 from app.github.connecting import READ, ask_for_reading, connection_of, reading_under_way
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.places import source_at
-from app.github.queries import NAMES
+from app.github.queries import NOUNS
 from app.github.reading import Puller
 from app.github.shapes import NonsenseError
 from app.jobs import Failed, NotYet, StepContext, Workflow, schedule
@@ -66,7 +66,7 @@ def read_issues(step: StepContext) -> dict[str, Any]:
 def read_lines(step: StepContext) -> dict[str, Any]:
     """Read the comments on lines of pull requests."""
     if not _guarded(step, StreamKind.LINES, lambda puller: puller.lines()):
-        raise NotYet(0.1, "comments on lines are being read")
+        raise NotYet(0.1, "line comments are being read")
     return {}
 
 
@@ -157,7 +157,7 @@ def _puller(step: StepContext, is_over: Callable[[], bool]) -> Puller:
         connection = _connection(session, step)
 
     def report(kind: StreamKind, seen: int, total: int) -> None:
-        said = f"{seen:,} of {total:,} {NAMES[kind]}" if total else NAMES[kind]
+        said = f"{seen:,} of {total:,} {NOUNS[kind]}s" if total else f"{NOUNS[kind]}s"
         step.progress(min(seen / total, 1.0) if total else None, said)
 
     return Puller(
@@ -215,4 +215,4 @@ def _so_far(step: StepContext, kind: StreamKind) -> str:
                 GithubStream.connection_id == _connection(session, step).id, GithubStream.kind == kind
             )
         )
-        return f"{stream.seen:,} of {stream.total:,} {NAMES[kind]}" if stream else NAMES[kind]
+        return f"{stream.seen:,} of {stream.total:,} {NOUNS[kind]}s" if stream else f"{NOUNS[kind]}s"
