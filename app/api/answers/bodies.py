@@ -19,6 +19,7 @@ from app.bodies import queries as body_queries
 from app.bodies.models import Appointment, Body, Seat
 from app.bodies.rules import AppointmentOrigin, BodyKind, Holding, Nature
 from app.db import clock_of
+from app.pages import veiled
 from app.people import queries as people
 from app.people.models import Person
 
@@ -135,10 +136,12 @@ def body(session: Session, asked: RosterAsked) -> Roster:
         number: OrganizationRef(id=one.public_id, name=one.name) for number, one in view.organizations.items()
     }
 
+    persons = names.people_of(session, view.persons)
+
     def holder(one: Holding | None) -> Holder | None:
         if one is None:
             return None
-        return Holder(appointment=one.id, person=PersonName.of(view.persons.get(one.person)),
+        return Holder(appointment=one.id, person=persons.get(one.person),
                       organization=organizations.get(one.organization), starts_on=one.starts_on,
                       ends_on=one.ends_on)  # fmt: skip
 
@@ -156,7 +159,7 @@ def body(session: Session, asked: RosterAsked) -> Roster:
         votes_held=roster.votes_held, votes_entire=roster.votes_entire,
         quorum_needed=view.quorum.quorum_needed if view.quorum else None, quorum_rule=found.quorum_rule,
         motion_rule=found.motion_rule, employer_cap=found.employer_cap, related_cap=found.related_cap,
-        concerns=[concern.text for concern in view.concerns],
+        concerns=[veiled(concern.text) for concern in view.concerns],
     )  # fmt: skip
 
 

@@ -146,8 +146,8 @@ def repository(session: Session, asked: RepositoryAsked) -> RepositoryRecord:
     branches = session.scalars(sa.select(Branch).where(Branch.repository_id == found.id).order_by(*order))
     return RepositoryRecord(
         **_repository(found), problem=found.problem, commits=far.commits, lines_counted_share=far.lines_share,
-        branches=[BranchSeen(name=one.name, head_sha=one.head_sha, is_default=one.is_protected, moved_at=one.moved_at)
-                  for one in branches],
+        branches=[BranchSeen(name=veiled(one.name), head_sha=one.head_sha, is_default=one.is_protected,
+                             moved_at=one.moved_at) for one in branches],
     )  # fmt: skip
 
 
