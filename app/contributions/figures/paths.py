@@ -20,7 +20,7 @@ from app.wording import number, share
 
 MOST = 20
 _MOST_KNOWN = 200
-_WHERE = ("everything", "repository", "module")
+_WHERE = ("repository", "module")
 _PLACE: dict[str, tuple[str, ...]] = {"path": ()}
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import doctest
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app import charts, grids
@@ -14,7 +18,7 @@ from app.bodies import queries as bodies
 from app.contributions import queries
 from app.contributions.figures import newcomers as newcomer_figures
 from app.contributions.figures import paths as path_figures
-from app.contributions.metrics import Kind, comparison, fragility, newcomers, spread
+from app.contributions.metrics import Kind, comparison, factor, fragility, newcomers, spread
 from app.contributions.metrics.newcomers import Stage
 from app.contributions.models import (
     Attribution,
@@ -52,6 +56,7 @@ from app.contributions.summing import sum_all
 from app.contributions.turns import turns
 from app.contributions.windows import Window
 from app.db import Database
+from app.members.models import Organization
 from app.people import queries as people
 from app.people.models import Identity, Person
 from app.people.rules import StatementSource
@@ -114,6 +119,37 @@ def test_modules_side_by_side_worked_out_by_hand(governed_each: Database):
         assert of_modules.absence_over(session, Scope(module="ops"), ends) == [(1, 6), (1, 12), (1, 6), (0, 0)]
         assert of_modules.last_days_in(session, "docs", [ada.id, cleo.id]) == {
             ada.id: date(2025, 3, 6), cleo.id: date(2026, 3, 6)}  # fmt: skip
+
+
+_WORK = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(1, 9)), min_size=1, max_size=12)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(work=_WORK)
+def test_on_how_few_a_module_rests_is_what_the_definition_says_however_it_is_spread(
+    governed: Database, work: list[tuple[int, int, int]]
+):
+    with governed.write() as session:
+        session.execute(sa.delete(Rollup))
+        known = session.scalar(sa.select(Repository.id)) or repository(session)
+        somebody = list(session.scalars(sa.select(Person).order_by(Person.id)).all())[:5] or folk(session, 5)
+        listed = list(session.scalars(sa.select(Organization.id).order_by(Organization.id)).all())[:2]
+        companies = [None, *(listed or [company_of(session, name) for name in ("Acme", "Bell")])]
+        for person, employer, commits in work:
+            worked(session, known, somebody[person], YEAR.since, commits, module="ops",
+                   organization=companies[employer])  # fmt: skip
+        session.flush()
+        sum_all(session)
+        found = of_modules.work_by_module(session, EVERYTHING, YEAR, ("ops",))["ops"]
+        by_person, by_company = Counter[int](), Counter[int]()
+        for person, employer, commits in work:
+            by_person[person] += commits
+            by_company[employer] += commits
+        nobody, total = by_company.pop(0, 0), by_person.total()
+        assert (found.commits, found.people) == (total, len(by_person))
+        assert found.absence_factor == factor(by_person.values())
+        assert (found.organizations, found.elephant_factor or 0) == (len(by_company), factor(by_company.values()))
+        assert found.unattributed == nobody / total
 
 
 def test_paths_by_month_and_who_knows_them(governed_each: Database):
