@@ -178,15 +178,15 @@ Walk<1> walk_of(const fl_tensor& tensor) {
   return walk;
 }
 
-// Rows of a few elements, `step` elements from one to the next in the output.
+// Rows of a few elements, `from_step` elements from one to the next, `step` in the output.
 template <class T>
-void spread_rows(const char* from, int64_t rows, int64_t row, char* to, int64_t step) {
+void spread_rows(const char* from, int64_t from_step, int64_t rows, int64_t row, char* to, int64_t step) {
   const T* x = reinterpret_cast<const T*>(from);
   T* out = reinterpret_cast<T*>(to);
   if (row == 1)
-    for (int64_t r = 0; r < rows; ++r) out[r * step] = x[r];
+    for (int64_t r = 0; r < rows; ++r) out[r * step] = x[r * from_step];
   else
-    for (int64_t r = 0; r < rows; ++r) gather_row(x + r * row, 1, row, out + r * step);
+    for (int64_t r = 0; r < rows; ++r) gather_row(x + r * from_step, 1, row, out + r * step);
 }
 
 fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
@@ -205,14 +205,18 @@ fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
     if (n) {
       const Strided from = strided(input, walk);
       char* to = data_of(out) + before * from.element;
-      if (row < kShort && row < out_row && walk.ndim == 1 && walk.strides[0][0] == 1) {
+      const bool whole = walk.ndim == 1 && walk.strides[0][0] == 1;
+      const bool cut = walk.ndim == 2 && walk.strides[0][1] == 1 && walk.shape[1] == row;
+      if (row < kShort && row < out_row && (whole || cut)) {
+        const int64_t from_step = whole ? row : walk.strides[0][0];
         const auto spread = from.element == 1   ? spread_rows<uint8_t>
                             : from.element == 2 ? spread_rows<uint16_t>
                             : from.element == 4 ? spread_rows<uint32_t>
                             : from.element == 8 ? spread_rows<uint64_t>
                                                 : spread_rows<Sixteen>;
         parallel_for(n / row, std::max<int64_t>(1, kGrain / row), [&](int64_t begin, int64_t end) {
-          spread(from.data + begin * row * from.element, end - begin, row, to + begin * out_row * from.element, out_row);
+          spread(from.data + begin * from_step * from.element, from_step, end - begin, row,
+                 to + begin * out_row * from.element, out_row);
         });
         before += row;
         continue;
@@ -382,6 +386,26 @@ const fl_kernel* resolve_full(const char*, std::span<const Type> types) {
   return types.size() == 1 ? keep_kernel(run_full, types[0]) : nullptr;
 }
 
+fl_status run_eye(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Type type = state_of<Type>(self);
+  const int64_t rows = call->attrs[0].value.i, columns = call->attrs[1].value.i, element = size_of(type);
+  const int64_t diagonal = std::clamp(call->attrs[2].value.i, -rows, columns);  // beside the matrix it is all the same
+  if (rows == 0 || columns == 0) return FL_OK;
+  alignas(16) char one[kLargestElement] = {};
+  write_value(real_of(type), 1, 1, one);
+  alignas(64) constexpr char kZeros[64] = {};
+  char* to = data_of(call->outputs[0]);
+  parallel_for(rows, std::max<int64_t>(1, 64 * kGrain / (columns * element)), [&](int64_t begin, int64_t end) {
+    level->fill(to + begin * columns * element, kZeros, size_t((end - begin) * columns * element));
+    for (int64_t i = std::max(begin, -diagonal); i < std::min(end, columns - diagonal); ++i)
+      std::memcpy(to + (i * columns + i + diagonal) * element, one, size_t(element));
+  });
+  return FL_OK;
+}
+const fl_kernel* resolve_eye(const char*, std::span<const Type> types) {
+  return types.size() == 1 ? keep_kernel(run_eye, types[0]) : nullptr;
+}
+
 // start + i step for [begin, end)
 template <class T, class Number>
 void write_range(Number start, Number step, int64_t begin, int64_t end, char* to) {
@@ -413,6 +437,7 @@ const Registration kConcat({"concat"}, resolve_concat);
 const Registration kSliceGrad({"slice_grad"}, resolve_slice_grad);
 const Registration kSliceAdd({"slice_add"}, resolve_slice_add);
 const Registration kFull({"full"}, resolve_full);
+const Registration kEye({"eye"}, resolve_eye);
 const Registration kArange({"arange"}, resolve_arange);
 
 }  // namespace
