@@ -50,6 +50,8 @@ HEARD: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"issue", "pull_request", "comment", "release", "ref", "label", "milestone", "team", "member"}),
     ),
 }
+# These only have git asked, which reads what staff gave it to read.
+_WITHOUT_WORDS = frozenset({"push", "create", "delete"})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _GUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
@@ -132,6 +134,8 @@ def take(session: Session, *, event: str, guid: str, payload: Payload) -> Answer
     repository = _counted(session, call)
     if repository is None:
         return Answer(f"{call.repository.full_name} is not counted here and was left")
+    if call.repository.is_private and event not in _WITHOUT_WORDS:
+        return Answer(f"{call.repository.full_name} is private, and whoever opens the portal would read it: left")
     mark = hashlib.sha256(payload.text).hexdigest()
     known = session.scalar(sa.select(Delivery).where(sa.or_(Delivery.guid == guid, Delivery.body_sha256 == mark)))
     if known is not None and known.state is not DeliveryState.FAILED:

@@ -283,6 +283,7 @@ class Home(Shape):
     """The repository that a webhook speaks of."""
 
     number: Id = either("id")
+    is_private: StrictBool = Field(default=False, validation_alias="private")
     full_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$")]
     url: Url = either("html_url", "url")
 
