@@ -42,11 +42,11 @@ class Listener:
         for state in (DeliveryState.RECEIVED, DeliveryState.WAITING):
             while numbers := self._next(state):
                 for number in numbers:
-                    outcome = self._one(number).value
-                    counted[outcome] = counted.get(outcome, 0) + 1
+                    if (outcome := self._one(number)) is not None:
+                        counted[outcome.value] = counted.get(outcome.value, 0) + 1
                 report(sum(counted.values()))
         with self.writing() as session:
-            _resolve_newcomers(session)
+            resolve_newcomers(session)
             _tidy(session)
         return counted
 
@@ -61,11 +61,15 @@ class Listener:
         with self.writing() as session:
             return list(session.scalars(wanted.order_by(Delivery.id).limit(50)))
 
-    def _one(self, number: int) -> DeliveryState:
+    def _one(self, number: int) -> DeliveryState | None:
+        """Handle one call; None where another worker has done so meanwhile."""
         try:
             with self.writing() as session:
                 take_turn(session, Turn.HISTORY)
-                return _handle(session, session.get_one(Delivery, number), self.actor)
+                delivery = session.get(Delivery, number)
+                if delivery is None or delivery.body is None:
+                    return None
+                return _handle(session, delivery, delivery.body, self.actor)
         except NonsenseError as error:
             with self.writing() as session:
                 return _end(session, session.get_one(Delivery, number), DeliveryState.FAILED, str(error))
@@ -74,13 +78,13 @@ class Listener:
             with self.writing() as session:
                 delivery = session.get_one(Delivery, number)
                 delivery.tries += 1
-                if delivery.tries >= MOST_TRIES:
+                if delivery.body is not None and delivery.tries >= MOST_TRIES:
                     _end(session, delivery, DeliveryState.FAILED, f"it broke {MOST_TRIES} times; see the job's error")
             raise
 
 
-def _handle(session: Session, delivery: Delivery, actor: Actor) -> DeliveryState:
-    payload: dict[str, Any] = json.loads(zlib.decompress(delivery.body or b""))
+def _handle(session: Session, delivery: Delivery, body: bytes, actor: Actor) -> DeliveryState:
+    payload: dict[str, Any] = json.loads(zlib.decompress(body))
     repository = session.get_one(Repository, delivery.repository_id)
     source = source_at(Call.read(payload, what="webhook").repository.url)
     heard = Heard(
@@ -100,7 +104,7 @@ def _end(session: Session, delivery: Delivery, state: DeliveryState, note: str) 
     return state
 
 
-def _resolve_newcomers(session: Session) -> None:
+def resolve_newcomers(session: Session) -> None:
     """Find out who they are that nobody had seen before; what they did is measured again with that."""
     take_turn(session, Turn.HISTORY)
     unknown = sa.select(Identity.id).outerjoin(IdentityPerson, IdentityPerson.identity_id == Identity.id)

@@ -21,6 +21,7 @@ from app.contributions.registry import by_public_id
 from app.github.asking import repositories_due
 from app.github.client import AwayError, Client, NeedsPersonError, WaitError
 from app.github.connecting import READ, ask_for_reading, connection_of, reading_under_way
+from app.github.listening import resolve_newcomers
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.places import source_at
 from app.github.queries import NOUNS
@@ -85,7 +86,9 @@ def read_numbers(step: StepContext) -> dict[str, Any]:
 
 @read.step("settle")
 def settle(step: StepContext) -> dict[str, Any]:
-    """Bring the figures up, and note that all is read."""
+    """Find out who those are that nobody had seen before, bring the figures up, and note that all is read."""
+    with _writing(step) as session:
+        resolve_newcomers(session)
     settle_measures(lambda: _writing(step))
     with _writing(step) as session:
         refresh_proposals(session)
