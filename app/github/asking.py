@@ -24,9 +24,12 @@ def ask_to_read(session: Session, repository_id: int, number: int, *, because: s
     session.execute(row.on_conflict_do_update(index_elements=["repository_id", "number"], set_=values))
 
 
-def numbers_due(session: Session, repository_id: int, *, most: int = 100) -> list[NumberDue]:
-    """What is on the list of a repository, longest first."""
-    wanted = sa.select(NumberDue).where(NumberDue.repository_id == repository_id)
+def numbers_due(session: Session, repository_id: int, *, asked_until: datetime, most: int = 100) -> list[NumberDue]:
+    """What is on the list of a repository since `asked_until` at the latest, longest first.
+
+    With what `numbers_read` is told, so that every turn takes something off, however clocks differ.
+    """
+    wanted = sa.select(NumberDue).where(NumberDue.repository_id == repository_id, NumberDue.asked_at <= asked_until)
     return list(session.scalars(wanted.order_by(NumberDue.asked_at, NumberDue.number).limit(most)))
 
 

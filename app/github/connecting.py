@@ -24,6 +24,15 @@ def connection_of(session: Session, repository_id: int) -> GithubConnection | No
     return session.scalar(sa.select(GithubConnection).where(GithubConnection.repository_id == repository_id))
 
 
+def connected_with(session: Session, full_name: str, number: int | None = None, *, but: int = 0) -> str | None:
+    """The name of the repository that is connected with this place, by its name or GitHub's number; not `but`'s row."""
+    is_it = sa.func.lower(GithubConnection.full_name) == full_name.lower()
+    if number is not None:
+        is_it = sa.or_(is_it, GithubConnection.github_number == number)
+    wanted = sa.select(Repository.name).join(GithubConnection, GithubConnection.repository_id == Repository.id)
+    return session.scalar(wanted.where(is_it, GithubConnection.id != but).limit(1))
+
+
 def _is_a_full_name(full_name: str) -> Broken:
     if not FULL_NAME.fullmatch(full_name) or full_name.endswith(("/.", "/..")):
         yield "full_name", f"{full_name!r} is no repository of GitHub; write OWNER/NAME as its address has it"
@@ -35,11 +44,7 @@ def _is_not_connected(session: Session, repository: Repository) -> Broken:
 
 
 def _is_nobody_elses(session: Session, full_name: str) -> Broken:
-    wanted = sa.func.lower(GithubConnection.full_name) == full_name.lower()
-    found = session.scalar(
-        sa.select(Repository.name).join(GithubConnection, GithubConnection.repository_id == Repository.id).where(wanted)
-    )
-    if found is not None:
+    if (found := connected_with(session, full_name)) is not None:
         yield "full_name", f"{full_name} is connected with {found} already"
 
 
@@ -53,7 +58,7 @@ def connect(
     session.flush()
     audit.record(session, actor=actor, action="github.connect", thing=repository.public_id, reason=reason,
                  data={"github": full_name})  # fmt: skip
-    ask_for_reading(session, repository, actor=actor, key=f"{repository.public_id}:connected:{made.id}")
+    ask_for_reading(session, repository, actor=actor, key=key_of(repository, made, "connected"))
     return made
 
 
@@ -67,6 +72,11 @@ def disconnect(session: Session, repository: Repository, *, actor: audit.Actor, 
                  data={"github": found.full_name})  # fmt: skip
     session.delete(found)
     session.flush()
+
+
+def key_of(repository: Repository, connection: GithubConnection, why: str) -> str:
+    """The key of a reading that somebody asked for; what is parted and connected again counts its versions anew."""
+    return f"{repository.public_id}:{why}:{connection.connected_at:%Y%m%dT%H%M%S.%f}:{connection.version}"
 
 
 def ask_for_reading(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> Job:

@@ -31,7 +31,7 @@ from app.contributions.metrics import EventKind
 from app.contributions.models import Change, ChangeSource, Issue, Repository, RepositoryRelease
 from app.contributions.registry import enqueue_ingest
 from app.github.asking import RELEASES, ask_to_read
-from app.github.connecting import connection_of
+from app.github.connecting import connected_with, connection_of
 from app.github.mapping import Reading
 from app.github.places import place_of, repository_at
 from app.github.shapes import Call, NonsenseError, Sender
@@ -194,6 +194,9 @@ def _release(heard: Heard) -> str:
     if heard.action in ("deleted", "unpublished"):
         external_id = heard.reading.release_id(heard["release"])
         forget_release(heard.session, place, source, external_id, for_good=heard.action == "deleted")
+        if heard.action == "unpublished":
+            # It may have been published again before we heard of this; the list tells.
+            ask_to_read(heard.session, place, RELEASES, because="a release was unpublished")
     elif told is not None:
         row = heard.session.scalar(
             sa.select(RepositoryRelease).where(
@@ -234,7 +237,9 @@ def _repository(heard: Heard) -> str:
     if heard.action not in ("renamed", "transferred") or not call.former or not call.repository.url:
         return f"the repository: {heard.action}"
     connection = connection_of(heard.session, heard.repository.id)
-    if connection is not None and connection.full_name != call.repository.full_name:
+    is_new = connection is not None and connection.full_name != call.repository.full_name
+    other = connected_with(heard.session, call.repository.full_name, but=connection.id) if connection else None
+    if connection is not None and is_new and other is None:
         old, connection.full_name = connection.full_name, call.repository.full_name
         audit.record(heard.session, actor=heard.actor, action="github.rename", thing=heard.repository.public_id,
                      reason=f"GitHub says that it was {heard.action}",

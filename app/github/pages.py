@@ -73,6 +73,8 @@ def page(client: Client, question: str, reading: Reading, *, first: int, after: 
     end = listing.cursor.end if listing.cursor.is_followed else None
     if listing.cursor.is_followed and not end:
         raise NonsenseError("GitHub's page cannot be read (more follows, but not where)")
+    if end is not None and end == after:
+        raise NonsenseError("GitHub's page cannot be read (it is followed by itself)")
     return Page(tuple(_things(client, reading, [one for one in listing.nodes if one])), end, listing.total)
 
 

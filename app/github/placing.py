@@ -16,7 +16,7 @@ from app.contributions.models import Repository
 from app.contributions.registry import by_public_id
 from app.db import current_db
 from app.github import queries
-from app.github.connecting import ask_for_reading, connect, connection_of, disconnect
+from app.github.connecting import ask_for_reading, connect, connection_of, disconnect, key_of
 from app.settings import current_settings
 
 blueprint = Blueprint("places", __name__, url_prefix="/contributions/repositories/<public_id>/github")
@@ -75,7 +75,7 @@ def read(public_id: str) -> BaseResponse:
     with current_db().write() as session:
         repository = _found(session, public_id)
         connection = connection_of(session, repository.id) or abort(404)
-        key = f"{public_id}:asked:{connection.version}"
+        key = key_of(repository, connection, "asked")
         ask_for_reading(session, repository, actor=current_user().actor, key=key)
         connection.problem = ""
         connection.version += 1

@@ -36,6 +36,7 @@ from app.contributions.models import Change, ChangeEvent, ChangeSource
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, numbers_due, numbers_read
 from app.github.client import Client, CursorError, NeedsPersonError, TooMuchError
+from app.github.connecting import connected_with
 from app.github.mapping import Reading
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Page, Thing, numbered, page
@@ -103,13 +104,16 @@ class Puller:
         if found.is_private:
             raise NeedsPersonError(f"{old} is private at GitHub, and whoever opens the portal would read it here; "
                                    "make it public, or part them")  # fmt: skip
-        self.client.full_name = found.full_name
         with self.writing() as session:
             known = session.get_one(GithubConnection, self.connection_id)
+            if (other := connected_with(session, found.full_name, found.number, but=known.id)) is not None:
+                raise NeedsPersonError(f"{old} is {found.full_name} at GitHub, connected with {other} already; "
+                                       "part one of them")  # fmt: skip
             known.github_number, known.etag, known.full_name = found.number, answer.etag, found.full_name
             if old != found.full_name:
                 audit.record(session, actor=audit.Actor.job(self.job), action="github.rename", thing=self.public_id,
                              reason="GitHub leads there", data={"from": old, "to": found.full_name})  # fmt: skip
+        self.client.full_name = found.full_name
         return found.full_name
 
     def walk(self, kind: StreamKind) -> bool:
@@ -129,7 +133,8 @@ class Puller:
                     raise
                 size = self._shrink(kind, size)
                 continue
-            is_done = found.cursor is None or (since is not None and found.things[-1].updated_at < since)
+            oldest = min((one.updated_at for one in found.things), default=None)
+            is_done = found.cursor is None or (since is not None and oldest is not None and oldest < since)
             self._keep(kind, found, is_done)
             if is_done:
                 return True
@@ -167,10 +172,10 @@ class Puller:
             if is_done or self.is_over():
                 return is_done
 
-    def releases(self) -> None:
-        """Read the list of releases, if it has changed. Raises: GitHubError."""
+    def releases(self, *, whole: bool = False) -> None:
+        """Read the list of releases, if it has changed since, or `whole` in any case. Raises: GitHubError."""
         with self.writing() as session:
-            etag = self._stream(session, StreamKind.RELEASES).etag
+            etag = "" if whole else self._stream(session, StreamKind.RELEASES).etag
         first = answer = self.client.read("/releases", {"per_page": MOST}, etag=etag)
         told = []
         while answer.data is not None:
@@ -191,13 +196,15 @@ class Puller:
         """Read what webhooks asked to be read again; how many numbers that were. Raises: GitHubError."""
         done = 0
         while True:
-            with self.writing() as session:
-                due = [one.number for one in numbers_due(session, self.repository_id, most=TOGETHER)]
             asked_until = self.clock.now()
+            with self.writing() as session:
+                listed = numbers_due(session, self.repository_id, asked_until=asked_until, most=TOGETHER)
+                due = [one.number for one in listed]
             if not due:
                 return done
             if RELEASES in due:
-                self.releases()
+                # What was heard late may have changed rows since the list was read, though the list is the same.
+                self.releases(whole=True)
             things = numbered(self.client, self._reading(), [number for number in due if number != RELEASES])
             with self.writing() as session:
                 self._write(session, things)

@@ -140,6 +140,42 @@ def test_what_is_heard_before_anything_was_read_ends_as_what_is_read_alone(
     alone.close()
 
 
+def test_what_was_heard_late_of_a_release_is_set_right_though_the_list_is_the_same(
+    github: GitHub, db: Database, clock: FixedClock, hearing: Settings
+) -> None:
+    made = world(github, db, clock, hearing)
+    made.read()
+    once, hooked = made.rows(), Hooked(made.app, db)
+    assert once["releases"] != []
+    event, body = next(one for one in calls(github) if one[0] == "release")
+    # Later told than read, but it happened before: the release was a draft for a while.
+    assert hooked.hear(event, body | {"action": "unpublished"}) == {"handled": 1}
+    assert made.rows() != once
+    made.clock.advance(hours=1)
+    assert made.read().state is JobState.SUCCEEDED
+    assert made.rows() == once
+
+
+def test_a_name_that_another_of_ours_has_stops_neither_hearing_nor_reading(
+    github: GitHub, db: Database, clock: FixedClock, hearing: Settings
+) -> None:
+    made = world(github, db, clock, hearing)
+    made.read()
+    hooked = Hooked(made.app, db)
+    with db.write() as session:
+        other = Repository(name="core", url="https://git.example/core", added_at=clock.now())
+        session.add(other)
+        session.flush()
+        session.add(GithubConnection(repository_id=other.id, full_name="acme/core", connected_at=clock.now()))
+    github.repositories[0].rename("acme/core")
+    home = rest.repository(github.repositories[0]) | {"html_url": f"{github.url}/acme/core"}
+    moved = {"action": "renamed", "repository": home, "changes": {"repository": {"name": {"from": "tensor"}}}}
+    assert hooked.hear("repository", moved) == {"handled": 1}
+    job = made.read()
+    assert job.state is JobState.FAILED
+    assert job.error == "acme/tensor is acme/core at GitHub, connected with core already; part one of them"
+
+
 def test_a_repository_is_known_by_its_number_whatever_it_is_called(
     github: GitHub, db: Database, clock: FixedClock, hearing: Settings
 ) -> None:

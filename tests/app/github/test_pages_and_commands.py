@@ -188,3 +188,21 @@ def test_pull_requests_join_the_review_queue(
 
     assert "Change 1" in staff.get("/reviews/").text
     assert "<h1>Change 1</h1>" in staff.get(f"/reviews/{opened}").text
+
+
+def test_what_is_parted_and_connected_again_is_read_when_somebody_asks(small: World, staff: FlaskClient) -> None:
+    place = f"/contributions/repositories/{small.repository}/github/"
+    read = 0
+    for _ in range(2):
+        staff.post(f"{place}read")
+        small.worker.run_until_idle()
+        with small.db.read() as session:
+            jobs = session.scalars(sa.select(Job.public_id).where(Job.workflow == "github-read")).all()
+        assert len(jobs) > read, "somebody asked, and nothing is read"
+        staff.post(f"{place}part", data={"reason": "a test parts them"})
+        small.clock.advance(hours=1)
+        staff.post(place, data={"full_name": "acme/tensor", "reason": "a test connects them"})
+        small.worker.run_until_idle()
+        with small.db.read() as session:
+            read = len(session.scalars(sa.select(Job.public_id).where(Job.workflow == "github-read")).all())
+        assert read > len(jobs)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from app.github.asking import ask_to_read
 from app.github.client import Client
 from app.github.models import NumberDue
 from app.jobs import Job, JobState
+from app.people.models import Identity, IdentityPerson
 from app.settings import Settings
 from tests.app.github.world import World, busy, world
 from tests.doubles.github import Fault, GitHub, running
@@ -316,6 +317,41 @@ def test_a_page_that_is_too_much_is_asked_for_in_smaller_ones(small: World, gith
 
     assert len(small.rows()["changes"]) == 6
     assert small.job(small.ask()).state is JobState.QUEUED
+
+
+def test_a_page_of_things_that_are_gone_stops_nobody_and_one_that_follows_itself_is_nonsense(
+    small: World, github: GitHub, monkeypatch: Patch
+) -> None:
+    small.read()
+    github.a_day_passes()  # type: ignore[attr-defined]
+    empty = {"data": {"repository": {"page": {"totalCount": 9, "pageInfo": {"hasNextPage": True, "endCursor": "x"},
+                                              "nodes": [None]}}}}  # fmt: skip
+    github.fails(*[Fault(200, json.dumps(empty), only="graphql")] * 2)
+    job = small.read(patience=1)
+    assert job.state is JobState.WAITING
+    assert "it is followed by itself" in (job.note or "")
+
+
+def test_what_is_asked_for_by_a_clock_that_is_ahead_is_left_for_later(small: World, github: GitHub) -> None:
+    small.read()
+    with small.db.write() as session:
+        repository = session.scalars(sa.select(Repository)).one()
+        ask_to_read(session, repository.id, 1, because="a test asks")
+        session.execute(sa.update(NumberDue).values(asked_at=small.clock.now() + timedelta(minutes=1)))
+    before = len(github.asked)
+    assert small.read().state is JobState.SUCCEEDED
+    assert len(github.asked) - before < 10
+    small.clock.advance(minutes=2)
+    small.read()
+    with small.db.read() as session:
+        assert session.scalars(sa.select(NumberDue)).all() == []
+
+
+def test_whoever_was_never_seen_before_is_somebody_when_all_is_read(small: World) -> None:
+    small.read()
+    with small.db.read() as session:
+        resolved = set(session.scalars(sa.select(IdentityPerson.identity_id)))
+        assert {one.id for one in session.scalars(sa.select(Identity)) if one.login} <= resolved
 
 
 def test_a_revoked_token_needs_somebody(small: World, github: GitHub) -> None:
