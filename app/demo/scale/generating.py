@@ -88,21 +88,27 @@ def generate(app: Flask, scale: Scale, *, seed: int, say: Say) -> Generated:
 
 
 def _write_in_place(db: Database) -> None:
-    """Let SQLite write pages where they belong: new ones need no journal, and a log of gigabytes is slow to search.
-
-    The next connection goes back to the log of writing ahead.
-    """
+    """Let SQLite write pages where they belong: new ones need no journal, and a log of gigabytes is slow to search."""
     if db.dialect == "sqlite":
-        with db.engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            driver.execute("PRAGMA journal_mode = DELETE")
+        _set_journal(db, "DELETE")
 
 
 def _tidy(db: Database) -> None:
-    """Let PostgreSQL note which rows all may see, as it does by itself in time: sums then read indexes alone."""
+    """SQLite goes back to the log of writing ahead: the next connection could not while another one reads.
+
+    PostgreSQL notes which rows all may see, as it does by itself in time: sums then read indexes alone.
+    """
+    if db.dialect == "sqlite":
+        _set_journal(db, "WAL")
     if db.dialect == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("VACUUM ANALYZE"))
+
+
+def _set_journal(db: Database, mode: str) -> None:
+    with db.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA journal_mode = {mode}")
 
 
 def _refuse_real_rows(session: Session) -> None:

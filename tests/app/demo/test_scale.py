@@ -72,6 +72,8 @@ def test_it_writes_as_much_as_it_says_and_everything_derived_is_what_making_it_a
                 assert count((cell for cell in work if cell.kind in COMMITS), lambda one: one.person) == counted
                 assert sum(queries.people_by_organization(session, scope, window).values()) >= len(counted)
     if db_each.dialect == "sqlite":
+        with db_each.read() as session:  # as every portal has it: somebody who reads stops nobody who writes
+            assert session.scalar(sa.text("PRAGMA journal_mode")) == "wal"
         with pytest.raises(NotEmptyError, match="a row of"):
             generate(app, SMALL, seed=7, say=lambda _text: None)
 
