@@ -82,7 +82,7 @@ def read_window(
     since, until = (_read_day(arguments, name, problems) for name in ("since", "until"))
     if since or until:
         until = min(until or today, today)
-        since = since or until - timedelta(days=364)
+        since = since or date.fromordinal(max(1, until.toordinal() - 364))
         if since <= until and since.year >= 1970:
             return Window(since, until), problems
         problems.append(("since", f"{since} is after {until} or before 1970; give an earlier day first"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from app.rulebook.paths import owners
 
@@ -49,7 +49,7 @@ def active(
     """
     if last_seen is None:
         return frozenset(since)
-    earliest = day - timedelta(days=within_days)
+    earliest = date.fromordinal(max(1, day.toordinal() - within_days))
     return frozenset(
         person
         for person, appointed in since.items()
