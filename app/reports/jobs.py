@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.jobs import Failed, StepContext, Workflow, schedule
 from app.members import queries as members
 from app.reports.contents import Report, board_report, organization_report
-from app.reports.printing import PressError, as_pdf
+from app.reports.printing import ABSENT, PressError, can_print, page_of, pressed
 from app.reports.queries import WORKFLOW, file_of, sweep
 from app.reports.rules import days_of
 
@@ -24,19 +24,22 @@ schedule("report-tidy", every_s=3600, workflow="report-tidy")
 @report.step("press")
 def press(step: StepContext) -> dict[str, Any]:
     """Draw the report as of now and press it, in a process of its own."""
+    if not can_print():
+        raise Failed(ABSENT)
     step.progress(None, "drawing")
     with current_app.test_request_context(base_url=step.settings.base_url), step.db.read() as session:
         found = _report(session, step.payload, step.clock.now())
-        step.progress(None, "pressing")
-        try:
-            made = as_pdf(found)
-        except PressError as problem:
-            raise Failed(str(problem)) from None
+        page, told = page_of(found), f"{found.title}: as of {found.as_of:%d %b %Y}"
+    step.progress(None, "pressing")  # which takes its time, and leaves no transaction open
+    try:
+        made = pressed(page)
+    except PressError as problem:
+        raise Failed(str(problem)) from None
     target = file_of(step.settings, step.job)
     draft = target.with_suffix(".draft")
     draft.write_bytes(made)
     os.replace(draft, target)
-    step.log(f"{found.title}: {len(made):,} bytes, as of {found.as_of:%d %b %Y}")
+    step.log(f"{told}, {len(made):,} bytes")
     return {"bytes": len(made)}
 
 

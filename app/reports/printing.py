@@ -19,6 +19,7 @@ ABSENT = (
     "No PDF can be made here: WeasyPrint is not installed. Whoever runs this portal installs it with "
     "`pip install --group reports` (and Pango from the system’s packages). Until then print this page from the browser."
 )
+_STEERS = re.compile(r"""["'\\<>&\x00-\x1f\x7f]""")
 _DRAWING = re.compile(r'(<svg class="chart[^>]*>)')
 
 
@@ -31,21 +32,20 @@ def can_print() -> bool:
     return importlib.util.find_spec("weasyprint") is not None
 
 
-def as_pdf(report: Report) -> bytes:
-    """The report as PDF; in the context of a request, since links need one.
-
-    Raises: PressError.
-    """
-    if not can_print():
-        raise PressError(ABSENT)
-    return pressed(page_of(report))
-
-
 def page_of(report: Report) -> str:
-    """The report as one page that needs nothing from outside."""
+    """The report as one page that needs nothing from outside; in the context of a request, since links need one."""
     page = render_template("reports/print.html", report=report, inked=inked)
-    style = render_template("reports/print.css", report=report)
+    style = render_template("reports/print.css", report=report, quoted=quoted)
     return page.replace("</head>", f"<style>{style}</style></head>", 1)
+
+
+def quoted(text: str) -> str:
+    r"""A text as a string of a stylesheet that stands in a page: nothing in it ends the string, or the sheet.
+
+    >>> print(quoted('Acme "Labs"</style>'))
+    "Acme \22 Labs\22 \3c /style\3e "
+    """
+    return '"' + _STEERS.sub(lambda found: f"\\{ord(found[0]):x} ", text) + '"'
 
 
 def inked(drawing: Markup) -> Markup:

@@ -49,12 +49,12 @@ def file_of(settings: Settings, job: Job) -> Path:
 
 
 def sweep(session: Session, settings: Settings, *, now: datetime, kept_days: int = 400) -> int:
-    """Remove files that are no longer given out: old ones, and those made before somebody asked to be hidden."""
+    """Remove what is not given out: old files, those from before somebody asked to be hidden, drafts among them."""
     last_hidden = session.scalar(sa.select(sa.func.max(Person.hidden_at)))
     rows = session.execute(sa.select(Job.public_id, Job.created_at).where(Job.workflow == WORKFLOW))
     created = {public_id: at for public_id, at in rows}
     gone = 0
-    for file in settings.folder("reports").glob("*.pdf"):
+    for file in settings.folder("reports").glob("*.*"):
         at = created.get(file.stem)
         if at is None or (now - at).days > kept_days or (last_hidden is not None and at <= last_hidden):
             file.unlink(missing_ok=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from app.audit import Actor, AuditEntry
 from app.db import Database
@@ -18,8 +21,10 @@ from app.members.models import Organization
 from app.people import queries as people
 from app.people.models import Person
 from app.reports import press
-from app.reports.printing import ABSENT, PressError, can_print, inked, pressed
+from app.reports.contents import organization_report
+from app.reports.printing import ABSENT, PressError, can_print, inked, page_of, pressed
 from app.reports.queries import printed, sweep
+from app.reports.rules import days_of
 from app.settings import Settings
 from tests.app.contributions.test_facts import ADA, company, employ, person_of
 from tests.app.contributions.test_timeline_queries import told
@@ -115,6 +120,49 @@ def test_a_pdf_from_before_somebody_asked_to_be_hidden_is_given_to_nobody(
         assert printed(session, settings, 2025, None).file is None
         assert sweep(session, settings, now=datetime.now(UTC)) == 1
     assert list((settings.home / "reports").iterdir()) == []
+
+
+def test_no_transaction_is_open_while_a_report_is_pressed(
+    app: Flask, acme: str, governed: Database, monkeypatch: pytest.MonkeyPatch
+):
+    open_ones: list[int] = []
+
+    @contextmanager
+    def reading() -> Iterator[Session]:
+        with read() as session:
+            open_ones.append(1)
+            yield session
+            open_ones.pop()
+
+    def pressing(html: str) -> bytes:
+        pressed_with.append((len(open_ones), html))
+        return b"%PDF-1.7"
+
+    pressed_with: list[tuple[int, str]] = []
+    db = app.extensions["flambeau"].db
+    read = db.read
+    monkeypatch.setattr(db, "read", reading)
+    monkeypatch.setattr("app.reports.jobs.pressed", pressing)
+    monkeypatch.setattr("app.reports.jobs.can_print", lambda: True)
+    with governed.write() as session:
+        enqueue(session, "report", {"year": 2025, "organization": acme}, actor=Actor.system("test"))
+    Worker(app).run_until_idle()
+    ((transactions, html),) = pressed_with
+    assert transactions == 0
+    assert "<h1>Acme in 2025</h1>" in html
+
+
+def test_no_name_ends_the_sheet_of_a_report(app: Flask, acme: str, governed: Database):
+    name = """A "b" \\</style><img src='file:///x'>"""
+    with governed.write() as session:
+        session.execute(sa.update(Organization).where(Organization.public_id == acme).values(name=name))
+    with app.test_request_context(), governed.read() as session:
+        organization = session.scalars(sa.select(Organization).where(Organization.public_id == acme)).one()
+        window = days_of(2025, date(2026, 1, 15))
+        assert window is not None
+        html = page_of(organization_report(session, organization, 2025, window, now=governed.clock.now()))
+    assert "<img" not in html
+    assert r"A \22 b\22  \5c \3c /style\3e \3c img src=\27 file:///x\27 \3e  in 2025" in html
 
 
 @PRESSES
