@@ -18,7 +18,6 @@ _HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "Link": ('The address of the next part of the list, as `rel="next"` (RFC 8288).', {"type": "string"}),
     "X-Request-Id": ("The request's number in the portal's log.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
-    "Allow": ("The methods that there are.", {"type": "string"}),
 }
 _ERRORS = {
     "404": ("There is no such thing, or it is hidden.", ("X-Request-Id",)),
@@ -26,6 +25,7 @@ _ERRORS = {
     "422": ("Parameters that cannot be used; `errors` names each.", ("X-Request-Id",)),
     "429": ("Too many requests from this address.", ("X-Request-Id", "Retry-After")),
     "500": ("A fault of ours, noted under `request_id`.", ("X-Request-Id",)),
+    "503": ("The portal's governance/ was never synced.", ("X-Request-Id",)),
 }
 
 

@@ -185,7 +185,7 @@ def change(session: Session, asked: ChangeAsked) -> ChangeRecord:
     )
     measure = session.get(ChangeMeasure, found.id)
     return ChangeRecord(
-        **dict(line), base_ref=found.base_ref, head_ref=veiled(found.head_ref), base_sha=found.base_sha,
+        **dict(line), base_ref=veiled(found.base_ref), head_ref=veiled(found.head_ref), base_sha=found.base_sha,
         head_sha=found.head_sha, modules=list(touched), measures=Waits.model_validate(measure) if measure else None,
         commits=[
             ProposedCommit(sha=one.sha, subject=veiled(one.subject), author_name=veiled(one.author_name),
@@ -251,9 +251,9 @@ def _changes(session: Session, found: Sequence[Change]) -> list[ChangeLine]:
             id=one.public_id, repository=holders[one.repository_id], source=one.source_kind, number=one.number,
             url=one.url, title=veiled(one.title), author=PersonName.of(authors.get(one.author_identity_id)),
             author_name=author_shown(one.author_name, one.author_identity_id, authors), state=one.state,
-            is_draft=one.is_draft, labels=one.labels, additions=one.additions, deletions=one.deletions,
-            files=one.files, opened_at=one.opened_at, updated_at=one.updated_at, merged_at=one.merged_at,
-            closed_at=one.closed_at,
+            is_draft=one.is_draft, labels=[veiled(text) for text in one.labels], additions=one.additions,
+            deletions=one.deletions, files=one.files, opened_at=one.opened_at, updated_at=one.updated_at,
+            merged_at=one.merged_at, closed_at=one.closed_at,
         )
         for one in found
     ]  # fmt: skip

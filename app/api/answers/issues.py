@@ -139,7 +139,8 @@ def _issues(session: Session, found: Sequence[Issue]) -> list[IssueLine]:
         IssueLine(
             id=one.public_id, repository=holders[one.repository_id], number=one.number, url=one.url,
             title=veiled(one.title), author=PersonName.of(authors.get(one.author_identity_id)), state=one.state,
-            labels=one.labels, opened_at=one.opened_at, updated_at=one.updated_at, closed_at=one.closed_at,
+            labels=[veiled(text) for text in one.labels], opened_at=one.opened_at, updated_at=one.updated_at,
+            closed_at=one.closed_at,
         )
         for one in found
     ]  # fmt: skip

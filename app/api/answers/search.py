@@ -66,5 +66,5 @@ def search(session: Session, asked: SearchAsked) -> SearchFound:
         name: [HitFound(id=one.key, name=veiled(one.name), about=veiled(one.about)) for one in found.hits.get(kind, [])]
         for kind, name in _PLURALS.items()
     }
-    instead = {word: list(others) for word, others in found.instead.items()}
+    instead = {word: [veiled(one) for one in others] for word, others in found.instead.items()}
     return SearchFound(words=list(found.words), instead=instead, **hits)

@@ -160,8 +160,8 @@ def repository_releases(session: Session, asked: RepositoryReleasesAsked) -> Ite
 
     def make(rows: Sequence[Any]) -> list[PublishedRelease]:
         return [
-            PublishedRelease(tag=one.tag, name=one.name, url=one.url, is_prerelease=one.is_prerelease,
-                             published_at=one.published_at, repository=whose)
+            PublishedRelease(tag=one.tag, name=veiled(one.name), url=one.url,
+                             is_prerelease=one.is_prerelease, published_at=one.published_at, repository=whose)
             for one in (row.RepositoryRelease for row in rows)
         ]  # fmt: skip
 
@@ -171,9 +171,10 @@ def repository_releases(session: Session, asked: RepositoryReleasesAsked) -> Ite
 
 @operation("/commits", subject="Commits")
 def commits(session: Session, asked: CommitsAsked) -> Items[CommitLine]:
-    """Commits on default branches, the newest first by their authors' days.
+    """Commits on default branches, the newest first.
 
-    Of the whole foundation, each commit stands once, in the repository that counts it.
+    Of one repository they are in the order of their authors' days. Of the whole foundation they are in the order in
+    which they were committed, and each stands once, in the repository that counts it.
     """
     query = (
         sa.select(Commit, RepositoryCommit.repository_id.label("repository"))

@@ -17,9 +17,12 @@ from app.api.operations import examples, operations
 from app.api.operations import filled as operations_filled
 from app.api.pace import Pace
 from app.contributions.figures import FIGURES
+from app.contributions.models import Change, Issue, Repository, RepositoryRelease
 from app.members.models import Organization
 from app.members.rules import OrganizationKind
 from app.people.models import Identity, IdentityPerson, Person
+from app.people.queries.persons import HIDDEN_NAME
+from app.search import queries
 from tests.app.api.conftest import Portal, portal_at
 from tests.portal import SignedIn
 
@@ -114,6 +117,15 @@ def test_absurd_days_are_days(query: str, portal: Portal) -> None:
         assert portal.client.get(f"{V1}/{path}?{query}").status_code == 200
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_from_which_nothing_can_be_counted_back_is_a_day_too(day: str, portal: Portal) -> None:
+    for path in ("modules/core", "bodies/governing-board", "organizations", "people", "memberships", "appointments"):
+        assert portal.client.get(f"{V1}/{path}?at={day}").status_code == 200
+    for path, wrong in ((f"{V1}/figures/changes-over-time", 422), ("/contributions/", 400)):
+        answer = portal.client.get(f"{path}?until={day}")
+        assert answer.status_code == (wrong if day < "1970" else 200)
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [
     ("GET", f"{V1}/nothing", 404), ("GET", "/api/nothing", 404), ("POST", f"{V1}/changes", 405),
     ("DELETE", f"{V1}/people/p_000000000001", 405), ("GET", f"{V1}/people/p_999999999999", 404),
@@ -140,6 +152,8 @@ def test_a_fault_of_ours_is_a_problem_too(portal: Portal, monkeypatch: pytest.Mo
 def test_a_portal_without_governance_says_so(sqlite_url: str, tmp_path: Path) -> None:
     empty = portal_at(tmp_path, sqlite_url)
     assert empty.client.get(f"{V1}/foundation").status_code == 503
+    told = empty.client.get(f"{V1}/openapi.json").json["paths"]["/foundation"]["get"]["responses"]
+    assert "503" in told
     for path in ("people", "organizations", "changes", "figures", "audit"):
         assert empty.client.get(f"{V1}/{path}").status_code == 200
     assert empty.client.get("/api/").status_code == 200
@@ -228,6 +242,28 @@ def test_whoever_asked_to_be_hidden_is_in_no_answer(own_portal: Portal) -> None:
             assert not any(word in json.dumps(one, ensure_ascii=False) for word in words), one
     for address in filled(own_portal):
         assert not any(word in own_portal.client.get(address).text for word in words), address
+
+
+def test_a_hidden_name_in_labels_releases_branches_and_read_words_is_veiled(own_portal: Portal) -> None:
+    with own_portal.db.write() as session:
+        hidden = session.scalars(sa.select(Person).where(Person.hidden_at.is_not(None))).one()
+        hidden.name = "Quillonia"  # one word, as a login is
+        change = session.scalars(sa.select(Change).order_by(Change.id)).first()
+        issue = session.scalars(sa.select(Issue).order_by(Issue.id)).first()
+        assert change is not None and issue is not None  # noqa: PT018 - for the type checker
+        change.labels = issue.labels = ["for Quillonia", "bug"]
+        change.base_ref, change.title = "quillonia/base", "What Quillonia wished for"
+        place = session.get_one(Repository, change.repository_id)
+        now = own_portal.db.clock.now()
+        session.add(RepositoryRelease(repository_id=place.id, source="github", external_id="1", tag="v1",
+                                      name="By Quillonia", published_at=now))
+        addresses = [f"changes/{change.public_id}", f"issues/{issue.public_id}",
+                     f"repositories/{place.public_id}/releases", "search?q=quillonya"]  # fmt: skip
+    queries.work_off(own_portal.db)
+    texts = [own_portal.client.get(f"{V1}/{address}").text for address in addresses]
+    texts.append(own_portal.client.get("/search?q=quillonya").text)
+    assert [text for text in texts if "uillonia" in text] == []
+    assert [text for text in texts if HIDDEN_NAME not in text] == []
 
 
 def test_addresses_of_mail_are_masked_as_on_the_pages(portal: Portal) -> None:
