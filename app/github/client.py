@@ -1,8 +1,8 @@
 """Asks GitHub through PyGithub, once: what went wrong is told apart, and who waits for how long is the caller's matter.
 
-PyGithub makes the addresses, renews the tokens of Apps and holds the connection. Its own waiting is switched off: a
-job that waits stands in rows and says so, where a sleeping thread says nothing. The token goes to the interface's own
-host alone: an answer that leads elsewhere is refused, by PyGithub and by the tests.
+PyGithub makes the addresses, renews the tokens of Apps and holds the connection; it is loaded by whoever reads, not by
+every process. Its own waiting is switched off: a job that waits stands in rows, where a sleeping thread says nothing.
+The token goes to the own host of the interface alone: an answer that leads elsewhere is refused.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import requests
-from github import Auth, Github, GithubException, GithubIntegration
-from urllib3.exceptions import HTTPError
 
 from app.clock import Clock
 from app.connections import GitHubReader
 from app.github.shapes import NonsenseError
+
+if TYPE_CHECKING:
+    from github import Auth, Github
 
 TIMEOUT_S = 30
 RESERVE = 100
@@ -123,6 +122,10 @@ class Client:
         self, verb: str, url: str | None, *, parameters: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None, body: Any = None,
     ) -> tuple[int, dict[str, str], str]:  # fmt: skip
+        from github import GithubException
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
         self._rest()
         try:
             requester = self._session().requester
@@ -137,7 +140,7 @@ class Client:
                 raise AwayError(f"{self._host} answered {status}") from None
             self._refuse(status, found, json.dumps(error.data or {}))
             raise NeedsPersonError(f"{self._host} does not let this App read {self.full_name}") from None
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (RequestException, HTTPError, OSError) as error:
             raise AwayError(f"{self._host} cannot be reached ({type(error).__name__})") from None
         except RuntimeError:
             raise NeedsPersonError(f"{self._host} sends us to another address, which is not followed; correct "
@@ -145,6 +148,8 @@ class Client:
         return status, {key: str(one) for key, one in found.items()}, text
 
     def _session(self) -> Github:
+        from github import Github
+
         if self._github is None:
             options: dict[str, Any] = {"base_url": self.reader.api, "timeout": TIMEOUT_S, "retry": 0,
                                        "seconds_between_requests": None, "user_agent": "flambeau"}  # fmt: skip
@@ -152,6 +157,8 @@ class Client:
         return self._github
 
     def _auth(self, options: Mapping[str, Any]) -> Auth.Auth:
+        from github import Auth, GithubIntegration
+
         if not self.reader.app_id:
             return Auth.Token(self.reader.token.get_secret_value())
         app = Auth.AppAuth(self.reader.app_id, self.reader.app_key.get_secret_value())
