@@ -20,7 +20,7 @@ from app.contributions.models import Repository
 from app.contributions.queries import repositories
 from app.db import current_db, database_now
 from app.github import queries
-from app.github.connecting import ask_for_reading, connect, connection_of, key_of
+from app.github.connecting import connect, connection_of, read_now
 from app.jobs import JobState, Worker, job_by_public_id
 from app.settings import current_settings
 
@@ -57,10 +57,8 @@ def read(name: str) -> None:
         connection = connection_of(session, repository.id)
         if connection is None:
             raise click.ClickException(f"{repository.name} is not connected; flask github connect {repository.name}")
-        connection.problem = ""
-        connection.version += 1
-        key = key_of(repository, connection, "command")
-        job_id = ask_for_reading(session, repository, actor=ACTOR, key=key).public_id
+        asked = read_now(session, repository, connection, actor=ACTOR, reason="asked for from the command line")
+        job_id = asked.public_id
     worker = Worker(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
     with _telling(job_id, repository):
         while not _is_over(job_id):

@@ -58,7 +58,7 @@ def connect(
     session.flush()
     audit.record(session, actor=actor, action="github.connect", thing=repository.public_id, reason=reason,
                  data={"github": full_name})  # fmt: skip
-    ask_for_reading(session, repository, actor=actor, key=key_of(repository, made, "connected"))
+    ask_for_reading(session, repository, actor=actor, key=_key(repository, made, "connected"))
     return made
 
 
@@ -74,9 +74,20 @@ def disconnect(session: Session, repository: Repository, *, actor: audit.Actor, 
     session.flush()
 
 
-def key_of(repository: Repository, connection: GithubConnection, why: str) -> str:
+def _key(repository: Repository, connection: GithubConnection, why: str) -> str:
     """The key of a reading that somebody asked for; what is parted and connected again counts its versions anew."""
     return f"{repository.public_id}:{why}:{connection.connected_at:%Y%m%dT%H%M%S.%f}:{connection.version}"
+
+
+def read_now(
+    session: Session, repository: Repository, connection: GithubConnection, *, actor: audit.Actor, reason: str
+) -> Job:
+    """Have it read, though something may have needed somebody who has mended it by now; one audit entry."""
+    job = ask_for_reading(session, repository, actor=actor, key=_key(repository, connection, "asked"))
+    connection.problem = ""
+    connection.version += 1
+    audit.record(session, actor=actor, action="github.read", thing=repository.public_id, reason=reason)
+    return job
 
 
 def ask_for_reading(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> Job:

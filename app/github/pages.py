@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.contributions.facts import Event, IssueTold, PullRequest
-from app.github.client import Client
+from app.github.client import Client, TooMuchError
 from app.github.mapping import Reading
 from app.github.questions import TOGETHER, by_number, rest_of_timelines
 from app.github.shapes import Count, NonsenseError, Shape, either
@@ -82,12 +82,23 @@ def numbered(client: Client, reading: Reading, numbers: Sequence[int]) -> list[T
     """Pull requests and issues by number; those that are gone or are elsewhere now are left out. Raises: as ask."""
     found: list[Thing] = []
     for start in range(0, len(numbers), TOGETHER):
-        data = client.ask(by_number(numbers[start : start + TOGETHER]), {})
-        answers = data.get("repository")
-        if not isinstance(answers, dict):
-            raise NonsenseError("GitHub's answer about single numbers cannot be read (there is no repository in it)")
-        found += _things(client, reading, [one for one in answers.values() if isinstance(one, dict)])
+        found += _together(client, reading, numbers[start : start + TOGETHER])
     return found
+
+
+def _together(client: Client, reading: Reading, numbers: Sequence[int]) -> list[Thing]:
+    """These in one request, or in halves where that is too much at once."""
+    try:
+        data = client.ask(by_number(numbers), {})
+    except TooMuchError:
+        if len(numbers) == 1:
+            raise
+        half = len(numbers) // 2
+        return [*_together(client, reading, numbers[:half]), *_together(client, reading, numbers[half:])]
+    answers = data.get("repository")
+    if not isinstance(answers, dict):
+        raise NonsenseError("GitHub's answer about single numbers cannot be read (there is no repository in it)")
+    return _things(client, reading, [one for one in answers.values() if isinstance(one, dict)])
 
 
 def _things(client: Client, reading: Reading, nodes: Sequence[dict[str, Any]]) -> list[Thing]:

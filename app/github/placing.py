@@ -9,14 +9,14 @@ from pydantic import Field as Bound
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, auth, forms, pages
+from app import auth, forms, pages
 from app.auth import User, access, current_user, permission
 from app.connections import GITHUB
 from app.contributions.models import Repository
 from app.contributions.registry import by_public_id
 from app.db import current_db
 from app.github import queries
-from app.github.connecting import ask_for_reading, connect, connection_of, disconnect, key_of
+from app.github.connecting import connect, connection_of, disconnect, read_now
 from app.settings import current_settings
 
 blueprint = Blueprint("places", __name__, url_prefix="/contributions/repositories/<public_id>/github")
@@ -75,12 +75,7 @@ def read(public_id: str) -> BaseResponse:
     with current_db().write() as session:
         repository = _found(session, public_id)
         connection = connection_of(session, repository.id) or abort(404)
-        key = key_of(repository, connection, "asked")
-        ask_for_reading(session, repository, actor=current_user().actor, key=key)
-        connection.problem = ""
-        connection.version += 1
-        audit.record(session, actor=current_user().actor, action="github.read", thing=public_id,
-                     reason="asked for on its page")  # fmt: skip
+        read_now(session, repository, connection, actor=current_user().actor, reason="asked for on its page")
     flash("It is being read.")
     return redirect(url_for("github.places.show", public_id=public_id))
 

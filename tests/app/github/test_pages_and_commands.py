@@ -119,6 +119,7 @@ def test_the_terminal_connects_reads_and_lists(small: World, github: GitHub, mon
     assert "connected with acme/tensor already" in runner.invoke(args=["github", "connect", "tensor"]).output
     read = runner.invoke(args=["github", "read", "tensor"])
     assert read.output == "tensor: 6 pull requests, 4 issues, 18 line comments, 1 release\n"
+    assert "asked for from the command line" in small.everywhere(), "the audit log knows"
     listed = runner.invoke(args=["github", "list"]).output
     assert listed == "tensor\tacme/tensor\t6 pull requests, 4 issues, 18 line comments, 1 release\n"
     assert "there is no repository 'none'; there are: tensor" in runner.invoke(args=["github", "read", "none"]).output

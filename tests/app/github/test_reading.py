@@ -332,6 +332,18 @@ def test_a_page_of_things_that_are_gone_stops_nobody_and_one_that_follows_itself
     assert "it is followed by itself" in (job.note or "")
 
 
+def test_numbers_that_are_too_much_together_are_asked_for_in_halves(small: World, github: GitHub) -> None:
+    small.read()
+    with small.db.write() as session:
+        repository = session.scalars(sa.select(Repository)).one()
+        for number in (1, 2, 3):
+            ask_to_read(session, repository.id, number, because="a test asks")
+    github.fails(Fault(502, only="graphql"))
+    assert small.read(patience=1).state is JobState.SUCCEEDED
+    with small.db.read() as session:
+        assert session.scalars(sa.select(NumberDue)).all() == []
+
+
 def test_what_is_asked_for_by_a_clock_that_is_ahead_is_left_for_later(small: World, github: GitHub) -> None:
     small.read()
     with small.db.write() as session:
