@@ -317,7 +317,7 @@ def test_a_deleted_issue_goes_with_all_that_was_said(hook_each: Hooked) -> None:
 
 
 def test_an_issue_that_moved_to_another_repository_is_asked_for_there(hook: Hooked) -> None:
-    moved = example("issues", "transferred")
+    moved = example("issues", "transferred", repository__private=False)
     home = moved["changes"]["new_repository"]
     home["full_name"], home["html_url"] = "octo-org/octo-repo", "https://github.com/octo-org/octo-repo"
     hook.hear("issues", moved)
