@@ -16,7 +16,7 @@ from typing import Any
 from tests.speed.footprint import CEILINGS, samples_of
 from tests.speed.measure import measure
 from tests.speed.plot import plot
-from tests.speed.portal_rows import index_rows, ingest_rows, people_rows
+from tests.speed.portal_rows import index_rows, ingest_rows, page_rows, people_rows
 from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
 from tests.speed.rows import CONTENTION, OURS, SUITE_LOWEST, SUITE_MEAN, Measured, wanted
 from tests.speed.table import markdown, not_run, table
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if wanted(ceiling.name, "ceilings", options.only):
             samples, note = samples_of(ceiling, options.rounds)
             report["rows"].append(ceiling_of(ceiling, samples, note=note))
-    for name, rows_of in (("index", index_rows), ("ingest", ingest_rows), ("people", people_rows)):
+    of_the_portal = {"index": index_rows, "ingest": ingest_rows, "people": people_rows, "pages": page_rows}
+    for name, rows_of in of_the_portal.items():
         if wanted(name, "portal", options.only):
             report["rows"] += [row_of(measured) for measured in rows_of(options.rounds)]
     order = [*GROUPS, "suite", "ceilings", "portal"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -376,3 +377,23 @@ def test_both_passes_of_an_ingest_become_rows_beside_git(monkeypatch):
         for row, to in zip(rows, ("git log --raw", "git log --numstat"), strict=True)
     ] == [0.5, 0.5]
     assert "git log --numstat 1 s: 0.50" in table(report_of(*rows))
+
+
+def test_every_page_becomes_two_rows_without_a_rival(monkeypatch):
+    spread = {"p50_ms": 1.0, "p95_ms": 40.0, "p99_ms": 90.0, "rate": 100.0}
+    kept_spread = {**spread, "p95_ms": 4.0}
+    page = {"endpoint": "contributions.overview", "path": "/contributions/", "made": spread, "kept": kept_spread}
+    monkeypatch.setattr(portal_rows, "_run", lambda *_: ({"rows": [page]}, ""))
+    made, kept = (row_of(measured) for measured in portal_rows.page_rows(15))
+    assert "page /contributions/: made, 95th percentile" in table(report_of(made, kept))
+    assert "40 ms" in table(report_of(made))
+    assert "4 ms" in table(report_of(kept))
+
+
+def test_a_bench_that_found_a_target_unmet_is_no_bench_that_did_not_run(monkeypatch):
+    def program(command, **_):
+        Path(command[-1]).write_text('{"rows": []}')
+        return subprocess.CompletedProcess(command, 1, "", "not met")
+
+    monkeypatch.setattr(portal_rows.subprocess, "run", program)
+    assert portal_rows._run("bench_pages", 1) == ({"rows": []}, "")
