@@ -20,7 +20,7 @@ from app.people.models import Employment, IdentityPerson, Person
 def people_of(session: Session, numbers: Iterable[int | None]) -> dict[int | None, PersonName | None]:
     """Persons by row number; whoever asked to be hidden, and nobody, is None."""
     found = people.names_of(session, {number for number in numbers if number is not None})
-    return {None: None, **{number: PersonName.of(people.canonical(session, one)) for number, one in found.items()}}
+    return {None: None, **{number: PersonName.of(one) for number, one in found.items()}}
 
 
 def people_of_identities(session: Session, numbers: Iterable[int | None]) -> dict[int | None, Person]:

@@ -33,6 +33,7 @@ from app.jobs import Job
 from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
+from app.people import queries as people
 from app.people.models import IdentityPerson, Person
 
 
@@ -175,9 +176,8 @@ def named_organizations(session: Session, numbers: Collection[int | None]) -> di
 
 
 def persons(session: Session, numbers: Collection[int | None]) -> dict[int, Person]:
-    """Persons by row number."""
-    wanted = sorted({number for number in numbers if number is not None})
-    return {one.id: one for one in session.scalars(sa.select(Person).where(Person.id.in_(wanted)))}
+    """Persons by row number, as who they turned out to be; nobody's number is left out."""
+    return people.names_of(session, {number for number in numbers if number is not None})
 
 
 def repositories(session: Session) -> list[Repository]:

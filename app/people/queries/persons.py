@@ -53,11 +53,11 @@ def shown_name(person: Person) -> str:
 
 
 def names_of(session: Session, person_ids: Collection[int]) -> dict[int, Person]:
-    """Persons by row number."""
+    """Persons by row number, each as who they turned out to be: that one may have asked to be hidden."""
     found: dict[int, Person] = {}
     for chunk in chunks(sorted(set(person_ids))):
         found.update({person.id: person for person in session.scalars(sa.select(Person).where(Person.id.in_(chunk)))})
-    return found
+    return {number: canonical(session, person) for number, person in found.items()}
 
 
 def create_person(session: Session, name: str, email: str = "", *, claimed: bool = True) -> Person:

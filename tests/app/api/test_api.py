@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from app.api.operations import examples, operations
 from app.api.operations import filled as operations_filled
 from app.api.pace import Pace
+from app.bodies.models import Appointment
 from app.contributions.figures import FIGURES
 from app.contributions.models import Change, Issue, Repository, RepositoryRelease
 from app.members.models import Organization
 from app.members.rules import OrganizationKind
+from app.people import queries as people
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries.persons import HIDDEN_NAME
 from app.search import queries
-from tests.app.api.conftest import Portal, portal_at
+from tests.app.api.conftest import US, Portal, portal_at
 from tests.portal import SignedIn
 
 V1 = "/api/v1"
@@ -242,6 +244,20 @@ def test_whoever_asked_to_be_hidden_is_in_no_answer(own_portal: Portal) -> None:
             assert not any(word in json.dumps(one, ensure_ascii=False) for word in words), one
     for address in filled(own_portal):
         assert not any(word in own_portal.client.get(address).text for word in words), address
+
+
+def test_whoever_is_hidden_is_hidden_under_a_name_that_was_merged_too(own_portal: Portal) -> None:
+    with own_portal.db.write() as session:
+        seat = session.scalars(sa.select(Appointment).where(Appointment.ends_on.is_(None))).one()
+        first, second = session.get_one(Person, seat.person_id), people.create_person(session, "Somebody Other")
+        seat.person_id = second.id
+        people.merge(session, first, second, actor=US, reason="the same")
+        session.refresh(second)
+        assert second.merged_into_id == first.id
+        people.hide(session, first, hidden=True, actor=US, reason="they asked")
+    for address in (f"{V1}/bodies/administration", f"{V1}/appointments", "/bodies/administration"):
+        answer = own_portal.client.get(address)
+        assert (answer.status_code, "Somebody Other" in answer.text) == (200, False), address
 
 
 def test_a_hidden_name_in_labels_releases_branches_and_read_words_is_veiled(own_portal: Portal) -> None:
