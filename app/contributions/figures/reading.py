@@ -87,10 +87,11 @@ def read_scope(session: Session, arguments: Mapping[str, str], scope: Scope) -> 
             raise NothingThere(f"There is no organization {name!r}.")
         values["organization"] = organization.id
     if name := arguments.get("person"):
-        found = people.person_by_public_id(session, name)
+        told = people.person_by_public_id(session, name)
+        found = people.canonical(session, told) if told else None
         if found is None or found.hidden_at is not None:
             raise NothingThere(f"There is no person {name!r}.")
-        values["person"] = people.canonical(session, found).id
+        values["person"] = found.id
     if name := arguments.get("module"):
         if modules.module_by_key(session, name) is None:
             raise NothingThere(f"There is no module {name!r}.")
