@@ -389,9 +389,17 @@ def veiled(text: str) -> str:
 
 def page_url(number: int) -> str:
     """This very page with another `?page=`."""
-    arguments: dict[str, Any] = {**request.args.to_dict(flat=False), **(request.view_args or {})}
-    arguments["page"] = number
+    arguments: dict[str, Any] = {**asked(), **(request.view_args or {}), "page": number}
     return url_for(request.endpoint or "house.front", **arguments)
+
+
+def asked() -> dict[str, list[str]]:
+    """What this address asks for, to be asked of `url_for` again: without what that would take for an order to itself.
+
+    Somebody else may have written the address: `?_scheme=javascript` must not become a link.
+    """
+    own = {"endpoint", *(request.view_args or {})}
+    return {name: values for name, values in request.args.lists() if name not in own and not name.startswith("_")}
 
 
 def _context() -> dict[str, Any]:

@@ -106,7 +106,7 @@ def page(name: str, session: Session, look: Look, figures: Sequence[str], **valu
 def _here(**values: str) -> str:
     """This very page with other arguments; the rest of the address stays. What is empty is left out."""
     of_window = ("since", "until", "window") if "window" in values else ()
-    kept = {name: value for name, value in request.args.items() if name not in of_window}
+    kept = {name: texts[0] for name, texts in pages.asked().items() if name not in of_window}
     changed = {name: value for name, value in {**kept, **values}.items() if value}
     return url_for(str(request.endpoint), **{**(request.view_args or {}), **changed})
 

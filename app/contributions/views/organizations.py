@@ -9,6 +9,7 @@ from flask import abort, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from app import pages
 from app.auth import access
 from app.bodies import queries as bodies
 from app.clock import current_clock
@@ -66,7 +67,7 @@ def _tier(look: Look, number: int) -> str:
 
 def _beside(public_id: str, added: str) -> Response:
     """The same dashboard with one more organization beside it."""
-    kept = {name: value for name, value in request.args.items() if name != "add" and value}
+    kept = {name: texts[0] for name, texts in pages.asked().items() if name != "add" and texts[0]}
     names = dict.fromkeys([*filter(None, kept.get("with", "").split(",")), added])
     arguments: dict[str, Any] = {**kept, "with": ",".join(names)}
     return redirect(url_for("contributions.organization", public_id=public_id, **arguments))
