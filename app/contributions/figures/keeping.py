@@ -2,6 +2,7 @@
 
 A figure is given again for a minute at most, in the same hour, while the audit log has the same head and nothing that
 figures rest on was written: names and links in it change with a line in that log. It says itself when it was taken.
+"This is wrong" leads back to the page that it stands on, so each page has its own.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ def kept(key: str, look: Look, make: Callable[[], Figure]) -> Figure:
     bind = look.session.get_bind()
     if bind.get_execution_options().get("flambeau_access") != "read":
         return make()
-    root = request.script_root if has_request_context() else None
+    page = (request.script_root, request.path) if has_request_context() else None
     place = (
         str(bind.engine.url), key, look.scope, look.window, tuple(look.arguments.items()),
-        tuple(sorted(look.options.items())), tuple(one.id for one in look.beside), root,
+        tuple(sorted(look.options.items())), tuple(one.id for one in look.beside), page,
         look.as_of.replace(minute=0, second=0, microsecond=0),
     )  # fmt: skip
     under = _standing(look.session)
