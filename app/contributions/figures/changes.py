@@ -29,7 +29,7 @@ def changes_over_time(look: Look) -> Drawn:
     return Drawn(("from", "opened", "merged", "closed without a merge"), rows if any(opened) or any(closed) else [],
                  charts.line(title, look.labels, series, unit="changes"),
                  charts.figures_table(title, look.labels, series), unattributed=of_changes(look),
-                 of="changes")  # fmt: skip
+                 of="changes opened in these days")  # fmt: skip
 
 
 @figure("releases-over-time", "Releases", "releases", scopes=("everything", "repository"))

@@ -52,7 +52,7 @@ def closure(look: Look) -> Drawn:
     return Drawn(("from", "opened", "closed", "closure ratio"), rows if has_any else (),
                  charts.line("Opened and closed", look.labels, series, unit="changes"),
                  table("Opened and closed", ("From", "Opened", "Closed", "Ratio"), rows),
-                 of_changes(look, authors=authors(look)), of="changes")  # fmt: skip
+                 of_changes(look, authors=authors(look)), of="changes opened in these days")  # fmt: skip
 
 
 @figure("backlog-over-time", "Backlog", "backlog", scopes=WHERE, options=OPTIONS)

@@ -39,5 +39,5 @@ def issues(look: Look) -> Drawn:
     return Drawn(("from", "opened", "closed", "open at its end"), rows if has_any else (),
                  charts.line(title, look.labels, series, unit="issues"),
                  table(title, ("From", "Opened", "Closed", "Open at its end"), rows),
-                 of_changes(look, Thing.ISSUES, authors(look)), of="issues",
+                 of_changes(look, Thing.ISSUES, authors(look)), of="issues opened in these days",
                  notes=(f"{found[-1][2]:,} are open at the end.",) if found and has_any else ())  # fmt: skip

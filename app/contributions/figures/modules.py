@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
+from datetime import date
 
 from app import charts
 from app.contributions import queries
@@ -101,8 +103,8 @@ def side_by_side(look: Look) -> Drawn:
 
 @figure("absence-over-time", "On how few people it rests", "absence-factor")
 def absence_over_time(look: Look) -> Drawn:
-    """The absence factor of the year up to the end of each period."""
-    ends = [min(period.last, look.window.until) for period in look.periods]
+    """The absence factor of the twelve calendar months up to the end of each period's last month."""
+    ends = [min(_end_of_month(period.last), look.window.until) for period in look.periods]
     found = absence_over(look.session, look.scope, tuple(ends))
     series = [charts.Series("People who made half of a year’s commits", [number for number, _ in found])]
     rows = [(end.isoformat(), number, commits) for end, (number, commits) in zip(ends, found, strict=True)]
@@ -110,7 +112,7 @@ def absence_over_time(look: Look) -> Drawn:
     return Drawn(("year up to", "absence factor", "commits"), rows if has_any else (),
                  charts.line("On how few people it rests", look.labels, series, unit="people"),
                  charts.figures_table("On how few people it rests", look.labels, series),
-                 notes=("Each point is of the twelve months up to then.",))  # fmt: skip
+                 notes=("Each point is of twelve calendar months, the last of them the one it lies in.",))  # fmt: skip
 
 
 def _concerns(work: ModuleWork | None, kept: Maintainers | None, fewest: int) -> tuple[Concern, ...]:
@@ -120,6 +122,10 @@ def _concerns(work: ModuleWork | None, kept: Maintainers | None, fewest: int) ->
         appointed=len(kept.appointed), active=len(kept.active), fewest=fewest, commits=work.commits if work else 0,
         absence_factor=work.absence_factor if work else 0, elephant_factor=work.elephant_factor if work else None,
     )  # fmt: skip
+
+
+def _end_of_month(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def _trend(look: Look, work: ModuleWork | None) -> tuple[int, ...]:

@@ -165,10 +165,12 @@ def accepted(look: Look) -> Drawn:
         rows.append((name, closed, merged, round(part, 4), round(bounds[0], 4), round(bounds[1], 4)))
         said = f"{share(part)}, 95% {share(bounds[0])} to {share(bounds[1])}, n = {closed:,}"
         drawn.append(grids.Range(name, bounds[0], part, bounds[1], said))
+    all_of = sum(closed for closed, _ in by_standing.values())
+    unknown = by_standing.get(Standing.UNKNOWN, (0, 0))[0] / all_of if all_of else None
     return Drawn(("whose", "closed", "merged", "share", "low", "high"), rows,
                  grids.ranges("Share of closed changes that was merged", drawn) if drawn else charts.NOTHING,
                  table("Merged of closed", ("Whose changes", "Closed", "Merged", "Share", "from", "to"), rows),
-                 of_changes(look), of="changes",
+                 unknown, of="changes",
                  notes=("Bounds are Wilson’s, with 95% confidence.",) if drawn else ())  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, SHOW, Look
 from app.contributions.figures.work import stacked
 from app.contributions.metrics import Cell
+from app.contributions.queries.work import by_month
 from app.members import queries as members
 from app.wording import counted, share
 
 MEMBERS, OTHERS = "Members", "Other organizations"
-_MONTHLY = "Who was a member is asked for the first day of each month."
+_BY_PERIOD = "Who was a member is asked for the first day of each period."
 
 
 @figure("organizations", "Organizations", "diversity", options={"by": BY})
@@ -61,7 +62,7 @@ def standing_over_time(look: Look) -> Drawn:
     kinds: dict[str, Shade] = {INDEPENDENT: "rest", UNATTRIBUTED: "unknown"}
     series = [charts.Series(name, found, kinds.get(name, "known")) for name, found in values.items() if any(found)]
     return stacked("Members and others", look, series, unit="commits", unattributed=look.unattributed,
-                   notes=(_MONTHLY,) if look.window.days > 184 else ())  # fmt: skip
+                   notes=_asked(look))  # fmt: skip
 
 
 @figure("diversity-over-time", "Organizations that take part", "diversity", options={"by": BY})
@@ -84,7 +85,12 @@ def diversity_over_time(look: Look) -> Drawn:
     return Drawn(("from", "members", "other organizations", "elephant factor"), rows,
                  charts.columns(title, look.labels, series, unit="organizations"),
                  over(look.labels, ("When", MEMBERS, OTHERS, "Elephant factor"), rows, title),
-                 unattributed=look.unattributed)  # fmt: skip
+                 unattributed=look.unattributed, notes=_asked(look))  # fmt: skip
+
+
+def _asked(look: Look) -> tuple[str, ...]:
+    """By which days members are told from others, where that is not each day."""
+    return (_BY_PERIOD,) if by_month(look.window) else ()
 
 
 def placed(look: Look, cells: Iterable[Cell]) -> Iterable[tuple[Cell, int]]:

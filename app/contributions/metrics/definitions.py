@@ -64,8 +64,9 @@ _WORK = (
            "nothing in this one (went quiet)."),
     Metric("module-work", "Modules side by side",
            "Commits by people that touched a path of each module; one that touches two counts in both. The smallest "
-           "number of people, and of organizations, who together made at least half of them, and how many of the "
-           "maintainers contributed or reviewed anything within the days that the foundation's rules call active."),
+           "number of people who together made at least half of them, the smallest number of organizations whose "
+           "people made at least half of what is attributed, and how many of the maintainers contributed or reviewed "
+           "anything within the days that the foundation's rules call active."),
     Metric("paths", "Changes by path",
            "Commits that changed a path, month by month, once for each path that a commit changed. A folder has what "
            "lies below it. Merges change none."),

@@ -82,7 +82,7 @@ def _resting_on(session: Session, own: Any, whose: Any, keys: Collection[str]) -
 
 @remembered
 def absence_over(session: Session, scope: Scope, ends: tuple[date, ...]) -> list[tuple[int, int]]:
-    """(absence factor, commits) of the year up to each of these days; months are counted whole."""
+    """(absence factor, commits) of the twelve calendar months of which each of these days lies in the last."""
     if not ends:
         return []
     span = Window((min(ends) - YEAR).replace(day=1), max(ends))

@@ -6,16 +6,18 @@ import csv
 import io
 import re
 from datetime import date
+from html import unescape
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import answers
 from app.audit import Actor
 from app.bodies import queries as bodies
 from app.clock import FixedClock
 from app.contributions.figures import FIGURES
-from app.contributions.models import Change, ChangeModule
+from app.contributions.models import Change, ChangeModule, Repository
 from app.db import Database
 from app.members.models import Organization
 from app.people import queries as people
@@ -64,6 +66,56 @@ def test_every_figure_can_be_taken_away_with_its_definition(client, filled: Data
         for key, kind in re.findall(r"/contributions/figures/([a-z-]+)\.(csv|json)\?", found):
             assert client.get(f"/contributions/figures/{key}.{kind}?{HERE}").status_code == 200, (page, key, kind)
             assert FIGURES[key].metric.definition
+
+
+def test_what_is_drawn_of_everything_alone_can_be_taken_away_beside_a_repository(client, filled: Database):
+    with filled.read() as session:
+        place = session.scalars(sa.select(Repository)).one().public_id
+    found = client.get(f"/contributions/quality?{HERE}&repository={place}").text
+    links = re.findall(r'href="(/contributions/figures/[^"]+)"', found)
+    assert [client.get(unescape(one)).status_code for one in links] == [200] * len(links)
+    assert len(links) >= 4
+
+
+def test_this_is_wrong_leads_back_to_the_page_that_it_stands_on(client, filled: Database, monkeypatch):
+    monkeypatch.setattr(answers, "KEPT_S", 60.0)
+    assert client.get(f"/contributions/figures/review-load.json?{HERE}").status_code == 200
+    found = client.get(f"/contributions/reviews?{HERE}").text
+    assert set(re.findall(r"/people/wrong\?[^\"]*page=([^&\"]+)", found)) == {"/contributions/reviews"}
+
+
+def test_an_address_that_somebody_else_wrote_gives_no_orders(client, filled: Database):
+    with filled.read() as session:
+        acme = session.scalars(sa.select(Organization).where(Organization.name == "Acme")).one().public_id
+    orders = "_scheme=javascript&_external=1&_anchor=x&endpoint=house.front&public_id=o_other&key=docs"
+    for page in (f"organizations/{acme}", "modules/ops", "reviews"):
+        found = client.get(f"/contributions/{page}?{HERE}&{orders}")
+        assert found.status_code == 200
+        assert "javascript:" not in found.text
+        assert re.search(rf'href="/contributions/{page}\?[^"]*window=3y', found.text)
+    answer = client.get(f"/contributions/organizations/{acme}?{HERE}&{orders}&add={acme}")
+    assert answer.headers["Location"].startswith(f"/contributions/organizations/{acme}?")
+    assert "javascript" not in answer.headers["Location"]
+
+
+def test_the_unattributed_share_of_what_was_merged_is_of_what_was_closed(client, filled: Database):
+    found = client.get(f"/contributions/figures/accepted-by-standing.json?{HERE}").json
+    assert found["unattributed_share"] == 0  # Dee, of whom nobody knows, has opened one and closed none
+    assert client.get(f"/contributions/figures/outsiders.json?{HERE}").json["unattributed_share"] == 1 / 8
+
+
+def test_a_hidden_person_is_not_found_by_an_identifier_from_before_a_merge(client, filled: Database):
+    with filled.write() as session:
+        ada, dee = person(session, "Ada"), person(session, "Dee")
+        people.merge(session, ada, dee, actor=Actor.system("test"), reason="the same")
+        gone, kept = (ada, dee) if ada.merged_into_id else (dee, ada)
+        before, now = gone.public_id, kept.public_id
+    asked = f"/contributions/figures/changes-over-time.csv?{HERE}&person="
+    assert [client.get(asked + one).status_code for one in (before, now)] == [200, 200]
+    with filled.write() as session:
+        kept = session.scalars(sa.select(Person).where(Person.public_id == now)).one()
+        people.hide(session, kept, hidden=True, actor=Actor.system("test"), reason="asked to")
+    assert [client.get(asked + one).status_code for one in (before, now)] == [404, 404]
 
 
 def test_reviews_of_a_module_an_organization_or_a_tier_are_chosen_by_the_address(client, filled: Database):

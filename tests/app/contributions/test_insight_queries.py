@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app import charts, grids
 from app.bodies import queries as bodies
 from app.contributions import queries
+from app.contributions.figures import FIGURES, Look
 from app.contributions.figures import newcomers as newcomer_figures
 from app.contributions.figures import paths as path_figures
 from app.contributions.metrics import Kind, comparison, factor, fragility, newcomers, spread
@@ -117,6 +118,11 @@ def test_modules_side_by_side_worked_out_by_hand(governed_each: Database):
         # Up to January: Ada alone made 6 of 6. Up to June, 6 of 12 are still half of it. A year on: Ben or Cleo, of 6.
         ends = (date(2026, 1, 31), date(2026, 6, 30), date(2027, 1, 31), date(2028, 1, 31))
         assert of_modules.absence_over(session, Scope(module="ops"), ends) == [(1, 6), (1, 12), (1, 6), (0, 0)]
+        # Weeks: each point says up to when its months are counted, and counts no day after it.
+        look = Look(session, Scope(module="ops"), Window(date(2026, 2, 2), date(2026, 3, 8)), AS_OF, {})
+        rows = FIGURES["absence-over-time"].of(look).rows
+        assert rows[0] == ("2026-02-28", 1, 6)
+        assert rows[-1] == ("2026-03-08", 1, 12)
         assert of_modules.last_days_in(session, "docs", [ada.id, cleo.id]) == {
             ada.id: date(2025, 3, 6), cleo.id: date(2026, 3, 6)}  # fmt: skip
 
