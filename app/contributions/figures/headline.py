@@ -31,7 +31,7 @@ def of_project(look: Look) -> list[Big]:
         Big("Commits", number(now.commits), change(now.commits, was.commits)),
         Big("Contributors", number(now.contributors), change(now.contributors, was.contributors)),
         Big("New contributors", number(now.new_contributors), change(now.new_contributors, was.new_contributors)),
-        Big("Came back", "–" if now.retention is None else share(now.retention), "of those of the days before"),
+        Big("Stayed", "–" if now.retention is None else share(now.retention), "of those of the days before"),
         Big("Absence factor", number(now.absence_factor), f"people made half of it{_was(was.absence_factor)}"),
         Big("Elephant factor", factor, f"organizations made half of it{_was(was.elephant_factor)}"),
         Big("Organizations", number(now.organizations), change(now.organizations, was.organizations)),

@@ -95,7 +95,7 @@ def turnover(look: Look) -> Drawn:
               charts.Series("Went quiet", [one.quiet for one in found])]  # fmt: skip
     rows = [(_quarter(one.quarter), one.new, one.staying, one.returning, one.quiet) for one in found]
     has_any = any(one.new + one.staying + one.returning + one.quiet for one in found)
-    heads = ("Quarter", "New", "Staying", "Came back", "Went quiet")
+    heads = ("Quarter", "New", "Stayed", "Came back", "Went quiet")
     return Drawn(("quarter", "new", "staying", "returning", "went quiet"), rows if has_any else (),
                  charts.line("Who comes and who goes quiet", labels, series, unit="people"),
                  table("Who comes and who goes quiet", heads, rows),
