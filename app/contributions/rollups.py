@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from app.contributions.metrics import Kind
+from app.contributions.metrics import CONTRIBUTIONS, Kind
 from app.contributions.models import (
     Attribution,
     Commit,
@@ -53,12 +53,15 @@ def roll_days(session: Session, repository_id: int, days: Collection[date]) -> N
 def roll_persons(session: Session, persons: Collection[int]) -> None:
     """Count everything of these persons anew: their identities, employers or roles have changed.
 
-    Where one of them is or was a bot, also whoever is named in its commits: a landing bot's work is theirs.
+    Where one of them is or was a bot, also whoever is named in its commits: a landing bot's work is theirs. And where
+    one of them begins or ceases to be somebody, whoever else is named in the commits that a bot landed with them: the
+    first co-author may be another now.
     """
     take_turn(session, Turn.FIGURES)
     everyone = set(persons)
     for part in _parts(sorted(persons)):
         everyone |= set(session.scalars(_named_in_commits_of(_bots_among(part))))
+        everyone |= set(session.scalars(_landed_beside(_unsettled_among(part))))
     for part in _parts(sorted(everyone)):
         session.execute(sa.delete(Rollup).where(Rollup.person_id.in_(part)))
         own = sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id.in_(part))
@@ -200,6 +203,32 @@ def _named_in_commits_of(persons: sa.CompoundSelect[Any]) -> sa.Select[Any]:
         .join(author, author.identity_id == Commit.author_identity_id)
         .where(author.person_id.in_(persons))
     )
+
+
+def _unsettled_among(persons: Collection[int]) -> sa.Select[Any]:
+    """Who of them is a bot or a tool now, or contributed nothing so far as is counted."""
+    counted = sa.exists().where(Rollup.person_id == IdentityPerson.person_id, Rollup.kind.in_(CONTRIBUTIONS))
+    return sa.select(IdentityPerson.person_id).where(IdentityPerson.person_id.in_(persons),
+                                                     sa.or_(IdentityPerson.role != Role.PERSON, ~counted))  # fmt: skip
+
+
+def _landed_beside(persons: sa.Select[Any]) -> sa.CompoundSelect[Any]:
+    """Everybody in the commits by landing bots that name one of these as a co-author; the bots themselves, too."""
+    author, named, other = aliased(IdentityPerson), aliased(IdentityPerson), aliased(IdentityPerson)
+    mine, theirs = aliased(CommitTrailer), aliased(CommitTrailer)
+    landed = (
+        sa.select(mine.commit_id, author.person_id)
+        .join(named, named.identity_id == mine.identity_id)
+        .join(Commit, Commit.id == mine.commit_id)
+        .join(author, author.identity_id == Commit.author_identity_id)
+        .where(named.person_id.in_(persons), mine.key == TrailerKey.CO_AUTHORED, author.role == Role.LANDING_BOT)
+    ).subquery().c  # fmt: skip
+    beside = (
+        sa.select(other.person_id)
+        .join(theirs, theirs.identity_id == other.identity_id)
+        .where(theirs.commit_id.in_(sa.select(landed.commit_id)), theirs.key == TrailerKey.CO_AUTHORED)
+    )
+    return sa.union(sa.select(landed.person_id), beside)
 
 
 def _parts(values: list[Any]) -> list[list[Any]]:

@@ -17,9 +17,18 @@ from sqlalchemy.orm import Session
 
 from app.contributions.bulk import insert_rows
 from app.contributions.metrics import COMMITS
-from app.contributions.models import Attribution, Commit, CommitModule, Rollup, RollupDue
+from app.contributions.models import (
+    Attribution,
+    Commit,
+    CommitModule,
+    CommitTrailer,
+    RepositoryCommit,
+    Rollup,
+    RollupDue,
+)
 from app.contributions.rollups import roll_days, roll_persons
 from app.db import Database
+from app.people.models import IdentityPerson
 from app.people.queries import on_change, provide_areas, provide_attributions, provide_weights, resolve
 
 DAYS_AT_ONCE = 400
@@ -42,12 +51,26 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
     """
     listed = sorted(persons)
     parts = [listed[start : start + 500] for start in range(0, len(listed), 500)]
-    if not any(session.scalar(sa.select(Rollup.id).where(Rollup.person_id.in_(part)).limit(1)) for part in parts):
+    if not any(_has_figures(session, part) for part in parts):
         return
     if len(listed) <= AT_ONCE:
         roll_persons(session, listed)
     else:
         insert_rows(session, cast(sa.Table, RollupDue.__table__), ("person_id",), ((person,) for person in listed))
+
+
+def _has_figures(session: Session, persons: Collection[int]) -> bool:
+    """Whether one of them has figures, or would have if they were no bot: they are named in what is counted already."""
+    if session.scalar(sa.select(Rollup.id).where(Rollup.person_id.in_(persons)).limit(1)):
+        return True
+    being_counted = sa.select(RollupDue.repository_id).where(RollupDue.repository_id.is_not(None))
+    named = (
+        sa.select(CommitTrailer.id)
+        .join(IdentityPerson, IdentityPerson.identity_id == CommitTrailer.identity_id)
+        .join(RepositoryCommit, RepositoryCommit.commit_id == CommitTrailer.commit_id)
+        .where(IdentityPerson.person_id.in_(persons), RepositoryCommit.repository_id.not_in(being_counted))
+    )
+    return session.scalar(named.limit(1)) is not None
 
 
 @provide_weights

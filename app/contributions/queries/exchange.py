@@ -17,7 +17,7 @@ from app.contributions.models import Attribution, ChangeEvent, ChangeMeasure, Ch
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.windows import Window
-from app.people.models import IdentityPerson
+from app.people.models import IdentityPerson, Person
 
 
 class Side(Enum):
@@ -66,13 +66,14 @@ def response_given(session: Session, scope: Scope, window: Window) -> Durations:
 
     Of reviews begun in the window; what nobody of them reviewed waits for nobody here.
     """
-    who = aliased(IdentityPerson)
-    is_by_them = sa.or_(ChangeEvent.person_id == ChangeReviewer.person_id, who.person_id == ChangeReviewer.person_id)
+    who, named = aliased(IdentityPerson), aliased(Person)
+    by = sa.func.coalesce(who.person_id, named.merged_into_id, named.id)
     query = (
         _joined(Side.GIVEN, scope, window, ChangeMeasure.starts_at, sa.func.min(ChangeEvent.at), count=False)
         .join(ChangeEvent, ChangeEvent.change_id == ChangeReviewer.change_id)
         .outerjoin(who, who.identity_id == ChangeEvent.identity_id)
-        .where(ChangeEvent.kind.in_(REVIEWS), is_by_them, ChangeMeasure.starts_at.is_not(None))
+        .outerjoin(named, named.id == ChangeEvent.person_id)
+        .where(ChangeEvent.kind.in_(REVIEWS), by == ChangeReviewer.person_id, ChangeMeasure.starts_at.is_not(None))
         .group_by(ChangeReviewer.change_id, ChangeMeasure.starts_at)
     )
     return durations(max(0, int((first - starts).total_seconds())) for starts, first in session.execute(query))

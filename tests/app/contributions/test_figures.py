@@ -15,9 +15,12 @@ from app.contributions.figures import FIGURES, BadAddress, Look, NothingThere, r
 from app.contributions.figures.comparing import Standing, standings
 from app.contributions.figures.drawing import About, table
 from app.contributions.figures.figure import figure
+from app.contributions.metrics.timelines import REVIEWS
+from app.contributions.models import ChangeEvent
 from app.contributions.queries import Other, Scope, Side
 from app.db import Database
 from app.members.models import Organization
+from app.people.models import IdentityPerson, Person
 from tests.app.contributions.test_facts import ADA, CLEO, company, employ, person_of, repository
 from tests.app.contributions.test_timeline_queries import DEE, YEAR, told
 
@@ -54,6 +57,21 @@ def test_the_response_that_somebody_gives_runs_from_the_opening_to_their_own_fir
         told(session)
         acme = Scope(organization=number_of(session, "Acme"))
         assert queries.response_given(session, acme, YEAR) == {30 * HOUR: (1, 0), 6 * HOUR: (1, 0)}
+
+
+def test_what_somebody_reviewed_here_before_they_turned_out_to_be_another_is_theirs(governed_each: Database):
+    with governed_each.write() as session:
+        told(session)
+        cleo = person_of(session, CLEO)
+        before = queries.response_given(session, Scope(person=cleo.id), YEAR)
+        once = Person(name="Cleo of old", merged_into_id=cleo.id, created_at=NOW)
+        session.add(once)
+        session.flush()
+        own = sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id == cleo.id)
+        session.execute(sa.update(ChangeEvent).where(ChangeEvent.identity_id.in_(own), ChangeEvent.kind.in_(REVIEWS))
+                        .values(person_id=once.id, identity_id=None))  # fmt: skip
+        assert sum(ended for ended, _ in before.values()) >= 3
+        assert queries.response_given(session, Scope(person=cleo.id), YEAR) == before
 
 
 def test_a_subsidiary_counts_for_its_owner_where_groups_are_asked_for(governed: Database):

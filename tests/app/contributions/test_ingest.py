@@ -325,6 +325,17 @@ def test_a_landing_bots_commit_is_the_first_co_authors(db_each, repository: Sour
     assert commits_of(db_each, "Anne Arc") == {"commit": 1}
     assert commits_of(db_each, "Bob Bell") == {"co-authored": 1}
     assert commits_of(db_each, "lander") == {"bot": 1}
+    before = rollup(db_each)
+    with db_each.write() as session:  # the next co-author is the first, as soon as Anne is none
+        decision = people.decide(session, DecisionKind.BOT, identity(session, "Anne Arc"),
+                                 actor=Actor.system("test"), reason="a script")  # fmt: skip
+        people.resolve(session)
+    assert commits_of(db_each, "Bob Bell") == {"commit": 1}
+    assert commits_of(db_each, "lander") == {"bot": 1}
+    with db_each.write() as session:
+        people.undo(session, session.merge(decision), actor=Actor.system("test"), reason="she is none")
+        people.resolve(session)
+    assert rollup(db_each) == before
 
 
 def test_an_affiliation_counts_at_once_and_only_on_its_days(db_each, repository: Source, read):
