@@ -145,7 +145,8 @@ const OpRow& kSum = register_op({
       const Dims shape = output_shape(inputs, attrs);
       const int64_t count = group_size(x, axes);
       if (count == 0 || x.count() == 0) {
-        out[0] = broadcast_to(constant(1, x), shape);
+        // 1 of nothing, which depends on x as far as gradients go.
+        out[0] = cast_back(add(sum(x, axes, attrs[1].as_bool()), 1), x.dtype());
         return;
       }
       Dims order;

@@ -382,3 +382,14 @@ def test_an_activation_of_float32_keeps_its_digits_in_both_tails(name: str) -> N
     fl.sum(getattr(functional, name)(leaf)).backward()
     fl.sum(getattr(functional, name)(wide)).backward()
     assert (np.abs(np.asarray(leaf.grad) - np.asarray(wide.grad)) <= 8 * np.finfo(np.float32).eps).all()
+
+
+def test_celu_of_a_negative_alpha_grows_beyond_all_bounds() -> None:
+    x = np.array([-200.0, -95.0, -60.0, -3.0, -0.1, 0.0, 2.0], np.float32)
+    leaf, theirs = fl.tensor(x, requires_grad=True), torch().tensor(x, requires_grad=True)
+    result, expected = functional.celu(leaf, -1.0), torch().nn.functional.celu(theirs, -1.0)
+    np.testing.assert_allclose(np.asarray(result.detach()), expected.detach().numpy(), rtol=1e-6)
+    fl.sum(result).backward()
+    expected.sum().backward()
+    assert leaf.grad is not None and theirs.grad is not None
+    np.testing.assert_allclose(np.asarray(leaf.grad), theirs.grad.numpy(), rtol=1e-6)

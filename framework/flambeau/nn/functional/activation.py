@@ -87,6 +87,8 @@ def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     """The input, and alpha (exp(input / alpha) - 1) where it is negative."""
     if alpha == 0:
         raise ValueError("celu: alpha is 0 and the input is divided by it")
+    if alpha < 0:  # then it grows without bounds, for which elu's exponential has no range
+        return fl.where(input > 0, input, fl.expm1(fl.where(input > 0, 0.0, input) / alpha) * alpha)
     return _elu(input, alpha=alpha, inner=1 / alpha)
 
 
