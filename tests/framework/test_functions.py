@@ -113,3 +113,22 @@ def test_a_power_by_one_number_is_that_by_many(dtype, exponent):
         assert (np.signbit(result[fine]) == np.signbit(expected[fine])).all()
         with np.errstate(over="ignore"):
             assert (np.abs(result[fine] - expected[fine]) <= np.spacing(np.abs(expected[fine]))).all()
+
+
+@pytest.mark.parametrize("count", [100, 3000, 70_000])
+def test_a_variance_within_float32_is_found_though_its_squares_add_up_beyond(count):
+    x = np.random.default_rng(5).normal(size=(2, count)) * 3e18
+    x = x.astype(np.float32)
+    expected = np.var(x.astype(np.float64), axis=1)
+    assert np.asarray(fl.var(fl.tensor(x), axis=1)) == pytest.approx(expected, rel=1e-5)
+    assert fl.var(fl.full(count, 1e37)).item() == 0
+    assert fl.isnan(fl.var(fl.tensor([1.0, np.inf])))
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((2, 0), 0), ((2, 0), 1)])
+def test_a_product_of_nothing_has_a_gradient_of_its_shape(shape, axis):
+    x = fl.zeros(shape).requires_grad_()
+    result = fl.prod(x, axis=axis)
+    assert (np.asarray(result.detach()) == np.prod(np.zeros(shape), axis=axis)).all()
+    fl.sum(result).backward()
+    assert x.grad.shape == shape

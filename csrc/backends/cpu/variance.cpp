@@ -1,5 +1,5 @@
-// variance.cpp: the variance and the length of rows. Each row is read twice while it is in the cache, for the mean and for the squared
-// distances; a long row is cut into pieces of a fixed size that are put together in order.
+// variance.cpp: the variance and the length of rows. Each row is read once, around the mean of its first elements, or twice if
+// that is far from its own; a long row is cut into pieces of a fixed size that are put together in order.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -26,6 +26,15 @@ Spread spread_of(const NormLoops& loops, const char* x, int64_t n, const char* n
   double sums[2];
   loops.spread(x, n, next, sums);
   return {double(n), sums[0], sums[1]};
+}
+
+// The squared distances of floats whose sums left the range of float on the way, though the variance may be within it.
+double squares_in_double(const float* x, int64_t n) {
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < n; ++i) sum += double(x[i]);
+  const double mean = sum / double(n);
+  for (int64_t i = 0; i < n; ++i) squares += (double(x[i]) - mean) * (double(x[i]) - mean);
+  return squares;
 }
 
 // The root of the squares, unless they left the range of T on the way: then of floats the squares are taken in double,
@@ -88,6 +97,8 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
   for (int64_t row = 0; row < rows; ++row) {
     Spread all = parts[row * pieces];
     for (int64_t i = 1; i < pieces; ++i) all = all.with(parts[row * pieces + i]);
+    if (!op.length && computed == Type::Float32 && !std::isfinite(all.squares))
+      all.squares = squares_in_double(reinterpret_cast<const float*>(data) + row * n, n);
     double value = divisor > 0 ? all.squares / divisor : double(NAN);
     if (op.length)
       value = computed == Type::Float64 ? length_of(reinterpret_cast<const double*>(data) + row * n, n, all.squares)
