@@ -199,42 +199,6 @@ def sparkline(title: str, values: Sequence[float], *, width: int = 120, height: 
     ).format(width, height, width, height, title, path)
 
 
-def heat_grid(
-    title: str, rows: Sequence[str], labels: Sequence[str], values: Sequence[Sequence[float]], *, unit: str = ""
-) -> Markup:
-    """Squares darker where the value is higher, in five steps: one row of squares for each name in `rows`."""
-    most = max((value for row in values for value in row), default=0)
-    side, label_width = 18, 90
-    width = label_width + len(labels) * side
-    drawn = []
-    for at, (name, row) in enumerate(zip(rows, values, strict=True)):
-        y = at * side
-        drawn.append(Markup('<text class="axis" x="0" y="{}">{}</text>').format(y + 13, _shortened(name, longest=12)))
-        for column, value in enumerate(row):
-            step = 0 if value <= 0 or most <= 0 else min(4, 1 + int(4 * value / most * 0.999))
-            drawn.append(
-                Markup(
-                    '<rect class="heat-{}" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>'
-                ).format(
-                    step,
-                    label_width + column * side,
-                    y,
-                    side - 3,
-                    side - 3,
-                    f"{name}, {labels[column]}: {number(tidy(value))} {unit}".strip(),
-                )
-            )
-    height = len(rows) * side
-    longest = max((len(label) for label in labels), default=1)
-    for column in _spread(len(labels), max(1, len(labels) * side // (7 * longest + 10))):
-        x = label_width + column * side
-        drawn.append(Markup('<text class="axis" x="{}" y="{}">{}</text>').format(x, height + 13, labels[column]))
-    return Markup(
-        '<div class="chart-scroll" tabindex="0" role="region" aria-label="{}"><svg class="chart" '
-        'width="{}" height="{}" role="img" aria-label="{}">{}</svg></div>'
-    ).format(title, width + 60, height + 20, title, Markup("").join(drawn))
-
-
 def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series], *, first: str = "When") -> Markup:
     """The figures of a drawing as a table, for `ui.figure(drawing, caption, table)`."""
     heads = Markup("").join(Markup('<th scope="col" class="num">{}</th>').format(one.name) for one in series)
@@ -381,7 +345,9 @@ def _path(values: Sequence[float], scale: Scale, *, width: int = _PLOT_WIDTH) ->
     drawn, is_broken = [], True
     for at, value in enumerate(values):
         if not math.isnan(value):
-            drawn.append(f"{'M' if is_broken else 'L'}{_x(at, count, width):.2f},{scale.y(value):.2f}")
+            # A value alone between two gaps is a dot: a line of no length, with round ends.
+            dot = "h0" if is_broken and (at + 1 == count or math.isnan(values[at + 1])) else ""
+            drawn.append(f"{'M' if is_broken else 'L'}{_x(at, count, width):.2f},{scale.y(value):.2f}{dot}")
         is_broken = math.isnan(value)
     return " ".join(drawn)
 
@@ -393,10 +359,6 @@ def _x(at: int, count: int, width: int = _PLOT_WIDTH) -> float:
 def _spread(count: int, most: int) -> list[int]:
     """At most so many places from the first on, all equally far apart."""
     return list(range(0, count, math.ceil(count / most))) if count else []
-
-
-def _shortened(text: str, *, longest: int = 34) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _are_whole(series: Sequence[Series]) -> bool:

@@ -139,16 +139,6 @@ def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[st
     return {key: int(number) for key, number in rows}
 
 
-def daily_commits(session: Session, scope: Scope, window: Window) -> dict[date, int]:
-    """Commits by people, day by day."""
-    rows = session.execute(
-        sa.select(Rollup.day, sa.func.sum(Rollup.commits))
-        .where(*scope.conditions(), Rollup.kind.in_(COMMITS), Rollup.day >= window.since, Rollup.day <= window.until)
-        .group_by(Rollup.day)
-    )
-    return {day: int(commits) for day, commits in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class Named:
     """What figures say of an organization."""
@@ -297,13 +287,11 @@ def commit_counts(session: Session) -> dict[int, int]:
     return {number: count for number, count in rows}
 
 
-def latest_reading(session: Session, repository: str, *, workflow: str = "ingest") -> Job | None:
-    """The last job that read a repository (or reads it now), or (workflow `lines`) counts its lines."""
-    return latest_readings(session, workflow=workflow).get(repository)
-
-
 def latest_readings(session: Session, *, workflow: str = "ingest") -> dict[str, Job]:
-    """As `latest_reading`, of every repository of which one of the newest jobs is, by public id."""
+    """The last job that read each repository (or reads it now), or (workflow `lines`) counts its lines, by public id.
+
+    Of those whose job is one of the newest.
+    """
     newest = session.scalars(sa.select(Job).where(Job.workflow == workflow).order_by(Job.id.desc()).limit(200))
     found: dict[str, Job] = {}
     for job in newest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -28,9 +30,11 @@ def every_kind(name: str, labels: list[str]) -> dict[str, Markup]:
     return {
         "stacked_area": charts.stacked_area(name, labels, series, unit="commits"),
         "line": charts.line(name, labels, series[:2], unit="days"),
+        "spans": charts.spans(name, labels, series[:2]),
+        "pairs": charts.pairs(name, [charts.Pair(name, 4, 2, "/x"), charts.Pair(name, 0, 1)], names=(name, "Received")),
+        "multiples": charts.multiples(name, [(name, rows), ("People", rows)]),
         "columns": charts.columns(name, labels, series, unit="commits"),
         "bars": charts.bars(name, rows, unit="commits"),
-        "heat_grid": charts.heat_grid(name, [name, "Tue"], labels, [range(count), range(count, 0, -1)]),
         "sparkline": charts.sparkline(name, [1, 4, 2, 8, 5, 7]),
         "figures_table": charts.figures_table(name, labels, series),
     }
@@ -41,6 +45,15 @@ def test_a_drawing_is_well_formed_and_shows_a_hostile_name_as_text(kind: str) ->
     drawn = every_kind(HOSTILE, MONTHS)[kind]
     assert "<script" not in drawn
     ElementTree.fromstring(f"<r>{drawn}</r>".replace("&nbsp;", " "))
+
+
+def test_a_value_alone_between_gaps_is_drawn_as_a_dot() -> None:
+    nan = math.nan
+    drawn = charts.spans("Waiting", MONTHS[:5], [Series("Median", [3600, nan, 7200, nan, 3600])])
+    (path,) = re.findall(r'<path class="stroke[^"]*" d="([^"]*)"', drawn)
+    assert [part[-2:] for part in path.split(" ")] == ["h0", "h0", "h0"]
+    joined = charts.line("Open", MONTHS[:4], [Series("Open", [1, 2, nan, nan])])
+    assert "h0" not in joined
 
 
 @pytest.mark.parametrize("labels", [[], ["Jan"], ["Jan", "Feb"]])
