@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -33,7 +34,9 @@ _CARDS, _CHOICES = 12, 40
 def organizations() -> str:
     """Every organization with commits in the window, members and others."""
     with looking() as (session, look):
-        listed = [(look.organizations[number], _tier(look, number)) for number in _largest(look, _CARDS)]
+        largest = _largest(look, _CARDS)
+        tiers = _tiers(look, largest)
+        listed = [(look.organizations[number], tiers[number]) for number in largest]
         trend = _trends(look, {one.id for one, _ in listed})
         return page("contributions/organizations.html", session, look, _OF_ALL, trend=trend, listed=listed)
 
@@ -49,7 +52,8 @@ def organization(public_id: str) -> str | Response:
         look = whole.of_organization(found.id)
         today = current_clock().now().date()
         return page(
-            "contributions/organization.html", session, look, _OF_ONE, organization=found, tier=_tier(look, found.id),
+            "contributions/organization.html", session, look, _OF_ONE, organization=found,
+            tier=_tiers(look, [found.id])[found.id],
             seats=_seats(session, found.id, today), choices=_choices(look, found),
             group=[one for one in _group(session, found.id) if one.id != found.id],
             headline=headline.of_organization(look, rank=_rank(look.whole, look.owner(found.id) or 0)),
@@ -57,12 +61,12 @@ def organization(public_id: str) -> str | Response:
         )  # fmt: skip
 
 
-def _tier(look: Look, number: int) -> str:
-    """What the tier of an organization is called on the window's last day; "" for none."""
-    day = look.window.until
-    key = members.tier_book(look.session).tier(number, day)
-    term = members.term_of(look.session, key, day) if key else None
-    return term.name if term else key or ""
+def _tiers(look: Look, numbers: Sequence[int]) -> dict[int, str]:
+    """What the tier of each organization is called on the window's last day; "" for none."""
+    day, book = look.window.until, members.tier_book(look.session)
+    keys = {number: book.tier(number, day) or "" for number in numbers}
+    terms = {key: members.term_of(look.session, key, day) for key in {*keys.values()} - {""}}
+    return {number: term.name if (term := terms.get(key)) else key for number, key in keys.items()}
 
 
 def _beside(public_id: str, added: str) -> Response:
