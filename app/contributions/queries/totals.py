@@ -96,7 +96,7 @@ def people_over_time(session: Session, scope: Scope, window: Window) -> list[Pre
             sa.select(found.person_id, bucket_of(window, found.day)).where(found.person_id.is_not(None)).distinct()
         )
         seen += [(person, days.setdefault(bucket, day_of(bucket))) for person, bucket in rows]
-    return presence(seen, first_days(session, scope), periods)
+    return presence(seen, first_days(session, scope), periods, since=window.since)
 
 
 @remembered

@@ -99,7 +99,9 @@ def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock
         periods = window.periods()
         earlier = cells_of(days_of(session, scope, Window(window.prelude, periods[0].first - timedelta(days=1))))
         seen = [(cell.person, cell.first) for cell in (*earlier, *cells) if cell.kind in CONTRIBUTIONS and cell.person]
-        assert queries.people_over_time(session, scope, window) == presence(seen, firsts, periods)
+        over_time = queries.people_over_time(session, scope, window)
+        assert over_time == presence(seen, firsts, periods, since=window.since)
+        assert sum(one.new for one in over_time) == plain.new_contributors
         assert queries.commits_by_person(session, scope, window) == count(work, lambda cell: cell.person)
         for most in (0, 3):
             found = [cell for cell in queries.cells_by_organization(session, scope, window) if cell.kind in COMMITS]
