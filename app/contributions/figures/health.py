@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app import charts
+from app.auth import current_directory
 from app.contributions import queries
 from app.contributions.figures.drawing import About, table
 from app.contributions.figures.durations import spreads
@@ -126,16 +127,17 @@ def waiting_now(look: Look) -> Drawn:
     found = longest_waiting(look.session, Thing.CHANGES, look.scope, authors=authors(look))
     persons = queries.persons(look.session, [one.author_id for one in found])
     turn = turns(look.session, [one.public_id for one in found[:_DRAWN]])
+    veil = current_directory().veil_of(look.session)
     rows, bars, about = [], [], []
     for one in found:
         days = (look.as_of - one.since).total_seconds() / 86_400
         author = persons.get(one.author_id or 0)
         who = shown_name(author) if author else "somebody"
-        label = one.title or "(no title)"
+        label = veil(one.title) or "(no title)"
         if one.number and f"#{one.number})" not in label:
             label += f" (#{one.number})"
         rows.append((label, one.repository, who, one.since.isoformat(), round(days, 1)))
-        note = ", ".join([one.repository, f"by {who}", *([turn[one.public_id]] if one.public_id in turn else [])])
+        note = ", ".join([one.repository, f"by {who}", *([veil(turn[one.public_id])] if one.public_id in turn else [])])
         bars.append(charts.Bar(label, days, note, f"/reviews/{one.public_id}", told=span(days * 86_400)))
         about.append(About.person(author, f"/reviews/{one.public_id}") if author else None)
     shown = [(label, repository, who, written_day(one.since.date()), int(days))

@@ -167,6 +167,8 @@ def test_a_hidden_person_is_named_on_none_of_these_pages(client, filled: Databas
     with filled.write() as session:
         for name in ("Ada", "Ben", "Cleo"):
             people.hide(session, person(session, name), hidden=True, actor=Actor.system("test"), reason="asked to")
+        person(session, "Ada").name = "Ada Lovelace"
+        session.scalars(sa.select(Change).where(Change.number == 3)).one().title = "As Ada Lovelace asked for"
     for page in PAGES:
         assert not re.search(r"\b(Ada|Ben|Cleo)\b", text_of(client, f"{page}?{HERE}")), page
     for key, figure in FIGURES.items():
@@ -174,4 +176,5 @@ def test_a_hidden_person_is_named_on_none_of_these_pages(client, filled: Databas
             taken = client.get(f"/contributions/figures/{key}.csv?{HERE}").text
             assert not re.search(r"\b(Ada|Ben|Cleo)\b", taken), key
     assert "a hidden person" in client.get(f"/contributions/figures/review-load.csv?{HERE}").text
+    assert "As a hidden person asked for (#3)" in client.get("/contributions/figures/waiting-now.csv").text
     assert "Hidden 3 people" in text_of(client, "quality")
