@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app import charts, grids
 from app.contributions import queries
 from app.contributions.figures.drawing import About, table
@@ -14,7 +16,7 @@ from app.contributions.metrics.newcomers import Stage, together
 from app.contributions.queries import By, Standing, Thing
 from app.contributions.queries.health import closed_by
 from app.contributions.queries.newcomers import Newcomers, newcomers, quiet
-from app.contributions.queries.people import quarter_begins
+from app.contributions.queries.people import quarter_begins, quarter_of
 from app.people.queries import shown_name
 from app.wording import day as written_day
 from app.wording import share, span
@@ -96,10 +98,12 @@ def turnover(look: Look) -> Drawn:
     rows = [(_quarter(one.quarter), one.new, one.staying, one.returning, one.quiet) for one in found]
     has_any = any(one.new + one.staying + one.returning + one.quiet for one in found)
     heads = ("Quarter", "New", "Stayed", "Came back", "Went quiet")
+    is_over = quarter_of(look.window.until + timedelta(days=1)) > found[-1].quarter
     return Drawn(("quarter", "new", "staying", "returning", "went quiet"), rows if has_any else (),
                  charts.line("Who comes and who goes quiet", labels, series, unit="people"),
                  table("Who comes and who goes quiet", heads, rows),
-                 notes=("The last quarter is not over: some of its quiet may yet come back.",))  # fmt: skip
+                 notes=() if is_over else ("The last quarter is not over: some of its quiet may yet come back.",)
+                 )  # fmt: skip
 
 
 @figure("drifting", "Who drifts away", "drifting", scopes=_WHERE)

@@ -104,6 +104,12 @@ def test_the_unattributed_share_of_what_was_merged_is_of_what_was_closed(client,
     assert client.get(f"/contributions/figures/outsiders.json?{HERE}").json["unattributed_share"] == 1 / 8
 
 
+def test_a_quarter_that_is_over_is_not_said_to_go_on(client, filled: Database):
+    of_turnover = "/contributions/figures/turnover.json?since=2026-01-01&until="
+    assert client.get(f"{of_turnover}2026-12-31").json["notes"] == []
+    assert "not over" in client.get(f"{of_turnover}2026-12-30").json["notes"][0]
+
+
 def test_a_hidden_person_is_not_found_by_an_identifier_from_before_a_merge(client, filled: Database):
     with filled.write() as session:
         ada, dee = person(session, "Ada"), person(session, "Dee")
