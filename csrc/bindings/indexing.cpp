@@ -436,7 +436,9 @@ PyObject* get_item(PyObject* self, PyObject* key) {
     const auto parts = read_key(x, key);
     if (!is_basic(parts)) return wrap(apply_chosen(x, parts));
     Tensor result = apply_basic(x, parts);
-    return wrap(result.get() == x.get() ? ops::reshape(x, x.shape()) : std::move(result));
+    if (result.get() == x.get())  // x[:] is another tensor over the same memory: its hooks and its requires_grad are its own
+      result = ops::slice(x, Dims::filled(x.shape().size(), 0), x.shape(), Dims::filled(x.shape().size(), 1));
+    return wrap(std::move(result));
   });
 }
 

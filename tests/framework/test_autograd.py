@@ -350,3 +350,20 @@ def test_mixed_dtypes_give_each_leaf_its_own():
     (a * b).sum().backward()
     assert (a.grad.dtype, b.grad.dtype) == (fl.float16, fl.float64)
     assert (a.grad.tolist(), b.grad.tolist()) == ([3, 4], [1, 2])
+
+
+@pytest.mark.parametrize("key", [slice(None), ..., (slice(0, 2), slice(None, 3))])
+def test_a_view_of_the_whole_has_hooks_and_a_gradient_of_its_own(key):
+    x = fl.ones((2, 3)).requires_grad_()
+    base = x * 1
+    view = base[key]
+    view.retain_grad()
+    view.register_hook(lambda g: g * 2)
+    fl.sum(base * 3 + view * 5).backward()
+    assert view.grad.tolist() == [[10.0] * 3] * 2
+    assert x.grad.tolist() == [[13.0] * 3] * 2
+    constant = fl.ones((2, 3))
+    constant[key].requires_grad_()
+    assert not constant.requires_grad
+    constant[key][0, 0] = 7.0
+    assert constant[0, 0].item() == 7.0
