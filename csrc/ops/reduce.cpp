@@ -259,7 +259,11 @@ double degrees_of_freedom(const Tensor& x, Attrs attrs) {
     .vjp = [](const Backward& b) {
       const Tensor& y = b.output();
       Tensor safe = where(equal(y, constant(0, y)), constant(1, y), y);
-      b.give(0, multiply(b.input(0), spread(divide(b.grad(), safe), b.input(0), b.attrs)));
+      const Tensor& x = b.input(0);
+      if (x.dtype() == DType::Float16)  // whose range a gradient over a small length leaves
+        b.give(0, multiply(divide(x, spread(safe, x, b.attrs)), spread(b.grad(), x, b.attrs)));
+      else
+        b.give(0, multiply(x, spread(divide(b.grad(), safe), x, b.attrs)));
     },
     .batching = batch_axes,
     .saves_inputs = 1,

@@ -132,3 +132,9 @@ def test_a_product_of_nothing_has_a_gradient_of_its_shape(shape, axis):
     assert (np.asarray(result.detach()) == np.prod(np.zeros(shape), axis=axis)).all()
     fl.sum(result).backward()
     assert x.grad.shape == shape
+
+
+def test_the_gradient_of_a_short_vector_of_float16_is_no_infinity():
+    x = fl.tensor([0.0003, 0.0004], dtype=fl.float16).requires_grad_()
+    (fl.linalg.vector_norm(x) * 1000).backward()
+    assert np.asarray(x.grad) == pytest.approx([600, 800], rel=0.01)
