@@ -30,11 +30,11 @@ _OF_BOARD = (
     ("The people", ("contributors-over-time", "people")),
     ("How it goes", ("changes-over-time", "first-response-over-time", "outsiders", "releases-over-time",
                      "lines-over-time")),
-    ("Where the work is", ("modules",)),
+    ("Where the work is", ("modules", "files")),
 )  # fmt: skip
 _OF_ORGANIZATION = (
     ("Its part", ("share-over-time", "compare", "compare-over-time")),
-    ("Its people and modules", ("contributors-over-time", "people", "modules")),
+    ("Its people and modules", ("contributors-over-time", "people", "modules", "files")),
     ("Its changes", ("changes-over-time", "first-response-over-time")),
     ("Reviews", ("reviews-exchanged", "reviewing-people")),
 )

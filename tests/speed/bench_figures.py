@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from app.contributions import queries
 from app.contributions.models import ChangeMeasure, Rollup
 from app.contributions.queries import EVERYTHING, By, Scope, Thing
+from app.contributions.queries.newcomers import newcomers
 from app.contributions.queries.remembering import forget_answers
 from app.contributions.windows import Window
 from app.db import Database
@@ -42,7 +43,7 @@ FIGURES: dict[str, Ask] = {
     "counts of issues": lambda s, scope, window, _: queries.counts(s, Thing.ISSUES, scope, window),
     "issue response": lambda s, scope, window, now: queries.waiting(s, Thing.ISSUES, scope, window, as_of=now),
     "contributors' flow": lambda s, scope, window, _: queries.people_flow(s, scope, window),
-    "cohorts of 12 quarters": lambda s, scope, window, _: queries.retention(s, scope, until=window.until),
+    "newcomers of 12 quarters": lambda s, scope, window, _: newcomers(s, scope, until=window.until),
     "headline": lambda s, scope, window, _: queries.headline(s, scope, window),
     "work by organization": lambda s, scope, window, _: queries.cells_by_organization(s, scope, window),
     "work by person": lambda s, scope, window, _: queries.cells_by_person(s, scope, window),

@@ -78,6 +78,7 @@ def of_person(look: Look) -> list[Big]:
     return [
         Big("Commits", number(now.commits), change(now.commits, was.commits)),
         Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}"),
+        Big("Files", number(queries.files(look.session, look.scope, look.window)), "changed, once for each commit"),
         Big("Changes opened", number(changes.opened), f"{number(changes.merged)} merged"),
         _response("Their changes wait", waiting(look), None),
         Big("Reviews given", number(given), f"and {number(received)} received"),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from app import charts
-from app.contributions import metrics
-from app.contributions.figures.drawing import UNATTRIBUTED, Shade
+from app.contributions import metrics, queries
+from app.contributions.figures.drawing import UNATTRIBUTED, Shade, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, SHOW, Look
 from app.contributions.metrics.work import lines_counted
@@ -35,6 +35,16 @@ def lines_over_time(look: Look) -> Drawn:
     drawing = charts.columns("Lines", look.labels, series, unit="lines")
     table = charts.figures_table("Lines", look.labels, series)
     return Drawn(("from", "added", "deleted"), rows, drawing, table, lines_counted=lines_counted(look.work))
+
+
+@figure("files", "Commits and the files that they changed", "files")
+def files(look: Look) -> Drawn:
+    """The commits of people, and the paths that these changed, once for each commit."""
+    told = (("Commits", look.summary.commits), ("Files", queries.files(look.session, look.scope, look.window)))
+    bars = [charts.Bar(name, value) for name, value in told]
+    title = "Commits and the files that they changed"
+    rows = [(name.lower(), value) for name, value in told] if any(value for _, value in told) else []
+    return Drawn(("of", "number"), rows, charts.bars(title, bars), table(title, ("Of", "Number"), told))
 
 
 @figure("share-over-time", "Share of all commits", "commits", scopes=("organization", "person", "module", "repository"))

@@ -7,7 +7,7 @@ from app.contributions.queries.exchange import (
     reviews_exchanged,
     reviews_exchanged_by_person,
 )
-from app.contributions.queries.people import Releases, files, people_flow, releases, releases_over_time, retention
+from app.contributions.queries.people import Releases, files, people_flow, releases, releases_over_time
 from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.timelines import (
     EVERYBODY,
@@ -110,7 +110,6 @@ __all__ = [
     "releases_over_time",
     "repositories",
     "response_given",
-    "retention",
     "review_load",
     "reviews_by_organization",
     "reviews_exchanged",

@@ -10,18 +10,16 @@ from datetime import UTC, date, datetime, time, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.metrics import CONTRIBUTIONS, Cohort, Flow, Spread, cohorts, durations, flow, spread
+from app.contributions.metrics import Flow, Spread, durations, flow, spread
 from app.contributions.models import (
     Commit,
     CommitModule,
     RepositoryCommit,
     RepositoryRelease,
-    Stretch,
 )
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.queries.work import contributors_of, first_days
-from app.contributions.queries.worked import worked
 from app.contributions.windows import Window
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
@@ -59,20 +57,6 @@ def quarter_begins(quarter: int) -> date:
 
 
 @remembered
-def retention(session: Session, scope: Scope, *, until: date, quarters: int = 12) -> list[Cohort]:
-    """The cohorts of the last quarters up to a day: who came first in which (`Cohort.period`, see `quarter_of`)."""
-    last = quarter_of(until)
-    begins = quarter_begins(last - quarters + 1)
-    found = worked(session, scope, Window(begins, until), lambda table: table.kind.in_(CONTRIBUTIONS),
-                   coarsest=Stretch.MONTH).c  # fmt: skip
-    month = sa.func.substr(sa.cast(found.day, sa.String(10)), 1, 7)
-    rows = session.execute(sa.select(found.person_id, month).where(found.person_id.is_not(None)).distinct())
-    seen = {(int(person), quarter_of(date.fromisoformat(f"{text}-01"))) for person, text in rows}
-    came = first_days(session, scope, {person for person, _ in seen})
-    return cohorts(((person, quarter) for person, quarter in seen if came.get(person, date.min) >= begins), last=last)
-
-
-@remembered
 def files(session: Session, scope: Scope, window: Window) -> int:
     """Paths that the commits of people changed, once for each commit."""
     author, employed = IdentityPerson, Employment
@@ -85,8 +69,9 @@ def files(session: Session, scope: Scope, window: Window) -> int:
     )
     held = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
     query = query.where(held)
-    if scope.person:
-        query = query.where(author.person_id == scope.person)
+    if scope.person:  # of few commits, which are looked up by whom they name
+        theirs = sa.select(author.identity_id).where(author.person_id == scope.person)
+        query = query.where(Commit.author_identity_id.in_(list(session.scalars(theirs))))
     if scope.module:
         touched = sa.select(CommitModule.commit_id).where(CommitModule.module_key == scope.module)
         query = query.where(Commit.id.in_(touched))

@@ -271,3 +271,14 @@ def test_every_row_of_people_and_organizations_can_be_called_wrong(client, count
     assert f"/people/wrong?about=employer&thing={anne}&page=/contributions/" in page
     assert f"/people/wrong?about=organization&thing={acme}&page=/contributions/" in page
     assert f"/people/wrong?about=identity&thing={anne}&page=/contributions/" in page
+
+
+def test_the_files_that_commits_changed_are_counted_once_for_each_commit(client, counted):
+    with counted.read() as session:
+        anne = session.scalars(sa.select(Person).where(Person.name == "Anne Arc")).one().public_id
+    acme, repository = one(counted, Organization).public_id, one(counted, Repository).public_id
+    of = {"": 6, f"person={anne}": 4, f"organization={acme}": 4, "module=src": 4, f"repository={repository}": 6}
+    for scope, files in of.items():
+        rows = client.get(f"/contributions/figures/files.json?window=all&{scope}").json["rows"]
+        assert rows == [["commits", files], ["files", files]], scope
+    assert re.search(r"Files\s*</\w+>\s*<\w+[^>]*>4<", client.get(f"/contributions/people/{anne}?window=all").text)
