@@ -1,5 +1,6 @@
 """What people install: the wheel holds the framework and nothing else, and builds from the source distribution."""
 
+import os
 import re
 import subprocess
 import sys
@@ -26,7 +27,9 @@ FILTER: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 def build(kind: str, source: Path, to: Path) -> Path:
     """A distribution of `source` by its own build backend, without fetching anything."""
     hook = f"from scikit_build_core.build import build_{kind} as build; print(build({str(to)!r}))"
-    subprocess.run([sys.executable, "-c", hook], cwd=source, check=True, capture_output=True, text=True)
+    # By the name under which make calls the compiler: else ccache, which looks at the name, compiles everything again.
+    named = {"CC": "cc", "CXX": "c++", **os.environ}
+    subprocess.run([sys.executable, "-c", hook], cwd=source, env=named, check=True, capture_output=True, text=True)
     return max(to.iterdir(), key=lambda path: path.stat().st_mtime)
 
 

@@ -51,7 +51,7 @@ def test_pages_have_figures_before_the_lines_are_counted(read_without_lines, app
     assert "0 of 4 commits counted" in page
     assert "counted for 0% of the commits" in page
     overview = client.get("/contributions/?window=all").text
-    assert "(0% of commits counted)" in overview
+    assert ", 0% of commits counted" in overview
     assert "Lines: 0% of commits counted." in overview
 
     monkeypatch.setattr(jobs, "NotYet", lambda _seconds, because: NotYet(3600, because))
