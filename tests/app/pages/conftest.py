@@ -14,7 +14,15 @@ import pytest
 from selenium.webdriver import Chrome
 from werkzeug.serving import make_server
 
-from tests.app.pages.foundation import BROKEN, Foundation, found, login_to_confirm, mailed_link, sign_in_link
+from tests.app.pages.foundation import (
+    BROKEN,
+    Foundation,
+    found,
+    login_to_confirm,
+    mailed_link,
+    sign_in_link,
+    statement_to_withdraw,
+)
 from tests.app.pages.walk import Page, look, routes_of, walk, worth_a_look
 from tests.portal import Browser
 
@@ -44,7 +52,8 @@ def gallery_of(foundation: Foundation) -> Gallery:
     links = (sign_in_link(foundation), mailed_link(foundation))
     public = walk(app, foundation.visitor, "visitor", start=("/", *links, *doors, *refused), most=1)
     wanted = set(routes_of(app)) - {page.endpoint for page in public}
-    start = ("/", "/simple/", "/healthz", "/style.css", "/account/add/github", login_to_confirm(foundation))
+    start = ("/", "/simple/", "/healthz", "/style.css", "/account/add/github", login_to_confirm(foundation),
+             statement_to_withdraw(foundation))  # fmt: skip
     pages = [*walk(app, foundation.administrator, "administrator", start=start, most=3, wanted=wanted), *public]
     chosen = list(worth_a_look(pages))
     forms = {page.endpoint: page for page in chosen if page.has_form}

@@ -3,6 +3,7 @@ for people, one that failed, one under way, and a change with words said about i
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,7 +43,9 @@ from app.imports import queries as imports
 from app.imports.rules import FileKind
 from app.jobs import Worker
 from app.people import queries as people
+from app.people.models import Affiliation, Person
 from app.people.queries import Proven
+from app.people.rules import StatementSource
 from app.people.rules.asking import Verdict
 from app.settings import Settings, session_key
 from tests.app.pages.scripted_runner import ScriptedRunner
@@ -163,6 +166,17 @@ def mailed_link(made: Foundation) -> str:
         accounts.ask_for_link(session, asker, "new@example.org", purpose=Purpose.SIGN_IN, onward="/", an_hour=9)
         link = session.scalar(sa.text("SELECT public_id FROM mailed_link ORDER BY id DESC LIMIT 1"))
     return f"/sign-in/mailed/{link_token(str(made.app.config['SECRET_KEY']), str(link))}"
+
+
+def statement_to_withdraw(made: Foundation) -> str:
+    """Where staff take back what an import said of somebody's employer; the pages of few people lead there."""
+    with made.db.read() as session:
+        imported = Affiliation.source == StatementSource.IMPORT
+        query = sa.select(Person.public_id).join(Affiliation, Affiliation.person_id == Person.id).where(imported)
+        person = session.scalar(query.order_by(Affiliation.id).limit(1))
+    link = re.search(r'href="([^"]+/withdraw)"', made.administrator.get(f"/people/{person}").text)
+    assert link is not None, f"the page of {person} leads to no withdrawal"
+    return link[1]
 
 
 def login_to_confirm(made: Foundation) -> str:
