@@ -32,11 +32,16 @@ def people_named(session: Session, persons: Collection[int]) -> None:
     refresh(session, Kind.PERSON, persons)
 
 
+def is_behind(session: Session) -> bool:
+    """Whether anything waits to be indexed."""
+    return session.scalar(sa.select(SearchDue.id).limit(1)) is not None
+
+
 def work_off(db: Database, *, say: Callable[[int], None] | None = None, most: int = 1_000_000) -> int:
     """Index what is due, a batch a transaction; gives how many dues there were."""
     done = 0
     with db.read() as session:
-        if session.scalar(sa.select(SearchDue.id).limit(1)) is None:
+        if not is_behind(session):
             return 0  # most of the time: nobody has to wait for a writer that writes nothing
     while done < most:
         with db.write() as session:

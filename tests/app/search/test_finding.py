@@ -99,6 +99,15 @@ def test_hits_lead_to_pages_and_markup_is_shown_as_text(own_portal: Portal) -> N
     assert {own_portal.client.get(link).status_code for link in links} == {200}
 
 
+def test_whoever_finds_nothing_is_told_that_something_waits_to_be_indexed(own_portal: Portal) -> None:
+    with own_portal.db.write() as session:
+        session.execute(sa.text("UPDATE change SET title = 'quebracho' WHERE id = 1"))
+    assert "look again in a minute" in own_portal.client.get("/search?q=quebracho").text
+    queries.work_off(own_portal.db)
+    assert "quebracho</a>" in own_portal.client.get("/search?q=quebracho").text
+    assert "the beginning of a word is enough" in own_portal.client.get("/search?q=zzzz").text
+
+
 def test_every_page_has_the_box(portal: Portal) -> None:
     for path in ("/", "/people/", "/search?q=core", "/no-such-page"):
         page = portal.client.get(path).text
