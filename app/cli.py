@@ -109,7 +109,7 @@ def bring_back(source: Path) -> None:
 @with_appcontext
 def worker(queue: str, lease_s: float, once: bool) -> None:
     """Work on jobs until stopped (Ctrl-C or SIGTERM); the step in hand is finished first."""
-    made = Worker(current_app._get_current_object(), queue=queue, lease_s=lease_s)  # type: ignore[attr-defined]  # a proxy
+    made = Worker(current_app, queue=queue, lease_s=lease_s)
     if once:
         made.run_until_idle()
         return

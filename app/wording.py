@@ -1,4 +1,4 @@
-"""How pages write numbers, times, sizes and money: the filters of the templates."""
+"""How pages and the terminal write texts, numbers, times, sizes and money; most are filters of the templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from markupsafe import Markup, escape
 from app.clock import current_clock
 
 _CODE_WORDS = re.compile(r"`([^`]+)`")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069]")
 _UNITS = ((31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def plain(text: str) -> str:
+    r"""Text of somebody else's for one line of a terminal or page: what steers either becomes U+FFFD.
+
+    >>> plain("\x1b[31mred"), plain("ab\u202edc")
+    ('\ufffd[31mred', 'ab\ufffddc')
+    """
+    return _UNSEEN.sub("\ufffd", text)
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import IO
 
 from app.contributions.sources import PROTOCOLS, GitError, Target
+from app.wording import plain
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^/|/$|\.$|\.lock$|^-|/\.|^\.")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069]")
 _CHUNK = 1 << 20
 _WATCH_EVERY_S = 0.2
 _OVERRIDES = (
@@ -54,15 +54,6 @@ def is_branch_name(name: str) -> bool:
     (True, False, False, False)
     """
     return bool(name) and name not in ("HEAD", "@") and len(name) < 500 and not _BAD_IN_REF.search(name)
-
-
-def plain(text: str) -> str:
-    r"""Text of somebody else's for one line of a terminal or page: what steers either becomes U+FFFD.
-
-    >>> plain("\x1b[31mred"), plain("ab\u202edc")
-    ('\ufffd[31mred', 'ab\ufffddc')
-    """
-    return _UNSEEN.sub("\ufffd", text)
 
 
 def reference(name: str) -> str:

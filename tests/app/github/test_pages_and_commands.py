@@ -15,9 +15,8 @@ from app.clock import FixedClock
 from app.connections import GitHubReader
 from app.contributions.models import Change, Repository
 from app.db import Database
-from app.github import commands
 from app.github.models import GithubConnection
-from app.jobs import Job
+from app.jobs import Job, here
 from app.settings import Settings, SettingsError
 from tests.app.github.world import World, busy, world
 from tests.doubles.github import Fault, GitHub, running
@@ -109,7 +108,7 @@ def test_administrators_alone_part_and_connect(small: World, visitor: FlaskClien
 
 
 def test_the_terminal_connects_reads_and_lists(small: World, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "LOOK_S", 0.01)
+    monkeypatch.setattr(here, "LOOK_S", 0.01)
     runner = small.app.test_cli_runner()
     with small.db.write() as session:
         session.execute(sa.delete(GithubConnection))
@@ -126,7 +125,7 @@ def test_the_terminal_connects_reads_and_lists(small: World, github: GitHub, mon
 
 
 def test_the_terminal_says_why_a_reading_ended(small: World, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "LOOK_S", 0.01)
+    monkeypatch.setattr(here, "LOOK_S", 0.01)
     github.fails(Fault(401, '{"message": "Bad credentials"}'))
 
     found = small.app.test_cli_runner().invoke(args=["github", "read", "tensor"])
