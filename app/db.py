@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -95,6 +95,7 @@ Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 class Base(DeclarativeBase):
     """The parent of every table."""
 
+    __table__: ClassVar[sa.Table]  # of every one of ours; to SQLAlchemy it might be a join
     metadata = sa.MetaData(naming_convention=NAMING)
     type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: sa.JSON, list[str]: sa.JSON}  # noqa: RUF012 - read once
 

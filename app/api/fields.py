@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -131,8 +130,3 @@ class ModuleRef(Answer):
 
     key: str
     name: str
-
-
-def values_of(kinds: type[Enum]) -> list[str]:
-    """The words of a fixed list."""
-    return [str(one.value) for one in kinds]

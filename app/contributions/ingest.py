@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -46,7 +46,7 @@ from app.people.queries import Wording, intern_identities, note_activity
 BATCH = 2000
 # Tables, not classes: rows are written without looking at each as an object.
 _COMMIT, _PATH, _TRAILER, _HELD, _DUE = (
-    cast(sa.Table, row.__table__) for row in (Commit, ChangePath, CommitTrailer, RepositoryCommit, LineCountDue)
+    row.__table__ for row in (Commit, ChangePath, CommitTrailer, RepositoryCommit, LineCountDue)
 )
 _COMMIT_COLUMNS = ("id", "sha", "author_identity_id", "committer_identity_id", "authored_at", "committed_at", "day",
                    "subject", "pull_request", "parents", "is_merge", "is_revert", "is_signed_off", "paths", "added",

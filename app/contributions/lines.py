@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ from app.db import Turn, take_turn
 
 BATCH = 1000
 SETTLE_EVERY = 5000  # commits: not where a run of git ends, so that git goes on while the rollup is counted
-_COMMIT, _PATH, _MODULE = (cast(sa.Table, row.__table__) for row in (Commit, ChangePath, CommitModule))
+_COMMIT, _PATH, _MODULE = (row.__table__ for row in (Commit, ChangePath, CommitModule))
 Report = Callable[[int, int], None]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -68,12 +68,8 @@ class _Ledger:
     measure: sa.Table
 
 
-def _table(model: Any) -> sa.Table:
-    return cast(sa.Table, model.__table__)
-
-
-_CHANGES = _Ledger("change_id", _table(Change), _table(ChangeEvent), _table(ChangeMeasure))
-_ISSUES = _Ledger("issue_id", _table(Issue), _table(IssueEvent), _table(IssueMeasure))
+_CHANGES = _Ledger("change_id", Change.__table__, ChangeEvent.__table__, ChangeMeasure.__table__)
+_ISSUES = _Ledger("issue_id", Issue.__table__, IssueEvent.__table__, IssueMeasure.__table__)
 
 
 def measure_changes(session: Session, numbers: Collection[int]) -> None:
@@ -139,8 +135,8 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
         measure_changes(session, changes)
         measure_issues(session, issues)
         return
-    insert_rows(session, _table(MeasureDue), ("change_id",), ((number,) for number in sorted(changes)))
-    insert_rows(session, _table(MeasureDue), ("issue_id",), ((number,) for number in sorted(issues)))
+    insert_rows(session, MeasureDue.__table__, ("change_id",), ((number,) for number in sorted(changes)))
+    insert_rows(session, MeasureDue.__table__, ("issue_id",), ((number,) for number in sorted(issues)))
 
 
 def _everything_is_due(session: Session) -> None:
@@ -202,7 +198,7 @@ def _measure(session: Session, ledger: _Ledger, numbers: Sequence[int], surround
     for which in _among(ledger.measure.c[ledger.key], numbers):
         session.execute(sa.delete(ledger.measure).where(which))
     if ledger is _CHANGES:
-        for which in _among(_table(ChangeReviewer).c.change_id, numbers):
+        for which in _among(ChangeReviewer.__table__.c.change_id, numbers):
             session.execute(sa.delete(ChangeReviewer).where(which))
     rows = [_row(ledger, row, found[row.id], employers, firsts, surroundings) for row in things]
     if rows:
@@ -213,7 +209,7 @@ def _measure(session: Session, ledger: _Ledger, numbers: Sequence[int], surround
         for row in things for person, one in found[row.id].reviewers.items()
     ]  # fmt: skip
     if reviewers:
-        session.execute(sa.insert(_table(ChangeReviewer)), reviewers)
+        session.execute(sa.insert(ChangeReviewer.__table__), reviewers)
     return authors
 
 
@@ -329,7 +325,7 @@ def _settle_firsts(session: Session, persons: Collection[int]) -> None:
     """Who was a first-timer when: an earlier merge that becomes known later makes it false."""
     for part in chunks(sorted(persons), _PARTS):
         for ledger in (_CHANGES, _ISSUES):
-            mine, other = ledger.measure, _table(ChangeMeasure).alias("earlier")
+            mine, other = ledger.measure, ChangeMeasure.__table__.alias("earlier")
             was_merged = (
                 sa.exists()
                 .where(other.c.person_id == mine.c.person_id, other.c.merged_at < mine.c.opened_at)
@@ -344,14 +340,14 @@ def _settle_firsts(session: Session, persons: Collection[int]) -> None:
 
 def _name_modules(session: Session, numbers: Sequence[int], surroundings: _Surroundings) -> None:
     named: set[tuple[int, str]] = set()
-    for which in _among(_table(ChangeModule).c.change_id, numbers):
+    for which in _among(ChangeModule.__table__.c.change_id, numbers):
         session.execute(sa.delete(ChangeModule).where(which))
-    for which in _among(_table(ChangeFile).c.change_id, numbers):
+    for which in _among(ChangeFile.__table__.c.change_id, numbers):
         rows = session.execute(sa.select(ChangeFile.change_id, ChangeFile.path).where(which))
         named |= {(number, key) for number, path in rows for key in surroundings.owners(path)}
     if named:
         values = [{"change_id": number, "module_key": key} for number, key in sorted(named)]
-        session.execute(sa.insert(_table(ChangeModule)), values)
+        session.execute(sa.insert(ChangeModule.__table__), values)
 
 
 def _concerned(session: Session, ledger: _Ledger, persons: Sequence[int]) -> set[int]:

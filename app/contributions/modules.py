@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ from app.modules.queries import paths
 from app.modules.rules import ModulePaths, modules_of
 
 _NAME = "commit_module"
-_TABLE = cast(sa.Table, CommitModule.__table__)
+_TABLE = CommitModule.__table__
 
 
 Finder = Callable[[str], tuple[str, ...]]

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -56,7 +55,7 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
     if len(listed) <= AT_ONCE:
         roll_persons(session, listed)
     else:
-        insert_rows(session, cast(sa.Table, RollupDue.__table__), ("person_id",), ((person,) for person in listed))
+        insert_rows(session, RollupDue.__table__, ("person_id",), ((person,) for person in listed))
 
 
 def _has_figures(session: Session, persons: Collection[int]) -> bool:

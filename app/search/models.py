@@ -30,7 +30,7 @@ class SearchEntry(Base):
     """A thing as it is indexed: its words, and its rank among its kind (the higher, the earlier shown)."""
 
     __tablename__ = "search_entry"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - read once
+    __table_args__ = ({"sqlite_with_rowid": False},)
     kind: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
     ref: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
     rank: Mapped[int]
@@ -48,7 +48,7 @@ class SearchGram(Base):
     """Three letters of a word, by which a word with a slip finds it."""
 
     __tablename__ = "search_gram"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - read once
+    __table_args__ = ({"sqlite_with_rowid": False},)
     gram: Mapped[str] = mapped_column(sa.String(3), primary_key=True)
     term_id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
 
@@ -57,7 +57,7 @@ class SearchPosting(Base):
     """This entry has this word. The best entries of a word are the end of a range of the key, which holds all."""
 
     __tablename__ = "search_posting"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - read once
+    __table_args__ = ({"sqlite_with_rowid": False},)
     term_id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
     kind: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
     rank: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -140,7 +140,7 @@ class FigureStamp(Row, Base):
     """Rows that figures rest on were written; `by_people`: because somebody decided something."""
 
     __tablename__ = "figure_stamp"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read once; numbers never come back
+    __table_args__ = ({"sqlite_autoincrement": True},)  # numbers never come back
     by_people: Mapped[bool]
 
 

@@ -111,10 +111,10 @@ def _refresh(session: Session, kind: Kind, numbers: Sequence[int]) -> int:
     _delete(session, kind, ((ids[word], rank, number) for word, rank, number in gone))
     old = [number for number in changed if number in known]
     session.execute(sa.delete(SearchEntry).where(SearchEntry.kind == kind, SearchEntry.ref.in_(old)))
-    insert_rows(session, SearchEntry.__table__, ("kind", "ref", "rank", "text"),  # type: ignore[arg-type]  # it is a Table
+    insert_rows(session, SearchEntry.__table__, ("kind", "ref", "rank", "text"),
                 [(int(kind), number, one.rank, closed(one.words))
                  for number in changed if (one := wanted.get(number))])  # fmt: skip
-    insert_rows(session, SearchPosting.__table__, ("term_id", "kind", "rank", "ref"),  # type: ignore[arg-type]  # it is a Table
+    insert_rows(session, SearchPosting.__table__, ("term_id", "kind", "rank", "ref"),
                 sorted((ids[word], int(kind), rank, number) for word, rank, number in fresh))  # fmt: skip
     _forget_unused(session, {ids[word] for word, _, _ in gone})
     return len(changed)
@@ -131,9 +131,9 @@ def _terms(session: Session, words: Collection[str]) -> dict[str, int]:
         rows = session.execute(sa.select(SearchTerm.text, SearchTerm.id).where(SearchTerm.text.in_(chunk)))
         found.update({row.text: row.id for row in rows})
     new = sorted(set(words) - set(found))
-    made = dict(zip(new, reserve(session, SearchTerm.__table__, len(new)), strict=True))  # type: ignore[arg-type]  # it is a Table
-    insert_rows(session, SearchTerm.__table__, ("id", "text"), [(number, word) for word, number in made.items()])  # type: ignore[arg-type]  # it is a Table
-    insert_rows(session, SearchGram.__table__, ("gram", "term_id"),  # type: ignore[arg-type]  # it is a Table
+    made = dict(zip(new, reserve(session, SearchTerm.__table__, len(new)), strict=True))
+    insert_rows(session, SearchTerm.__table__, ("id", "text"), [(number, word) for word, number in made.items()])
+    insert_rows(session, SearchGram.__table__, ("gram", "term_id"),
                 sorted((gram, number) for word, number in made.items() for gram in grams(word)))  # fmt: skip
     return found | made
 
@@ -143,7 +143,7 @@ def _delete(session: Session, kind: Kind, postings: Iterable[tuple[int, int, int
     if rows:
         table = SearchPosting.__table__
         session.connection().execute(
-            sa.delete(table).where(  # type: ignore[arg-type]  # it is a Table
+            sa.delete(table).where(
                 table.c.term_id == sa.bindparam("t"), table.c.kind == int(kind), table.c.rank == sa.bindparam("r"),
                 table.c.ref == sa.bindparam("n"),
             ),
