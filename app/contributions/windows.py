@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 NAMED = {"90d": "90 days", "1y": "one year", "3y": "three years", "all": "all time"}
 _DAYS = {"90d": 90, "1y": 365, "3y": 1096}
@@ -67,6 +69,25 @@ class Window:
             found.append(Period(_label(first, self.days), first, following - timedelta(days=1)))
             first = following
         return found
+
+
+def placing(periods: Sequence[Period]) -> Callable[[date], int]:
+    """Tells of a day that lies in one of these periods, in which (by its place among them)."""
+    firsts = [period.first for period in periods]
+    return cache(lambda day: max(bisect_right(firsts, day) - 1, 0))
+
+
+def in_periods(periods: Sequence[Period], by_day: Iterable[tuple[date, int]]) -> list[int]:
+    """What is counted by days (or by the first days of weeks and months), summed up over the periods.
+
+    >>> weeks = Window(date(2026, 1, 1), date(2026, 1, 14)).periods()
+    >>> in_periods(weeks, [(date(2026, 1, 1), 2), (date(2026, 1, 5), 1), (date(2026, 1, 11), 1)])
+    [2, 2, 0]
+    """
+    place, found = placing(periods), [0] * len(periods)
+    for day, number in by_day:
+        found[place(day)] += number
+    return found
 
 
 def read_window(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping
-from datetime import date
-
 from app import charts
 from app.contributions import queries
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.figures.unattributed import of_changes
 from app.contributions.queries import Thing
+from app.contributions.windows import in_periods
 from app.wording import span
 
 
@@ -19,7 +16,7 @@ from app.wording import span
 def changes_over_time(look: Look) -> Drawn:
     """Changes opened, merged, and closed without a merge, period by period."""
     found = queries.over_time(look.session, Thing.CHANGES, look.scope, look.window)
-    opened, closed, merged = (in_periods(look, found[name]) for name in ("opened", "closed", "merged"))
+    opened, closed, merged = (in_periods(look.periods, found[name].items()) for name in ("opened", "closed", "merged"))
     declined = [one - of for one, of in zip(closed, merged, strict=True)]
     series = [charts.Series("Opened", opened), charts.Series("Merged", merged),
               charts.Series("Closed without a merge", declined)]  # fmt: skip
@@ -36,8 +33,10 @@ def changes_over_time(look: Look) -> Drawn:
 def releases_over_time(look: Look) -> Drawn:
     """Releases that repositories published, period by period, pre-releases apart."""
     found = queries.releases_over_time(look.session, look.scope, look.window)
-    full, early = (in_periods(look, {day: number for (day, is_pre), number in found.items() if is_pre is wanted})
-                   for wanted in (False, True))  # fmt: skip
+    full, early = (
+        in_periods(look.periods, ((day, number) for (day, is_pre), number in found.items() if is_pre is wanted))
+        for wanted in (False, True)
+    )
     series = [charts.Series("Releases", full), charts.Series("Pre-releases", early, "rest")]
     rows = [(period.first.isoformat(), *values) for period, *values in zip(look.periods, full, early, strict=True)]
     between = queries.releases(look.session, look.scope, look.window).between_s
@@ -45,11 +44,3 @@ def releases_over_time(look: Look) -> Drawn:
     return Drawn(("from", "releases", "pre-releases"), rows if found else [],
                  charts.columns("Releases", look.labels, series, unit="releases"),
                  charts.figures_table("Releases", look.labels, series), notes=notes if between.n else ())  # fmt: skip
-
-
-def in_periods(look: Look, by_day: Mapping[date, int]) -> list[int]:
-    """What is counted by days, summed up over the look's periods."""
-    ends, found = [period.first for period in look.periods], [0] * len(look.periods)
-    for day, number in by_day.items():
-        found[max(bisect_right(ends, day) - 1, 0)] += number
-    return found

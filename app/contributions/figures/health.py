@@ -110,7 +110,7 @@ def review_load(look: Look) -> Drawn:
     rows, bars, about = [], [], []
     for number, reviews in top:
         person, part = persons[number], reviews / load.reviews
-        url = None if person.hidden_at else look.url("contributions.person", public_id=person.public_id)
+        url = look.person_url(person)
         rows.append((shown_name(person), reviews, round(part, 4)))
         bars.append(charts.Bar(shown_name(person), reviews, share(part), url))
         about.append(About.person(person, url))

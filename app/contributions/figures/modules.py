@@ -13,6 +13,7 @@ from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics.fragility import Concern, concerns
 from app.contributions.queries.modules import ModuleWork, absence_over, work_by_module
+from app.contributions.windows import in_periods
 from app.governance.queries import current, is_governed
 from app.modules import queries as modules
 from app.modules.models import Module
@@ -28,7 +29,7 @@ class Board:
     work: ModuleWork | None
     maintainers: Maintainers | None
     concerns: tuple[Concern, ...]
-    trend: tuple[int, ...]
+    trend: list[int]
 
     @property
     def commits(self) -> int:
@@ -51,7 +52,8 @@ def boards(look: Look) -> list[Board]:
     found = []
     for module in listed:
         own, maintainers = work.get(module.key), kept.get(module.key)
-        found.append(Board(module, own, maintainers, _concerns(own, maintainers, fewest), _trend(look, own)))
+        trend = in_periods(look.periods, own.trend if own else ())
+        found.append(Board(module, own, maintainers, _concerns(own, maintainers, fewest), trend))
     return sorted(found, key=lambda one: (not one.is_fragile, -one.commits, one.module.position))
 
 
@@ -67,7 +69,7 @@ def touched_modules(look: Look) -> Drawn:
                  table("Modules", ("Module", "Commits"), rows))  # fmt: skip
 
 
-@figure("modules-side-by-side", "On how few each module rests", "module-work", scopes=("everything", "repository",))
+@figure("modules-side-by-side", "On how few each module rests", "module-work", scopes=("everything", "repository"))
 def side_by_side(look: Look) -> Drawn:
     """How many people made half of each module's commits, the fewest first, with everything beside it as a table."""
     found = boards(look)
@@ -126,8 +128,3 @@ def _concerns(work: ModuleWork | None, kept: Maintainers | None, fewest: int) ->
 
 def _end_of_month(day: date) -> date:
     return day.replace(day=monthrange(day.year, day.month)[1])
-
-
-def _trend(look: Look, work: ModuleWork | None) -> tuple[int, ...]:
-    trend = work.trend if work else ()
-    return tuple(sum(number for day, number in trend if period.first <= day <= period.last) for period in look.periods)

@@ -114,7 +114,7 @@ def drifting(look: Look) -> Drawn:
     rows, bars, about = [], [], []
     for one in found:
         person = persons[one.person]
-        url = None if person.hidden_at else look.url("contributions.person", public_id=person.public_id)
+        url = look.person_url(person)
         rows.append((shown_name(person), one.commits, one.last_on.isoformat()))
         bars.append(charts.Bar(shown_name(person), one.commits, f"last on {written_day(one.last_on)}", url))
         about.append(About.person(person, url))

@@ -12,6 +12,7 @@ from app.contributions.figures.look import BY, SHOW, Look
 from app.contributions.figures.work import stacked
 from app.contributions.metrics import Cell
 from app.contributions.queries.work import by_month
+from app.contributions.windows import placing
 from app.members import queries as members
 from app.wording import counted, share
 
@@ -95,10 +96,5 @@ def _asked(look: Look) -> tuple[str, ...]:
 
 def placed(look: Look, cells: Iterable[Cell]) -> Iterable[tuple[Cell, int]]:
     """Each cell with the place of its period."""
-    known: dict[object, int] = {}
-    for cell in cells:
-        if cell.first not in known:
-            known[cell.first] = next(
-                (at for at, period in enumerate(look.periods) if period.first <= cell.first <= period.last), 0
-            )
-        yield cell, known[cell.first]
+    place = placing(look.periods)
+    return ((cell, place(cell.first)) for cell in cells)

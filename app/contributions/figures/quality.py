@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from math import nan
 
 from app import charts, grids
 from app.contributions import queries
 from app.contributions.figures.drawing import table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
-from app.contributions.metrics import COMMITS, Kind
+from app.contributions.metrics import Kind
 from app.contributions.queries.quality import freshness, known_by_repository, stated_by, tools_over_time
+from app.contributions.windows import in_periods
 from app.people import queries as people
 from app.people.rules import StatementSource
 from app.people.rules.asking import ProposalKind
@@ -29,20 +30,15 @@ _SOURCES = {StatementSource.SELF: "Their own word", StatementSource.STAFF: "Staf
 @figure("unattributed-over-time", "What nobody knows", "unattributed", scopes=("everything", "repository", "module"))
 def unattributed(look: Look) -> Drawn:
     """The share of commits of which nobody knows for whom they were made, period by period."""
-    all_of, unknown = Counter[int](), Counter[int]()
-    for cell in queries.cells_by_organization(look.session, look.scope, look.window):
-        if cell.kind in COMMITS:
-            at = next((at for at, one in enumerate(look.periods) if one.first <= cell.first <= one.last), 0)
-            all_of[at] += cell.commits
-            unknown[at] += 0 if cell.is_known else cell.commits
-    values = [100 * unknown[at] / all_of[at] if all_of[at] else float("nan") for at in range(len(look.periods))]
-    shares = [round(unknown[at] / all_of[at], 4) if all_of[at] else None for at in range(len(look.periods))]
-    rows = [(period.first.isoformat(), all_of[at], unknown[at], shares[at]) for at, period in enumerate(look.periods)]
-    total = all_of.total()
-    return Drawn(("from", "commits", "unattributed", "share"), rows if total else (),
+    everything = in_periods(look.periods, ((cell.first, cell.commits) for cell in look.work))
+    unknown = in_periods(look.periods, ((cell.first, cell.commits) for cell in look.work if not cell.is_known))
+    values = [100 * part / of if of else nan for part, of in zip(unknown, everything, strict=True)]
+    rows = [(period.first.isoformat(), of, part, round(part / of, 4) if of else None)
+            for period, part, of in zip(look.periods, unknown, everything, strict=True)]  # fmt: skip
+    return Drawn(("from", "commits", "unattributed", "share"), rows if look.total else (),
                  charts.line("What nobody knows", look.labels, [charts.Series("Unattributed", values)], unit="%"),
                  table("What nobody knows", ("From", "Commits", "Unattributed", "Share"), rows),
-                 unknown.total() / total if total else None)  # fmt: skip
+                 look.unattributed)  # fmt: skip
 
 
 @figure("unattributed-by-repository", "Where it is not known", "unattributed", scopes=("everything",))
@@ -123,8 +119,7 @@ def statements(look: Look) -> Drawn:
 def bots_and_tools(look: Look) -> Drawn:
     """Commits by bots, and those that say a tool assisted, apart from people's."""
     found = tools_over_time(look.session, look.scope, look.window)
-    sums = {kind: [sum(number for day, number in days.items() if one.first <= day <= one.last) for one in look.periods]
-            for kind, days in found.items()}  # fmt: skip
+    sums = {kind: in_periods(look.periods, days.items()) for kind, days in found.items()}
     series = [charts.Series("By bots", sums[Kind.BOT]), charts.Series("With a tool’s help", sums[Kind.ASSISTED])]
     rows = [(period.first.isoformat(), bots, tools)
             for period, bots, tools in zip(look.periods, sums[Kind.BOT], sums[Kind.ASSISTED], strict=True)]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from app.contributions.windows import Period
+from app.contributions.windows import Period, placing
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,10 @@ def presence(
     >>> presence(seen, firsts, months, since=date(2026, 1, 1))
     [Presence(active=1, new=0, returning=1), Presence(active=3, new=1, returning=1)]
     """
-    ends = [period.last for period in periods]
+    place, begin = placing(periods), periods[0].first
     people: list[set[int]] = [set() for _ in range(len(periods) + 1)]
     for person, day in seen:
-        place = 0 if day < periods[0].first else next((at for at, end in enumerate(ends, 1) if day <= end), None)
-        if place is not None:
-            people[place].add(person)
+        people[0 if day < begin else place(day) + 1].add(person)
     found = []
     for period, before, here in zip(periods, people, people[1:], strict=False):
         new = {one for one in here if first_days.get(one, date.min) >= max(period.first, since)}

@@ -9,7 +9,7 @@ from datetime import date
 from enum import Enum
 from typing import TypeVar
 
-from app.contributions.windows import Period
+from app.contributions.windows import Period, placing
 
 _K = TypeVar("_K")
 _N = TypeVar("_N", int, int | None)
@@ -178,14 +178,14 @@ class Strand:
 
 def strands(cells: Iterable[Cell], periods: Sequence[Period], *, most: int = 7) -> list[Strand]:
     """Commits by organization over periods: the largest, then Others, Independent and Unattributed."""
-    place = {period.first: index for index, period in enumerate(periods)}
+    place = placing(periods)
     values: dict[tuple[int | None, str], list[int]] = {}
     for cell in cells:
         if cell.kind not in COMMITS:
             continue
         name = "organization" if cell.organization is not None else "Independent" if cell.is_known else "Unattributed"
         row = values.setdefault((cell.organization, name), [0] * len(periods))
-        row[_place(cell.first, periods, place)] += cell.commits
+        row[place(cell.first)] += cell.commits
     named = sorted((key for key in values if key[0] is not None), key=lambda key: (-sum(values[key]), key[0] or 0))
     found = [Strand(key[0], "", tuple(values[key])) for key in named[:most]]
     rest = [values[key] for key in named[most:]]
@@ -198,16 +198,10 @@ def strands(cells: Iterable[Cell], periods: Sequence[Period], *, most: int = 7) 
 
 def lines_over(cells: Iterable[Cell], periods: Sequence[Period]) -> list[tuple[int, int]]:
     """(lines added, lines deleted) in each period, as far as they are counted."""
-    place = {period.first: index for index, period in enumerate(periods)}
+    place = placing(periods)
     found = [[0, 0] for _ in periods]
     for cell in cells:
-        sums = found[_place(cell.first, periods, place)]
+        sums = found[place(cell.first)]
         sums[0] += cell.added
         sums[1] += cell.deleted
     return [(added, deleted) for added, deleted in found]
-
-
-def _place(day: date, periods: Sequence[Period], known: dict[date, int]) -> int:
-    if day not in known:
-        known[day] = next((index for index, period in enumerate(periods) if period.first <= day <= period.last), 0)
-    return known[day]

@@ -36,7 +36,7 @@ from app.contributions.queries.timelines import (
     over_time,
     waiting,
 )
-from app.contributions.windows import Period, Window
+from app.contributions.windows import Window, in_periods
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def backlog_over(
     days = over_time(session, thing, scope, window, authors=authors)
     still = counts(session, thing, scope, window, authors=authors).backlog
     found: list[tuple[int, int, int]] = []
-    for period in reversed(window.periods()):
-        opened, closed = (_within(days[name], period) for name in ("opened", "closed"))
+    in_each = (in_periods(window.periods(), days[name].items()) for name in ("opened", "closed"))
+    for opened, closed in reversed(list(zip(*in_each, strict=True))):
         found.append((opened, closed, still))
         still -= opened - closed
     return found[::-1]
@@ -172,7 +172,3 @@ def _coverage(rows: Sequence[tuple[int, int]]) -> Coverage:
 
 def _by(window: Window) -> By:
     return By.DAY if window.days <= 184 else By.MONTH
-
-
-def _within(days: Mapping[date, int], period: Period) -> int:
-    return sum(number for day, number in days.items() if period.first <= day <= period.last)

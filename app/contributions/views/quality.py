@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from app import pages
 from app.auth import access, current_user
-from app.contributions import queries
-from app.contributions.metrics import COMMITS
 from app.contributions.metrics.work import lines_counted
 from app.contributions.queries.quality import hidden_people, redated
 from app.contributions.views.foundation import blueprint, looking, page
@@ -20,12 +18,8 @@ _FIGURES = ("unattributed-over-time", "unattributed-by-repository", "identity-qu
 def quality() -> str:
     """How far the figures can be trusted, and where each gap is mended."""
     with looking() as (session, look):
-        work = [cell for cell in queries.cells_by_organization(session, look.scope, look.window)
-                if cell.kind in COMMITS]  # fmt: skip
-        total = sum(cell.commits for cell in work)
-        unknown = sum(cell.commits for cell in work if not cell.is_known)
         return page("contributions/quality.html", session, look, _FIGURES, summary=None,
-                    unattributed=unknown / total if total else None, lines=lines_counted(work),
+                    unattributed=look.unattributed, lines=lines_counted(look.work),
                     questions=people.count_questions(session, people.Wanted()), hidden=hidden_people(session),
                     redated=redated(session, look.window),
                     remarks=people.count_remarks(session, settled=False),
