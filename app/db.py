@@ -130,6 +130,14 @@ def new_public_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(secrets.choice(alphabet) for _ in range(12))
 
 
+def holds_on(row: Any, day: Any) -> sa.ColumnElement[bool]:
+    """The condition that what holds from `starts_on` until `ends_on`, both included, does so on a day.
+
+    `row` is a table's class or an alias of it, `day` a date or a column; without an end it goes on.
+    """
+    return sa.and_(row.starts_on <= day, sa.or_(row.ends_on.is_(None), row.ends_on >= day))
+
+
 def public_id(prefix: str) -> Mapped[str]:
     """The column of a public id: `public_id: Mapped[str] = public_id("p")`."""
     return mapped_column(sa.String(40), unique=True, default=lambda: new_public_id(prefix))

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, TooManyRequests
+from werkzeug.wrappers import Response as BaseResponse
 
 from app import limits
 from app.api.fields import Answer, Asked, Items
@@ -84,7 +85,7 @@ def operation(
     def register(function: Callable[[Session, Any], Any]) -> Callable[[Session, Any], Any]:
         hints = get_type_hints(function)
         (asked,) = [hints[name] for name in list(inspect.signature(function).parameters)[1:]]
-        summary, _, text = inspect.getdoc(function).partition("\n")  # type: ignore[union-attr]  # every one has its docstring
+        summary, _, text = inspect.cleandoc(function.__doc__ or "").partition("\n")
         in_path = tuple(part[1:-1] for part in path.split("/") if part.startswith("{"))
         _operations[path] = Operation(
             function.__name__, path, subject, summary.rstrip("."), text.strip(), asked, hints["return"], function,
@@ -126,11 +127,11 @@ def filled(one: Operation, known: Mapping[str, str]) -> str | None:
     return f"{path}?{query}" if query else path
 
 
-def view_of(one: Operation) -> Callable[..., Response]:
+def view_of(one: Operation) -> Callable[..., BaseResponse]:
     """The route's function: reads the parameters, asks the operation, and answers with an ETag."""
 
     @wraps(one.respond)
-    def view(**parts: str) -> Response:
+    def view(**parts: str) -> BaseResponse:
         _keep_the_pace()
         media_type = _accepted(one)
         asked = _asked(one, parts)
@@ -142,7 +143,7 @@ def view_of(one: Operation) -> Callable[..., Response]:
         if len(one.media_types) > 1:
             response.vary.add("Accept")
         response.headers["Cache-Control"] = _PUBLIC
-        return response.make_conditional(request)  # type: ignore[return-value]  # Flask's is werkzeug's
+        return response.make_conditional(request)
 
     return access("public")(view)
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from flask import current_app, request
+from flask import current_app, request, url_for
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import MultiDict
 
 from app.api.fields import Items, Paged
 from app.api.problems import WrongParameters
@@ -72,12 +71,8 @@ def _beyond(keys: Sequence[Any], after: Sequence[Any], *, newest_first: bool) ->
 
 
 def _address(cursor: str) -> str:
-    arguments = MultiDict(request.args)
-    arguments["cursor"] = cursor
-    adapter = current_app.create_url_adapter(request)
-    assert adapter is not None  # noqa: S101 - we are in a request
-    values = {**(request.view_args or {}), **arguments.to_dict()}
-    return adapter.build(str(request.endpoint), values, method="GET", force_external=True)
+    values: dict[str, Any] = {**(request.view_args or {}), **request.args, "cursor": cursor}
+    return url_for(str(request.endpoint), _external=True, **values)
 
 
 def _key() -> bytes:

@@ -26,7 +26,7 @@ from app.contributions.models import (
 from app.contributions.rules import TrailerKey
 from app.contributions.stamps import stamp
 from app.contributions.summing import sum_all, sum_persons
-from app.db import Turn, take_turn
+from app.db import Turn, holds_on, take_turn
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
 
@@ -93,11 +93,7 @@ def _count(session: Session, held: sa.Subquery, *, persons: Collection[int] | No
 
 
 def _sums(credit: sa.Subquery, *, by_module: bool) -> sa.Select[tuple[object, ...]]:
-    employed = sa.and_(
-        Employment.person_id == credit.c.person_id,
-        Employment.starts_on <= credit.c.day,
-        sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= credit.c.day),
-    )
+    employed = sa.and_(Employment.person_id == credit.c.person_id, holds_on(Employment, credit.c.day))
     attribution = sa.case(
         (Employment.id.is_(None), Attribution.UNKNOWN.value),
         (Employment.organization_id.is_(None), Attribution.INDEPENDENT.value),

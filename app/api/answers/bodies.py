@@ -12,13 +12,14 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.answers import names
+from app.api.conditions import same
 from app.api.fields import Answer, Asked, Day, Items, Key, OrganizationId, OrganizationRef, Paged, PersonId, PersonName
 from app.api.operations import example, operation
 from app.api.paging import listed
 from app.bodies import queries as body_queries
 from app.bodies.models import Appointment, Body, Seat
 from app.bodies.rules import AppointmentOrigin, BodyKind, Holding, Nature
-from app.db import clock_of
+from app.db import clock_of, holds_on
 from app.pages import veiled
 from app.people import queries as people
 from app.people.models import Person
@@ -118,11 +119,9 @@ class AppointmentsAsked(Paged):
 @operation("/bodies", subject="Bodies")
 def bodies(session: Session, asked: BodiesAsked) -> Items[BodyLine]:
     """Every body that is not retired, the maintainers of each module among them."""
-    query = sa.select(Body).where(Body.retired_on.is_(None))
-    if asked.kind is not None:
-        query = query.where(Body.kind == asked.kind)
-    if asked.nature is not None:
-        query = query.where(Body.nature == asked.nature)
+    query = sa.select(Body).where(
+        Body.retired_on.is_(None), *same(Body.kind, asked.kind), *same(Body.nature, asked.nature)
+    )
     return listed(session, query, [Body.id], asked, lambda rows: [BodyLine(**_line(row.Body)) for row in rows])
 
 
@@ -171,16 +170,14 @@ def appointments(session: Session, asked: AppointmentsAsked) -> Items[Appointmen
         .join(Seat, Seat.id == Appointment.seat_id)
         .join(Body, Body.id == Seat.body_id)
         .join(Person, Person.id == Appointment.person_id)
+        .where(*same(Body.key, asked.body))
     )
-    if asked.body is not None:
-        query = query.where(Body.key == asked.body)
     if asked.person is not None:
         query = query.where(Appointment.person_id.in_(people.all_of(names.person(session, asked.person).id)))
     if asked.organization is not None:
         query = query.where(Appointment.organization_id == names.organization(session, asked.organization).id)
     if asked.at is not None:
-        lasts = sa.or_(Appointment.ends_on.is_(None), Appointment.ends_on >= asked.at)
-        query = query.where(Appointment.starts_on <= asked.at, lasts)
+        query = query.where(holds_on(Appointment, asked.at))
 
     def make(rows: Sequence[Any]) -> list[AppointmentMade]:
         holders = names.people_of(session, [row.Person.id for row in rows])

@@ -12,7 +12,9 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.answers import names
+from app.api.answers.timelines import TimelineEntry, timeline
 from app.api.answers.work import author_shown
+from app.api.conditions import begins, ends, same
 from app.api.fields import (
     Answer,
     Asked,
@@ -29,8 +31,6 @@ from app.api.fields import (
 )
 from app.api.operations import example, operation
 from app.api.paging import listed
-from app.api.times import begins, ends
-from app.contributions.metrics import EventKind
 from app.contributions.models import (
     Change,
     ChangeCommit,
@@ -102,16 +102,6 @@ class ChangeRecord(ChangeLine):
     measures: Waits | None
 
 
-class TimelineEntry(Answer):
-    """One thing that happened; `by` is null for nobody known, and for who asked to be hidden."""
-
-    kind: EventKind
-    at: datetime
-    by: PersonName | None
-    value: Annotated[str, Field(description="A label, a hash or a login, as the kind says.")]
-    source: str
-
-
 class Said(Answer):
     """What a person said of a change at one head, in the portal."""
 
@@ -154,20 +144,16 @@ class OfChangeAsked(Paged):
 @operation("/changes", subject="Changes")
 def changes(session: Session, asked: ChangesAsked) -> Items[ChangeLine]:
     """Pull requests and branches, those that the portal learned of last first."""
-    query = sa.select(Change)
-    number = names.repository_number(session, asked.repository)
-    if number is not None:
-        query = query.where(Change.repository_id == number)
+    query = sa.select(Change).where(
+        *same(Change.repository_id, names.repository_number(session, asked.repository)),
+        *same(Change.state, asked.state), *same(Change.source_kind, asked.source), *same(Change.number, asked.number),
+        *begins(Change.opened_at, asked.since), *ends(Change.opened_at, asked.until),
+    )  # fmt: skip
     if asked.author is not None:
         query = query.where(Change.author_identity_id.in_(names.identities(names.person(session, asked.author))))
     if asked.module is not None:
         touched = sa.select(ChangeModule.change_id).where(ChangeModule.module_key == asked.module)
         query = query.where(Change.id.in_(touched))
-    for column, value in ((Change.state, asked.state), (Change.source_kind, asked.source),
-                          (Change.number, asked.number)):  # fmt: skip
-        if value is not None:
-            query = query.where(column == value)
-    query = query.where(*begins(Change.opened_at, asked.since), *ends(Change.opened_at, asked.until))
     return listed(session, query, [Change.id], asked, lambda rows: _changes(session, [row.Change for row in rows]),
                   newest_first=True)  # fmt: skip
 
@@ -199,9 +185,7 @@ def change(session: Session, asked: ChangeAsked) -> ChangeRecord:
 def change_timeline(session: Session, asked: OfChangeAsked) -> Items[TimelineEntry]:
     """What happened to a change, the oldest first."""
     found = _change(session, asked.change)
-    query = sa.select(ChangeEvent).where(ChangeEvent.change_id == found.id)
-    return listed(session, query, [ChangeEvent.at, ChangeEvent.id], asked,
-                  lambda rows: entries(session, [row.ChangeEvent for row in rows]))  # fmt: skip
+    return timeline(session, ChangeEvent, ChangeEvent.change_id == found.id, asked)
 
 
 @operation("/changes/{change}/reviews", subject="Changes")
@@ -224,19 +208,6 @@ def change_reviews(session: Session, asked: OfChangeAsked) -> Items[Said]:
 @example("change")
 def _a_change(session: Session) -> str | None:
     return session.scalar(sa.select(Change.public_id).order_by(Change.id).limit(1))
-
-
-def entries(session: Session, events: Sequence[Any]) -> list[TimelineEntry]:
-    """Lines of a timeline."""
-    written = names.people_of_identities(session, [one.identity_id for one in events])
-    signed_in = names.people_of(session, [one.person_id for one in events])
-    return [
-        TimelineEntry(
-            kind=one.kind, at=one.at, value=veiled(one.value), source=one.source,
-            by=signed_in[one.person_id] if one.person_id else PersonName.of(written.get(one.identity_id)),
-        )
-        for one in events
-    ]  # fmt: skip
 
 
 def _change(session: Session, public_id: str) -> Change:

@@ -12,7 +12,8 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.answers import names
-from app.api.answers.changes import TimelineEntry, entries
+from app.api.answers.timelines import TimelineEntry, timeline
+from app.api.conditions import begins, ends, same
 from app.api.fields import (
     Answer,
     Asked,
@@ -28,7 +29,6 @@ from app.api.fields import (
 )
 from app.api.operations import example, operation
 from app.api.paging import listed
-from app.api.times import begins, ends
 from app.contributions.models import Issue, IssueEvent, IssueMeasure, IssueState
 from app.pages import veiled
 
@@ -90,16 +90,13 @@ class OfIssueAsked(Paged):
 @operation("/issues", subject="Issues")
 def issues(session: Session, asked: IssuesAsked) -> Items[IssueLine]:
     """Issues, those that the portal learned of last first."""
-    query = sa.select(Issue)
-    number = names.repository_number(session, asked.repository)
-    if number is not None:
-        query = query.where(Issue.repository_id == number)
+    query = sa.select(Issue).where(
+        *same(Issue.repository_id, names.repository_number(session, asked.repository)),
+        *same(Issue.state, asked.state), *same(Issue.number, asked.number),
+        *begins(Issue.opened_at, asked.since), *ends(Issue.opened_at, asked.until),
+    )  # fmt: skip
     if asked.author is not None:
         query = query.where(Issue.author_identity_id.in_(names.identities(names.person(session, asked.author))))
-    for column, value in ((Issue.state, asked.state), (Issue.number, asked.number)):
-        if value is not None:
-            query = query.where(column == value)
-    query = query.where(*begins(Issue.opened_at, asked.since), *ends(Issue.opened_at, asked.until))
     return listed(session, query, [Issue.id], asked, lambda rows: _issues(session, [row.Issue for row in rows]),
                   newest_first=True)  # fmt: skip
 
@@ -117,9 +114,7 @@ def issue(session: Session, asked: IssueAsked) -> IssueRecord:
 def issue_timeline(session: Session, asked: OfIssueAsked) -> Items[TimelineEntry]:
     """What happened to an issue, the oldest first."""
     found = _issue(session, asked.issue)
-    query = sa.select(IssueEvent).where(IssueEvent.issue_id == found.id)
-    return listed(session, query, [IssueEvent.at, IssueEvent.id], asked,
-                  lambda rows: entries(session, [row.IssueEvent for row in rows]))  # fmt: skip
+    return timeline(session, IssueEvent, IssueEvent.issue_id == found.id, asked)
 
 
 @example("issue")

@@ -11,6 +11,7 @@ from flask import abort
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from app.api.conditions import same
 from app.api.fields import Answer, Asked, Items, Number, Paged, Word
 from app.api.operations import example, operation
 from app.api.paging import listed
@@ -50,13 +51,9 @@ class EntryAsked(Asked):
 @operation("/audit", subject="Audit log")
 def audit_log(session: Session, asked: EntriesAsked) -> Items[Entry]:
     """Every decision and every batch of observations, the newest first."""
-    query = sa.select(AuditEntry)
+    query = sa.select(AuditEntry).where(*same(AuditEntry.thing, asked.thing), *same(AuditEntry.actor_id, asked.by))
     if asked.action is not None:
         query = query.where(AuditEntry.action.startswith(asked.action, autoescape=True))
-    if asked.thing is not None:
-        query = query.where(AuditEntry.thing == asked.thing)
-    if asked.by is not None:
-        query = query.where(AuditEntry.actor_id == asked.by)
 
     def make(rows: Sequence[Any]) -> list[Entry]:
         return [_entry(row.AuditEntry) for row in rows]

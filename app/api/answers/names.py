@@ -14,7 +14,7 @@ from app.contributions.registry import by_public_id
 from app.members import queries as members
 from app.members.models import Organization
 from app.people import queries as people
-from app.people.models import Employment, IdentityPerson, Person
+from app.people.models import IdentityPerson, Person
 
 
 def people_of(session: Session, numbers: Iterable[int | None]) -> dict[int | None, PersonName | None]:
@@ -72,8 +72,3 @@ def person(session: Session, public_id: str) -> Person:
 def identities(of: Person) -> sa.Select[int]:
     """The identities of a person, as a part of a query."""
     return sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id == of.id)
-
-
-def employer_holds(on: object) -> sa.ColumnElement[bool]:
-    """The condition that an employment holds on a day."""
-    return sa.and_(Employment.starts_on <= on, sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= on))

@@ -12,10 +12,11 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.answers import names
+from app.api.conditions import same
 from app.api.fields import Answer, Asked, Day, Items, Key, OrganizationId, OrganizationRef, Paged, PersonName
 from app.api.operations import example, operation
 from app.api.paging import listed
-from app.db import clock_of
+from app.db import clock_of, holds_on
 from app.members import queries as members
 from app.members.models import Membership, Organization
 from app.members.rules import OrganizationKind
@@ -112,11 +113,10 @@ def organizations(session: Session, asked: OrganizationsAsked) -> Items[Organiza
     In the order in which they were entered.
     """
     day = asked.at or clock_of(session).now().date()
-    held = {row.organization_id: row.tier_key for row in session.scalars(sa.select(Membership).where(_holds(day)))}
-    query = sa.select(Organization)
-    if asked.kind is not None:
-        query = query.where(Organization.kind == asked.kind)
-    holders = sa.select(Membership.organization_id).where(_holds(day))
+    in_force = sa.select(Membership).where(holds_on(Membership, day))
+    held = {row.organization_id: row.tier_key for row in session.scalars(in_force)}
+    query = sa.select(Organization).where(*same(Organization.kind, asked.kind))
+    holders = in_force.with_only_columns(Membership.organization_id)
     if asked.tier is not None:
         query = query.where(Organization.id.in_(holders.where(Membership.tier_key == asked.tier)))
     if asked.standing is not None:
@@ -158,7 +158,7 @@ def organization_people(session: Session, asked: EmployedAsked) -> Items[Employe
         .where(Employment.organization_id == found.id)
     )
     if asked.at is not None:
-        query = query.where(names.employer_holds(asked.at))
+        query = query.where(holds_on(Employment, asked.at))
 
     def make(rows: Sequence[Any]) -> list[Employed]:
         return [Employed(person=PersonName.of(row.Person), starts_on=row.Employment.starts_on,
@@ -170,11 +170,9 @@ def organization_people(session: Session, asked: EmployedAsked) -> Items[Employe
 @operation("/memberships", subject="Organizations")
 def memberships(session: Session, asked: MembershipsAsked) -> Items[MembershipHeld]:
     """Memberships of all organizations; dues are for staff and the member alone, and not here."""
-    query = sa.select(Membership)
-    if asked.tier is not None:
-        query = query.where(Membership.tier_key == asked.tier)
+    query = sa.select(Membership).where(*same(Membership.tier_key, asked.tier))
     if asked.at is not None:
-        query = query.where(_holds(asked.at))
+        query = query.where(holds_on(Membership, asked.at))
 
     def make(rows: Sequence[Any]) -> list[MembershipHeld]:
         holders = names.organizations_of(session, [row.Membership.organization_id for row in rows])
@@ -186,10 +184,6 @@ def memberships(session: Session, asked: MembershipsAsked) -> Items[MembershipHe
 @example("organization")
 def _an_organization(session: Session) -> str | None:
     return session.scalar(sa.select(Organization.public_id).order_by(Organization.id).limit(1))
-
-
-def _holds(day: date) -> sa.ColumnElement[bool]:
-    return sa.and_(Membership.starts_on <= day, sa.or_(Membership.ends_on.is_(None), Membership.ends_on >= day))
 
 
 def _line(one: Organization, others: dict[int | None, OrganizationRef | None], tier: str | None) -> dict[str, Any]:

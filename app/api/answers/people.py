@@ -15,7 +15,7 @@ from app.api.answers import names
 from app.api.fields import Answer, Asked, Day, Items, OrganizationId, OrganizationRef, Paged, PersonId
 from app.api.operations import example, operation
 from app.api.paging import listed
-from app.db import clock_of
+from app.db import clock_of, holds_on
 from app.people import queries as people_queries
 from app.people.models import Employment, IdentityPerson, Person
 from app.people.rules import PROOF, Role, StatementSource, masked
@@ -97,7 +97,7 @@ def people(session: Session, asked: PeopleAsked) -> Items[PersonLine]:
     )  # fmt: skip
     if asked.employer is not None:
         of = names.organization(session, asked.employer).id
-        there = sa.select(Employment.person_id).where(Employment.organization_id == of, names.employer_holds(day))
+        there = sa.select(Employment.person_id).where(Employment.organization_id == of, holds_on(Employment, day))
         query = query.where(Person.id.in_(there))
 
     def make(rows: Sequence[Any]) -> list[PersonLine]:
@@ -105,7 +105,7 @@ def people(session: Session, asked: PeopleAsked) -> Items[PersonLine]:
         now = {
             one.person_id: one
             for one in session.scalars(
-                sa.select(Employment).where(Employment.person_id.in_(numbers), names.employer_holds(day))
+                sa.select(Employment).where(Employment.person_id.in_(numbers), holds_on(Employment, day))
             )
         }
         employers = names.organizations_of(session, [one.organization_id for one in now.values()])

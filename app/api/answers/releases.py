@@ -12,6 +12,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session, selectinload
 
 from app.api.answers import names
+from app.api.conditions import same
 from app.api.fields import Answer, Asked, BuildId, Items, Key, Paged, ReleaseId, RepositoryId, RepositoryRef, Sha
 from app.api.operations import example, operation
 from app.api.paging import listed
@@ -169,12 +170,10 @@ def release(session: Session, asked: ReleaseAsked) -> ReleaseRecord:
 @operation("/builds", subject="Builds")
 def builds(session: Session, asked: BuildsAsked) -> Items[BuildLine]:
     """Builds of commits for hardware targets, the newest first."""
-    query = sa.select(Build).options(selectinload(Build.job))
-    number = names.repository_number(session, asked.repository)
-    for column, value in ((Build.repository_id, number), (Build.commit_sha, asked.commit),
-                          (Build.target_key, asked.target)):  # fmt: skip
-        if value is not None:
-            query = query.where(column == value)
+    query = sa.select(Build).options(selectinload(Build.job)).where(
+        *same(Build.repository_id, names.repository_number(session, asked.repository)),
+        *same(Build.commit_sha, asked.commit), *same(Build.target_key, asked.target),
+    )  # fmt: skip
 
     def make(rows: Sequence[Any]) -> list[BuildLine]:
         holders = names.repositories_of(session, [row.Build.repository_id for row in rows])

@@ -14,6 +14,7 @@ from app import auth
 from app.bodies import rules
 from app.bodies.models import Appointment, Body, Seat
 from app.bodies.rules import Concern, Holding, Roster, SeatDefinition
+from app.db import holds_on
 from app.governance.queries import current
 from app.members import queries as members
 from app.members.models import Organization
@@ -276,4 +277,4 @@ def _same_person(session: Session, person_id: int) -> sa.Select[int]:
 
 def in_force(day: date) -> sa.ColumnElement[bool]:
     """The condition that an appointment holds on a day."""
-    return sa.and_(Appointment.starts_on <= day, sa.or_(Appointment.ends_on.is_(None), Appointment.ends_on >= day))
+    return holds_on(Appointment, day)

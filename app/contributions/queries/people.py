@@ -21,6 +21,7 @@ from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.queries.work import contributors_of, first_days
 from app.contributions.windows import Window
+from app.db import holds_on
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
 
@@ -78,8 +79,7 @@ def files(session: Session, scope: Scope, window: Window) -> int:
     if scope.organization:
         query = query.join(employed, sa.and_(
             employed.person_id == author.person_id, employed.organization_id.in_(scope.organizations),
-            employed.starts_on <= RepositoryCommit.day,
-            sa.or_(employed.ends_on.is_(None), employed.ends_on >= RepositoryCommit.day)))  # fmt: skip
+            holds_on(employed, RepositoryCommit.day)))  # fmt: skip
     return int(session.scalar(query) or 0)
 
 

@@ -14,6 +14,7 @@ from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.queries.totals import cells_by_organization
 from app.contributions.windows import Window
+from app.db import holds_on
 from app.people.models import Employment, Person
 from app.people.rules import StatementSource
 
@@ -92,7 +93,7 @@ def stated_by(session: Session, day: date) -> dict[StatementSource, Stated]:
     rows = session.execute(
         sa.select(Employment.source, sa.func.count(sa.distinct(Employment.person_id)),
                   sa.func.avg(Employment.confidence))
-        .where(Employment.starts_on <= day, sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= day))
+        .where(holds_on(Employment, day))
         .group_by(Employment.source)
     )  # fmt: skip
     found = {source: Stated(people, float(confidence)) for source, people, confidence in rows}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.checks import UnfoundError
-from app.db import clock_of
+from app.db import clock_of, holds_on
 from app.people.models import (
     Affiliation,
     Employment,
@@ -97,11 +97,7 @@ def list_people(session: Session, day: date, *, search: str, kind: str, offset: 
     today = {
         row.person_id: row
         for row in session.scalars(
-            sa.select(Employment).where(
-                Employment.person_id.in_(ids),
-                Employment.starts_on <= day,
-                sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= day),
-            )
+            sa.select(Employment).where(Employment.person_id.in_(ids), holds_on(Employment, day))
         )
     }
     roles: dict[int, Role] = {}
@@ -177,8 +173,7 @@ def people_beside(
     rows = session.execute(
         sa.select(Person, SideEmployment)
         .join(SideEmployment, SideEmployment.person_id == Person.id)
-        .where(SideEmployment.organization_id == organization_id, SideEmployment.starts_on <= day,
-               sa.or_(SideEmployment.ends_on.is_(None), SideEmployment.ends_on >= day))
+        .where(SideEmployment.organization_id == organization_id, holds_on(SideEmployment, day))
         .order_by(Person.hidden_at.is_not(None), sa.func.lower(Person.name), SideEmployment.id).limit(limit)
     )  # fmt: skip
     return [(row.Person, row.SideEmployment) for row in rows]

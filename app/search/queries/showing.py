@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.contributions.models import Change, ChangeSource, Repository
-from app.db import clock_of
+from app.db import clock_of, holds_on
 from app.members.models import Membership, Organization
 from app.members.queries import term_of
 from app.modules.models import Module
@@ -44,8 +44,7 @@ def _people(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
     rows = session.execute(
         sa.select(Person.id, Person.public_id, Person.name, Employment.id.label("employment"),
                   Employment.organization_id)
-        .outerjoin(Employment, sa.and_(Employment.person_id == Person.id, Employment.starts_on <= day,
-                                       sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= day)))
+        .outerjoin(Employment, sa.and_(Employment.person_id == Person.id, holds_on(Employment, day)))
         .where(Person.id.in_(numbers), Person.hidden_at.is_(None), Person.merged_into_id.is_(None))
     )  # fmt: skip
     found = {}
@@ -58,8 +57,7 @@ def _people(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
 
 def _organizations(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
     day = clock_of(session).now().date()
-    held = sa.select(Membership).where(Membership.organization_id.in_(numbers), Membership.starts_on <= day,
-                                       sa.or_(Membership.ends_on.is_(None), Membership.ends_on >= day))  # fmt: skip
+    held = sa.select(Membership).where(Membership.organization_id.in_(numbers), holds_on(Membership, day))
     terms = {one.organization_id: term_of(session, one.tier_key, day) for one in session.scalars(held)}
     tiers = {number: term.name for number, term in terms.items() if term is not None}
     rows = session.scalars(sa.select(Organization).where(Organization.id.in_(numbers)))

@@ -1,4 +1,4 @@
-"""Days of parameters as bounds of moments."""
+"""Parameters that may be left out as conditions of a query."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 import sqlalchemy as sa
+
+
+def same(column: Any, value: Any) -> list[sa.ColumnElement[bool]]:
+    """This value; any without one."""
+    return [] if value is None else [column == value]
 
 
 def begins(column: Any, day: date | None) -> list[sa.ColumnElement[bool]]:
