@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.bodies import queries as bodies
 from app.contributions import queries
 from app.contributions.figures import FIGURES, Figure, Look, headline
 from app.contributions.figures.comparing import tier_of
 from app.contributions.figures.headline import Big
 from app.contributions.figures.unattributed import of_changes
-from app.contributions.metrics import Metric, count, ranked
+from app.contributions.metrics import Metric
 from app.contributions.metrics.work import lines_counted
 from app.contributions.queries import EVERYTHING
 from app.contributions.windows import Window
 from app.members import queries as members
 from app.members.models import Organization
 from app.people import queries as people
+from app.people.models import Person
 from app.people.queries import Wanted
 from app.wording import counted, share
 
@@ -60,7 +59,7 @@ class Report:
     headline: list[Big]
     chapters: tuple[Chapter, ...]
     members: tuple[tuple[str, int, int], ...]
-    seats: tuple[tuple[str, str, Any, date], ...]
+    seats: tuple[tuple[str, str, Person | None, date], ...]
     not_known: tuple[str, ...]
 
     @property
@@ -87,18 +86,15 @@ def organization_report(
 ) -> Report:
     """One organization's report, beside the whole and the median of its tier."""
     look = _look(session, window, now).of_organization(organization.id)
-    order = [one for one, _ in ranked(count(look.whole.work, lambda cell: cell.organization), 1 << 30) if one]
-    rank = (order.index(organization.id) + 1, len(order)) if organization.id in order else None
-    return Report(year, window, now, organization, headline.of_organization(look, rank=rank),
-                  _chapters(look, _OF_ORGANIZATION), (), _seats(session, organization, window.until),
+    return Report(year, window, now, organization, headline.of_organization(look), _chapters(look, _OF_ORGANIZATION),
+                  (), tuple(queries.seats_held(session, organization.id, window.until)),
                   _not_known(look.whole))  # fmt: skip
 
 
-def tier_name(session: Session, organization: Organization, day: date) -> str:
+def tier_of_member(session: Session, organization: Organization, day: date) -> str:
     """What the organization's tier is called on a day; "" for no member."""
     key = members.tier_book(session).tier(organization.id, day)
-    term = members.term_of(session, key, day) if key else None
-    return term.name if term else key or ""
+    return members.tier_name(session, key, day) if key else ""
 
 
 def _look(session: Session, window: Window, now: datetime) -> Look:
@@ -117,18 +113,10 @@ def _chapters(look: Look, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> tupl
 def _members(session: Session, window: Window) -> tuple[tuple[str, int, int], ...]:
     """(tier, members on the first day, members on the last day), related companies as one."""
     before, after = (members.tiers_on(session, day) for day in (window.since, window.until))
-    rows = []
-    for key in sorted({*before, *after}):
-        term = members.term_of(session, key, window.until)
-        rows.append((term.name if term else key, len(before.get(key, ())), len(after.get(key, ()))))
-    return tuple(rows)
-
-
-def _seats(session: Session, organization: Organization, day: date) -> tuple[tuple[str, str, Any, date], ...]:
-    found = bodies.appointments_for(session, organization.id, day)
-    holders = queries.persons(session, [appointment.person_id for appointment, _, _ in found])
-    return tuple((body.name, seat.name, holders.get(appointment.person_id), appointment.starts_on)
-                 for appointment, seat, body in found)  # fmt: skip
+    return tuple(
+        (members.tier_name(session, key, window.until), len(before.get(key, ())), len(after.get(key, ())))
+        for key in sorted({*before, *after})
+    )
 
 
 def _not_known(look: Look) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from app.jobs import enqueue
 from app.members import queries as members
 from app.members.models import Organization
 from app.reports import cards as cards
-from app.reports.contents import board_report, organization_report, tier_name
+from app.reports.contents import board_report, organization_report, tier_of_member
 from app.reports.printing import ABSENT, can_print
 from app.reports.queries import WORKFLOW, printed, subject_of
 from app.reports.rules import days_of, years
@@ -70,7 +70,7 @@ def member(year: int, public_id: str) -> str:
         now, window = current_clock().now(), _window(year)
         organization = _organization(session, public_id)
         found = organization_report(session, organization, year, window, now=now)
-        return _page(session, found, tier=tier_name(session, organization, window.until),
+        return _page(session, found, tier=tier_of_member(session, organization, window.until),
                      print_url=url_for("reports.print_member", year=year, public_id=public_id))  # fmt: skip
 
 

@@ -124,8 +124,7 @@ def tier_of(look: Look) -> tuple[str, tuple[int, ...]] | None:
     mates = dict.fromkeys(look.owner(mate) or 0 for mate in members.tiers_on(look.session, day).get(key or "", ()))
     if key is None or len(mates) < 2:
         return None
-    term = members.term_of(look.session, key, day)
-    return (term.name if term else key), tuple(mates)
+    return members.tier_name(look.session, key, day), tuple(mates)
 
 
 def _peers(look: Look) -> list[Organization]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.contributions import queries
 from app.contributions.figures.look import Look
-from app.contributions.metrics import Spread, spread
+from app.contributions.metrics import Spread, count, ranked, spread
 from app.contributions.metrics.durations import add_up
 from app.contributions.queries import EVERYBODY, Counts, Side, Thing
 from app.wording import number, share, span
@@ -46,7 +46,7 @@ def of_project(look: Look) -> list[Big]:
     ]  # fmt: skip
 
 
-def of_organization(look: Look, *, rank: tuple[int, int] | None) -> list[Big]:
+def of_organization(look: Look) -> list[Big]:
     """One organization, or one with all that it owns."""
     now, was = look.summary, look.before.summary
     changes, changes_before = _changes(look), _changes(look.before)
@@ -54,6 +54,7 @@ def of_organization(look: Look, *, rank: tuple[int, int] | None) -> list[Big]:
     given = queries.review_load(look.session, look.scope, look.window).reviews
     answers = spread(queries.response_given(look.session, look.scope, look.window))
     part = share(now.commits / look.whole.total) if look.whole.total else "none"
+    rank = _rank(look)
     return [
         Big("Commits", number(now.commits), _both(f"{part} of all", change(now.commits, was.commits))),
         Big("Rank", str(rank[0]) if rank else "–",
@@ -105,6 +106,14 @@ def change(now: int, before: int) -> str:
         return "none before" if now else ""
     part = round(100 * (now - before) / before)
     return f"{'+' if part > 0 else '−' if part < 0 else '±'}{abs(part):,}%, was {before:,}"
+
+
+def _rank(look: Look) -> tuple[int, int] | None:
+    """The place of the look's organization by commits, of how many; None where it has none."""
+    commits = count(look.whole.work, lambda cell: cell.organization)
+    order = [one for one, _ in ranked(commits, len(commits)) if one is not None]
+    own = look.owner(look.scope.organization)
+    return (order.index(own) + 1, len(order)) if own in order else None
 
 
 def _changes(look: Look) -> Counts:

@@ -56,6 +56,7 @@ from app.contributions.queries.work import (
     persons,
     recent_commits,
     repositories,
+    seats_held,
     span,
     summary,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "reviews_by_organization",
     "reviews_exchanged",
     "reviews_exchanged_by_person",
+    "seats_held",
     "span",
     "summary",
     "waiting",

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from app.bodies import queries as bodies
 from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Summary, contributors, grouped, summarize
 from app.contributions.models import (
     Attribution,
@@ -152,6 +153,14 @@ def organizations(session: Session, numbers: Collection[int | None]) -> dict[int
     """Organizations by row number."""
     wanted = sorted({number for number in numbers if number is not None})
     return {one.id: one for one in session.scalars(sa.select(Organization).where(Organization.id.in_(wanted)))}
+
+
+def seats_held(session: Session, organization: int, day: date) -> list[tuple[str, str, Person | None, date]]:
+    """(body, seat, holder, since when) of each seat to which an organization had appointed somebody on a day."""
+    found = bodies.appointments_for(session, organization, day)
+    holders = persons(session, [appointment.person_id for appointment, _, _ in found])
+    return [(body.name, seat.name, holders.get(appointment.person_id), appointment.starts_on)
+            for appointment, seat, body in found]  # fmt: skip
 
 
 def named_organizations(session: Session, numbers: Collection[int | None]) -> dict[int, Named]:

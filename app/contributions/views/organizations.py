@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from flask import abort, redirect, request, url_for
@@ -12,7 +11,6 @@ from werkzeug.wrappers import Response
 
 from app import pages
 from app.auth import access
-from app.bodies import queries as bodies
 from app.clock import current_clock
 from app.contributions import queries
 from app.contributions.figures import Look, headline
@@ -50,13 +48,12 @@ def organization(public_id: str) -> str | Response:
     with looking() as (session, whole):
         found = members.organization_by_public_id(session, public_id) or abort(404)
         look = whole.of_organization(found.id)
-        today = current_clock().now().date()
         return page(
             "contributions/organization.html", session, look, _OF_ONE, organization=found,
             tier=_tiers(look, [found.id])[found.id],
-            seats=_seats(session, found.id, today), choices=_choices(look, found),
+            seats=queries.seats_held(session, found.id, current_clock().now().date()), choices=_choices(look, found),
             group=[one for one in _group(session, found.id) if one.id != found.id],
-            headline=headline.of_organization(look, rank=_rank(look.whole, look.owner(found.id) or 0)),
+            headline=headline.of_organization(look),
             recent=queries.recent_commits(session, look.scope),
         )  # fmt: skip
 
@@ -65,8 +62,8 @@ def _tiers(look: Look, numbers: Sequence[int]) -> dict[int, str]:
     """What the tier of each organization is called on the window's last day; "" for none."""
     day, book = look.window.until, members.tier_book(look.session)
     keys = {number: book.tier(number, day) or "" for number in numbers}
-    terms = {key: members.term_of(look.session, key, day) for key in {*keys.values()} - {""}}
-    return {number: term.name if (term := terms.get(key)) else key for number, key in keys.items()}
+    names = {key: members.tier_name(look.session, key, day) for key in {*keys.values()} - {""}}
+    return {number: names.get(key, "") for number, key in keys.items()}
 
 
 def _beside(public_id: str, added: str) -> Response:
@@ -104,16 +101,3 @@ def _trends(look: Look, numbers: set[int]) -> dict[int, list[int]]:
         if cell.organization in found:
             found[cell.organization][place] += cell.commits
     return found
-
-
-def _rank(look: Look, number: int) -> tuple[int, int] | None:
-    counted = count(look.work, lambda cell: cell.organization)
-    order = [one for one, _ in ranked(counted, len(counted)) if one is not None]
-    return (order.index(number) + 1, len(order)) if number in order else None
-
-
-def _seats(session: Session, number: int, today: date) -> list[tuple[str, str, Any, Any]]:
-    found = bodies.appointments_for(session, number, today)
-    holders = queries.persons(session, [appointment.person_id for appointment, _, _ in found])
-    return [(body.name, seat.name, holders.get(appointment.person_id), appointment.starts_on)
-            for appointment, seat, body in found]  # fmt: skip

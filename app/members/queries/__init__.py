@@ -38,6 +38,7 @@ from app.members.queries.reading import (
     parents,
     term_of,
     tier_book,
+    tier_name,
     tiers_on,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "state_person",
     "term_of",
     "tier_book",
+    "tier_name",
     "tiers_on",
     "waiting_proposals",
 ]

@@ -67,6 +67,12 @@ def term_of(session: Session, tier_key: str, day: date) -> TierTerm | None:
         return None
 
 
+def tier_name(session: Session, tier_key: str, day: date) -> str:
+    """What a tier is called on a day; its key, where the files no longer know it."""
+    term = term_of(session, tier_key, day)
+    return term.name if term else tier_key
+
+
 def memberships_of(session: Session, organization: Organization) -> list[Membership]:
     """All memberships of an organization, the newest first."""
     return list(
