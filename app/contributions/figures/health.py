@@ -8,6 +8,7 @@ from app.contributions import queries
 from app.contributions.figures.drawing import About, table
 from app.contributions.figures.durations import spreads
 from app.contributions.figures.figure import Drawn, figure
+from app.contributions.figures.flows import opened_and_closed
 from app.contributions.figures.look import Look
 from app.contributions.figures.unattributed import of_changes
 from app.contributions.queries import Authors, Thing
@@ -44,16 +45,10 @@ def change_duration(look: Look) -> Drawn:
 @figure("closure-over-time", "Opened and closed", "closure-ratio", scopes=WHERE, options=OPTIONS)
 def closure(look: Look) -> Drawn:
     """Changes opened and closed in each period, with their ratio."""
-    found = backlog_over(look.session, Thing.CHANGES, look.scope, look.window, authors=authors(look))
-    series = [charts.Series("Opened", [opened for opened, _, _ in found]),
-              charts.Series("Closed", [closed for _, closed, _ in found])]  # fmt: skip
-    rows = [(period.first.isoformat(), opened, closed, round(closed / opened, 4) if opened else None)
-            for period, (opened, closed, _) in zip(look.periods, found, strict=True)]  # fmt: skip
-    has_any = any(opened or closed for opened, closed, _ in found)
-    return Drawn(("from", "opened", "closed", "closure ratio"), rows if has_any else (),
-                 charts.line("Opened and closed", look.labels, series, unit="changes"),
-                 table("Opened and closed", ("From", "Opened", "Closed", "Ratio"), rows),
-                 of_changes(look, authors=authors(look)), of="changes opened in these days")  # fmt: skip
+    return opened_and_closed(
+        look, Thing.CHANGES, "Opened and closed", authors(look), ("closure ratio", "Ratio"),
+        lambda opened, closed, _: round(closed / opened, 4) if opened else None,
+    )  # fmt: skip
 
 
 @figure("backlog-over-time", "Backlog", "backlog", scopes=WHERE, options=OPTIONS)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from app import charts
-from app.contributions.figures.drawing import table
+from dataclasses import replace
+
 from app.contributions.figures.durations import spreads
 from app.contributions.figures.figure import Drawn, figure
+from app.contributions.figures.flows import opened_and_closed
 from app.contributions.figures.health import OPTIONS, authors
 from app.contributions.figures.look import Look
-from app.contributions.figures.unattributed import of_changes
 from app.contributions.queries import Thing
-from app.contributions.queries.health import backlog_over
 
 _WHERE = ("everything", "repository", "organization")
 
@@ -30,14 +29,8 @@ def resolution(look: Look) -> Drawn:
 @figure("issues-over-time", "Issues opened, closed and open", "issues-new", scopes=_WHERE, options=OPTIONS)
 def issues(look: Look) -> Drawn:
     """Issues opened and closed in each period, and open at its end."""
-    found = backlog_over(look.session, Thing.ISSUES, look.scope, look.window, authors=authors(look))
-    series = [charts.Series("Opened", [opened for opened, _, _ in found]),
-              charts.Series("Closed", [closed for _, closed, _ in found])]  # fmt: skip
-    rows = [(period.first.isoformat(), *one) for period, one in zip(look.periods, found, strict=True)]
-    has_any = any(sum(one) for one in found)
-    title = "Issues opened, closed and open"
-    return Drawn(("from", "opened", "closed", "open at its end"), rows if has_any else (),
-                 charts.line(title, look.labels, series, unit="issues"),
-                 table(title, ("From", "Opened", "Closed", "Open at its end"), rows),
-                 of_changes(look, Thing.ISSUES, authors(look)), of="issues opened in these days",
-                 notes=(f"{found[-1][2]:,} are open at the end.",) if found and has_any else ())  # fmt: skip
+    drawn = opened_and_closed(
+        look, Thing.ISSUES, "Issues opened, closed and open", authors(look), ("open at its end", "Open at its end"),
+        lambda _opened, _closed, still: still,
+    )  # fmt: skip
+    return replace(drawn, notes=(f"{drawn.rows[-1][-1]:,} are open at the end.",)) if drawn.rows else drawn

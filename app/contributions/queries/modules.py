@@ -15,7 +15,7 @@ from app.contributions.metrics.people import factor_at
 from app.contributions.models import Attribution, Rollup, Stretch
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, bucket_of, day_of
-from app.contributions.queries.worked import worked
+from app.contributions.queries.worked import committed, worked
 from app.contributions.windows import Window
 
 YEAR = timedelta(days=365)
@@ -46,7 +46,7 @@ def work_by_module(session: Session, scope: Scope, window: Window, keys: tuple[s
     when = sa.select(Rollup.module_key, bucket, commits).where(*where).group_by(Rollup.module_key, bucket)
     for key, first, number in session.execute(when.order_by(Rollup.module_key, bucket)):
         trends.setdefault(str(key), []).append((day_of(first), int(number)))
-    own = worked(session, scope, window, _committed, coarsest=Stretch.YEAR, any_module=True).c
+    own = worked(session, scope, window, committed, coarsest=Stretch.YEAR, any_module=True).c
     people = _resting_on(session, own, own.person_id, keys)
     companies = _resting_on(session, own, own.organization_id, keys)
     unknown = sa.func.sum(sa.case((own.attribution == Attribution.UNKNOWN, own.commits), else_=0))
@@ -86,7 +86,7 @@ def absence_over(session: Session, scope: Scope, ends: tuple[date, ...]) -> list
     if not ends:
         return []
     span = Window((min(ends) - YEAR).replace(day=1), max(ends))
-    own = worked(session, scope, span, _committed, coarsest=Stretch.MONTH).c
+    own = worked(session, scope, span, committed, coarsest=Stretch.MONTH).c
     month = sa.func.substr(sa.cast(own.day, sa.String(10)), 1, 7)
     rows = session.execute(
         sa.select(own.person_id, month, sa.func.sum(own.commits)).group_by(own.person_id, month)
@@ -102,10 +102,6 @@ def last_days_in(session: Session, module: str, persons: Collection[int]) -> dic
         .group_by(Rollup.person_id)
     )
     return {person: day for person, day in rows if person is not None}
-
-
-def _committed(table: Any) -> Any:
-    return table.kind.in_(COMMITS)
 
 
 def _counted(scope: Scope) -> list[sa.ColumnElement[bool]]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.bodies import queries as bodies
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cohort, Kind, cohorts
+from app.contributions.metrics import COMMITS, Cohort, Kind, cohorts
 from app.contributions.metrics.newcomers import Came, Intake, Turnover, intakes, turnover
 from app.contributions.models import ChangeReviewer, Stretch
 from app.contributions.queries.people import people_flow, quarter_begins, quarter_of
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.queries.work import first_days
-from app.contributions.queries.worked import worked
+from app.contributions.queries.worked import contributed, worked
 from app.contributions.windows import Window
 
 
@@ -44,7 +43,7 @@ def newcomers(session: Session, scope: Scope, *, until: date, quarters: int = 12
     """Everything that follows from who contributed in which of the last quarters, read once."""
     last = quarter_of(until)
     first = last - quarters + 1
-    own = worked(session, scope, Window(quarter_begins(first - 1), until), _contributed, coarsest=Stretch.MONTH).c
+    own = worked(session, scope, Window(quarter_begins(first - 1), until), contributed, coarsest=Stretch.MONTH).c
     year, month = (sa.cast(sa.func.substr(sa.cast(own.day, sa.String(10)), at, size), sa.Integer)
                    for at, size in ((1, 4), (6, 2)))  # fmt: skip
     is_review = sa.case((own.kind == Kind.REVIEWED, 1), else_=0)
@@ -77,7 +76,7 @@ def newcomers(session: Session, scope: Scope, *, until: date, quarters: int = 12
 def quiet(session: Session, scope: Scope, window: Window, *, most: int = 15) -> list[Quiet]:
     """Of those who drift away (`people_flow`), whose absence weighs most: the most commits in the window before."""
     gone = people_flow(session, scope, window).drifting
-    own = worked(session, scope, window.before, _contributed, coarsest=Stretch.YEAR).c
+    own = worked(session, scope, window.before, contributed, coarsest=Stretch.YEAR).c
     made = sa.func.sum(sa.case((own.kind.in_(COMMITS), own.commits), else_=0))
     rows = session.execute(
         sa.select(own.person_id, made, sa.func.max(own.last_on))
@@ -86,10 +85,6 @@ def quiet(session: Session, scope: Scope, window: Window, *, most: int = 15) -> 
     )  # fmt: skip
     found = (Quiet(person, int(commits), last_on) for person, commits, last_on in rows if person in gone)
     return [one for one, _ in zip(found, range(most), strict=False)]
-
-
-def _contributed(table: Any) -> Any:
-    return table.kind.in_(CONTRIBUTIONS)
 
 
 def _reviewers(session: Session, scope: Scope, until: date) -> set[int]:

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Presence, Summary, factor, presence, summarize
+from app.contributions.metrics import Cell, Presence, Summary, factor, presence, summarize
 from app.contributions.models import Attribution, Stretch
 from app.contributions.queries.people import people_flow
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, bucket_of, day_of
 from app.contributions.queries.work import by_month, first_days, sums_of
-from app.contributions.queries.worked import worked
+from app.contributions.queries.worked import committed, contributed, worked
 from app.contributions.windows import Window
 
 
@@ -49,7 +48,7 @@ def cells_by_person(session: Session, scope: Scope, window: Window) -> list[Cell
 @remembered
 def commits_by_person(session: Session, scope: Scope, window: Window) -> Mapping[int | None, int]:
     """How many commits (merges with them) each person made in the window."""
-    found = worked(session, scope, window, _committed, coarsest=Stretch.YEAR).c
+    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR).c
     rows = session.execute(sa.select(found.person_id, sa.func.sum(found.commits)).group_by(found.person_id))
     return {person: int(commits) for person, commits in rows}
 
@@ -59,7 +58,7 @@ def people_by_organization(
     session: Session, scope: Scope, window: Window
 ) -> dict[tuple[int | None, Attribution], int]:
     """How many people made commits for each organization in the window; who changed employers is one of each."""
-    found = worked(session, scope, window, _committed, coarsest=Stretch.YEAR).c
+    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR).c
     rows = session.execute(
         sa.select(found.organization_id, found.attribution, sa.func.count(found.person_id.distinct()))
         .group_by(found.organization_id, found.attribution)
@@ -72,7 +71,7 @@ def people_of_organizations(
     session: Session, scope: Scope, window: Window
 ) -> Mapping[tuple[int | None, Attribution], frozenset[int]]:
     """Who made commits for each organization in the window: to count those of several as one."""
-    found = worked(session, scope, window, _committed, coarsest=Stretch.YEAR).c
+    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR).c
     rows = session.execute(
         sa.select(found.organization_id, found.attribution, found.person_id)
         .where(found.person_id.is_not(None)).distinct()
@@ -90,7 +89,7 @@ def people_over_time(session: Session, scope: Scope, window: Window) -> list[Pre
     seen: list[tuple[int, date]] = []
     # The period before the first, too: who was there stays, who was not is back.
     for part in (Window(window.prelude, periods[0].first - timedelta(days=1)), window):
-        found = worked(session, scope, part, _contributed, coarsest=by_month(window)).c
+        found = worked(session, scope, part, contributed, coarsest=by_month(window)).c
         days: dict[str | date, date] = {}
         rows = session.execute(
             sa.select(found.person_id, bucket_of(window, found.day)).where(found.person_id.is_not(None)).distinct()
@@ -116,11 +115,3 @@ def headline(session: Session, scope: Scope, window: Window) -> Summary:
         retention=people.retention,
         absence_factor=factor(commits_by_person(session, scope, window).values()),
     )
-
-
-def _committed(table: Any) -> Any:
-    return table.kind.in_(COMMITS)
-
-
-def _contributed(table: Any) -> Any:
-    return table.kind.in_(CONTRIBUTIONS)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.bodies import queries as bodies
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS, Cell, Summary, contributors, grouped, summarize
+from app.contributions.metrics import CONTRIBUTIONS, Cell, Summary, contributors, grouped, summarize
 from app.contributions.models import (
     Attribution,
     Branch,
@@ -28,7 +28,7 @@ from app.contributions.models import (
 )
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import EVERYTHING, Scope, bucket_of, day_of
-from app.contributions.queries.worked import ends, worked
+from app.contributions.queries.worked import committed, contributed, ends, worked
 from app.contributions.windows import Window
 from app.jobs import Job
 from app.members import queries as members
@@ -101,7 +101,7 @@ def _first_days(session: Session, scope: Scope, persons: Collection[int] | None)
 
 def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
     """Who contributed in a window."""
-    found = worked(session, scope, window, _contributed, coarsest=Stretch.YEAR).c
+    found = worked(session, scope, window, contributed, coarsest=Stretch.YEAR).c
     return set(session.scalars(sa.select(found.person_id).where(found.person_id.is_not(None)).distinct()))
 
 
@@ -132,7 +132,7 @@ def span(session: Session, scope: Scope) -> tuple[date, date] | None:
 @remembered
 def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[str, int]:
     """Commits that touched each module; one that touches two counts in both."""
-    found = worked(session, scope, window, _committed, coarsest=Stretch.YEAR, any_module=True).c
+    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR, any_module=True).c
     commits = sa.func.sum(found.commits)
     rows = session.execute(
         sa.select(found.module_key, commits).group_by(found.module_key).order_by(commits.desc(), found.module_key)
@@ -334,11 +334,3 @@ def by_month(window: Window) -> Stretch | None:
 def sums_of(found: Any) -> list[Any]:
     """The four sums of columns that are called as the rollup's are."""
     return [sa.func.sum(column) for column in (found.commits, found.added, found.deleted, found.without_lines)]
-
-
-def _contributed(table: Any) -> Any:
-    return table.kind.in_(CONTRIBUTIONS)
-
-
-def _committed(table: Any) -> Any:
-    return table.kind.in_(COMMITS)

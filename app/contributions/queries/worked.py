@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.models import Rollup, Stretch, WorkSum
 from app.contributions.queries.scopes import Scope
 from app.contributions.windows import Window
@@ -44,6 +45,16 @@ def worked(
         query = query.where(*(one(table) for one in where))
         parts.append(query if stretch is None else query.where(WorkSum.stretch == stretch))
     return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
+
+
+def committed(table: Any) -> Any:
+    """A condition for `worked`: commits by people, merges with them."""
+    return table.kind.in_(COMMITS)
+
+
+def contributed(table: Any) -> Any:
+    """A condition for `worked`: whatever makes somebody a contributor."""
+    return table.kind.in_(CONTRIBUTIONS)
 
 
 def parts_of(window: Window, stretches: tuple[Stretch, ...]) -> Iterator[Part]:
