@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema
+from pydantic_core import core_schema
 
 from app.api.rules import MOST_LETTERS
 from app.people.models import Person
@@ -39,6 +41,12 @@ def _yes(text: Any) -> Any:
             raise ValueError("must be true or false")
         return text == "true"
     return text
+
+
+def one_of(words: Iterable[str]) -> Any:
+    """One of these words, for lists that stand elsewhere and are not written here again."""
+    schema = core_schema.literal_schema(list(words))
+    return GetPydanticSchema(lambda _type, _handler: schema)
 
 
 Day = Annotated[date, BeforeValidator(_day)]

@@ -74,22 +74,27 @@ _examples: dict[str, Example] = {}
 
 
 def operation(
-    path: str, *, subject: str, as_csv: Callable[[Session, Any], Csv] | None = None, moving: tuple[str, ...] = ()
+    path: str,
+    *,
+    subject: str,
+    asked: type[Asked] | None = None,
+    as_csv: Callable[[Session, Any], Csv] | None = None,
+    moving: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Session, Any], Any]], Callable[[Session, Any], Any]]:
     """Register (as a decorator) `(session, asked) -> answer` at a path like `/people/{person}`.
 
     What stands in braces are fields of the parameters; the rest of them stand in the query. The first line of the
-    docstring is its summary, the types are the document.
+    docstring is its summary, the types are the document. `asked`: its parameters' type where that is no written class.
     """
 
     def register(function: Callable[[Session, Any], Any]) -> Callable[[Session, Any], Any]:
         hints = get_type_hints(function)
-        (asked,) = [hints[name] for name in list(inspect.signature(function).parameters)[1:]]
+        _session, written = inspect.signature(function).parameters
         summary, _, text = inspect.cleandoc(function.__doc__ or "").partition("\n")
         in_path = tuple(part[1:-1] for part in path.split("/") if part.startswith("{"))
         _operations[path] = Operation(
-            function.__name__, path, subject, summary.rstrip("."), text.strip(), asked, hints["return"], function,
-            as_csv, frozenset(moving), in_path,
+            function.__name__, path, subject, summary.rstrip("."), text.strip(), asked or hints[written],
+            hints["return"], function, as_csv, frozenset(moving), in_path,
         )  # fmt: skip
         return function
 

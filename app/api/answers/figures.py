@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from flask import abort
 from pydantic import Field, create_model
@@ -21,6 +20,7 @@ from app.api.fields import (
     OrganizationIds,
     PersonId,
     RepositoryId,
+    one_of,
 )
 from app.api.operations import Csv, example, operation
 from app.api.problems import WrongParameters
@@ -87,23 +87,24 @@ class FigureDrawn(Answer):
     rows: list[list[Any]]
 
 
-_Named = Enum("Window", {name: name for name in NAMED})  # type: ignore[misc]  # the names stand in one place
+Window = Annotated[str, one_of(NAMED)]
 
 
 class NothingAsked(Asked):
     """No parameters: the answer is whole."""
 
 
-class _FigureAsked(Asked):
-    """Which figure, of what, in which days."""
+class FigureAsked(Asked):
+    """Which figure, of what, in which days; the options that figures know are added below."""
 
-    window: Annotated[_Named | None, Field(description="Days until today; or give since and until.")] = None
+    window: Annotated[Window | None, Field(description="Days until today; or give since and until.")] = None
     since: Annotated[Day | None, Field(description="The first day; before 1970 there is none.")] = None
     until: Annotated[Day | None, Field(description="The last day; today at most.")] = None
     repository: RepositoryId | None = None
     organization: OrganizationId | None = None
     person: PersonId | None = None
     module: Key | None = None
+    figure: Annotated[str, one_of(FIGURES)]
 
 
 def _options() -> dict[str, Any]:
@@ -113,12 +114,11 @@ def _options() -> dict[str, Any]:
         for name, values in one.options.items():
             found[name] = tuple(dict.fromkeys((*found.get(name, ()), *values)))
     texts: dict[str, Any] = {"with": OrganizationIds}
-    return {name: ((Literal[values] if values else texts.get(name, OptionText)) | None, None)
+    return {name: ((Annotated[str, one_of(values)] if values else texts.get(name, OptionText)) | None, None)
             for name, values in found.items()}  # fmt: skip
 
 
-_parameters: dict[str, Any] = {"figure": (Literal[tuple(FIGURES)], ...), **_options()}
-FigureAsked = create_model("FigureAsked", __base__=_FigureAsked, **_parameters)
+_WithOptions = create_model("FigureAsked", __base__=FigureAsked, **_options())
 
 
 @operation("/metrics", subject="Figures")
@@ -137,14 +137,14 @@ def figures(session: Session, asked: NothingAsked) -> Items[FigureLine]:
     ])  # fmt: skip
 
 
-def _csv(session: Session, asked: Asked) -> Csv:
+def _csv(session: Session, asked: FigureAsked) -> Csv:
     found = _read(session, asked)
     headers = {"X-Rests-On": found.grounds.text} if found.grounds else {}
     return Csv(found.as_csv(), f"{found.key}-{found.window.since}-{found.window.until}.csv", headers)
 
 
-@operation("/figures/{figure}", subject="Figures", as_csv=_csv, moving=("as_of",))
-def figure(session: Session, asked: FigureAsked) -> FigureDrawn:  # type: ignore[valid-type]  # made just above
+@operation("/figures/{figure}", subject="Figures", asked=_WithOptions, as_csv=_csv, moving=("as_of",))
+def figure(session: Session, asked: FigureAsked) -> FigureDrawn:
     """A figure's rows, of a scope and window.
 
     With `Accept: text/csv`, the rows alone. Without since, until and window it is the last year.
@@ -157,7 +157,7 @@ def _a_figure(session: Session) -> str | None:
     return next((key for key, one in FIGURES.items() if "everything" in one.scopes), None)
 
 
-def _read(session: Session, asked: Any) -> Figure:
+def _read(session: Session, asked: FigureAsked) -> Figure:
     given = asked.model_dump(exclude={"figure"}, exclude_none=True, mode="json")
     try:
         return read_figure(session, asked.figure, given, now=clock_of(session).now())

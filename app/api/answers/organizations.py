@@ -139,11 +139,11 @@ def organization(session: Session, asked: OrganizationAsked) -> OrganizationReco
     tier = next((one.tier_key for one in memberships
                  if one.starts_on <= day and (one.ends_on is None or one.ends_on >= day)), None)  # fmt: skip
     owned = members.group_members(session, found.id) - {found.id}
-    others = names.organizations_of(session, [found.id, found.parent_id, *owned])
+    others = names.organizations_of(session, [found.parent_id, *owned])
     return OrganizationRecord(
         **_line(found, others, tier), description=found.description,
         domains=[Domain.model_validate(one) for one in members.domains_of(session, found)],
-        memberships=[_membership(session, one, others) for one in memberships],
+        memberships=[_membership(session, one, found) for one in memberships],
         owns=[one for number in sorted(owned) if (one := others.get(number))],
     )  # fmt: skip
 
@@ -170,13 +170,16 @@ def organization_people(session: Session, asked: EmployedAsked) -> Items[Employe
 @operation("/memberships", subject="Organizations")
 def memberships(session: Session, asked: MembershipsAsked) -> Items[MembershipHeld]:
     """Memberships of all organizations; dues are for staff and the member alone, and not here."""
-    query = sa.select(Membership).where(*same(Membership.tier_key, asked.tier))
+    query = (
+        sa.select(Membership, Organization)
+        .join(Organization, Organization.id == Membership.organization_id)
+        .where(*same(Membership.tier_key, asked.tier))
+    )
     if asked.at is not None:
         query = query.where(holds_on(Membership, asked.at))
 
     def make(rows: Sequence[Any]) -> list[MembershipHeld]:
-        holders = names.organizations_of(session, [row.Membership.organization_id for row in rows])
-        return [_membership(session, row.Membership, holders) for row in rows]
+        return [_membership(session, row.Membership, row.Organization) for row in rows]
 
     return listed(session, query, [Membership.id], asked, make)
 
@@ -191,9 +194,9 @@ def _line(one: Organization, others: dict[int | None, OrganizationRef | None], t
             "owner": others.get(one.parent_id), "tier": tier}  # fmt: skip
 
 
-def _membership(session: Session, one: Membership, holders: dict[int | None, OrganizationRef | None]) -> MembershipHeld:
-    term, holder = members.term_of(session, one.tier_key, one.starts_on), holders[one.organization_id]
-    assert holder is not None  # noqa: S101 - a foreign key
-    return MembershipHeld(id=one.public_id, organization=holder, tier=one.tier_key,
-                          tier_name=term.name if term else None, starts_on=one.starts_on,
-                          ends_on=one.ends_on)  # fmt: skip
+def _membership(session: Session, one: Membership, holder: Organization) -> MembershipHeld:
+    term = members.term_of(session, one.tier_key, one.starts_on)
+    return MembershipHeld(
+        id=one.public_id, organization=OrganizationRef(id=holder.public_id, name=holder.name), tier=one.tier_key,
+        tier_name=term.name if term else None, starts_on=one.starts_on, ends_on=one.ends_on,
+    )  # fmt: skip
