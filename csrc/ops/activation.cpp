@@ -176,7 +176,7 @@ AttrSpec real_attr(const char* name, double fallback) { return {.name = name, .k
     "hardswish", "x times hardsigmoid(x).",
     "hardswish_grad", "The gradient of hardswish at x.",
     {}, {},
-    FL_VALUE(multiply(x, where(at_most(x, -3), zeros_of(x), where(at_least(x, 3), constant(1, x), divide(add(x, 3), 6))))),
+    FL_VALUE(multiply(x, call("hardsigmoid", x))),
     FL_GRADIENT(where(at_most(x, -3), zeros_of(g), where(at_least(x, 3), g, multiply(g, divide(add(add(x, x), 3), 6))))),
     FL_GRADIENT_BY("hardswish_grad"), 4, 4});
 

@@ -1,7 +1,7 @@
 // convolution.h: what the ways of computing a convolution share: line by line for few channels (convolution.cpp), tiles
 // over images with channels last (convolution_last.cpp), over windows of few positions (convolution_few.cpp), Winograd's
-// for 3 by 3 (convolution_winograd.cpp), plane by plane where each has a kernel of its own (convolution_depthwise.cpp, convolution_narrow.cpp),
-// products for kernels of one element (convolution_pointwise.cpp).
+// for 3 by 3 (convolution_winograd.cpp), plane by plane where each has a kernel of its own (convolution_depthwise.cpp,
+// convolution_narrow.cpp), products for kernels of one element (convolution_pointwise.cpp).
 #ifndef FLAMBEAU_CPU_CONVOLUTION_H
 #define FLAMBEAU_CPU_CONVOLUTION_H
 

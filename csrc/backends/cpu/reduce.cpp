@@ -351,9 +351,7 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
     if (is_floating(out) && (out == Type::Float64 || !is_floating(in))) computed = Type::Float64;
   } else if (op.mean) {
     if ((!is_floating(in) && !is_complex(in)) || in != out) return nullptr;
-  } else if (is("max") || is("min")) {
-    if (!is_number(in) || in != out) return nullptr;
-  } else if (is("product")) {
+  } else if (is("max") || is("min") || is("product")) {
     if (!is_number(in) || in != out) return nullptr;
   } else {
     if (out != Type::Bool) return nullptr;

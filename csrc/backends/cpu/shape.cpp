@@ -278,6 +278,10 @@ fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
   });
   return FL_OK;
 }
+const fl_kernel* resolve_slice_grad(const char*, std::span<const Type> types) {
+  return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_slice_grad, 0) : nullptr;
+}
+
 // slice_add, in blocks: both sides are gathered, added in the type of computation and written back.
 struct SliceAdd {
   Type type;
@@ -348,9 +352,6 @@ const fl_kernel* resolve_slice_add(const char*, std::span<const Type> types) {
     op.narrow = convert(computed, type);
   }
   return op.add ? keep_kernel(run_slice_add, op) : nullptr;
-}
-const fl_kernel* resolve_slice_grad(const char*, std::span<const Type> types) {
-  return types.size() == 2 && types[0] == types[1] ? keep_kernel(run_slice_grad, 0) : nullptr;
 }
 
 // One element of `type` with this value, at `to`: of integers and bool `integer`.

@@ -3,33 +3,13 @@
 #include "neural.h"
 #include "squares.h"
 #include "tables.h"
+#include "taps.h"
 #include "vector.h"
-
-#include <type_traits>
 
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
 // ---- kernels of 3, 5 and 7 -------------------------------------------------------------------------------------
-
-// A weight spread out before the loops where the registers hold them all, else where it is used.
-template <class V, int K>
-struct Taps {
-  using T = typename Of<V>::Element;
-  static constexpr bool kSpread = K == 3;
-  std::conditional_t<kSpread, V, T> of[K * K];
-  FL_INLINE explicit Taps(const T* weight) {
-#pragma GCC unroll 49
-    for (int t = 0; t < K * K; ++t) {
-      if constexpr (kSpread) of[t] = splat<V>(weight[t]);
-      else of[t] = weight[t];
-    }
-  }
-  FL_INLINE V operator[](int t) const {
-    if constexpr (kSpread) return of[t];
-    else return splat<V>(of[t]);
-  }
-};
 
 // kR rows of outputs read each row of the input once.
 template <class V, int K, int kStride, int kR>

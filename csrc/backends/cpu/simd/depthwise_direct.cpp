@@ -3,9 +3,8 @@
 #include "kernels.h"
 #include "neural.h"
 #include "tables.h"
+#include "taps.h"
 #include "vector.h"
-
-#include <type_traits>
 
 namespace flambeau::cpu::FL_LEVEL {
 
@@ -40,25 +39,6 @@ struct Columns {
         if (2 * j + 1 < K) x[2 * j + 1] = every_second<V, 1>(a, b);
       }
     }
-  }
-};
-
-// A weight spread out before the loops where the registers hold them all, else where it is used.
-template <class V, int K>
-struct Taps {
-  using T = typename Of<V>::Element;
-  static constexpr bool kSpread = K == 3;
-  std::conditional_t<kSpread, V, T> of[K * K];
-  FL_INLINE explicit Taps(const T* weight) {
-#pragma GCC unroll 49
-    for (int t = 0; t < K * K; ++t) {
-      if constexpr (kSpread) of[t] = splat<V>(weight[t]);
-      else of[t] = weight[t];
-    }
-  }
-  FL_INLINE V operator[](int t) const {
-    if constexpr (kSpread) return of[t];
-    else return splat<V>(of[t]);
   }
 };
 

@@ -3,7 +3,7 @@
 // and can leave out what `exact` adds: the low parts that keep a double within 2 ulp.
 //
 // Polynomials: Chebyshev interpolation at 50 digits of (f(r) - first terms) / r^k on the interval that is named, error
-// below 2^-54 of f. Bounds are measured by tests/csrc/test_cpu_kernels.py.
+// below 2^-54 of f. Bounds are measured by tests/csrc/test_kernels_of_values.py.
 #ifndef FLAMBEAU_CPU_SIMD_FUNCTIONS_H
 #define FLAMBEAU_CPU_SIMD_FUNCTIONS_H
 
