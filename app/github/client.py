@@ -79,6 +79,7 @@ class Client:
     requests: int = 0
     points: int = 0
     _github: Github | None = field(default=None, repr=False)
+    _resting: WaitError | None = field(default=None, repr=False)
 
     def ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a GraphQL question. What is not there any more is None in it. Raises: GitHubError, NonsenseError."""
@@ -117,6 +118,11 @@ class Client:
     @property
     def _host(self) -> str:
         return urlsplit(self.reader.api).hostname or "GitHub"
+
+    @property
+    def _ours(self) -> str:
+        """As what we come, in sentences."""
+        return "App" if self.reader.app_id else "token"
 
     def _send(
         self, verb: str, url: str | None, *, parameters: Mapping[str, Any] | None = None,
@@ -158,15 +164,18 @@ class Client:
 
     def _auth(self, options: Mapping[str, Any]) -> Auth.Auth:
         from github import Auth, GithubIntegration
+        from jwt import PyJWTError
 
         if not self.reader.app_id:
             return Auth.Token(self.reader.token.get_secret_value())
         app = Auth.AppAuth(self.reader.app_id, self.reader.app_key.get_secret_value())
         owner, name = self.full_name.split("/")
         integration = GithubIntegration(auth=app, **options)
-        return app.get_installation_auth(integration.get_repo_installation(owner, name).id)
-
-    _resting: WaitError | None = field(default=None, repr=False)
+        try:
+            return app.get_installation_auth(integration.get_repo_installation(owner, name).id)
+        except PyJWTError:
+            raise NeedsPersonError("FLAMBEAU_GITHUB_APP_KEY holds no key that signs; put the App's private key into "
+                                   "its file as GitHub gave it (PEM), restart, and read again") from None  # fmt: skip
 
     def _rest(self) -> None:
         """Once, say that the hour is used up; whoever waited asks anew with a client of its own."""
@@ -201,8 +210,9 @@ class Client:
             return
         said = _message(text)
         if status == 401:
-            raise NeedsPersonError(f"{self._host} does not accept the portal's token any more; put a new one into "
-                                   "FLAMBEAU_GITHUB_TOKEN_FILE, restart, and read again")  # fmt: skip
+            what, where = ("key of the App", "APP_KEY") if self.reader.app_id else ("token", "TOKEN")
+            raise NeedsPersonError(f"{self._host} does not accept the portal's {what} any more; put a new one into "
+                                   f"FLAMBEAU_GITHUB_{where}_FILE, restart, and read again")  # fmt: skip
         if status in (403, 429):
             after = headers.get("retry-after", "")
             if after.isdigit():
@@ -211,11 +221,15 @@ class Client:
                 raise self._until_reset(headers)
             if status == 429 or "secondary rate limit" in said.lower():
                 raise WaitError(f"{self._host} asks for a pause", SECONDARY)
-            raise NeedsPersonError(f"{self._host} refuses to show {self.full_name} to the portal's token ({said})")
+            raise self._refused(said)
         if status in (404, 410, 451):
-            raise NeedsPersonError(f"there is no {self.full_name} at {self._host} that the portal's token may read; "
-                                   "correct the name, or give the token access")  # fmt: skip
+            access = "install the App there" if self.reader.app_id else "give the token access"
+            raise NeedsPersonError(f"there is no {self.full_name} at {self._host} that the portal's {self._ours} may "
+                                   f"read; correct the name, or {access}")  # fmt: skip
         raise AwayError(f"{self._host} answered {status} ({said})")
+
+    def _refused(self, said: str) -> NeedsPersonError:
+        return NeedsPersonError(f"{self._host} refuses to show {self.full_name} to the portal's {self._ours} ({said})")
 
     def _look_at_errors(self, found: dict[str, Any], headers: Mapping[str, str]) -> None:
         errors = found.get("errors")
@@ -233,7 +247,7 @@ class Client:
             if kind == "NOT_FOUND":
                 self._refuse(404, headers, "")
             if kind in ("FORBIDDEN", "INSUFFICIENT_SCOPES"):
-                raise NeedsPersonError(f"{self._host} refuses to show {self.full_name} to the portal's token ({said})")
+                raise self._refused(said)
             if not kind or any(word in said.lower() for word in _TOO_MUCH):
                 raise TooMuchError(f"{self._host} gave up on a question ({said})")
             raise AwayError(f"{self._host} answered {kind} ({said})")

@@ -49,7 +49,7 @@ def github(clock: FixedClock) -> Iterator[GitHub]:
 def small(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
     """A portal beside a small repository."""
     made = world(github, db, clock, settings)
-    github.a_day_passes = busy(github, clock)  # type: ignore[attr-defined]
+    made.a_day_passes = busy(github, clock)
     return made
 
 
@@ -105,7 +105,7 @@ def test_twice_is_once_and_costs_nothing(small: World) -> None:
 def test_increments_are_the_whole(small: World, another: Callable[[], World], github: GitHub) -> None:
     small.read()
     for _ in range(3):
-        github.a_day_passes()  # type: ignore[attr-defined]
+        small.a_day_passes()
         before = len(github.asked)
         small.read()
         assert small.spent(before)[0] <= 4
@@ -323,7 +323,7 @@ def test_a_page_of_things_that_are_gone_stops_nobody_and_one_that_follows_itself
     small: World, github: GitHub, monkeypatch: Patch
 ) -> None:
     small.read()
-    github.a_day_passes()  # type: ignore[attr-defined]
+    small.a_day_passes()
     empty = {"data": {"repository": {"page": {"totalCount": 9, "pageInfo": {"hasNextPage": True, "endCursor": "x"},
                                               "nodes": [None]}}}}  # fmt: skip
     github.fails(*[Fault(200, json.dumps(empty), only="graphql")] * 2)
@@ -382,7 +382,7 @@ def test_a_revoked_token_needs_somebody(small: World, github: GitHub) -> None:
 def test_a_renamed_repository_is_followed_and_written_down(small: World, github: GitHub) -> None:
     small.read()
     github.repositories[0].rename("flambeau/core")
-    github.a_day_passes()  # type: ignore[attr-defined]
+    small.a_day_passes()
 
     assert small.read().state is JobState.SUCCEEDED
     assert small.connection().full_name == "flambeau/core"
@@ -481,19 +481,45 @@ def test_the_token_is_kept_nowhere_and_goes_to_the_interface_alone(
     assert TOKEN not in repr(small.app.extensions["flambeau"].settings)
 
 
+def pem() -> SecretStr:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return SecretStr(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
 def test_an_app_reads_with_tokens_of_its_installation(
     github: GitHub, db: Database, clock: FixedClock, settings: Settings
 ) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     github.tokens.clear()
     github.installations[77] = "acme"
-    made = world(github, db, clock, settings, app_id="1", app_key=SecretStr(pem))
+    made = world(github, db, clock, settings, app_id="1", app_key=pem())
     busy(github, clock)
 
     assert made.read().state is JobState.SUCCEEDED
     assert len(made.rows()["changes"]) == 6
     assert {one.token[:4] for one in github.asked if one.path == "/api/graphql"} == {"ghs_"}
+
+
+@pytest.mark.parametrize(
+    ("key", "fault", "said"),
+    [
+        ("", None, "the portal's App may read; correct the name, or install the App there"),
+        ("", Fault(401, '{"message": "A JSON web token could not be decoded"}'), "FLAMBEAU_GITHUB_APP_KEY_FILE"),
+        ("it was here", None, "FLAMBEAU_GITHUB_APP_KEY holds no key that signs"),
+    ],
+)  # fmt: skip
+def test_an_app_that_may_not_read_is_told_of_as_an_app(
+    github: GitHub, db: Database, clock: FixedClock, settings: Settings, key: str, fault: Fault | None, said: str
+) -> None:
+    made = world(github, db, clock, settings, app_id="1", app_key=SecretStr(key) if key else pem())
+    if fault:
+        github.fails(fault)
+
+    job = made.read()
+
+    assert job.state is JobState.FAILED
+    assert said in (job.error or "")
+    assert "token" not in (job.error or "")
+    assert made.connection().problem == job.error
 
 
 @pytest.mark.postgres

@@ -49,6 +49,7 @@ class World:
     repository: str = ""
     asked: int = 0
     waits_s: float = 0.0
+    a_day_passes: Callable[[], None] = lambda: None
 
     def read(self, *, patience: int = 40) -> Job:
         """Read until the job is over, or waits for longer than a moment; the job as it is then."""
