@@ -10,6 +10,7 @@ from flask import request, url_for
 from markupsafe import Markup, escape
 
 from app import charts
+from app.contributions.models import Repository
 from app.contributions.queries import Named
 from app.members.models import Organization
 from app.people.models import Person
@@ -39,6 +40,17 @@ class About:
     def person(cls, one: Person, url: str | None) -> About | None:
         """A row of a person: what may be wrong is whom they work for. None for somebody hidden."""
         return None if one.hidden_at is not None else cls(url, "employer", one.public_id)
+
+
+    @classmethod
+    def module(cls, key: str, url: str | None) -> About:
+        """A row of a module."""
+        return cls(url, "module", key)
+
+    @classmethod
+    def repository(cls, one: Repository, url: str | None) -> About:
+        """A row of a repository."""
+        return cls(url, "repository", one.public_id)
 
 
 def longest(bars: Sequence[charts.Bar], *, most: int = 12) -> list[charts.Bar]:

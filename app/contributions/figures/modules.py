@@ -8,7 +8,7 @@ from datetime import date
 
 from app import charts
 from app.contributions import queries
-from app.contributions.figures.drawing import longest, table
+from app.contributions.figures.drawing import About, longest, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics.fragility import Concern, concerns
@@ -65,16 +65,18 @@ def touched_modules(look: Look) -> Drawn:
     rows = [(names.get(key, key), commits) for key, commits in counted.items()]
     urls = {key: look.url("contributions.module", key=key) for key in names}
     bars = [charts.Bar(names.get(key, key), commits, url=urls.get(key)) for key, commits in counted.items()]
+    about = [About.module(key, urls[key]) if key in urls else None for key in counted]
     return Drawn(("module", "commits"), rows, charts.bars("Modules", longest(bars)),
-                 table("Modules", ("Module", "Commits"), rows))  # fmt: skip
+                 table("Modules", ("Module", "Commits"), rows, about))  # fmt: skip
 
 
 @figure("modules-side-by-side", "On how few each module rests", "module-work", scopes=("everything", "repository"))
 def side_by_side(look: Look) -> Drawn:
     """How many people made half of each module's commits, the fewest first, with everything beside it as a table."""
     found = boards(look)
-    rows = []
+    rows, about = [], []
     for one in found:
+        about.append(About.module(one.module.key, look.url("contributions.module", key=one.module.key)))
         work, kept = one.work, one.maintainers
         rows.append((
             one.module.name, one.commits, work.people if work else 0, work.absence_factor if work else 0,
@@ -98,8 +100,8 @@ def side_by_side(look: Look) -> Drawn:
     heads = ("Module", "Commits", "People", "Absence factor", "Organizations", "Elephant factor", "Unattributed",
              "Active maintainers", "Maintainers", "Why it may be fragile")  # fmt: skip
     drawing = charts.bars("People who made half of the commits of each module", bars) if bars else charts.NOTHING
-    return Drawn(columns, rows, drawing, table("Modules side by side", heads, rows), unknown / total if total else None,
-                 of="commits, each in every module that it touched,",
+    return Drawn(columns, rows, drawing, table("Modules side by side", heads, rows, about),
+                 unknown / total if total else None, of="commits, each in every module that it touched,",
                  notes=("Maintainers and who of them is active are as of today.",))  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from math import nan
 
 from app import charts, grids
 from app.contributions import queries
-from app.contributions.figures.drawing import table
+from app.contributions.figures.drawing import About, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics import Kind
@@ -48,14 +48,17 @@ def by_repository(look: Look) -> Drawn:
     listed = {one.id: one for one in queries.repositories(look.session)}
     ranked = sorted(known, key=lambda one: (-known[one].unknown, one))
     rows = [(listed[one].name, known[one].commits, known[one].unknown, round(known[one].share, 4)) for one in ranked]
+    urls = {one: look.url("contributions.overview", repository=listed[one].public_id) for one in ranked}
     bars = [
         charts.Bar(listed[one].name, known[one].unknown, f"{share(known[one].share)} of {known[one].commits:,}",
-                   look.url("contributions.overview", repository=listed[one].public_id), "unknown")
+                   urls[one], "unknown")
         for one in ranked[:_MOST]
     ]  # fmt: skip
+    about = [About.repository(listed[one], urls[one]) for one in ranked]
     return Drawn(("repository", "commits", "unattributed", "share"), rows,
                  charts.bars("Unattributed commits by repository", bars) if bars else charts.NOTHING,
-                 table("Where it is not known", ("Repository", "Commits", "Unattributed", "Share"), rows))  # fmt: skip
+                 table("Where it is not known", ("Repository", "Commits", "Unattributed", "Share"), rows,
+                       about))  # fmt: skip
 
 
 @figure("identity-queue", "Who is who", "identity-queue", scopes=("everything",))
@@ -79,7 +82,7 @@ def identity_queue(look: Look) -> Drawn:
 @figure("freshness", "How far each source is read", "freshness", scopes=("everything",))
 def how_fresh(look: Look) -> Drawn:
     """Repositories with when they were read, whether they are behind, and lines to count; the worst first."""
-    rows, lines = [], []
+    rows, lines, about = [], [], []
     for one in freshness(look.session):
         repository, due = one.repository, one.lines_due / one.commits if one.commits else 0.0
         read = repository.ingested_at
@@ -95,13 +98,14 @@ def how_fresh(look: Look) -> Drawn:
         ]  # fmt: skip
         url = look.url("contributions.repository", public_id=repository.public_id)
         lines.append(grids.Line(repository.name, cells, url, number(one.commits)))
+        about.append(About.repository(repository, url))
     heads = ("Read on", "State", "Newest commit", "Lines counted")
     left = (f"The {_MOST} that need it most, of {len(rows):,}.",) if len(rows) > _MOST else ()
     return Drawn(("repository", "read at", "state", "commits", "newest commit", "lines to count"), rows,
                  grids.heat_table("How far each source is read", heads, lines[:_MOST], first="Repository",
                                   figure="Commits", most=1.0) if lines else charts.NOTHING,
                  table("How far each source is read",
-                       ("Repository", "Read at", "State", "Commits", "Newest commit", "Lines to count"), rows),
+                       ("Repository", "Read at", "State", "Commits", "Newest commit", "Lines to count"), rows, about),
                  notes=("Darker needs somebody.", *left))  # fmt: skip
 
 

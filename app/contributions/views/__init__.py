@@ -1,6 +1,6 @@
 """Pages of contributions, one module for each page or subject, over one foundation."""
 
-from app.contributions import cards
+from app.contributions import cards, remarks
 from app.contributions.views import (
     downloads,
     modules,
@@ -25,6 +25,7 @@ __all__ = [
     "overview",
     "people",
     "quality",
+    "remarks",
     "repositories",
     "reviews",
 ]

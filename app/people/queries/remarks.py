@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -17,6 +18,26 @@ from app.people.rules.asking import RemarkAbout
 MOST_OF_ONE_SENDER = 5
 MOST_OF_ALL = 200
 WITHIN = timedelta(hours=1)
+
+
+Names = Callable[[Session, str], tuple[str, str] | None]
+_names: dict[RemarkAbout, Names] = {}
+
+
+def provide_names(about: RemarkAbout) -> Callable[[Names], Names]:
+    """Register (as a decorator) who names things of another room: (session, thing) -> its name and page, or None."""
+
+    def register(function: Names) -> Names:
+        _names[about] = function
+        return function
+
+    return register
+
+
+def named_elsewhere(session: Session, about: RemarkAbout, thing: str) -> tuple[str, str] | None:
+    """The name and page of a thing that another room keeps; None where it is not there."""
+    function = _names.get(about)
+    return function(session, thing) if function else None
 
 
 def may_remark(session: Session, sender: str) -> bool:

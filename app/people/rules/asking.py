@@ -33,6 +33,8 @@ class RemarkAbout(Enum):
     EMPLOYER = "employer"
     ORGANIZATION = "organization"
     DOMAIN = "domain"
+    MODULE = "module"
+    REPOSITORY = "repository"
 
     @property
     def is_of_a_person(self) -> bool:

@@ -98,7 +98,7 @@ def _about() -> tuple[RemarkAbout, str]:
 
 
 def _named(session: Session, about: RemarkAbout, thing: str, *, lenient: bool = False) -> tuple[str, str | None]:
-    """What a remark is about, in words, and its page. Ends with 404 for a person or organization that is not there."""
+    """What a remark is about, in words, and its page. Ends with 404 for what is not there."""
     if about.is_of_a_person:
         person = queries.person_by_public_id(session, thing)
         if person is not None:
@@ -106,6 +106,8 @@ def _named(session: Session, about: RemarkAbout, thing: str, *, lenient: bool = 
             words = {RemarkAbout.EMPLOYER: "whom {} works for", RemarkAbout.IDENTITY: "the identities of {}"}
             told = words.get(about, "{}").format(queries.shown_name(person))
             return told, url_for("people.show", public_id=person.public_id)
+    elif elsewhere := queries.named_elsewhere(session, about, thing):
+        return elsewhere
     else:
         found = next((one for one in queries.organization_names(session).values() if one.public_id == thing), None)
         if found is not None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import answers
+from app import answers, auth
 from app.audit import Actor
 from app.bodies import queries as bodies
 from app.clock import FixedClock
@@ -184,3 +184,27 @@ def test_a_hidden_person_is_named_on_none_of_these_pages(client, filled: Databas
     assert "a hidden person" in client.get(f"/contributions/figures/review-load.csv?{HERE}").text
     assert "As a hidden person asked for (#3)" in client.get("/contributions/figures/waiting-now.csv").text
     assert "Hidden 3 people" in text_of(client, "quality")
+
+
+def test_rows_of_modules_and_repositories_are_called_wrong_and_staff_find_the_way_back(
+    app, client, signed_in, filled: Database
+):
+    staff = signed_in(app.test_client(), "p_staff", auth.HeldSeat("administration", "staff", "staff"), name="Sam Staff")
+    with filled.read() as session:
+        repository = session.scalars(sa.select(Repository).order_by(Repository.id)).first()
+    told = {
+        ("modules/", "module", "ops"): ("the module Ops", "/contributions/modules/ops"),
+        ("modules/ops", "module", "ops"): ("the module Ops", "/contributions/modules/ops"),
+        ("quality", "repository", repository.public_id): (
+            f"the repository {repository.name}", f"/contributions/repositories/{repository.public_id}"),
+    }  # fmt: skip
+    for (page, about, thing), (name, url) in told.items():
+        form = f"/people/wrong?about={about}&thing={thing}&page=/contributions/{page}"
+        assert unescape(client.get(f"/contributions/{page}").text).count(f'href="{form}"') >= 1
+        assert f"<strong>{name}</strong>" in client.get(form).text
+        assert client.post(form, data={"text": "It is another’s."}).headers["Location"] == f"/contributions/{page}"
+        queue = staff.get("/people/remarks").text
+        assert name in queue
+        assert url in queue
+    for about in ("module", "repository"):
+        assert client.get(f"/people/wrong?about={about}&thing=nothing").status_code == 404
