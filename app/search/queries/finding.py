@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.search.models import Kind, SearchGram, SearchPosting, SearchTerm
+from app.search.models import Kind, SearchEntry, SearchGram, SearchPosting, SearchTerm
 from app.search.queries.showing import Hit, shown
 from app.search.rules import MOST_ASKED, allowed_slips, grams, nearest, words_of
 
@@ -108,35 +110,42 @@ def _ranked(session: Session, kind: Kind, readings: Sequence[Sequence[_Asked]], 
 
 
 def _matching(session: Session, kind: Kind, asked: Sequence[_Asked], most: int) -> list[int]:
-    """The entries that have every word: those of the rarest are looked at, the best first, until there are enough.
-
-    Each term is a range of the key that is read from its end; written as text, since to put dozens of them together
-    by SQLAlchemy's expressions takes several times as long as the database needs to answer.
-    """
+    """The entries that have every word: those of the rarest are looked at, the best first, until there are enough."""
     rarest = min(asked, key=lambda one: _count(session, kind, one.terms)) if len(asked) > 1 else asked[0]
     others = [one for one in asked if one is not rarest]
-    looked_at = _MOST_LOOKED_AT if others else most
-    patterns: dict[str, str] = {}
-    conditions = []
-    for one in others:
-        names = [f"pattern{len(patterns) + at}" for at in range(len(one.patterns))]
-        patterns |= dict(zip(names, one.patterns, strict=True))
-        conditions.append("(" + " OR ".join(f"e.text LIKE :{name}" for name in names) + ")")
-    parts: list[str] = []
-    for term in rarest.terms:
-        range_ = (
-            f"SELECT rank, ref FROM search_posting WHERE term_id = {int(term)} AND kind = {int(kind)}"  # noqa: S608 - numbers
-            f" ORDER BY rank DESC, ref DESC LIMIT {looked_at}"
-        )
-        if others:
-            range_ = (
-                f"SELECT p.rank, p.ref FROM ({range_}) AS p JOIN search_entry e ON e.kind = {int(kind)}"  # noqa: S608 - numbers
-                f" AND e.ref = p.ref WHERE {' AND '.join(conditions)} ORDER BY p.rank DESC, p.ref DESC LIMIT {most}"
-            )
-        parts.append(f"SELECT rank, ref FROM ({range_}) AS best{len(parts)}")  # noqa: S608 - numbers
-    rows = session.execute(sa.text(" UNION ALL ".join(parts)), patterns).all()
-    best = sorted({(row.rank, row.ref) for row in rows}, reverse=True)
+    patterns = [pattern for one in others for pattern in one.patterns]
+    given: dict[str, int | str] = {"kind": int(kind), "most": most, "looked_at": _MOST_LOOKED_AT if others else most}
+    given |= {f"term{at}": term for at, term in enumerate(rarest.terms)}
+    given |= {f"pattern{at}": pattern for at, pattern in enumerate(patterns)}
+    statement = _best_of(len(rarest.terms), tuple(len(one.patterns) for one in others))
+    best = sorted({(row.rank, row.ref) for row in session.execute(statement, given)}, reverse=True)
     return [ref for _rank, ref in best[:most]]
+
+
+@lru_cache(maxsize=256)
+def _best_of(terms: int, others: tuple[int, ...]) -> sa.CompoundSelect[int, int]:
+    """The best entries of each of so many terms that show, of each other word, one of so many patterns.
+
+    Each term is a range of the key that is read from its end. A statement is made once for each shape: to put dozens
+    of ranges together takes several times as long as the database needs to answer.
+    """
+    kind, looked_at, most = (sa.bindparam(name, type_=sa.Integer) for name in ("kind", "looked_at", "most"))
+    names = (f"pattern{at}" for at in itertools.count())
+    shows = [sa.or_(*(SearchEntry.text.like(sa.bindparam(next(names))) for _ in range(count))) for count in others]
+    parts = []
+    for at in range(terms):
+        is_of = sa.and_(SearchPosting.term_id == sa.bindparam(f"term{at}"), SearchPosting.kind == kind)
+        best = _ordered(sa.select(SearchPosting.rank, SearchPosting.ref).where(is_of), looked_at)
+        if shows:
+            entry = sa.and_(SearchEntry.kind == kind, SearchEntry.ref == best.c.ref)
+            best = _ordered(sa.select(best.c.rank, best.c.ref).join(SearchEntry, entry).where(*shows), most)
+        parts.append(sa.select(best.c.rank, best.c.ref))
+    return sa.union_all(*parts)
+
+
+def _ordered(query: sa.Select[int, int], most: sa.BindParameter[int]) -> sa.Subquery:
+    rank, ref = query.selected_columns
+    return query.order_by(rank.desc(), ref.desc()).limit(most).subquery()
 
 
 def _count(session: Session, kind: Kind, terms: Sequence[int]) -> int:
