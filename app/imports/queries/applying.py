@@ -50,9 +50,9 @@ def _is_sure_enough(confidence: int) -> Broken:
 def _there_is_room(session: Session, text: str, most_drafts: int | None) -> Broken:
     if most_drafts is None:
         return
-    stored = sa.cast(Import.text, sa.LargeBinary) if session.get_bind().dialect.name == "sqlite" else Import.text
-    count = sa.func.length if session.get_bind().dialect.name == "sqlite" else sa.func.octet_length
-    used = session.scalar(sa.select(sa.func.sum(count(stored))).where(Import.state == ImportState.DRAFT)) or 0
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    size = sa.func.length(sa.cast(Import.text, sa.LargeBinary)) if is_sqlite else sa.func.octet_length(Import.text)
+    used = session.scalar(sa.select(sa.func.sum(size)).where(Import.state == ImportState.DRAFT)) or 0
     if used + len(text.encode()) > most_drafts:
         yield "file", (
             f"does not fit: drafts hold {used / 1e6:,.1f} of {most_drafts / 1e6:,.0f} MB (FLAMBEAU_DRAFTS_MB); "

@@ -143,7 +143,7 @@ def prove(
     take_turn(session, Turn.HISTORY)
     kept: list[Proof] = []
     contested: list[Proof] = []
-    is_work_theirs = False
+    is_work_theirs = asked_to_be_hidden = False
     for what in proven:
         before = _in_force(session, what)
         if before is not None and _is_the_same(session, before, person):
@@ -154,14 +154,15 @@ def prove(
         else:
             carriers = _carriers(session, what)
             is_work_theirs |= bool(carriers)
-            if person.hidden_at is None and any(one.hidden_at and one.claimed_at is None for one in carriers):
-                # Whoever asked to be hidden is not shown again because they came in person.
-                hide(session, person, hidden=True, actor=Actor.person(person.public_id),
-                     reason="proved to be somebody who asked to be hidden")  # fmt: skip
+            asked_to_be_hidden |= any(one.hidden_at and one.claimed_at is None for one in carriers)
             kept.append(_add(session, person, what, reason))
     session.flush()
     if is_work_theirs:
         resolve(session, around=[proof.identity_id for proof in kept])
+    if asked_to_be_hidden and person.hidden_at is None:
+        # Whoever asked to be hidden is not shown again because they came in person. Names come after figures: `Turn`.
+        hide(session, person, hidden=True, actor=Actor.person(person.public_id),
+             reason="proved to be somebody who asked to be hidden")  # fmt: skip
     return kept, contested
 
 
