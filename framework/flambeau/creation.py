@@ -129,12 +129,12 @@ def linspace(
         raise ValueError(f"linspace: num is {num} and must be at least 0")
     dtype = _core.dtype(dtype or _core.float32)
     steps = num - 1 if endpoint else num
-    wide = _core.float64 if device is None or _core.float64 in _core.device(device).dtypes else _core.float32
     if dtype in _EVEN and num:
         x = _core.apply("arange", [], [float(start), (stop - start) / max(steps, 1), num, dtype], device)
         if endpoint and num > 1:
             x[num - 1] = float(stop)
         return x
+    wide = _core.float64 if device is None or _core.float64 in _core.device(device).dtypes else _core.float32
     i = arange(num, dtype=wide, device=device)
     x = i * ((stop - start) / max(steps, 1)) + start
     if endpoint and num > 1:

@@ -18,6 +18,17 @@ static double now(void) {
 
 typedef float vector __attribute__((vector_size(64)));
 
+/* A store, past the caches if it is asked for and the processor has it. */
+static inline void put(vector* to, vector value, int past) {
+#ifdef __AVX512F__
+  if (past) _mm512_stream_ps((float*)to, (__m512)value);
+  else *to = value;
+#else
+  (void)past;
+  *to = value;
+#endif
+}
+
 /* All of so many threads go on from here together: rates one after the other would not be the machine's together. */
 static void meet(int threads) {
   static atomic_long arrived[257];
@@ -37,13 +48,7 @@ double copy_bandwidth(int64_t bytes, int threads) {
   const double start = now();
   const vector* source = (const vector*)from;
   vector* target = (vector*)to;
-  for (int64_t i = 0; i < bytes / 64; ++i) {
-#if defined(__AVX512F__) && defined(__has_builtin)
-    __builtin_ia32_movntps512((float*)(target + i), source[i]);
-#else
-    target[i] = source[i];
-#endif
-  }
+  for (int64_t i = 0; i < bytes / 64; ++i) put(target + i, source[i], 1);
   const double seconds = now() - start;
   volatile char sink = to[bytes / 2];
   (void)sink;
@@ -168,16 +173,6 @@ double chain_step_rate(int64_t elements, int threads) { return passes(elements /
    stored past the caches or not, whichever is faster. With `gradients` the passes backward are there too. The best of many. */
 enum { kPlane = 56 * 56 / 16, kImages = 16 }; /* vectors */
 
-static inline void put(vector* to, vector value, int past) {
-#if defined(__AVX512F__) && defined(__has_builtin)
-  if (past) {
-    __builtin_ia32_movntps512((float*)to, value);
-    return;
-  }
-#endif
-  (void)past;
-  *to = value;
-}
 static inline vector larger(vector a, vector b) {
 #if defined(__AVX512F__)
   return (vector)_mm512_max_ps((__m512)a, (__m512)b);

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Work = Callable[[], object]
 Better = Literal["less", "more"]
-# Rates of works as passes over memory and nothing else, and what a row that reaches one is said to be at.
+# Rates of works as passes over memory and nothing else (limits.py).
 PassesLimit = Literal[
     "chain_elements_per_s", "chain_step_elements_per_s",
     "pool_elements_per_s", "pool_step_elements_per_s", "norm_elements_per_s", "norm_step_elements_per_s",
