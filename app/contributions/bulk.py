@@ -33,17 +33,16 @@ def insert_rows(session: Session, table: sa.Table, columns: Sequence[str], rows:
     turned = list(_turned(session, table, columns, rows))
     if not turned:
         return 0
-    names = ", ".join(f'"{name}"' for name in columns)
     connection = session.connection()
     if _is_postgresql(session):
+        names = ", ".join(f'"{name}"' for name in columns)
         opened = cast(Any, connection.connection.cursor())
         with opened as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
             for row in turned:
                 copy.write_row(row)
     else:
-        marks = ", ".join("?" * len(columns))
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of our own tables
-        connection.exec_driver_sql(statement, turned)
+        statement = sa.insert(_narrowed(table, columns))
+        connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), turned)
     return len(turned)
 
 
@@ -54,19 +53,24 @@ def update_rows(session: Session, table: sa.Table, columns: Sequence[str], rows:
     if not turned:
         return 0
     key, *values = columns
-    connection = session.connection()
+    connection, own = session.connection(), _narrowed(table, columns)
     if _is_postgresql(session):
-        names = ", ".join(f'"{name}"' for name in columns)
-        setting = ", ".join(f'"{name}" = given."{name}"' for name in values)
-        arrays = ", ".join(f"%s::{table.c[name].type.compile(connection.dialect)}[]" for name in columns)
-        given = f'unnest({arrays}) AS given ({names}) WHERE "{table.name}"."{key}" = given."{key}"'
-        statement = f'UPDATE "{table.name}" SET {setting} FROM {given}'  # noqa: S608 - names of our own tables
-        connection.exec_driver_sql(statement, tuple(map(list, zip(*turned, strict=True))))
+        arrays = (sa.cast(sa.bindparam(f"of_{name}"), sa.ARRAY(table.c[name].type)) for name in columns)
+        given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+        statement = sa.update(own).values({name: given.c[name] for name in values}).where(own.c[key] == given.c[key])
+        each = zip(columns, zip(*turned, strict=True), strict=True)
+        connection.execute(statement, {f"of_{name}": list(found) for name, found in each})
     else:
-        setting = ", ".join(f'"{name}" = ?' for name in values)
-        statement = f'UPDATE "{table.name}" SET {setting} WHERE "{key}" = ?'  # noqa: S608 - names of our own tables
-        connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in turned])
+        statement = sa.update(own).values({name: sa.bindparam(f"of_{name}") for name in values})
+        statement = statement.where(own.c[key] == sa.bindparam(f"of_{key}"))
+        rearranged = [(*row[1:], row[0]) for row in turned]
+        connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), rearranged)
     return len(turned)
+
+
+def _narrowed(table: sa.Table, columns: Sequence[str]) -> sa.TableClause:
+    """The table with these columns alone, in this order and without types: values are turned already."""
+    return sa.table(table.name, *map(sa.column, columns))
 
 
 def _turned(
