@@ -85,13 +85,7 @@ def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: s
     _check(labels, series)
     highest = max((value for one in series for value in one.values if not math.isnan(value)), default=0)
     scale = Scale(highest, height, whole=_are_whole(series))
-    paths = [
-        Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
-            css, _path(one.values, scale)
-        )
-        for one, css in zip(series, _hues(series), strict=True)
-    ]
-    return _plot(title, labels, series, scale, Markup("").join(paths), unit)
+    return _plot(title, labels, series, scale, _strokes(series, scale), unit)
 
 
 def spans(title: str, labels: Sequence[str], series: Sequence[Series], *, height: int = 220) -> Markup:
@@ -102,13 +96,7 @@ def spans(title: str, labels: Sequence[str], series: Sequence[Series], *, height
     """
     _check(labels, series)
     scale = SpanScale([value for one in series for value in one.values], height)
-    paths = [
-        Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>').format(
-            css, _path(one.values, scale)
-        )
-        for one, css in zip(series, _hues(series), strict=True)
-    ]
-    return _plot(title, labels, series, scale, Markup("").join(paths), "", told=_said)
+    return _plot(title, labels, series, scale, _strokes(series, scale), "", told=_said)
 
 
 def columns(
@@ -141,7 +129,7 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None 
     drawn = []
     for row in rows:
         css = "series-1" if row.kind == "known" else f"series-{row.kind}"
-        label = Markup('<a href="{}">{}</a>').format(row.url, row.label) if row.url else escape(row.label)
+        label = linked(row.label, row.url)
         figure = (row.told or f"{number(tidy(row.value))} {unit}".strip()) + (f" · {row.note}" if row.note else "")
         drawn.append(
             Markup(
@@ -159,7 +147,7 @@ def pairs(title: str, rows: Sequence[Pair], *, names: tuple[str, str]) -> Markup
     full = max((value for row in rows for value in (row.one, row.other)), default=0) or 1
     drawn = []
     for row in rows:
-        label = Markup('<a href="{}">{}</a>').format(row.url, row.label) if row.url else escape(row.label)
+        label = linked(row.label, row.url)
         lines = Markup("").join(
             Markup(
                 '<svg class="chart" width="100%" height="8" aria-hidden="true">'
@@ -213,6 +201,11 @@ def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series],
         '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
         '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(caption, caption, first, heads, body)
+
+
+def linked(name: str, url: str | None) -> Markup:
+    """A name, as a link where it has a page."""
+    return Markup('<a href="{}">{}</a>').format(url, name) if url else escape(name)
 
 
 def _plot(
@@ -279,9 +272,7 @@ def _axis(labels: Sequence[str], y: float, *, centred: bool) -> Markup:
     return Markup("").join(drawn)
 
 
-def _hover(
-    labels: Sequence[str], series: Sequence[Series], scale: Scale, told: Callable[[float], str]
-) -> Markup:  # fmt: skip
+def _hover(labels: Sequence[str], series: Sequence[Series], scale: Scale, told: Callable[[float], str]) -> Markup:
     """Invisible strips whose titles tell the figures under the pointer."""
     count = len(labels)
     return Markup("").join(
@@ -302,7 +293,7 @@ def _said(seconds: float) -> str:
 
 def _told(value: float) -> str:
     """For reading; a dash where there is no value."""
-    return number(tidy(value)) if value >= 0 else "–"
+    return "–" if math.isnan(value) else number(tidy(value))
 
 
 def _legend(series: Sequence[Series]) -> Markup:
@@ -326,6 +317,12 @@ def _hues(series: Sequence[Series]) -> list[str]:
         else:
             names.append(f"series-{one.kind}")
     return names
+
+
+def _strokes(series: Sequence[Series], scale: Scale) -> Markup:
+    path = Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>')
+    lines = zip(series, _hues(series), strict=True)
+    return Markup("").join(path.format(css, _path(one.values, scale)) for one, css in lines)
 
 
 def _area(below: Sequence[float], above: Sequence[float], scale: Scale) -> str:

@@ -54,13 +54,9 @@ class Issuer(BaseModel):
     @field_validator("issuer")
     @classmethod
     def _nobody_listens(cls, value: str, info: ValidationInfo) -> str:
-        parts = _parts(value)
-        if not is_safe_address(value) or parts.query or parts.fragment or parts.username:
-            key = info.data["key"]
-            variable = "FLAMBEAU_GITHUB_URL" if key == "github" else f"FLAMBEAU_OIDC_{key.upper()}_ISSUER"
-            shown = value.rpartition("@")[2]
-            raise ValueError(f"{variable} ends in {shown!r}; it must be an https address without user or query")
-        return value
+        key = info.data["key"]
+        variable = "FLAMBEAU_GITHUB_URL" if key == "github" else f"FLAMBEAU_OIDC_{key.upper()}_ISSUER"
+        return _plain_address(value, variable)
 
     @property
     def api(self) -> str:
@@ -87,11 +83,7 @@ class GitHubReader(BaseModel):
     @field_validator("issuer")
     @classmethod
     def _nobody_listens(cls, value: str) -> str:
-        parts = _parts(value)
-        if not is_safe_address(value) or parts.query or parts.fragment or parts.username:
-            shown = value.rpartition("@")[2]
-            raise ValueError(f"FLAMBEAU_GITHUB_URL ends in {shown!r}; write an https address without user or query")
-        return value
+        return _plain_address(value, "FLAMBEAU_GITHUB_URL")
 
     @property
     def api(self) -> str:
@@ -213,6 +205,14 @@ def hook_secrets_from(env: Mapping[str, str], problems: list[str]) -> tuple[Secr
 
 def _api_of(issuer: str) -> str:
     return "https://api.github.com" if issuer == GITHUB else f"{issuer}/api/v3"
+
+
+def _plain_address(url: str, variable: str) -> str:
+    parts = _parts(url)
+    if not is_safe_address(url) or parts.query or parts.fragment or parts.username:
+        shown = url.rpartition("@")[2]
+        raise ValueError(f"{variable} ends in {shown!r}; it must be an https address without user or query")
+    return url
 
 
 def _parts(url: str) -> SplitResult:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from app.charts import linked
+
 STEPS = 4
 
 
@@ -49,14 +51,13 @@ def heat_table(
               for at, label in enumerate(labels)]  # fmt: skip
     body = []
     for line in lines:
-        name = Markup('<a href="{}">{}</a>').format(line.url, line.name) if line.url else escape(line.name)
         bar = Markup("")
         if line.share is not None:
             bar = Markup(
                 '<svg class="chart" width="100%" height="4" aria-hidden="true"><rect class="area series-1" '
                 'width="{:.2f}%" height="4" rx="2"/></svg>'
             ).format(100 * line.share)
-        cells = [Markup('<th scope="row">{}{}</th>').format(name, bar)]
+        cells = [Markup('<th scope="row">{}{}</th>').format(linked(line.name, line.url), bar)]
         if figure:
             cells.append(Markup('<td class="num">{}</td>').format(line.figure))
         cells += [_cell(cell, full, is_wide=is_wide) for cell in line.cells]

@@ -154,7 +154,7 @@ def test_a_portal_looks_by_itself_every_few_minutes(small: World, clock: FixedCl
         ({"FLAMBEAU_GITHUB_TOKEN": "a", "FLAMBEAU_GITHUB_APP_ID": "1"}, "are both set; keep one of them"),
         ({"FLAMBEAU_GITHUB_APP_ID": "1"}, "FLAMBEAU_GITHUB_APP_KEY_FILE is missing"),
         ({"FLAMBEAU_GITHUB_TOKEN": "a b"}, "holds more than a token"),
-        ({"FLAMBEAU_GITHUB_TOKEN": "a", "FLAMBEAU_GITHUB_URL": "http://git.example"}, "write an https address"),
+        ({"FLAMBEAU_GITHUB_TOKEN": "a", "FLAMBEAU_GITHUB_URL": "http://git.example"}, "must be an https address"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, variables: dict[str, str], said: str) -> None:
