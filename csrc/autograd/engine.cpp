@@ -63,6 +63,11 @@ struct Visit {
   Ref<TapeNode> node;
   Tensor first;               // the gradient of output 0
   std::vector<Tensor> others; // of outputs 1, 2, ...
+  Tensor& gradient(uint32_t output) {
+    if (output == 0) return first;
+    if (output > others.size()) others.resize(output);
+    return others[output - 1];
+  }
 };
 
 Tensor sum_of(const Tensor& a, const Tensor& b) {
@@ -182,9 +187,7 @@ class Walk {
       heap_.emplace_back(key->sequence, number);
       std::push_heap(heap_.begin(), heap_.end());
     }
-    Visit& visit = visits_[static_cast<size_t>(number)];
-    if (output > visit.others.size()) visit.others.resize(output);
-    Tensor& slot = output == 0 ? visit.first : visit.others[output - 1];
+    Tensor& slot = visits_[static_cast<size_t>(number)].gradient(output);
     slot = slot.defined() ? last_sum_of(slot, gradient) : std::move(gradient);
   }
 
@@ -194,10 +197,7 @@ class Walk {
     auto* key = static_cast<GradNode*>(input.node.get());
     const int32_t number = key ? numbers_.find(key) : -1;
     if (number < 0) return false;
-    Visit& visit = visits_[static_cast<size_t>(number)];
-    const uint32_t output = input.node_output;
-    if (output > visit.others.size()) return false;
-    const Tensor& sum = output == 0 ? visit.first : visit.others[output - 1];
+    const Tensor& sum = visits_[static_cast<size_t>(number)].gradient(input.node_output);
     if (!sum.defined() || sum.dtype() != asked.grad().dtype() || !(sum.shape() == asked.inputs[0].shape()) || !is_only_owner(sum, 1))
       return false;
     asked.row.add_gradient(asked, sum);
@@ -206,13 +206,9 @@ class Walk {
 
   // The gradients that come to a node's outputs: hooks may change them, and retain_grad() keeps them.
   void run_hooks_before(GradNode& node, Visit& visit) {
-    const auto gradient_of = [&](uint32_t output) -> Tensor& {
-      if (output > visit.others.size()) visit.others.resize(output);
-      return output == 0 ? visit.first : visit.others[output - 1];
-    };
     for (const NodeExtras::Entry& entry : hooks_of(node)) {
       if (entry.kind == HookKind::Tensor) {
-        Tensor& gradient = gradient_of(entry.output);
+        Tensor& gradient = visit.gradient(entry.output);
         if (gradient.defined()) call_hook(*entry.hook, {&gradient, 1}, {});
       } else if (entry.kind == HookKind::Before) {
         std::vector<Tensor> all;
@@ -233,7 +229,7 @@ class Walk {
         output = node.extras->retained[i].first;
         before = node.extras->retained[i].second;
       }
-      Tensor gradient = gradient_of(output);
+      Tensor gradient = visit.gradient(output);
       if (!gradient.defined()) continue;
       if (before.defined()) gradient = sum_of(before, gradient);
       if (!options_.create_graph) gradient = gradient.detach();
