@@ -46,7 +46,7 @@ FIGURES: dict[str, Ask] = {
     "newcomers of 12 quarters": lambda s, scope, window, _: newcomers(s, scope, until=window.until),
     "headline": lambda s, scope, window, _: queries.headline(s, scope, window),
     "work by organization": lambda s, scope, window, _: queries.cells_by_organization(s, scope, window),
-    "work by person": lambda s, scope, window, _: queries.cells_by_person(s, scope, window),
+    "commits by person": lambda s, scope, window, _: queries.commits_by_person(s, scope, window),
     "people by organization": lambda s, scope, window, _: queries.people_by_organization(s, scope, window),
     "files": lambda s, scope, window, _: queries.files(s, scope, window),
     "releases": lambda s, scope, window, _: queries.releases(s, scope, window),

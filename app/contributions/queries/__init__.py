@@ -29,7 +29,6 @@ from app.contributions.queries.timelines import (
 )
 from app.contributions.queries.totals import (
     cells_by_organization,
-    cells_by_person,
     commits_by_person,
     headline,
     people_by_organization,
@@ -41,7 +40,6 @@ from app.contributions.queries.work import (
     Passes,
     RecentCommit,
     branches,
-    cells,
     commit_count,
     commits_by_module,
     contributors_of,
@@ -58,7 +56,6 @@ from app.contributions.queries.work import (
     repositories,
     seats_held,
     span,
-    summary,
 )
 
 __all__ = [
@@ -78,9 +75,7 @@ __all__ = [
     "Standing",
     "Thing",
     "branches",
-    "cells",
     "cells_by_organization",
-    "cells_by_person",
     "commit_count",
     "commits_by_module",
     "commits_by_person",
@@ -117,6 +112,5 @@ __all__ = [
     "reviews_exchanged_by_person",
     "seats_held",
     "span",
-    "summary",
     "waiting",
 ]

@@ -96,11 +96,6 @@ class Counts:
         return self.closed / self.opened if self.opened else None
 
     @property
-    def acceptance(self) -> float | None:
-        """Merged by closed; None if none was closed."""
-        return self.merged / self.closed if self.closed else None
-
-    @property
     def coverage(self) -> float | None:
         """Of the merged, the share that somebody reviewed; None if none was merged."""
         return self.reviewed / self.merged if self.merged else None

@@ -1,7 +1,7 @@
 """Counted work summed up by the database, for scopes of a million rows: by organization over time, by person, and all.
 
-`queries.cells` gives every person's work of every period; at the size of the largest projects that is more than a page
-can carry. These give the sums that figures are made of, as cells without the person or without the organization.
+Every person's work of every period would be more than a page can carry at the size of the largest projects: cells here
+have no person.
 """
 
 from __future__ import annotations
@@ -33,16 +33,6 @@ def cells_by_organization(session: Session, scope: Scope, window: Window) -> lis
         Cell(day_of(first), kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
         for first, kind, organization, attribution, *sums in rows
     ]
-
-
-@remembered
-def cells_by_person(session: Session, scope: Scope, window: Window) -> list[Cell]:
-    """The work of each person by kind over the whole window; no periods, no organizations."""
-    found = worked(session, scope, window, coarsest=Stretch.YEAR).c
-    rows = session.execute(
-        sa.select(found.kind, found.person_id, *sums_of(found)).group_by(found.kind, found.person_id)
-    )
-    return [Cell(window.since, kind, person, None, True, *map(int, sums)) for kind, person, *sums in rows]
 
 
 @remembered
@@ -100,7 +90,7 @@ def people_over_time(session: Session, scope: Scope, window: Window) -> list[Pre
 
 @remembered
 def headline(session: Session, scope: Scope, window: Window) -> Summary:
-    """Every figure of a window: what `queries.summary` says of its cells, by sums."""
+    """Every figure of a window: what `metrics.summarize` says of every person's cells, by sums."""
     people = people_flow(session, scope, window)
     found = worked(session, scope, window, coarsest=Stretch.YEAR).c
     keys = (found.kind, found.organization_id, found.attribution)

@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.bodies import queries as bodies
-from app.contributions.metrics import CONTRIBUTIONS, Cell, Summary, contributors, grouped, summarize
+from app.contributions.metrics import CONTRIBUTIONS
 from app.contributions.models import (
-    Attribution,
     Branch,
     Commit,
     CommitModule,
@@ -27,11 +26,10 @@ from app.contributions.models import (
     WorkSum,
 )
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import EVERYTHING, Scope, bucket_of, day_of
+from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.worked import committed, contributed, ends, worked
 from app.contributions.windows import Window
 from app.jobs import Job
-from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
 from app.people import queries as people
@@ -52,23 +50,6 @@ class RecentCommit:
     added: int | None
     deleted: int | None
     is_merge: bool
-
-
-def cells(session: Session, scope: Scope, window: Window, *, by_group: bool = False) -> list[Cell]:
-    """The counted work of a scope and window, summed over the window's periods.
-
-    `by_group`: a company counts for whoever owns it in the end, so that all related companies are one.
-    """
-    if by_group:
-        return grouped(cells(session, scope, window), members.groups(session))
-    found = worked(session, scope, window, coarsest=by_month(window)).c
-    keys = (bucket_of(window, found.day), found.kind, found.person_id, found.organization_id, found.attribution)
-    rows = session.execute(sa.select(*keys, *sums_of(found)).group_by(*keys))
-    return [
-        Cell(day_of(first), kind, person, organization, attribution is not Attribution.UNKNOWN, int(commits),
-             int(added), int(deleted), int(without))
-        for first, kind, person, organization, attribution, commits, added, deleted, without in rows
-    ]  # fmt: skip
 
 
 def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> Mapping[int, date]:
@@ -103,17 +84,6 @@ def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
     """Who contributed in a window."""
     found = worked(session, scope, window, contributed, coarsest=Stretch.YEAR).c
     return set(session.scalars(sa.select(found.person_id).where(found.person_id.is_not(None)).distinct()))
-
-
-def summary(session: Session, scope: Scope, window: Window, found: Collection[Cell]) -> Summary:
-    """The figures of a scope and window, from its cells."""
-    people = contributors(found)
-    return summarize(
-        found,
-        first_days=first_days(session, scope, people),
-        since=window.since,
-        before=contributors_of(session, scope, window.before),
-    )
 
 
 def span(session: Session, scope: Scope) -> tuple[date, date] | None:

@@ -1,14 +1,20 @@
-"""What the sums by month and year must be: the rollup added up in plain Python."""
+"""What sums and figures of commits must be: the rollup's days added up in plain Python."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.models import Rollup, Stretch, WorkSum
+from app.contributions.metrics import CONTRIBUTIONS, Cell, Summary, contributors, summarize
+from app.contributions.models import Attribution, Rollup, Stretch, WorkSum
+from app.contributions.queries import Scope
+from app.contributions.windows import Window
+
+EVER = Window(date(1970, 1, 1), date(2100, 1, 1))
 
 
 def written_sums(session: Session) -> Counter[tuple[Any, ...]]:
@@ -34,3 +40,31 @@ def added_up(session: Session) -> Counter[tuple[Any, ...]]:
                 sums[at] += value
             sums[4], sums[5] = min(sums[4], row.day), max(sums[5], row.day)
     return Counter((*key, *sums) for key, sums in found.items())
+
+
+def days_of(session: Session, scope: Scope, window: Window) -> list[Any]:
+    """The rollup's rows themselves: what every figure of commits must be made of."""
+    where = (*scope.conditions(), Rollup.day.between(window.since, window.until))
+    return list(session.scalars(sa.select(Rollup).where(*where)))
+
+
+def cells_of(rows: list[Any]) -> list[Cell]:
+    """These rows as cells of one day."""
+    return [Cell(one.day, one.kind, one.person_id, one.organization_id, one.attribution is not Attribution.UNKNOWN,
+                 one.commits, one.added, one.deleted, one.without_lines) for one in rows]  # fmt: skip
+
+
+def first_days_of(cells: list[Cell]) -> dict[int, date]:
+    """Each contributor's first day."""
+    found: dict[int, date] = {}
+    for cell in cells:
+        if cell.kind in CONTRIBUTIONS and cell.person is not None:
+            found[cell.person] = min(found.get(cell.person, cell.first), cell.first)
+    return found
+
+
+def summarized(session: Session, scope: Scope, window: Window) -> Summary:
+    """The figures of a window from its days, one by one."""
+    firsts = first_days_of(cells_of(days_of(session, scope, EVER)))
+    before = contributors(cells_of(days_of(session, scope, window.before)))
+    return summarize(cells_of(days_of(session, scope, window)), first_days=firsts, since=window.since, before=before)

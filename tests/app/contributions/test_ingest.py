@@ -384,8 +384,8 @@ def test_the_same_history_reads_the_same_through_every_window(db_each, varied: S
     until = date(2026, 1, 15)
     window = Window(until - timedelta(days=days - 1), until)
     with db_each.read() as session:
-        found = queries.cells(session, EVERYTHING, window)
-        figures = queries.summary(session, EVERYTHING, window, found)
+        found = queries.cells_by_organization(session, EVERYTHING, window)
+        figures = queries.headline(session, EVERYTHING, window)
         recent = queries.recent_commits(session, Scope(repository=repository.id))
         by_module = queries.commits_by_module(session, EVERYTHING, window)
         drawn = sum(strand.total for strand in strands(found, window.periods()))

@@ -10,22 +10,19 @@ import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy.orm import Session
 
 from app import create_app
 from app.contributions import queries
 from app.contributions.metrics import (
     COMMITS,
     CONTRIBUTIONS,
-    Cell,
     contributors,
     count,
     lines_over,
     presence,
     strands,
-    summarize,
 )
-from app.contributions.models import Attribution, RepositoryCommit, Rollup, Stretch, WorkSum
+from app.contributions.models import RepositoryCommit, Rollup, Stretch, WorkSum
 from app.contributions.queries import Scope
 from app.contributions.queries.worked import parts_of
 from app.contributions.rollups import roll_days, roll_persons
@@ -34,7 +31,7 @@ from app.db import Database
 from app.demo.scale.foundation import Scale
 from app.demo.scale.generating import generate
 from app.people.models import Employment, IdentityPerson
-from tests.app.contributions.sums import added_up, written_sums
+from tests.app.contributions.sums import EVER, added_up, cells_of, days_of, first_days_of, summarized, written_sums
 
 DAYS = st.dates(date(2015, 6, 1), date(2026, 12, 31))
 SCOPES = st.sampled_from(
@@ -63,17 +60,6 @@ def test_a_window_is_cut_into_whole_stretches_without_gap_or_overlap(one: date, 
         assert all((last - first).days < 60 for stretch, first, last in parts if stretch is None)
 
 
-def days_of(session: Session, scope: Scope, window: Window) -> list[Any]:
-    """The rollup's rows themselves: what every figure of commits must be made of."""
-    where = (*scope.conditions(), Rollup.day.between(window.since, window.until))
-    return list(session.scalars(sa.select(Rollup).where(*where)))
-
-
-def cells_of(rows: list[Any]) -> list[Cell]:
-    return [Cell(one.day, one.kind, one.person_id, one.organization_id, one.attribution is not Attribution.UNKNOWN,
-                 one.commits, one.added, one.deleted, one.without_lines) for one in rows]  # fmt: skip
-
-
 def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock: Any, db_each: Database):
     app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db_each)
     generate(app, Scale(60, 8, 3, 2500), seed=11, say=lambda _text: None)
@@ -82,18 +68,12 @@ def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock
     @hypothesis_settings(max_examples=30, deadline=None, database=None)
     def equal(scope: Scope, one: date, other: date) -> None:
         window = Window(min(one, other), max(one, other))
-        ever = cells_of(days_of(session, scope, Window(date(1970, 1, 1), date(2100, 1, 1))))
+        ever = cells_of(days_of(session, scope, EVER))
         cells = cells_of(days_of(session, scope, window))
         work = [cell for cell in cells if cell.kind in COMMITS]
-        before = contributors(cells_of(days_of(session, scope, window.before)))
-        firsts: dict[int, date] = {}
-        for cell in ever:
-            if cell.kind in CONTRIBUTIONS and cell.person is not None:
-                firsts[cell.person] = min(firsts.get(cell.person, cell.first), cell.first)
-
-        plain = summarize(cells, first_days=firsts, since=window.since, before=before)
+        firsts = first_days_of(ever)
+        plain = summarized(session, scope, window)
         assert queries.headline(session, scope, window) == plain
-        assert queries.summary(session, scope, window, queries.cells(session, scope, window)) == plain
         assert queries.first_days(session, scope) == firsts
         assert queries.contributors_of(session, scope, window) == contributors(cells)
         periods = window.periods()

@@ -25,6 +25,7 @@ from app.demo.scale.foundation import Scale, invent
 from app.demo.scale.generating import Generated, NotEmptyError, generate
 from app.people import queries as people
 from app.people.models import Employment, IdentityPerson, Person
+from tests.app.contributions.sums import cells_of, days_of, summarized
 
 SMALL = Scale(60, 8, 3, 2500)
 TODAY = date(2026, 1, 15)
@@ -65,11 +66,10 @@ def test_it_writes_as_much_as_it_says_and_everything_derived_is_what_making_it_a
         for scope in (queries.EVERYTHING, Scope(repository=1), Scope(organization=1), Scope(module="ops")):
             for until in (TODAY, date(2021, 1, 1)):
                 window = Window(date(2020, 1, 1), until)
-                cells = queries.cells(session, scope, window)
-                assert queries.headline(session, scope, window) == queries.summary(session, scope, window, cells)
-                counted = count((cell for cell in cells if cell.kind in COMMITS), lambda one: one.person)
-                work = queries.cells_by_person(session, scope, window)
-                assert count((cell for cell in work if cell.kind in COMMITS), lambda one: one.person) == counted
+                assert queries.headline(session, scope, window) == summarized(session, scope, window)
+                work = [cell for cell in cells_of(days_of(session, scope, window)) if cell.kind in COMMITS]
+                counted = count(work, lambda one: one.person)
+                assert queries.commits_by_person(session, scope, window) == counted
                 assert sum(queries.people_by_organization(session, scope, window).values()) >= len(counted)
     if db_each.dialect == "sqlite":
         with db_each.read() as session:  # as every portal has it: somebody who reads stops nobody who writes
