@@ -17,6 +17,7 @@ _HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "ETag": ("Of this answer: sent back as `If-None-Match`, it saves the body of the next.", {"type": "string"}),
     "Link": ('The address of the next part of the list, as `rel="next"` (RFC 8288).', {"type": "string"}),
     "X-Request-Id": ("The request's number in the portal's log.", {"type": "string"}),
+    "X-Rests-On": ("With text/csv: the resolution of people and employers that the rows rest on.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
 }
 _ERRORS = {
@@ -89,7 +90,8 @@ def _plain(given: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _operation(one: Operation, schema: Mapping[str, Any]) -> dict[str, Any]:
-    shown = ("ETag", "X-Request-Id", *(("Link",) if one.is_list else ()))
+    shown = ("ETag", "X-Request-Id", *(("Link",) if one.is_list else ()),
+             *(("X-Rests-On",) if CSV in one.media_types else ()))  # fmt: skip
     content: dict[str, Any] = {JSON: {"schema": schema}}
     if CSV in one.media_types:
         content[CSV] = {"schema": {"type": "string"}}

@@ -35,14 +35,6 @@ def _whole(text: Any) -> Any:
     return text
 
 
-def _yes(text: Any) -> Any:
-    if isinstance(text, str):
-        if text not in ("true", "false"):
-            raise ValueError("must be true or false")
-        return text == "true"
-    return text
-
-
 def one_of(words: Iterable[str]) -> Any:
     """One of these words, for lists that stand elsewhere and are not written here again."""
     schema = core_schema.literal_schema(list(words))
@@ -50,7 +42,6 @@ def one_of(words: Iterable[str]) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-Yes = Annotated[bool, BeforeValidator(_yes)]
 Number = Annotated[int, Field(ge=1, le=9_999_999_999), BeforeValidator(_whole)]
 Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_whole)]
 Word = Annotated[str, Field(pattern=r"^[^\u0000-\u001f\u007f]*$", min_length=1, max_length=200)]
@@ -130,11 +121,4 @@ class RepositoryRef(Answer):
     """A repository by name."""
 
     id: str
-    name: str
-
-
-class ModuleRef(Answer):
-    """A module by name."""
-
-    key: str
     name: str

@@ -16,18 +16,19 @@ from app.api.rules import CursorError, place, seal, unseal
 _T = TypeVar("_T")
 
 
-def paged(
+def listed(
     session: Session,
     query: sa.Select[*tuple[Any, ...]],
     keys: Sequence[Any],
     ask: Paged,
+    make: Callable[[Sequence[Any]], list[_T]],
     *,
     newest_first: bool = False,
-) -> tuple[list[Any], str | None]:
-    """The rows of this part and the address of the next one.
+) -> Items[_T]:
+    """The part of a list that is asked for, and the address of the next one; `make` turns its rows into items.
 
-    `keys`: columns that no two rows have alike together and that never change; the list is in their order. The query
-    gives them as the last columns of each row, so a row is `(thing, ..., *keys)`.
+    `keys`: columns that no two rows have alike together and that never change; the list is in their order. They are
+    the last columns of each row, so a row is `(thing, ..., *keys)`.
     """
     asked = place(request.path, ask.model_dump(exclude={"cursor", "limit"}, mode="json"))
     kinds = [_kind_of(key.type) for key in keys]
@@ -39,24 +40,10 @@ def paged(
         query = query.where(_beyond(keys, after, newest_first=newest_first))
     order = [key.desc() if newest_first else key.asc() for key in keys]
     rows = session.execute(query.add_columns(*keys).order_by(*order).limit(ask.limit + 1)).all()
-    shown = list(rows[: ask.limit])
-    if len(rows) <= ask.limit:
-        return shown, None
-    return shown, _address(seal(_key(), asked, shown[-1][-len(keys) :]))
-
-
-def listed(
-    session: Session,
-    query: sa.Select[*tuple[Any, ...]],
-    keys: Sequence[Any],
-    ask: Paged,
-    make: Callable[[Sequence[Any]], list[_T]],
-    *,
-    newest_first: bool = False,
-) -> Items[_T]:
-    """A part of a list as an answer; `make` turns its rows into items."""
-    rows, following = paged(session, query, keys, ask, newest_first=newest_first)
-    return Items(items=make(rows), next=following)
+    shown = rows[: ask.limit]
+    is_last = len(rows) <= ask.limit
+    following = None if is_last else _address(seal(_key(), asked, shown[-1][-len(keys) :]))
+    return Items(items=make(shown), next=following)
 
 
 def _kind_of(column: sa.types.TypeEngine[Any]) -> type:

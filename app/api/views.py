@@ -58,7 +58,7 @@ def share(response: Response) -> Response:
     """Any page of any site may read what everybody may read; cookies stay out of it, since `*` takes none."""
     if request.path.startswith(f"{PREFIX}/"):
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-Id"
+        response.headers["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-Id, X-Rests-On"
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"

@@ -39,8 +39,8 @@ def results() -> str:
     with current_db().read() as session:
         found = queries.find(session, text)
         is_behind = found.is_empty and queries.is_behind(session)
-    groups = [(TITLES[kind], kind, [(hit, url_of(hit)) for hit in found.hits[kind]])
-              for kind in TITLES if found.hits.get(kind)]  # fmt: skip
+    groups = [(title, [(hit, url_of(hit)) for hit in found.hits[kind]])
+              for kind, title in TITLES.items() if found.hits.get(kind)]  # fmt: skip
     return render_template("search/results.html", text=text, found=found, groups=groups, is_behind=is_behind)
 
 
