@@ -175,9 +175,11 @@ def test_pressing_reaches_nothing_outside(tmp_path: Path):
     assert abs(len(asking) - len(plain)) < 200
 
 
-def test_whatever_a_report_asks_for_is_refused():
-    with pytest.raises(press.Unreachable, match="fetches nothing, and this one asked for file:///etc/passwd"):
-        press.refuse("file:///etc/passwd")
+@PRESSES
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:9/", "https://[::1]/", "ftp://h/", "data:,x"])
+def test_whatever_a_report_asks_for_is_refused(url: str):
+    with pytest.raises(ValueError, match="disallowed protocol"):
+        press.fetcher().fetch(url)
 
 
 @PRESSES
