@@ -403,13 +403,12 @@ def asked() -> dict[str, list[str]]:
 
 
 def _context() -> dict[str, Any]:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's type hides it
-    house = app.extensions["flambeau"]
+    house = current_app.extensions["flambeau"]
     return {
         "settings": house.settings,
         "user": current_user(),
         "now": house.clock.now(),
-        "rooms": lambda: navigation(app, current_user()),
+        "rooms": lambda: navigation(current_app, current_user()),
         "asset": asset,
         "style_url": lambda: url_for("house.style", v=style()[1]),
         "may": lambda action, thing=None: can(current_user(), action, thing).allowed,

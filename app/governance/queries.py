@@ -21,15 +21,18 @@ def current(session: Session) -> Governance:
     known: Governance | None = session.info.get("governance")
     if known is not None:
         return known
-    found = session.execute(
-        sa.select(GovernanceVersion.content).order_by(GovernanceVersion.id.desc()).limit(1)
-    ).scalar_one_or_none()
-    if found is None:
-        raise GovernanceError("governance/ was never synced into this database; run `flask governance sync`")
-    governance = _parsed(found)
+    governance = _parsed(version_in_force(session).content)
     if session.get_bind().get_execution_options().get("flambeau_access") == "read":
         session.info["governance"] = governance
     return governance
+
+
+def version_in_force(session: Session) -> GovernanceVersion:
+    """The row of the version in force. Raises: GovernanceError when nothing was ever synced."""
+    found = current_version(session)
+    if found is None:
+        raise GovernanceError("governance/ was never synced into this database; run `flask governance sync`")
+    return found
 
 
 def is_governed(session: Session) -> bool:
@@ -38,7 +41,7 @@ def is_governed(session: Session) -> bool:
 
 
 def current_version(session: Session) -> GovernanceVersion | None:
-    """The row of the version in force: its hash and when it was synced."""
+    """The row of the version in force: its hash and when it was synced. None before the first."""
     return session.scalar(sa.select(GovernanceVersion).order_by(GovernanceVersion.id.desc()).limit(1))
 
 

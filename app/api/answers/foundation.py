@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.api.fields import Answer, Asked
 from app.api.operations import operation
-from app.governance.queries import current, current_version
+from app.governance.queries import current, version_in_force
 from app.governance_files import RuleEntry, TierTerm
 from app.settings import current_settings
 
@@ -93,8 +93,7 @@ class FoundationAsked(Asked):
 @operation("/foundation", subject="Foundation")
 def foundation(session: Session, asked: FoundationAsked) -> Foundation:
     """The foundation: its projects, tiers and rules."""
-    found, version = current(session), current_version(session)
-    assert version is not None  # noqa: S101 - `current` raised otherwise
+    found, version = current(session), version_in_force(session)
     about = found.foundation
     return Foundation(
         name=about.name, purpose=about.purpose,
