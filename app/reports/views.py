@@ -20,7 +20,7 @@ from app.jobs import enqueue
 from app.members import queries as members
 from app.members.models import Organization
 from app.reports import cards as cards
-from app.reports.contents import board_report, organization_report, tier_of_member
+from app.reports.contents import Report, board_report, organization_report, tier_of_member
 from app.reports.printing import ABSENT, can_print
 from app.reports.queries import WORKFLOW, printed, subject_of
 from app.reports.rules import days_of, years
@@ -102,7 +102,7 @@ def member_pdf(year: int, public_id: str) -> Response:
     return _file(year, public_id)
 
 
-def _page(session: Session, found: Any, *, tier: str, print_url: str) -> str:
+def _page(session: Session, found: Report, *, tier: str, print_url: str) -> str:
     today = current_clock().now().date()
     public_id = found.organization.public_id if found.organization else None
     made = printed(session, current_settings(), found.year, public_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import TypeVar
 
 from app import charts, grids
 from app.contributions import queries
@@ -21,6 +23,7 @@ from app.people.queries import shown_name
 from app.wording import day as written_day
 from app.wording import share, span
 
+_T = TypeVar("_T")
 _WHERE = ("everything", "repository", "module", "organization")
 _FEWEST, _MOST = 8, 20
 _NAMES = {Standing.MEMBER: "People of members", Standing.OTHER: "People of others",
@@ -132,10 +135,8 @@ def outsiders(look: Look) -> Drawn:
     by_standing = queries.waiting(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of,
                                   by=By.STANDING)  # fmt: skip
     by_first = queries.waiting(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, by=By.FIRST)
-    groups = [(name, by_standing.get(standing, {})) for standing, name in _NAMES.items()]
-    groups += [(name, by_first.get(is_first, {})) for is_first, name in _FIRST.items()]
     rows, drawn = [], []
-    for name, durations in groups:
+    for name, durations in _groups(by_standing, by_first, {}):
         one = spread(durations)
         if not one.n:
             continue
@@ -158,10 +159,8 @@ def outsiders(look: Look) -> Drawn:
 def accepted(look: Look) -> Drawn:
     """Of the changes closed in the window the share that was merged, with its bounds."""
     by_standing, by_first = (closed_by(look.session, look.scope, look.window, by) for by in (By.STANDING, By.FIRST))
-    groups = [(name, by_standing.get(standing, (0, 0))) for standing, name in _NAMES.items()]
-    groups += [(name, by_first.get(is_first, (0, 0))) for is_first, name in _FIRST.items()]
     rows, drawn = [], []
-    for name, (closed, merged) in groups:
+    for name, (closed, merged) in _groups(by_standing, by_first, (0, 0)):
         bounds = share_bounds(merged, closed)
         if bounds is None:
             continue
@@ -176,6 +175,13 @@ def accepted(look: Look) -> Drawn:
                  table("Merged of closed", ("Whose changes", "Closed", "Merged", "Share", "from", "to"), rows),
                  unknown, of="changes",
                  notes=("Bounds are Wilson’s, with 95% confidence.",) if drawn else ())  # fmt: skip
+
+
+def _groups(by_standing: Mapping[Standing, _T], by_first: Mapping[bool, _T], none: _T) -> list[tuple[str, _T]]:
+    """What is told apart by whom the author works for, then by whether it is the first, each with its name."""
+    return [(name, by_standing.get(standing, none)) for standing, name in _NAMES.items()] + [
+        (name, by_first.get(is_first, none)) for is_first, name in _FIRST.items()
+    ]
 
 
 def _said(whom: str, found: Comparison) -> str:
