@@ -22,10 +22,17 @@ from app.contributions.mailmaps import read_mailmap
 from app.contributions.measuring import settle_measures
 from app.contributions.models import Branch, LineCountDue, Repository, RepositoryState
 from app.contributions.modules import modules_are_current, remake_modules
-from app.contributions.registry import by_public_id, clone_of, enqueue_ingest, enqueue_lines, record_branches
+from app.contributions.registry import (
+    being_read,
+    by_public_id,
+    clone_of,
+    enqueue_ingest,
+    enqueue_lines,
+    record_branches,
+)
 from app.contributions.settling import anything_due, settle
 from app.db import Database
-from app.jobs import Failed, Job, JobState, NotYet, StepContext, Workflow, schedule
+from app.jobs import Failed, NotYet, StepContext, Workflow, schedule
 from app.people.queries import refresh_proposals
 from app.settings import Settings
 
@@ -162,7 +169,7 @@ def ask_all(step: StepContext) -> dict[str, int]:
     with step.db.read() as session:
         repositories = list(session.scalars(sa.select(Repository).order_by(Repository.id)))
         heads = {repository.id: _recorded(session, repository) for repository in repositories}
-        busy = _being_read(session)
+        busy = being_read(session)
     asked = changed = 0
     for repository in repositories:
         if repository.public_id in busy:
@@ -214,15 +221,9 @@ def _recorded(session: Session, repository: Repository) -> dict[str, str]:
     return {name: head for name, head in rows}
 
 
-def _being_read(session: Session, workflow: str = "ingest") -> set[str]:
-    unfinished = [state for state in JobState if not state.is_finished]
-    rows = session.scalars(sa.select(Job.payload).where(Job.workflow == workflow, Job.state.in_(unfinished)))
-    return {str(payload["repository"]) for payload in rows}
-
-
 def _enqueue_left_lines(session: Session, actor: Actor) -> None:
     """Ask once more for lines that nobody counts, because their job was stopped say: once for each head."""
-    busy = _being_read(session, "lines") | _being_read(session)
+    busy = being_read(session, "lines") | being_read(session)
     left = sa.select(LineCountDue.repository_id).distinct()
     for repository in session.scalars(sa.select(Repository).where(Repository.id.in_(left))):
         if repository.public_id not in busy:

@@ -113,6 +113,13 @@ def enqueue_lines(session: Session, repository: Repository, *, actor: audit.Acto
     return jobs.enqueue(session, "lines", {"repository": repository.public_id}, actor=actor, key=key)
 
 
+def being_read(session: Session, workflow: str = "ingest") -> set[str]:
+    """The public ids of the repositories that a workflow reads just now, or is to read."""
+    job = jobs.Job
+    rows = session.scalars(sa.select(job.payload).where(job.workflow == workflow, job.state.in_(jobs.UNDER_WAY)))
+    return {str(payload["repository"]) for payload in rows}
+
+
 def by_public_id(session: Session, public_id: str) -> Repository | None:
     """A repository by its public id."""
     return session.scalar(sa.select(Repository).where(Repository.public_id == public_id))

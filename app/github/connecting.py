@@ -12,7 +12,7 @@ from app.checks import Broken, checked, has_reason
 from app.contributions.models import Repository
 from app.db import clock_of
 from app.github.models import GithubConnection
-from app.jobs import Job, JobState
+from app.jobs import Job
 
 READ = "github-read"
 # What GitHub allows: an owner without dashes at its ends, a name of letters, digits, dots, dashes and underscores.
@@ -90,15 +90,29 @@ def read_now(
     return job
 
 
-def ask_for_reading(session: Session, repository: Repository, *, actor: audit.Actor, key: str) -> Job:
-    """Ask for what is new at GitHub to be read; the one that is under way, if there is one."""
-    return reading_under_way(session, repository.public_id) or jobs.enqueue(
-        session, READ, {"repository": repository.public_id}, actor=actor, key=key
+def ask_for_reading(
+    session: Session, repository: Repository, *, actor: audit.Actor, key: str, is_routine: bool = False
+) -> Job:
+    """Ask for what is new at GitHub to be read; the one that is under way, if there is one.
+
+    `is_routine`: nobody asked, so that it is one of many, of which only the last are kept.
+    """
+    if (found := reading_under_way(session, repository.public_id)) is not None:
+        return found
+    round_of = f"{READ}:{repository.public_id}" if is_routine else None
+    if round_of:
+        jobs.forget_old_runs(session, round_of)
+    return jobs.enqueue(
+        session, READ, {"repository": repository.public_id}, actor=actor, key=key, scheduled_by=round_of
     )
 
 
 def reading_under_way(session: Session, public_id: str) -> Job | None:
     """The job that reads a repository just now or waits to do so."""
-    unfinished = [state for state in JobState if not state.is_finished]
-    rows = session.scalars(sa.select(Job).where(Job.workflow == READ, Job.state.in_(unfinished)).order_by(Job.id))
-    return next((one for one in rows if one.payload.get("repository") == public_id), None)
+    return session.scalar(readings_of(public_id).where(Job.state.in_(jobs.UNDER_WAY)).limit(1))
+
+
+def readings_of(public_id: str) -> sa.Select[Job]:
+    """The jobs that read a repository, the newest first."""
+    mine = Job.payload["repository"].as_string() == public_id
+    return sa.select(Job).where(Job.workflow == READ, mine).order_by(Job.id.desc())

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, jobs
+from app import audit
 from app.contributions.facts import (
     Event,
     IssueTold,
@@ -29,7 +29,7 @@ from app.contributions.facts import (
 from app.contributions.gone import forget_events, forget_issue, forget_release
 from app.contributions.metrics import EventKind
 from app.contributions.models import Change, ChangeSource, Issue, Repository, RepositoryRelease
-from app.contributions.registry import enqueue_ingest
+from app.contributions.registry import being_read, enqueue_ingest
 from app.github.asking import RELEASES, ask_to_read
 from app.github.connecting import connected_with, connection_of
 from app.github.mapping import Reading
@@ -218,12 +218,8 @@ def _release(heard: Heard) -> str:
 @hears("create")
 @hears("delete")
 def _push(heard: Heard) -> str:
-    unfinished = [state for state in jobs.JobState if not state.is_finished]
-    running = heard.session.scalars(
-        sa.select(jobs.Job.payload).where(jobs.Job.workflow == "ingest", jobs.Job.state.in_(unfinished))
-    )
     place = heard.repository.public_id
-    if any(payload.get("repository") == place for payload in running):
+    if place in being_read(heard.session):
         return "it is being read already; what comes too late for that is found within a minute"
     enqueue_ingest(heard.session, heard.repository, actor=heard.actor, key=f"{place}:{heard.guid}")
     return "git is asked now"

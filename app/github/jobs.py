@@ -43,5 +43,5 @@ def _ask_for_what_is_due(session: Session, step: StepContext) -> None:
         connection = connection_of(session, number)
         if connection is not None and not connection.problem:
             repository = session.get_one(Repository, number)
-            ask_for_reading(session, repository, actor=step.actor,
-                            key=f"{repository.public_id}:heard:{step.job.public_id}")  # fmt: skip
+            key = f"{repository.public_id}:heard:{step.job.public_id}"
+            ask_for_reading(session, repository, actor=step.actor, key=key, is_routine=True)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.connections import GitHubReader
 from app.contributions.models import Repository
-from app.github.connecting import FULL_NAME, READ, connection_of
+from app.github.connecting import FULL_NAME, connection_of, readings_of
 from app.github.models import Delivery, DeliveryState, GithubConnection, GithubStream, StreamKind
 from app.github.places import place_of
 from app.jobs import Job
@@ -99,8 +99,7 @@ def longest_unread(session: Session, *, most: int = 10) -> list[tuple[GithubConn
 
 def last_reading(session: Session, repository: Repository) -> Job | None:
     """The latest job that read a repository."""
-    wanted = sa.select(Job).where(Job.workflow == READ, Job.payload["repository"].as_string() == repository.public_id)
-    return session.scalar(wanted.order_by(Job.id.desc()).limit(1))
+    return session.scalar(readings_of(repository.public_id).limit(1))
 
 
 def suggested(repository: Repository, reader: GitHubReader | None) -> str:

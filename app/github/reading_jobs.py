@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from app.contributions.measuring import settle_measures
 from app.contributions.models import Repository
-from app.contributions.registry import by_public_id
+from app.contributions.registry import being_read, by_public_id
 from app.github.asking import repositories_due
 from app.github.client import AwayError, Client, NeedsPersonError, WaitError
-from app.github.connecting import READ, ask_for_reading, connection_of, reading_under_way
+from app.github.connecting import READ, ask_for_reading, connection_of
 from app.github.listening import resolve_newcomers
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.places import source_at
@@ -107,7 +107,7 @@ def look(step: StepContext) -> dict[str, int]:
         return {"asked": 0}
     asked = 0
     with step.db.write() as session:
-        due = set(repositories_due(session))
+        due, busy = set(repositories_due(session)), being_read(session, READ)
         before = step.clock.now() - EVERY
         rows = session.execute(
             sa.select(Repository, GithubConnection)
@@ -117,9 +117,9 @@ def look(step: StepContext) -> dict[str, int]:
         for repository, connection in rows.all():
             is_due = connection.asked_at is None or connection.asked_at <= before or repository.id in due
             # What needs somebody waits for somebody: it is read again when they ask for it.
-            if is_due and not connection.problem and reading_under_way(session, repository.public_id) is None:
+            if is_due and not connection.problem and repository.public_id not in busy:
                 key = f"{repository.public_id}:{step.job.public_id}"
-                ask_for_reading(session, repository, actor=step.actor, key=key)
+                ask_for_reading(session, repository, actor=step.actor, key=key, is_routine=True)
                 asked += 1
     return {"asked": asked}
 

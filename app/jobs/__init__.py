@@ -5,7 +5,7 @@ runs twice; the step in flight may, so it is idempotent, or transactional (its r
 """
 
 from app.jobs.leases import Lease, LeaseLost, claim, lease_of
-from app.jobs.tables import Job, JobLog, JobState, JobStep
+from app.jobs.tables import UNDER_WAY, Job, JobLog, JobState, JobStep
 from app.jobs.worker import Worker, tick
 from app.jobs.workflows import (
     Failed,
@@ -15,6 +15,7 @@ from app.jobs.workflows import (
     Workflow,
     cancel,
     enqueue,
+    forget_old_runs,
     job_by_public_id,
     retry,
     schedule,
@@ -23,6 +24,7 @@ from app.jobs.workflows import (
 )
 
 __all__ = [
+    "UNDER_WAY",
     "Failed",
     "Job",
     "JobLog",
@@ -38,6 +40,7 @@ __all__ = [
     "cancel",
     "claim",
     "enqueue",
+    "forget_old_runs",
     "job_by_public_id",
     "lease_of",
     "retry",

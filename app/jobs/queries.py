@@ -9,10 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.jobs.tables import Job, JobLog, JobState, JobStep
+from app.jobs.tables import UNDER_WAY, Job, JobLog, JobState, JobStep
 from app.jobs.workflows import workflows
 
-UNDER_WAY = (JobState.RUNNING, JobState.WAITING, JobState.QUEUED)
 LOG_LINES = 400
 
 

@@ -29,6 +29,9 @@ class JobState(Enum):
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.NEEDS_PERSON)
 
 
+UNDER_WAY = tuple(state for state in JobState if not state.is_finished)
+
+
 class Job(Row, Base):
     """One run of a workflow. `step` is the step to run next, as the code knew it when the last one was recorded."""
 

@@ -17,12 +17,21 @@ from sqlalchemy.orm import Session
 from app.audit import Actor
 from app.db import Database, database_now
 from app.jobs.leases import LEASE_S, Cancelled, Lease, LeaseLost, claim
-from app.jobs.tables import Job, JobSchedule, JobState, JobStep
-from app.jobs.workflows import Failed, NotYet, Schedule, Step, StepContext, enqueue, schedules, workflows
+from app.jobs.tables import UNDER_WAY, Job, JobSchedule, JobStep
+from app.jobs.workflows import (
+    Failed,
+    NotYet,
+    Schedule,
+    Step,
+    StepContext,
+    enqueue,
+    forget_old_runs,
+    schedules,
+    workflows,
+)
 from app.log import log
 
 POLL_S = 0.5
-KEPT_RUNS = 20
 
 
 class Worker:
@@ -173,25 +182,13 @@ def _enqueue_if_due(db: Database, schedule: Schedule) -> bool:
             actor=Actor.system("schedule"),
             scheduled_by=schedule.name,
         )
-        _forget_old_runs(session, schedule.name)
+        forget_old_runs(session, schedule.name)
         return True
 
 
 def _is_under_way(session: Session, schedule: str) -> bool:
-    unfinished = [state for state in JobState if not state.is_finished]
-    found = session.scalar(sa.select(Job.id).where(Job.schedule == schedule, Job.state.in_(unfinished)).limit(1))
+    found = session.scalar(sa.select(Job.id).where(Job.schedule == schedule, Job.state.in_(UNDER_WAY)).limit(1))
     return found is not None
-
-
-def _forget_old_runs(session: Session, schedule: str) -> None:
-    """Of runs that went well only the latest are kept: a minute's schedule would fill the table otherwise."""
-    old = (
-        sa.select(Job.id)
-        .where(Job.schedule == schedule, Job.state == JobState.SUCCEEDED)
-        .order_by(Job.id.desc())
-        .offset(KEPT_RUNS)
-    )
-    session.execute(sa.delete(Job).where(Job.id.in_(old)).execution_options(synchronize_session=False))
 
 
 @contextmanager

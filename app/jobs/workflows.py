@@ -20,6 +20,8 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from app.jobs.leases import Lease
 
+KEPT_RUNS = 20
+
 
 class NotYet(Exception):
     """Raised by a step that must wait for something; it runs again later, and this does not count as a failure."""
@@ -220,6 +222,17 @@ def enqueue(
     if key is not None:
         return session.scalars(sa.select(Job).where(Job.workflow == workflow, Job.key == key)).one()
     return session.scalars(sa.select(Job).where(Job.public_id == values["public_id"])).one()
+
+
+def forget_old_runs(session: Session, schedule: str) -> None:
+    """Of a schedule's runs that went well keep the latest alone: every minute's would fill the table otherwise."""
+    old = (
+        sa.select(Job.id)
+        .where(Job.schedule == schedule, Job.state == JobState.SUCCEEDED)
+        .order_by(Job.id.desc())
+        .offset(KEPT_RUNS)
+    )
+    session.execute(sa.delete(Job).where(Job.id.in_(old)).execution_options(synchronize_session=False))
 
 
 def job_by_public_id(session: Session, public_id: str) -> Job | None:
