@@ -38,7 +38,7 @@ MOST_S = 1500
 def test_the_frameworks_release_comes_out_whole_and_once_when_all_die_while_the_compiler_works(tmp_path):
     repository, home = tmp_path / "flambeau", tmp_path / "home"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(repository)], check=True)
-    compilers: set[int] = set()
+    compilers: set[tuple[int, str]] = set()
 
     def in_the_middle() -> bool:
         if len(list(home.glob("runner/*/work/tmp/unpacked/build/**/*.o"))) < OBJECTS:
@@ -69,16 +69,16 @@ def test_the_frameworks_release_comes_out_whole_and_once_when_all_die_while_the_
         assert_whole_and_once(app, commit, _undisturbed(app, commit, repository, tmp_path))
 
 
-def _processes_of_builds() -> set[int]:
-    """The processes that stand in a wheel's unpacked source."""
+def _processes_of_builds() -> set[tuple[int, str]]:
+    """The processes that stand in a wheel's unpacked source: number and start, as a number may come again meanwhile."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            place = os.readlink(process / "cwd")
+            place, stat = os.readlink(process / "cwd"), (process / "stat").read_text()
         except OSError:
             continue
         if "/work/tmp/unpacked" in place:
-            found.add(int(process.name))
+            found.add((int(process.name), stat.rpartition(")")[2].split()[19]))
     return found
 
 
