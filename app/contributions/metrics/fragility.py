@@ -30,7 +30,8 @@ def concerns(
     if not appointed:
         found.append(Concern("nobody maintains it", True))
     elif active < fewest:
-        found.append(Concern(f"{active or 'none'} of {appointed} maintainers is active", True))
+        verb = "are" if active > 1 else "is"
+        found.append(Concern(f"{active or 'none'} of {appointed} maintainers {verb} active", True))
     if commits >= ENOUGH and absence_factor == 1:
         found.append(Concern("one person made half of the commits", True))
     if commits >= ENOUGH and elephant_factor == 1:

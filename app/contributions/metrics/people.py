@@ -87,13 +87,15 @@ def factor_at(work: Iterable[tuple[int | None, date, int]], ends: Sequence[date]
     >>> factor_at(work, [date(2026, 1, 31), date(2026, 3, 31)])
     [(1, 11), (2, 3)]
     """
-    rows = list(work)
+    by_month: dict[int, list[tuple[int | None, int]]] = {}
+    for person, first, commits in work:
+        by_month.setdefault(first.year * 12 + first.month, []).append((person, commits))
     found = []
     for end in ends:
         last = end.year * 12 + end.month
         people: Counter[int | None] = Counter()
-        for person, month, commits in rows:
-            if last - 12 < month.year * 12 + month.month <= last:
+        for month in range(last - 11, last + 1):
+            for person, commits in by_month.get(month, ()):
                 people[person] += commits
         found.append((factor(people.values()), sum(people.values())))
     return found
