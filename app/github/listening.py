@@ -17,6 +17,7 @@ from app.audit import Actor
 from app.contributions.models import Change, ChangeSource, Repository
 from app.db import Turn, clock_of, take_turn
 from app.github.hearing import Heard, UnknownYetError, handle
+from app.github.hooks import MOST_WAITING
 from app.github.mapping import Reading
 from app.github.models import Delivery, DeliveryState
 from app.github.places import source_at
@@ -118,5 +119,9 @@ def resolve_newcomers(session: Session) -> None:
 def _tidy(session: Session) -> None:
     """Forget calls of long ago: facts are dated, so that hearing of them again would change nothing."""
     before = clock_of(session).now() - KEPT
-    waits = sa.and_(Delivery.state == DeliveryState.WAITING, Delivery.received_at < before)
-    session.execute(sa.delete(Delivery).where(sa.or_(Delivery.handled_at < before, waits)))
+    waits = Delivery.state == DeliveryState.WAITING
+    too_long = sa.and_(waits, Delivery.received_at < before)
+    session.execute(sa.delete(Delivery).where(sa.or_(Delivery.handled_at < before, too_long)))
+    # Their pull requests are asked for and read whole, so that nothing is lost with the oldest of them.
+    too_many = sa.select(Delivery.id).where(waits).order_by(Delivery.id.desc()).offset(MOST_WAITING)
+    session.execute(sa.delete(Delivery).where(Delivery.id.in_(too_many)))

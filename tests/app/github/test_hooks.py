@@ -31,7 +31,7 @@ from app.contributions.models import (
     RepositoryRelease,
 )
 from app.db import Database
-from app.github import hooks
+from app.github import hooks, listening
 from app.github.hooks import HEARD, is_signed
 from app.github.listening import Listener
 from app.github.models import Delivery, DeliveryState, NumberDue
@@ -272,6 +272,18 @@ def test_a_review_of_what_was_never_read_asks_for_it_and_waits(hook: Hooked) -> 
     assert hook.hear("pull_request", example("pull_request", "opened")) == {"handled": 2}
     with hook.db.read() as session:
         assert set(session.scalars(sa.select(ChangeEvent.kind))) == {K.OPENED, K.REVIEWED}
+
+
+def test_of_too_many_that_wait_for_their_pull_request_the_latest_are_kept(
+    hook_each: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MOST_WAITING", 2)
+    for number in range(1, 5):
+        hook_each.hear("pull_request_review", example("pull_request_review", "submitted", review__id=number))
+    with hook_each.db.read() as session:
+        left = session.execute(sa.select(Delivery.id, Delivery.state).order_by(Delivery.id)).all()
+        assert left == [(3, DeliveryState.WAITING), (4, DeliveryState.WAITING)]
+        assert session.scalars(sa.select(NumberDue.number)).all() == [2], "it is read whole"
 
 
 @pytest.mark.parametrize("action", ["labeled", "review_requested", "ready_for_review", "reopened", "assigned"])
