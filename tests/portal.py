@@ -18,8 +18,10 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
+from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import make_server
 
 from app import auth, create_app, load_house, load_slices, pages, sessions
@@ -244,6 +246,15 @@ def chromium() -> Iterator[Chrome]:
     made = Chrome(options=options, service=ChromeService(shutil.which("chromedriver")))
     yield made
     made.quit()
+
+
+def until(chrome: Chrome, holds: Callable[[Chrome], Any], seconds: float = 30) -> Any:
+    """Wait until something holds of the page; what it gave.
+
+    A page that is just leaving answers with an error of the inspector ("Node with given id does not belong to the
+    document") rather than that its element is stale: it is asked again.
+    """
+    return WebDriverWait(chrome, seconds, ignored_exceptions=(WebDriverException,)).until(holds)
 
 
 class Browser:

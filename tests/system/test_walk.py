@@ -15,13 +15,13 @@ from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from app.db import Database
 from app.people.queries import create_person
 from app.sessions import issue_link
 from tests.app.builds.conftest import Farm, make_farm  # noqa: F401 - pytest finds the fixture by its name here
-from tests.portal import Browser
+from tests.portal import Browser, until
 from tests.sample_project import commit, git
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -98,10 +98,10 @@ class Walker(Browser):
         """Click, and wait until the next page is there."""
         self.chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
-        WebDriverWait(self.chrome, 30).until(expected_conditions.staleness_of(element))
+        until(self.chrome, expected_conditions.staleness_of(element))
         # The next page is there while its text still comes, on a busy machine.
         is_whole = "return document.readyState === 'complete'"
-        WebDriverWait(self.chrome, 30).until(lambda chrome: chrome.execute_script(is_whole))
+        until(self.chrome, lambda chrome: chrome.execute_script(is_whole))
 
     def sign_in(self, db: Database, person: str) -> None:
         """Use a one-time link, as one does who got it."""

@@ -11,7 +11,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import make_server
 
 from app import create_app
@@ -22,7 +21,7 @@ from app.settings import Settings
 from tests.app.accounts.github_double import GitHubDouble
 from tests.app.accounts.issuer import CLIENT, RealIssuer
 from tests.app.accounts.mailbox import Mailbox
-from tests.portal import Browser
+from tests.portal import Browser, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -58,7 +57,7 @@ def follow(chrome: Chrome, how: str, what: str) -> None:
     chrome.execute_script("window.before = true")
     chrome.find_element(how, what).click()
     is_there = "return !window.before && document.readyState === 'complete' && !!document.querySelector('main, #yes')"
-    WebDriverWait(chrome, 20).until(lambda one: one.execute_script(is_there))
+    until(chrome, lambda one: one.execute_script(is_there))
 
 
 def press(chrome: Chrome, words: str) -> None:

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from app import create_app
 from app.settings import Settings
@@ -19,7 +18,7 @@ from tests.app.pages.conftest import Gallery
 from tests.app.pages.eyes import COLOURS, barriers, does_not_fit, unreachable
 from tests.app.pages.foundation import Foundation
 from tests.app.pages.walk import Page, routes_of, walk
-from tests.portal import Browser
+from tests.portal import Browser, until
 
 # The pages are filled and walked once: one process does them all.
 A4_PX = 718  # between the margins that Chromium leaves
@@ -45,7 +44,7 @@ def open_page(window: Browser, page: Page) -> Chrome:
     window.open(page.path)
     if page.sends_empty_form:
         chrome.execute_script(_SEND_EMPTY)
-        WebDriverWait(chrome, 20).until(lambda one: one.execute_script(_HAS_ANSWER))
+        until(chrome, lambda one: one.execute_script(_HAS_ANSWER))
     return chrome
 
 
@@ -103,7 +102,7 @@ def test_what_somebody_is_writing_stays_while_the_page_goes_on(gallery: Gallery,
     chrome.find_element(By.CSS_SELECTOR, "[data-live=asks] [name=reason]").send_keys("Read and")
     chrome.execute_script("document.querySelector('[data-live=state]').dataset.old = 'yes'")
     is_fresh = "return !('old' in document.querySelector('[data-live=state]').dataset)"
-    WebDriverWait(chrome, 30).until(lambda one: one.execute_script(is_fresh))
+    until(chrome, lambda one: one.execute_script(is_fresh))
     assert chrome.find_element(By.NAME, "reason").get_attribute("value") == "Read and"
 
 

@@ -6,7 +6,6 @@ import pytest
 import sqlalchemy as sa
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.ui import WebDriverWait
 
 from app import auth
 from app.audit import Actor
@@ -15,6 +14,7 @@ from app.imports.rules import FileKind
 from app.people import queries as people
 from app.people.models import IdentityDecision, Person, Remark
 from tests.app.pages.eyes import barriers, does_not_fit
+from tests.portal import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = "Grace <img src=x onerror=alert(1)> Hopper\u202e"
@@ -46,7 +46,7 @@ def test_a_question_is_answered_by_keyboard_alone_without_scripts(window, govern
     assert len(fields) == 3
     assert "img src=x" in window.chrome.find_element(By.ID, "main").text
     fields[0].send_keys("\n")
-    WebDriverWait(window.chrome, 20).until(expected_conditions.staleness_of(fields[0]))
+    until(window.chrome, expected_conditions.staleness_of(fields[0]))
     with governed.read() as session:
         assert session.scalar(sa.select(sa.func.count(IdentityDecision.id))) == 1
     window.open("/people/decisions")
@@ -61,11 +61,11 @@ def test_a_reader_says_that_a_row_is_wrong_on_a_phone(window, governed):
     window.open(f"/people/{person}")
     window.chrome.find_element(By.CSS_SELECTOR, "a.wrong").click()
     field = expected_conditions.presence_of_element_located((By.NAME, "text"))
-    WebDriverWait(window.chrome, 20).until(field).send_keys("They left.")
+    until(window.chrome, field).send_keys("They left.")
     window.picture("people-wrong-390")
     window.chrome.find_element(By.CSS_SELECTOR, "main button").click()
     thanks = expected_conditions.text_to_be_present_in_element((By.ID, "main"), "Thank you")
-    WebDriverWait(window.chrome, 20).until(thanks)
+    until(window.chrome, thanks)
     with governed.read() as session:
         assert session.scalars(sa.select(Remark.text)).all() == ["They left."]
 
@@ -79,6 +79,6 @@ def test_the_pages_shut_nobody_out(window):
         window.picture(f"people{path.replace('/', '-')}")
     link = window.chrome.find_element(By.LINK_TEXT, "email-map")
     link.click()
-    WebDriverWait(window.chrome, 20).until(expected_conditions.staleness_of(link))
+    until(window.chrome, expected_conditions.staleness_of(link))
     window.picture("people-import")
     assert barriers(window.chrome) + does_not_fit(window.chrome) == []

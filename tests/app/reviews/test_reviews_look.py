@@ -7,9 +7,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.portal import Browser
+from tests.portal import Browser, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,11 +33,11 @@ def test_a_maintainer_reviews_on_a_phone_without_scripts(foundation, browser: Br
     assert page.switch_to.active_element.text == "Skip to content", "an address opened is read from its beginning"
     browser.open(change).find_element(By.CSS_SELECTOR, "#L0n2 a").send_keys(Keys.ENTER)
     led_into = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, "#field-line_text:focus"))
-    WebDriverWait(page, 20).until(led_into).send_keys("Warum?")
+    until(page, led_into).send_keys("Warum?")
     browser.picture("reviews-line-375")
     page.find_element(By.CSS_SELECTOR, ".line-said button").click()
     said = (By.CSS_SELECTOR, "#L0n2 + .line-said .said-text")
-    WebDriverWait(page, 20).until(expected_conditions.text_to_be_present_in_element(said, "Warum?"))
+    until(page, expected_conditions.text_to_be_present_in_element(said, "Warum?"))
     browser.show(width=375, dark=False, script=True)
     for path in ("/reviews/", change):
         browser.open(path)
