@@ -5,6 +5,8 @@ Secrets come from variables or files and stay in memory: they are in no table, n
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from email.utils import parseaddr
@@ -79,6 +81,7 @@ class GitHubReader(BaseModel):
     token: SecretStr = SecretStr("")
     app_id: str = ""
     app_key: SecretStr = SecretStr("")
+    secret_file: str = ""
 
     @field_validator("issuer")
     @classmethod
@@ -89,6 +92,21 @@ class GitHubReader(BaseModel):
     def api(self) -> str:
         """Where its interfaces are."""
         return _api_of(self.issuer)
+
+    def renewed(self) -> GitHubReader:
+        """The same with the token or key that its file holds by now; as it is where that cannot be read."""
+        try:
+            found = Path(self.secret_file).read_text(encoding="utf-8").strip() if self.secret_file else ""
+        except (OSError, UnicodeDecodeError):
+            return self
+        if not found or (not self.app_id and not _is_one_word(found)):
+            return self
+        return self.model_copy(update={"app_key" if self.app_id else "token": SecretStr(found)})
+
+    def mark(self, key: SecretStr) -> str:
+        """What tells these credentials from others and gives nothing of them away: sealed with the portal's own key."""
+        told = "\n".join((self.issuer, self.app_id, self.app_key.get_secret_value(), self.token.get_secret_value()))
+        return hmac.new(key.get_secret_value().encode(), b"github\n" + told.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 class MailServer(BaseModel):
@@ -155,10 +173,11 @@ def reader_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object
         return None
     if token.get_secret_value() and app_id:
         problems.append("FLAMBEAU_GITHUB_TOKEN and FLAMBEAU_GITHUB_APP_ID are both set; keep one of them")
-    if not token.get_secret_value().isascii() or any(one.isspace() for one in token.get_secret_value()):
+    if token.get_secret_value() and not _is_one_word(token.get_secret_value()):
         problems.append("FLAMBEAU_GITHUB_TOKEN holds more than a token; write the token alone into its file")
     return {"issuer": (env.get("FLAMBEAU_GITHUB_URL") or GITHUB).rstrip("/"), "token": token, "app_id": app_id,
-            "app_key": key}  # fmt: skip
+            "app_key": key,
+            "secret_file": env.get(f"FLAMBEAU_GITHUB_{'APP_KEY' if app_id else 'TOKEN'}_FILE", "")}  # fmt: skip
 
 
 def mail_from(env: Mapping[str, str], problems: list[str]) -> dict[str, object] | None:
@@ -201,6 +220,10 @@ def hook_secrets_from(env: Mapping[str, str], problems: list[str]) -> tuple[Secr
         problems.append(f"FLAMBEAU_GITHUB_WEBHOOK_SECRET is shorter than {SHORTEST_SECRET} letters and can be guessed; "
                         "write what `openssl rand -hex 32` prints into its file")  # fmt: skip
     return tuple(SecretStr(one) for one in written)
+
+
+def _is_one_word(token: str) -> bool:
+    return token.isascii() and not any(one.isspace() for one in token)
 
 
 def _api_of(issuer: str) -> str:

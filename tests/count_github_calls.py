@@ -8,6 +8,7 @@ comments on lines on average, and there are half as many issues. Nothing is extr
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 import time
@@ -113,6 +114,11 @@ def read(made: World) -> Cost:
     return Cost(*made.spent(before))
 
 
+def peak_mb() -> int:
+    """The most memory that this process has held so far; the double lives in it as well."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def main() -> None:
     """Read once whole and once more, and print what both cost."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,12 +129,15 @@ def main() -> None:
     issues = given.pulls // 2 if given.issues is None else given.issues
     with tempfile.TemporaryDirectory() as folder, beside(Path(folder), pulls=given.pulls, issues=issues) as made:
         made.github.checks = not given.unchecked
+        sys.stdout.write(f"the double alone: {peak_mb():,} MB\n")
         for what in ("all of it", "once more"):
             begun = time.monotonic()
             cost = read(made)
             took_s = time.monotonic() - begun
             sys.stdout.write(f"{what}: {given.pulls:,} pull requests, {issues:,} issues: {cost.points:,} points of "
-                             f"GraphQL, {cost.requests:,} requests of REST, {took_s:,.0f} s\n")  # fmt: skip
+                             f"GraphQL, {cost.requests:,} requests of REST, {took_s:,.0f} s, at most {peak_mb():,} MB "
+                             "with the double\n")  # fmt: skip
+            sys.stdout.flush()
             if not cost.is_within_an_hour:
                 raise SystemExit(f"that is more than an hour's {HOUR:,} less {RESERVE}")
 

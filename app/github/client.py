@@ -124,6 +124,14 @@ class Client:
         """As what we come, in sentences."""
         return "App" if self.reader.app_id else "token"
 
+    @property
+    def _anew(self) -> str:
+        """What helps where these credentials do not, in sentences."""
+        variable = f"FLAMBEAU_GITHUB_{'APP_KEY' if self.reader.app_id else 'TOKEN'}"
+        if self.reader.secret_file:
+            return f"put a new one into the file that {variable}_FILE names, and reading goes on within minutes"
+        return f"name a file with a new one in {variable}_FILE and start the portal again; reading goes on by itself"
+
     def _send(
         self, verb: str, url: str | None, *, parameters: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None, body: Any = None,
@@ -174,8 +182,8 @@ class Client:
         try:
             return app.get_installation_auth(integration.get_repo_installation(owner, name).id)
         except PyJWTError:
-            raise NeedsPersonError("FLAMBEAU_GITHUB_APP_KEY holds no key that signs; put the App's private key into "
-                                   "its file as GitHub gave it (PEM), restart, and read again") from None  # fmt: skip
+            raise NeedsPersonError("FLAMBEAU_GITHUB_APP_KEY holds no key that signs, such as the App's private key "
+                                   f"as GitHub gives it (PEM); {self._anew}") from None  # fmt: skip
 
     def _rest(self) -> None:
         """Once, say that the hour is used up; whoever waited asks anew with a client of its own."""
@@ -210,9 +218,8 @@ class Client:
             return
         said = _message(text)
         if status == 401:
-            what, where = ("key of the App", "APP_KEY") if self.reader.app_id else ("token", "TOKEN")
-            raise NeedsPersonError(f"{self._host} does not accept the portal's {what} any more; put a new one into "
-                                   f"FLAMBEAU_GITHUB_{where}_FILE, restart, and read again")  # fmt: skip
+            what = "key of the App" if self.reader.app_id else "token"
+            raise NeedsPersonError(f"{self._host} does not accept the portal's {what} any more; {self._anew}")
         if status in (403, 429):
             after = headers.get("retry-after", "")
             if after.isdigit():

@@ -12,7 +12,7 @@ from app.checks import Broken, checked, has_reason
 from app.contributions.models import Repository
 from app.db import clock_of
 from app.github.models import GithubConnection
-from app.jobs import Job
+from app.jobs import Job, JobState
 
 READ = "github-read"
 # What GitHub allows: an owner without dashes at its ends, a name of letters, digits, dots, dashes and underscores.
@@ -70,6 +70,7 @@ def disconnect(session: Session, repository: Repository, *, actor: audit.Actor, 
         return
     audit.record(session, actor=actor, action="github.disconnect", thing=repository.public_id, reason=reason,
                  data={"github": found.full_name})  # fmt: skip
+    _take_over(session, repository.public_id, actor, "they are parted")
     session.delete(found)
     session.flush()
 
@@ -84,10 +85,15 @@ def read_now(
 ) -> Job:
     """Have it read, though something may have needed somebody who has mended it by now; one audit entry."""
     job = ask_for_reading(session, repository, actor=actor, key=_key(repository, connection, "asked"))
-    connection.problem = ""
+    connection.problem = connection.refused = ""
     connection.version += 1
     audit.record(session, actor=actor, action="github.read", thing=repository.public_id, reason=reason)
     return job
+
+
+def may_go_on(connection: GithubConnection, mark: str) -> bool:
+    """Whether it needed somebody, and may be read by now: with other credentials than those that were refused."""
+    return bool(connection.problem) and connection.refused not in ("", mark)
 
 
 def ask_for_reading(
@@ -99,6 +105,7 @@ def ask_for_reading(
     """
     if (found := reading_under_way(session, repository.public_id)) is not None:
         return found
+    _take_over(session, repository.public_id, actor, "another reading takes its place")
     round_of = f"{READ}:{repository.public_id}" if is_routine else None
     if round_of:
         jobs.forget_old_runs(session, round_of)
@@ -110,6 +117,12 @@ def ask_for_reading(
 def reading_under_way(session: Session, public_id: str) -> Job | None:
     """The job that reads a repository just now or waits to do so."""
     return session.scalar(readings_of(public_id).where(Job.state.in_(jobs.UNDER_WAY)).limit(1))
+
+
+def _take_over(session: Session, public_id: str, actor: audit.Actor, reason: str) -> None:
+    """End the reading that waits for somebody, if there is one: what it read stays, with where it was."""
+    for job in session.scalars(readings_of(public_id).where(Job.state == JobState.NEEDS_PERSON)).all():
+        jobs.cancel(session, job, actor, reason)
 
 
 def readings_of(public_id: str) -> sa.Select[Job]:

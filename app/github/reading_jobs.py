@@ -20,14 +20,14 @@ from app.contributions.models import Repository
 from app.contributions.registry import being_read, by_public_id
 from app.github.asking import repositories_due
 from app.github.client import AwayError, Client, NeedsPersonError, WaitError
-from app.github.connecting import READ, ask_for_reading, connection_of
+from app.github.connecting import READ, ask_for_reading, connection_of, may_go_on, read_now
 from app.github.listening import resolve_newcomers
-from app.github.models import GithubConnection, GithubStream, StreamKind
+from app.github.models import NOTHING_SET, GithubConnection, GithubStream, StreamKind
 from app.github.places import source_at
 from app.github.queries import NOUNS
 from app.github.reading import Puller
 from app.github.shapes import NonsenseError
-from app.jobs import Failed, NotYet, StepContext, Workflow, schedule
+from app.jobs import Failed, NeedsPerson, NotYet, StepContext, Workflow, schedule
 from app.people.queries import refresh_proposals
 
 FOR_S = 30.0
@@ -94,7 +94,7 @@ def settle(step: StepContext) -> dict[str, Any]:
         refresh_proposals(session)
     with _writing(step) as session:
         connection = _connection(session, step)
-        connection.read_at, connection.problem = step.clock.now(), ""
+        connection.read_at, connection.problem, connection.refused = step.clock.now(), "", ""
         mine = sa.update(GithubStream).where(GithubStream.connection_id == connection.id)
         session.execute(mine.values(failures=0))
     return {}
@@ -105,7 +105,7 @@ def look(step: StepContext) -> dict[str, int]:
     """Enqueue a reading of each repository that was not read for a while, or of which webhooks asked for more."""
     if step.settings.github is None:
         return {"asked": 0}
-    asked = 0
+    asked, mark = 0, step.settings.github.renewed().mark(step.settings.session_key)
     with step.db.write() as session:
         due, busy = set(repositories_due(session)), being_read(session, READ)
         before = step.clock.now() - EVERY
@@ -116,8 +116,11 @@ def look(step: StepContext) -> dict[str, int]:
         )
         for repository, connection in rows.all():
             is_due = connection.asked_at is None or connection.asked_at <= before or repository.id in due
-            # What needs somebody waits for somebody: it is read again when they ask for it.
-            if is_due and not connection.problem and repository.public_id not in busy:
+            # What needs somebody waits for somebody: until they ask for it, or give the portal other credentials.
+            if may_go_on(connection, mark):
+                read_now(session, repository, connection, actor=step.actor, reason="other credentials may read it")
+                asked += 1
+            elif is_due and not connection.problem and repository.public_id not in busy:
                 key = f"{repository.public_id}:{step.job.public_id}"
                 ask_for_reading(session, repository, actor=step.actor, key=key, is_routine=True)
                 asked += 1
@@ -139,8 +142,8 @@ def _guarded(step: StepContext, kind: StreamKind, act: Callable[[Puller], Any]) 
     except WaitError as error:
         raise NotYet(error.wait_s, str(error)) from None
     except NeedsPersonError as error:
-        _note_problem(step, str(error))
-        raise Failed(str(error)) from None
+        _note_problem(step, str(error), puller.client.reader.mark(step.settings.session_key))
+        raise NeedsPerson(str(error)) from None
     except (AwayError, NonsenseError) as error:
         failures = _count_failure(step, puller, kind)
         if failures >= MOST_FAILURES:
@@ -152,9 +155,10 @@ def _guarded(step: StepContext, kind: StreamKind, act: Callable[[Puller], Any]) 
 
 
 def _puller(step: StepContext, is_over: Callable[[], bool]) -> Puller:
-    reader = step.settings.github
-    if reader is None:
-        raise Failed(UNSET)
+    if step.settings.github is None:
+        _note_problem(step, UNSET, NOTHING_SET)
+        raise NeedsPerson(UNSET)
+    reader = step.settings.github.renewed()
     with step.db.read() as session:
         repository = _repository(session, step)
         connection = _connection(session, step)
@@ -192,9 +196,10 @@ def _connection(session: Session, step: StepContext) -> GithubConnection:
     return found
 
 
-def _note_problem(step: StepContext, sentence: str) -> None:
+def _note_problem(step: StepContext, sentence: str, refused: str) -> None:
     with _writing(step) as session:
-        _connection(session, step).problem = sentence[:1000]
+        connection = _connection(session, step)
+        connection.problem, connection.refused = sentence[:1000], refused
 
 
 def _count_failure(step: StepContext, puller: Puller, kind: StreamKind) -> int:

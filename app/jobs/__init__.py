@@ -9,6 +9,7 @@ from app.jobs.tables import UNDER_WAY, Job, JobLog, JobState, JobStep
 from app.jobs.worker import Worker, tick
 from app.jobs.workflows import (
     Failed,
+    NeedsPerson,
     NotYet,
     Schedule,
     StepContext,
@@ -32,6 +33,7 @@ __all__ = [
     "JobStep",
     "Lease",
     "LeaseLost",
+    "NeedsPerson",
     "NotYet",
     "Schedule",
     "StepContext",

@@ -132,11 +132,11 @@ class Lease:
             wait_s = workflow.wait_after(job.attempts)
             _put_back(session, job, wait_s, f"failed {job.attempts} of {workflow.attempts} times; trying again")
 
-    def fail(self, sentence: str) -> None:
-        """The step can never succeed: stop the job with a sentence for people. Raises: LeaseLost."""
+    def fail(self, sentence: str, *, state: JobState = JobState.FAILED) -> None:
+        """The step cannot succeed, or not before somebody acts: stop with a sentence for people. Raises: LeaseLost."""
         with self._job() as (session, job):
             job.error = sentence[:LOG_LIMIT]
-            _finish(session, job, JobState.FAILED, step=job.step)
+            _finish(session, job, state, step=job.step)
 
     def stop(self) -> None:
         """The job was asked to stop, and has. Raises: LeaseLost."""

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from app.audit import Actor
 from app.db import Database, database_now
 from app.jobs.leases import LEASE_S, Cancelled, Lease, LeaseLost, claim
-from app.jobs.tables import UNDER_WAY, Job, JobSchedule, JobStep
+from app.jobs.tables import UNDER_WAY, Job, JobSchedule, JobState, JobStep
 from app.jobs.workflows import (
     Failed,
+    NeedsPerson,
     NotYet,
     Schedule,
     Step,
@@ -143,6 +144,9 @@ class Worker:
         elif isinstance(error, Failed):
             lease.log(f"Stopped: {error}")
             lease.fail(str(error))
+        elif isinstance(error, NeedsPerson):
+            lease.log(f"Waits for somebody: {error}")
+            lease.fail(str(error), state=JobState.NEEDS_PERSON)
         else:
             lease.log("".join(traceback.format_exception(error)))
             lease.error(f"{type(error).__name__}: {error}")

@@ -36,6 +36,10 @@ class Failed(Exception):
     """Raised by a step that can never succeed; the sentence is what people read. There is no retry."""
 
 
+class NeedsPerson(Exception):
+    """Raised by a step that can succeed once somebody has done what the sentence says."""
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What a step is given. `session` is there in transactional steps alone: its rows commit with the step's record."""

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Key, Row, UtcDateTime, Versioned, choice
 
+NOTHING_SET = "none"
+
 
 class StreamKind(Enum):
     """What is read one after another; comments on lines need their pull requests."""
@@ -24,7 +26,8 @@ class GithubConnection(Row, Versioned, Base):
     """A repository's place at GitHub, by owner and name as they are now.
 
     `github_number` is GitHub's own number of it, known after the first reading: a name that somebody else took since
-    is noticed by it. `asked_at`: when a reading last began; `read_at`: when one last came to its end.
+    is noticed by it. `asked_at`: when a reading last began; `read_at`: when one last came to its end. `problem`: what
+    somebody must do, and `refused`: which credentials met it (their mark, or NOTHING_SET), so that others are tried.
     """
 
     __tablename__ = "github_connection"
@@ -33,6 +36,7 @@ class GithubConnection(Row, Versioned, Base):
     github_number: Mapped[int | None] = mapped_column(sa.BigInteger, unique=True)
     etag: Mapped[str] = mapped_column(sa.String(200), default="", server_default="")
     problem: Mapped[str] = mapped_column(sa.String(1000), default="", server_default="")
+    refused: Mapped[str] = mapped_column(sa.String(32), default="", server_default="")
     connected_at: Mapped[datetime] = mapped_column(UtcDateTime())
     asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     read_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

@@ -172,7 +172,7 @@ def test_a_name_that_another_of_ours_has_stops_neither_hearing_nor_reading(
     moved = {"action": "renamed", "repository": home, "changes": {"repository": {"name": {"from": "tensor"}}}}
     assert hooked.hear("repository", moved) == {"handled": 1}
     job = made.read()
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert job.error == "acme/tensor is acme/core at GitHub, connected with core already; part one of them"
 
 

@@ -177,7 +177,10 @@ def test_the_token_comes_from_a_file_and_another_github_has_its_own_interface(tm
          "FLAMBEAU_GITHUB_URL": "https://git.example/"}
     ).github  # fmt: skip
 
-    assert found == GitHubReader(issuer="https://git.example", token=SecretStr("ghp_secret"))
+    known = GitHubReader(
+        issuer="https://git.example", token=SecretStr("ghp_secret"), secret_file=str(tmp_path / "token")
+    )
+    assert found == known
     assert found.api == "https://git.example/api/v3"
     assert GitHubReader().api == "https://api.github.com"
     assert "ghp_secret" not in repr(found)

@@ -370,13 +370,63 @@ def test_a_revoked_token_needs_somebody(small: World, github: GitHub) -> None:
     github.tokens.clear()
     job = small.read()
 
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert job.error is not None
-    assert "does not accept the portal's token any more; put a new one into FLAMBEAU_GITHUB_TOKEN_FILE" in job.error
+    assert "does not accept the portal's token any more; name a file with a new one" in job.error
     assert small.connection().problem == job.error
     github.tokens.add(TOKEN)
     assert small.read().state is JobState.SUCCEEDED
     assert small.connection().problem == ""
+    assert small.job(job.public_id).state is JobState.CANCELLED, "another reading took its place"
+
+
+def test_with_a_new_token_in_its_file_reading_goes_on_by_itself(
+    github: GitHub, db: Database, clock: FixedClock, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    made = world(github, db, clock, settings, token=SecretStr(TOKEN), secret_file=str(file))
+    busy(github, clock)
+    github.tokens.clear()
+    job = made.read()
+    assert job.state is JobState.NEEDS_PERSON
+    assert "put a new one into the file that FLAMBEAU_GITHUB_TOKEN_FILE names" in (job.error or "")
+    before = len(github.asked)
+
+    made.watch()
+    assert len(github.asked) == before, "the same token is not tried again"
+    file.write_text("")
+    made.watch()
+    assert len(github.asked) == before, "nor none while the file is being written"
+    github.tokens.add("ghp_another")
+    file.write_text("ghp_another\n")
+    made.watch()
+
+    assert made.connection().problem == made.connection().refused == ""
+    assert len(made.rows()["changes"]) == 6
+    assert made.job(job.public_id).state is JobState.CANCELLED
+    assert "other credentials may read it" in made.everywhere(), "the audit log knows"
+    assert not {TOKEN, "ghp_another"} & set(json.loads(made.everywhere())["github_connection"][0])
+
+
+def test_what_no_token_helps_stays_with_whoever_must_act(small: World, github: GitHub) -> None:
+    github.repositories[0].is_private = True
+    assert small.read().state is JobState.NEEDS_PERSON
+    before = len(github.asked)
+    small.watch()
+    small.watch()
+    assert len(github.asked) == before
+
+
+def test_once_a_token_is_set_what_waited_for_one_is_read(small: World, settings: Settings) -> None:
+    house = small.app.extensions["flambeau"]
+    with_token, house.settings = house.settings, settings
+    assert small.read().state is JobState.NEEDS_PERSON
+    small.watch()
+    assert small.connection().problem
+    house.settings = with_token
+    small.watch()
+    assert (small.connection().problem, len(small.rows()["changes"])) == ("", 6)
 
 
 def test_a_renamed_repository_is_followed_and_written_down(small: World, github: GitHub) -> None:
@@ -397,7 +447,7 @@ def test_a_name_that_somebody_else_took_is_not_read(small: World, github: GitHub
     github.repository("acme/tensor").pull("Not ours", github.account("eve"))
     job = small.read()
 
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert "another repository at GitHub now" in (job.error or "")
     assert len(small.rows()["changes"]) == 6
 
@@ -406,7 +456,7 @@ def test_a_private_repository_is_not_shown_to_everybody(small: World, github: Gi
     github.repositories[0].is_private = True
     job = small.read()
 
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert "is private at GitHub" in (job.error or "")
     assert small.rows()["changes"] == []
 
@@ -416,7 +466,7 @@ def test_a_repository_that_is_not_there_is_said(
 ) -> None:
     job = world(github, db, clock, settings, full_name="acme/none").read()
 
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert "there is no acme/none at 127.0.0.1 that the portal's token may read" in (job.error or "")
 
 
@@ -444,7 +494,7 @@ def test_no_token_is_a_sentence(small: World, settings: Settings) -> None:
     small.app.extensions["flambeau"].settings = settings
     job = small.read()
 
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert "FLAMBEAU_GITHUB_TOKEN_FILE" in (job.error or "")
 
 
@@ -516,7 +566,7 @@ def test_an_app_that_may_not_read_is_told_of_as_an_app(
 
     job = made.read()
 
-    assert job.state is JobState.FAILED
+    assert job.state is JobState.NEEDS_PERSON
     assert said in (job.error or "")
     assert "token" not in (job.error or "")
     assert made.connection().problem == job.error

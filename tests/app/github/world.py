@@ -77,6 +77,12 @@ class World:
             self.wake(public_id)
         return job
 
+    def watch(self) -> None:
+        """Let the portal look by itself which repositories to read, and read them."""
+        with self.db.write() as session:
+            session.execute(sa.text("UPDATE job_schedule SET next_at = '2020-01-01' WHERE name = 'github-watch'"))
+        self.worker.run_until_idle()
+
     def wake(self, public_id: str) -> None:
         """The wait is over."""
         with self.db.write() as session:

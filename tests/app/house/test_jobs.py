@@ -14,7 +14,7 @@ from app import audit, create_app, jobs
 from app.audit import Actor
 from app.clock import FixedClock
 from app.db import Database, database_now
-from app.jobs import Failed, Job, JobState, NotYet, StepContext, Worker, Workflow, claim, enqueue
+from app.jobs import Failed, Job, JobState, NeedsPerson, NotYet, StepContext, Worker, Workflow, claim, enqueue
 from app.jobs.workflows import _schedules
 from app.settings import Settings
 
@@ -154,6 +154,26 @@ def test_failed_stops_at_once_and_not_yet_waits_without_counting(db_each: Databa
         worker.run_once()
     job = look(db_each, made)
     assert (job.state, job.error) == (JobState.FAILED, "There is no flour; buy some.")
+
+
+def test_a_step_that_needs_somebody_waits_for_them_and_goes_on_from_there(db_each: Database, worker: Worker) -> None:
+    workflow, flour = Workflow("hungry"), []
+
+    @workflow.step("look")
+    def look_for_flour(step: StepContext) -> None:
+        if not flour:
+            raise NeedsPerson("There is no flour; buy some.")
+
+    made = start(db_each, "hungry")
+    worker.run_once()
+    job = look(db_each, made)
+    assert (job.state, job.error) == (JobState.NEEDS_PERSON, "There is no flour; buy some.")
+    assert worker.run_once() is None
+    flour.append(1)
+    with db_each.write() as session:
+        assert jobs.retry(session, session.get_one(Job, job.id))
+    worker.run_once()
+    assert look(db_each, made).state is JobState.SUCCEEDED
 
 
 def test_of_two_workers_the_one_whose_lease_ran_out_cannot_write(db_each: Database) -> None:
