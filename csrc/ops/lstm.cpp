@@ -2,7 +2,6 @@
 #include <vector>
 
 #include "core/registry.h"
-#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 #include "ops/sequences.h"
@@ -169,7 +168,7 @@ std::vector<Sample> samples(bool gradient) {
     .infer = infer,
     .decompose = decompose,
     .vjp = vjp,
-    .batching = batch_one_by_one,
+    .batching = batch_sequences,
     .saves_inputs = 30,
     .saves_outputs = 7,
     .autocast = Autocast::Lower,
@@ -193,7 +192,7 @@ std::vector<Sample> samples(bool gradient) {
     .public_name = false,
     .infer = infer_grad,
     .decompose = decompose_grad,
-    .batching = batch_one_by_one,
+    .batching = batch_sequences,
     .autocast = Autocast::Lower,
     .ulp = ulps(64, 64, 64),
     .ulp_at = UlpAt::Largest,

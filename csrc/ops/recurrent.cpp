@@ -2,7 +2,6 @@
 #include <vector>
 
 #include "core/registry.h"
-#include "ops/batching.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 #include "ops/sequences.h"
@@ -232,7 +231,7 @@ std::vector<Sample> samples(Kind kind) {
     .infer = infer_gru,
     .decompose = decompose_gru,
     .vjp = vjp_gru,
-    .batching = batch_one_by_one,
+    .batching = batch_sequences,
     .saves_inputs = 6,
     .saves_outputs = 3,
     .autocast = Autocast::Lower,
@@ -256,7 +255,7 @@ std::vector<Sample> samples(Kind kind) {
     .public_name = false,
     .infer = infer_gru_grad,
     .decompose = decompose_gru_grad,
-    .batching = batch_one_by_one,
+    .batching = batch_sequences,
     .autocast = Autocast::Lower,
     .ulp = ulps(64, 64, 64),
     .ulp_at = UlpAt::Largest,
@@ -278,7 +277,7 @@ std::vector<Sample> samples(Kind kind) {
     .infer = infer_rnn,
     .decompose = decompose_rnn,
     .vjp = vjp_rnn,
-    .batching = batch_one_by_one,
+    .batching = batch_sequences,
     .saves_inputs = 6,
     .saves_outputs = 1,
     .autocast = Autocast::Lower,
@@ -302,7 +301,7 @@ std::vector<Sample> samples(Kind kind) {
     .public_name = false,
     .infer = infer_rnn_grad,
     .decompose = decompose_rnn_grad,
-    .batching = batch_one_by_one,
+    .batching = batch_sequences,
     .autocast = Autocast::Lower,
     .ulp = ulps(64, 64, 64),
     .ulp_at = UlpAt::Largest,

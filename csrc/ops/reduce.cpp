@@ -195,17 +195,21 @@ double degrees_of_freedom(const Tensor& x, Attrs attrs) {
   return static_cast<double>(group_size(x, attrs[0].ints())) - attrs[2].as_float();
 }
 
-[[maybe_unused]] const OpRow& kVar = register_op({
+const AttrSpec kCorrection{.name = "correction", .kind = FL_ATTR_FLOAT, .fallback = 0.0};
+
+void infer_spread(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+  require_dtype(row, inputs[0], kFloats, "a variance needs real floats: cast it, for example to float32");
+  out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
+}
+
+const OpRow& kVar = register_op({
     .name = "var",
     .summary = "The variance: squared distances from the mean, summed and divided by (count - correction); NaN where "
                "that is not positive.",
-    .attrs = {kAxes, kKeepdims, {.name = "correction", .kind = FL_ATTR_FLOAT, .fallback = 0.0}},
+    .attrs = {kAxes, kKeepdims, kCorrection},
     .composite = true,
     .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
-      require_dtype(row, inputs[0], kFloats, "a variance needs real floats: cast it, for example to float32");
-      out[0] = {output_shape(inputs, attrs), inputs[0].dtype()};
-    },
+    .infer = infer_spread,
     .normalize = normalize,
     .arrange = arrange,
     .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
@@ -227,6 +231,38 @@ double degrees_of_freedom(const Tensor& x, Attrs attrs) {
     .ulp = ulps(4, 16, 16, 16, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "distances from a rounded mean; their squares are summed in float64",
+    .samples = reduce_samples(true, {0.0}),
+});
+
+// Zeros of y as ones: what divides by them is not taken.
+Tensor without_zeros(const Tensor& y) { return where(equal(y, constant(0, y)), constant(1, y), y); }
+
+[[maybe_unused]] const OpRow& kStd = register_op({
+    .name = "std",
+    .summary = "The standard deviation: the root of the variance; its gradient where all are equal is 0.",
+    .attrs = {kAxes, kKeepdims, kCorrection},
+    .composite = true,
+    .public_name = false,
+    .infer = infer_spread,
+    .normalize = normalize,
+    .arrange = arrange,
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      out[0] = apply(op_named("sqrt"), {apply(kVar, inputs, attrs)});
+    },
+    .vjp = [](const Backward& b) {
+      const Tensor &x = b.input(0), &y = b.output();
+      const double divisor = degrees_of_freedom(x, b.attrs);
+      if (x.count() == 0) return b.give(0, multiply(x, spread(b.grad(), x, b.attrs)));
+      const double scale = divisor > 0 ? 1 / divisor : std::numeric_limits<double>::quiet_NaN();
+      Tensor share = where(equal(y, constant(0, y)), constant(0, y), divide(b.grad(), without_zeros(y)));
+      b.give(0, multiply(subtract(x, mean_kept(x, b.attrs)), spread(multiply(share, scale), x, b.attrs)));
+    },
+    .batching = batch_axes,
+    .saves_inputs = 1,
+    .saves_outputs = 1,
+    .ulp = ulps(4, 16, 16, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "the variance's roundings, halved by the root",
     .samples = reduce_samples(true, {0.0}),
 });
 
@@ -258,7 +294,7 @@ double degrees_of_freedom(const Tensor& x, Attrs attrs) {
     },
     .vjp = [](const Backward& b) {
       const Tensor& y = b.output();
-      Tensor safe = where(equal(y, constant(0, y)), constant(1, y), y);
+      Tensor safe = without_zeros(y);
       const Tensor& x = b.input(0);
       if (x.dtype() == DType::Float16)  // whose range a gradient over a small length leaves
         b.give(0, multiply(divide(x, spread(safe, x, b.attrs)), spread(b.grad(), x, b.attrs)));

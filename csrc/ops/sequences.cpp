@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/registry.h"
+#include "ops/batching.h"
 #include "ops/ops.h"
 
 namespace flambeau::ops {
@@ -91,6 +92,28 @@ void require_counts(const OpRow& row, const Dims& counts, int64_t n, int64_t row
 void require_shape(const OpRow& row, const char* name, const Tensor& x, const Dims& expected) {
   if (x.shape() != expected)
     raise(ErrorKind::Shape, row.name, ": ", name, " is ", x.shape(), ": for these sequences it must be ", expected);
+}
+
+void batch_sequences(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> outputs) {
+  std::vector<Tensor> all = all_batched(inputs, batched);
+  const int64_t size = all[0].size(0);
+  if (size == 0) return batch_one_by_one(row, inputs, batched, attrs, outputs);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::string_view name = row.input_names[i];
+    if (name == "weight" || name == "bias" || name == "projection") {
+      if (batched[i]) return batch_one_by_one(row, inputs, batched, attrs, outputs);
+      all[i] = inputs[i];
+    } else {  // row by row: of all batches the first row, then of all the second
+      const Tensor& x = all[i];
+      all[i] = reshape(permute_dims(x, {1, 0, 2}), {x.size(1) * size, x.size(2)});
+    }
+  }
+  Dims counts = attrs[0].ints();
+  for (int64_t& count : counts) count *= size;
+  std::vector<Attr> grown(attrs.begin(), attrs.end());
+  grown[0] = counts;
+  apply(row, all, grown, outputs);
+  for (Tensor& out : outputs) out = permute_dims(reshape(out, {out.size(0) / size, size, out.size(1)}), {1, 0, 2});
 }
 
 Tensor gate_of(const Tensor& x, int64_t k, int64_t units) { return narrow(x, 1, k * units, (k + 1) * units); }

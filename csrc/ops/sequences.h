@@ -49,6 +49,10 @@ void require_counts(const OpRow& row, const Dims& counts, int64_t n, int64_t row
 // The same for the shape of one input.
 void require_shape(const OpRow& row, const char* name, const Tensor& x, const Dims& expected);
 
+// The batching rule of recurrent ops: a batch of batches of sequences is one batch of all of them, where they share their
+// weights; with weights of their own they go one by one.
+void batch_sequences(const OpRow&, Inputs, std::span<const bool> batched, Attrs, std::span<Tensor> outputs);
+
 // Columns [k units, (k + 1) units).
 Tensor gate_of(const Tensor& x, int64_t k, int64_t units);
 Tensor sigmoid(const Tensor& x);

@@ -162,8 +162,8 @@ def var(
 def std(
     x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
-    """The square root of the variance."""
-    return _op["sqrt"](_variance("std", x, axis, correction, keepdims))
+    """The square root of the variance; its gradient where all are equal is 0."""
+    return _variance("std", x, axis, correction, keepdims)
 
 
 def _variance(
@@ -172,7 +172,7 @@ def _variance(
     if not isdtype(x.dtype, "real floating"):
         raise _core.DTypeError(f"{name}: x is {x.dtype}; cast with x.astype(fl.float32)")
     axes = (axis,) if isinstance(axis, int) else axis
-    return _core.apply("var", [x], [axes, keepdims, correction])
+    return _core.apply(name, [x], [axes, keepdims, correction])
 
 
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:

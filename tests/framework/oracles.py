@@ -320,6 +320,7 @@ NUMPY: dict[str, Oracle] = {
     "mean": _mean,
     "product": _reduce(np.prod),
     "var": _var,
+    "std": lambda x, attrs: np.sqrt(_var(x, attrs)),
     "length": lambda x, attrs: np.sqrt(np.sum(np.square(x[0]), axis=attrs[0], keepdims=attrs[1])),
     "max": _reduce(np.max),
     "min": _reduce(np.min),

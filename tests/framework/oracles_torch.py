@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 Attrs = tuple[Any, ...]
@@ -47,12 +48,12 @@ def _torch_over(name: str) -> TorchOracle:
     return lambda x, axes, keepdims: getattr(_torch(), name)(x, dim=axes, keepdim=keepdims) if axes else x
 
 
-def _torch_var(x: Any, axes: Attrs, keepdims: bool, correction: float) -> Any:
+def _torch_spread(name: str, x: Any, axes: Attrs, keepdims: bool, correction: float) -> Any:
     if not axes:
         return x * 0
     if not x.numel():  # PyTorch warns of nothing to divide by
         return x.sum(dim=axes, keepdim=keepdims) * float("nan")
-    return _torch().var(x, dim=axes, keepdim=keepdims, correction=correction)
+    return getattr(_torch(), name)(x, dim=axes, keepdim=keepdims, correction=correction)
 
 
 def _torch_position(name: str) -> TorchOracle:
@@ -151,7 +152,8 @@ TORCH: dict[str, str | TorchOracle] = {
     "copy": lambda x: x.clone(),
     "sum": _torch_sum,
     "mean": _torch_over("mean"),
-    "var": _torch_var,
+    "var": partial(_torch_spread, "var"),
+    "std": partial(_torch_spread, "std"),
     "length": lambda x, axes, keepdims: _torch().linalg.vector_norm(x, dim=axes, keepdim=keepdims) if axes else x.abs(),
     "max": _torch_over("amax"),
     "min": _torch_over("amin"),

@@ -32,8 +32,8 @@ KEEP = {
     "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "irfft", "join_indices",
     "length", "linear_int8",  # the latter's weight is smaller already
     "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "put",
-    "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "sum", "take", "take_along_axis", "to_device",
-    "topk", "uniform", "var",
+    "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "std", "sum", "take", "take_along_axis",
+    "to_device", "topk", "uniform", "var",
 }  # fmt: skip
 
 

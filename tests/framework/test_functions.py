@@ -138,3 +138,35 @@ def test_the_gradient_of_a_short_vector_of_float16_is_no_infinity():
     x = fl.tensor([0.0003, 0.0004], dtype=fl.float16).requires_grad_()
     (fl.linalg.vector_norm(x) * 1000).backward()
     assert np.asarray(x.grad) == pytest.approx([600, 800], rel=0.01)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0,), 0), ((2, 0), 1), ((2, 0), 0), ((0,), None)])
+def test_a_logsumexp_of_nothing_has_a_gradient_of_its_shape(shape, axis):
+    x = fl.zeros(shape).requires_grad_()
+    result = fl.logsumexp(x, axis=axis)
+    assert (np.asarray(result.detach()) == -np.inf).all()
+    fl.sum(result).backward()
+    assert x.grad.shape == shape
+
+
+def test_a_logsumexp_of_infinities_gives_finite_elements_no_share():
+    inf = float("inf")
+    x = fl.tensor([[inf, 1.0, -inf], [-inf, 2.0, 2.0], [-inf] * 3])
+    share = fl.grad(lambda x: fl.sum(fl.logsumexp(x, axis=1)))(x)
+    # What an infinite sum changes by is not known; of nothing but -inf (a row all masked) nothing has a share.
+    assert np.array_equal(share, [[np.nan, 0, 0], [0, 0.5, 0.5], [0, 0, 0]], equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("correction", [0.0, 1.0])
+def test_a_deviation_of_equal_elements_has_no_slope(dtype, correction):
+    x = fl.tensor([[2.0, 2.0, 2.0], [1.0, 2.0, 3.0]], dtype=dtype, requires_grad=True)
+    fl.sum(fl.std(x, axis=1, correction=correction)).backward()
+    slope = 1 / np.sqrt(6) if correction == 0 else 0.5
+    np.testing.assert_allclose(np.asarray(x.grad.astype(fl.float64)), [[0, 0, 0], [-slope, 0, slope]], atol=4e-3)
+    second = fl.grad(lambda x: fl.sum(fl.grad(lambda x: fl.sum(fl.std(x, axis=1)))(x) ** 2))(x.detach())
+    assert (np.asarray(second.astype(fl.float64))[0] == 0).all()
+
+
+def test_a_deviation_with_no_degree_of_freedom_has_no_gradient_to_tell():
+    assert fl.isnan(fl.grad(lambda x: fl.std(x, correction=1.0))(fl.tensor([2.0]))).tolist() == [True]

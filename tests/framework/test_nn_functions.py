@@ -181,6 +181,23 @@ def test_the_gradient_of_nan_goes_through(call: Callable[[fl.Tensor], fl.Tensor]
     assert x.grad.tolist() == [1.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("count", [1, 8, 17, 64, 70])
+@pytest.mark.parametrize("name", ["elu", "celu", "selu", "hardswish"])
+def test_the_slope_at_nan_is_nan_wherever_it_stands(name: str, count: int) -> None:
+    # PyTorch 2.13 gives NaN for whole vectors and 1 for what is left over.
+    slope = fl.grad(lambda x: fl.sum(getattr(functional, name)(x)))(fl.full(count, np.nan))
+    assert np.isnan(slope.numpy()).all()
+
+
+@pytest.mark.parametrize(("call", "limits"), [
+    (functional.gelu, (1, 0)), (functional.mish, (1, 0)), (functional.elu, (1, 0)),
+    (fl.abs, (1, -1)), (fl.tanh, (0, 0)),
+])  # fmt: skip
+def test_the_slope_at_infinity_is_its_limit(call: Callable[[fl.Tensor], fl.Tensor], limits: tuple[int, int]) -> None:
+    x = fl.tensor([np.inf, -np.inf] * 20)
+    assert fl.grad(lambda x: fl.sum(call(x)))(x).tolist() == [*limits] * 20
+
+
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")  # PyTorch's advice about kl_div
 @pytest.mark.parametrize("name", CALLS)

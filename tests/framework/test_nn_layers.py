@@ -12,6 +12,8 @@ from flambeau import nn
 from flambeau.nn import functional
 from flambeau.testing import assert_close
 
+from tests.framework.beside_torch import torch
+
 RANDOM = np.random.default_rng(3)
 
 
@@ -309,3 +311,39 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...])
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", [fl.float16, fl.bfloat16])
+def test_a_batch_norm_of_halves_is_computed_wider_and_rounded_once(dtype: fl.DType) -> None:
+    values = np.random.default_rng(0).normal(100, 1, (32, 4))
+    layer = nn.BatchNorm1d(4).to(dtype)
+    mean, spread = fl.tensor([100.0, 99.0, 101.0, 100.0], dtype=dtype), fl.tensor([1.0, 1.5, 0.5, 1.0], dtype=dtype)
+    layer.load_state_dict(layer.state_dict() | {"running_mean": mean, "running_var": spread})
+    x = fl.tensor(values, dtype=dtype)
+    wide = [np.asarray(t.astype(fl.float64)) for t in (x, mean, spread)]
+    exact = (wide[0] - wide[1]) / np.sqrt(wide[2] + layer.eps)
+    ulp = {fl.float16: 2.0**-10, fl.bfloat16: 2.0**-7}[dtype]
+    found = layer.eval()(x)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.detach().astype(fl.float64).numpy(), exact, rtol=ulp, atol=ulp / 64)
+
+    layer.train()(x)
+    moved = 0.9 * wide[1] + 0.1 * wide[0].mean(0)  # the batch's own mean has been rounded too
+    assert layer.running_mean is not None
+    assert layer.running_mean.dtype == dtype
+    np.testing.assert_allclose(layer.running_mean.astype(fl.float64).numpy(), moved, rtol=ulp * 0.6)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_running_statistics_of_halves_move_as_pytorchs(name: str) -> None:
+    layer, theirs = nn.BatchNorm1d(4).to(getattr(fl, name)), torch().nn.BatchNorm1d(4).to(getattr(torch(), name))
+    draw = np.random.default_rng(0)
+    for _ in range(50):
+        values = draw.normal(3, 1, (32, 4)).astype(np.float32)
+        layer(fl.tensor(values, dtype=getattr(fl, name)))
+        theirs(torch().tensor(values).to(getattr(torch(), name)))
+    ulp = {"float16": 2.0**-10, "bfloat16": 2.0**-7}[name]
+    for key in ("running_mean", "running_var"):
+        ours = layer.state_dict()[key].astype(fl.float64).numpy()
+        np.testing.assert_allclose(ours, theirs.state_dict()[key].double().numpy(), rtol=6 * ulp)

@@ -273,3 +273,34 @@ def test_writing_at_indices_of_each_example_is_one_call(reduce: str) -> None:
         assert together[k].tolist() == put(x[k], indices[k], written[k]).tolist()
     with pytest.raises(IndexError, match="7"):
         fl.vmap(put)(x, indices * 0 + 7, written)
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("lengths", [None, [4, 2, 2]])
+def test_batches_of_sequences_that_share_their_weights_are_one_call(cell, lengths):
+    fl.manual_seed(0)
+    layer = getattr(fl.nn, cell)(3, 5, num_layers=2, bidirectional=True).to(fl.float64)
+    xs = rand(6, 4, 3, 3)
+
+    def run(x):
+        if lengths is None:
+            return layer(x)[0]
+        return layer(fl.nn.utils.rnn.pack_padded_sequence(x, lengths))[0].data
+
+    with fl.profiler.profile() as prof:
+        together = fl.vmap(run)(xs)
+    close(together.detach(), fl.stack([run(x) for x in fl.unstack(xs)]).detach())
+    assert sum(row.count for row in prof.key_averages() if row.key == cell.lower()) == 4  # two layers, two directions
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3), ("rnn", 1)])
+def test_recurrent_weights_have_a_gradient_for_each_example(cell, gates):
+    weight, xs, h = rand(gates * 5, 5) * 0.3, rand(6, 8, gates * 5, seed=1), rand(2, 5, seed=2)
+    options = [[2] * 4, False, *([False] if cell == "rnn" else [])]
+
+    def loss(weight, x):
+        result = _core.apply(cell, [x, weight, h, *([h] if cell == "lstm" else [])], options)
+        return fl.sum((result if cell == "rnn" else result[0]) ** 2)
+
+    together = fl.vmap(fl.grad(loss), in_axes=(None, 0))(weight, xs)
+    close(together, fl.stack([fl.grad(loss)(weight, x) for x in fl.unstack(xs)]))

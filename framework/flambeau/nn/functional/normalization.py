@@ -13,6 +13,8 @@ from flambeau.nn.functional.pooling import avg_pool2d
 _layer_norm, _rms_norm, _group_norm, _batch_norm = (
     _core.ops[name] for name in ("layer_norm", "rms_norm", "group_norm", "batch_norm"))
 
+_HALF = (fl.float16, fl.bfloat16)
+
 
 def layer_norm(
     input: fl.Tensor,
@@ -123,6 +125,11 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: outside training the running mean and variance are needed; pass "
                              "training=True to take the batch's")
+        if input.dtype in _HALF:  # rounded once: x scaled, and its shift, may be far larger than their sum
+            result = batch_norm(input.astype(fl.float32), _wide(running_mean), _wide(running_var), _wide(weight),
+                                _wide(bias), eps=eps)
+            given = [t for t in (running_mean, weight, bias) if t is not None]
+            return result.astype(fl.result_type(input, *given), copy=False)
         scale = 1.0 / fl.sqrt(running_var + eps)
         if weight is not None:
             scale = weight * scale
@@ -142,7 +149,13 @@ def batch_norm(
 
 def _move(running: fl.Tensor | None, now: fl.Tensor, momentum: float) -> None:
     if running is not None:
-        running[...] = running * (1.0 - momentum) + now.to(running.dtype) * momentum
+        wide = fl.float32 if running.dtype in _HALF else running.dtype  # rounded once
+        moved = running.astype(wide, copy=False) * (1.0 - momentum) + now.astype(wide, copy=False) * momentum
+        running[...] = moved.astype(running.dtype, copy=False)
+
+
+def _wide(parameter: fl.Tensor | None) -> fl.Tensor | None:
+    return None if parameter is None else parameter.astype(fl.float32, copy=False)
 
 
 def _by_channel(parameter: fl.Tensor, x: fl.Tensor) -> fl.Tensor:
