@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -54,6 +55,7 @@ def document(operations: Sequence[Operation], *, title: str, version: str, serve
     }
 
 
+@cache
 def parameters_of(one: Operation) -> list[dict[str, Any]]:
     """An operation's parameters as the document has them."""
     schema = one.asked.model_json_schema(ref_template=_REF)

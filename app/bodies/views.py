@@ -47,7 +47,7 @@ def overview() -> str:
     with current_db().read() as session:
         today = clock_of(session).now().date()
         listed = queries.bodies(session)
-        rosters = {body.id: queries.roster(session, body.key, today) for body in listed}
+        rosters = queries.rosters(session, listed, today)
         return render_template(
             "bodies/overview.html",
             bodies=[body for body in listed if body.module_key is None],

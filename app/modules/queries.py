@@ -113,8 +113,8 @@ def short_modules(session: Session, at: date) -> dict[str, Maintainers]:
 def roll_call(session: Session, at: date) -> list[RollCall]:
     """Every body of which somebody should know something: vacant seats, caps, modules with too few active people."""
     found, short = [], short_modules(session, at)
-    for body in bodies.bodies(session):
-        concerns = list(bodies.roster_view(session, body, at).concerns)
+    for view in bodies.roster_views(session, bodies.bodies(session), at):
+        body, concerns = view.body, list(view.concerns)
         if body.module_key is not None:
             concerns = [concern for concern in concerns if concern.key != "too-few"]
             held = short.get(body.module_key)

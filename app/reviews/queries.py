@@ -19,7 +19,7 @@ from app.contributions.turns import provide_turns
 from app.db import clock_of
 from app.governance.queries import current, is_governed
 from app.modules import queries as modules
-from app.modules.rules import ModulePaths, modules_of
+from app.modules.rules import ModulePaths
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries import canonical_id, names_of
 from app.people.queries.identities import address_of
@@ -29,6 +29,7 @@ from app.reviews.difference import Place
 from app.reviews.models import Review
 from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled, Whose
 from app.rulebook import GateVerdict, Signers
+from app.rulebook.paths import owners
 from app.settings import Settings
 
 CLOSED_SHOWN = 20
@@ -121,6 +122,12 @@ def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
         )  # fmt: skip
         (mine if is_mine else others).append(item)
     return mine, others
+
+
+def newest_open(session: Session) -> Change | None:
+    """The open change that moved last."""
+    query = sa.select(Change).where(Change.state == ChangeState.OPEN)
+    return session.scalar(query.order_by(Change.updated_at.desc(), Change.id.desc()).limit(1))
 
 
 def open_count(session: Session) -> int:
@@ -223,6 +230,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
     commits = _grouped(session, sa.select(ChangeCommit).order_by(ChangeCommit.position), ChangeCommit.change_id, ids)
     files = _grouped(session, sa.select(ChangeFile), ChangeFile.change_id, ids)
     reviews = _grouped(session, sa.select(Review).order_by(Review.id), Review.change_id, ids)
+    said_by = names_of(session, {review.person_id for listed in reviews.values() for review in listed})
     written = {change.id: _written(change, commits[change.id]) for change in changes}
     persons = _authors(session, {one for listed in written.values() for one in listed})
     rule = current(session).unsettled_author
@@ -233,8 +241,8 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
         known = {key: who.signers for key, who in modules.maintainers_by_module(session, today).items()}
     found = {}
     for change in changes:
-        owners = _module_of([file.path for file in files[change.id]], paths)
-        touched = sorted({key for key in owners.values() if key is not None})
+        owned = _module_of([file.path for file in files[change.id]], paths)
+        touched = sorted({key for key in owned.values() if key is not None})
         for key in touched:
             if key not in known:
                 known[key] = modules.maintainers_of(session, key, today).signers
@@ -246,7 +254,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
         strangers = tuple(sorted(unknown.values()))
         shown = tuple(f"{name} <{masked(email)}>" for name, email in strangers)
         unsettled = Unsettled(shown, rule) if shown else None
-        opinions = [_opinion(session, review) for review in reviews[change.id]]
+        opinions = [_opinion(review, said_by[review.person_id]) for review in reviews[change.id]]
         said = rules.current(opinions, head=change.head_sha).values()
         approved = frozenset(word.person for word in said if word.verdict is rules.Verdict.APPROVE)
         sign_off = rules.sign_off_gate([_seen(commit) for commit in commits[change.id]])
@@ -257,7 +265,7 @@ def _standings(session: Session, changes: Sequence[Change]) -> dict[int, Standin
             author=None,
             co_authors=authors,
             unsettled=unsettled,
-            unowned=sum(key is None for key in owners.values()),
+            unowned=sum(key is None for key in owned.values()),
             too_long=change.too_long,
         )
         turn = rules.whose_turn(sign_off, approval, is_open=change.state is ChangeState.OPEN)
@@ -323,7 +331,8 @@ def _authors(session: Session, written: Collection[tuple[str, str]]) -> dict[tup
 
 
 def _module_of(paths: Collection[str], of: Collection[ModulePaths]) -> dict[str, str | None]:
-    return {path: next(iter(modules_of(path, of)), None) for path in paths}
+    globs = {module.key: module.paths for module in of}
+    return {path: next(iter(owners(path, globs)), None) for path in paths}
 
 
 def _seen(commit: ChangeCommit) -> CommitSeen:
@@ -331,5 +340,5 @@ def _seen(commit: ChangeCommit) -> CommitSeen:
     return CommitSeen(commit.sha, commit.subject, author, tuple(commit.missing_sign_offs))
 
 
-def _opinion(session: Session, review: Review) -> Opinion:
-    return Opinion(str(canonical_id(session, review.person_id)), review.verdict, review.head_sha, review.text)
+def _opinion(review: Review, by: Person) -> Opinion:
+    return Opinion(str(by.id), review.verdict, review.head_sha, review.text)

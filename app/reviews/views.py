@@ -40,9 +40,8 @@ def may_say(user: User, _thing: object = None) -> Decision:
 @pages.card(order=30)
 def waiting(session: Session, user: User) -> pages.Card | None:
     """The front page's card: how many changes are open and how many wait for this user."""
-    mine, others = queries.queue(session, user)
-    newest = max((item.change for item in [*mine, *others]), key=lambda change: change.updated_at, default=None)
-    values = {"open": queries.open_count(session), "mine": len(mine), "newest": newest}
+    mine = len(queries.queue(session, user)[0]) if user.is_signed_in else 0
+    values = {"open": queries.open_count(session), "mine": mine, "newest": queries.newest_open(session)}
     return pages.Card("Reviews", "reviews/card.html", values, url_for("reviews.queue"))
 
 

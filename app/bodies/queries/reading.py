@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from app.members.models import Organization
 from app.members.rules import group_of
 from app.people import queries as people
 from app.people.models import Person
+from app.people.queries import OrganizationName
 from app.rulebook import Count, Counting, Verdict, evaluate
 
 ADMINISTRATION, ADMINISTRATOR = "administration", "administrator"
@@ -34,7 +35,7 @@ class RosterView:
     body: Body
     roster: Roster
     persons: dict[int, Person]
-    organizations: dict[int, Organization]
+    organizations: Mapping[int, OrganizationName]
     employers: dict[int, Counting]
     quorum: Verdict | None
     concerns: tuple[Concern, ...]
@@ -43,7 +44,7 @@ class RosterView:
     @cached_property
     def names(self) -> dict[int, str]:
         """Organization -> name."""
-        return _names(self.organizations)
+        return {number: one.name for number, one in self.organizations.items()}
 
 
 def bodies(session: Session) -> list[Body]:
@@ -59,11 +60,7 @@ def body_by_key(session: Session, key: str) -> Body | None:
 
 def seats_of_body(session: Session, body: Body) -> list[Seat]:
     """A body's seats that are not retired, in the order of the file."""
-    return list(
-        session.scalars(
-            sa.select(Seat).where(Seat.body_id == body.id, Seat.retired_on.is_(None)).order_by(Seat.position, Seat.id)
-        )
-    )
+    return _seats(session, [body.id]).get(body.id, [])
 
 
 def seat_by_key(session: Session, body_key: str, seat_key: str) -> Seat | None:
@@ -83,44 +80,74 @@ def roster(session: Session, body_key: str, at: date) -> Roster:
 
 def roster_view(session: Session, body: Body, at: date) -> RosterView:
     """All that a roster's page shows."""
-    found = roster_of(session, body, at)
-    held = [one for place in found.places for one in (place.holder, place.alternate) if one] + list(found.without_place)
-    persons = people.names_of(session, {one.person for one in held})
+    return roster_views(session, [body], at)[0]
+
+
+def roster_views(session: Session, listed: Sequence[Body], at: date) -> list[RosterView]:
+    """All that the pages of these rosters show, in this order, with as many queries as for one."""
+    found = rosters(session, listed, at)
+    held = {body.id: list(_held(found[body.id])) for body in listed}
+    everybody = people.names_of(session, {one.person for each in held.values() for one in each})
+    organizations = people.organization_names(session)
+    names = {number: one.name for number, one in organizations.items()}
+    groups = _groups(session, names) if any(body.related_cap is not None for body in listed) else {}
+    governance = current(session)
+    window = governance.foundation.statement_window_days
+    employers = people.counted_employers(session, everybody, at, window_days=window)
+    appointments = _appointments(session, [one.id for each in held.values() for one in each])
+    views = []
+    for body in listed:
+        persons = {one.person for one in held[body.id]}
+        counted = {person: employers[person] for person in persons if person in employers}
+        noted = rules.concerns(
+            found[body.id],
+            employers=counted,
+            names=names,
+            employer_cap=body.employer_cap,
+            groups=groups,
+            related_cap=body.related_cap,
+            minimum=governance.single_maintainer.fewer_than if body.module_key else 1,
+        )
+        views.append(
+            RosterView(
+                body,
+                found[body.id],
+                {person: everybody[person] for person in persons},
+                organizations,
+                counted,
+                _quorum(session, body, found[body.id]),
+                tuple(noted),
+                {one.id: appointments[one.id] for one in held[body.id]},
+            )
+        )
+    return views
+
+
+def _held(found: Roster) -> Iterator[Holding]:
+    for place in found.places:
+        yield from (one for one in (place.holder, place.alternate) if one)
+    yield from found.without_place
+
+
+def _groups(session: Session, names: Mapping[int, str]) -> dict[int, str]:
+    """Organization -> the name of its group."""
     parents = members.parents(session)
-    organizations = {row.id: row for row in session.scalars(sa.select(Organization))}
-    window = current(session).foundation.statement_window_days
-    employers = people.counted_employers(session, persons, at, window_days=window)
-    names = _names(organizations)
-    groups = {number: names[group_of(number, parents)] for number in names}
-    noted = rules.concerns(
-        found,
-        employers=employers,
-        names=names,
-        employer_cap=body.employer_cap,
-        groups=groups,
-        related_cap=body.related_cap,
-        minimum=current(session).single_maintainer.fewer_than if body.module_key else 1,
-    )
-    quorum = None
-    if body.quorum_rule and found.votes_entire:
-        rule = current(session).rule(body.quorum_rule)
-        quorum = evaluate(rule, Count(present=found.votes_held, all=found.votes_held, entire=found.votes_entire))
-    ids = [one.id for one in held]
-    rows = session.scalars(sa.select(Appointment).where(Appointment.public_id.in_(ids)))
-    return RosterView(
-        body,
-        found,
-        persons,
-        organizations,
-        employers,
-        quorum,
-        tuple(noted),
-        {row.public_id: row for row in rows},
-    )
+    return {number: names[group_of(number, parents)] for number in names}
 
 
-def _names(organizations: Mapping[int, Organization]) -> dict[int, str]:
-    return {number: row.name for number, row in organizations.items()}
+def _quorum(session: Session, body: Body, found: Roster) -> Verdict | None:
+    if not (body.quorum_rule and found.votes_entire):
+        return None
+    count = Count(present=found.votes_held, all=found.votes_held, entire=found.votes_entire)
+    return evaluate(current(session).rule(body.quorum_rule), count)
+
+
+def _appointments(session: Session, public_ids: Sequence[str]) -> dict[str, Appointment]:
+    found: dict[str, Appointment] = {}
+    for chunk in people.chunks(sorted(public_ids)):
+        rows = session.scalars(sa.select(Appointment).where(Appointment.public_id.in_(chunk)))
+        found.update({row.public_id: row for row in rows})
+    return found
 
 
 def holders(session: Session, body_key: str, at: date, *, seat_key: str | None = None) -> dict[int, date]:
@@ -239,18 +266,44 @@ def tier_of(seat: Seat) -> str | None:
 
 def roster_of(session: Session, body: Body, at: date) -> Roster:
     """The places of a body on a day."""
-    seats = seats_of_body(session, body)
-    tiers = members.tiers_on(session, at) if any(tier_of(seat) for seat in seats) else {}
-    definitions = [_definition(session, seat, at, tiers.get(tier_of(seat) or "", ())) for seat in seats]
-    entitled = {seat.id: tiers.get(tier_of(seat) or "", ()) for seat in seats}
-    rows = session.scalars(sa.select(Appointment).where(Appointment.seat_id.in_([seat.id for seat in seats])))
-    holdings = [
-        Holding(
-            row.public_id, row.seat_id, row.person_id, row.organization_id, row.is_alternate, row.starts_on, row.ends_on
-        )
-        for row in rows
-    ]
-    return rules.roster(at, definitions, holdings, entitled)
+    return rosters(session, [body], at)[body.id]
+
+
+def rosters(session: Session, listed: Sequence[Body], at: date) -> dict[int, Roster]:
+    """Body (row number) -> its places on a day, with as many queries as for one."""
+    seats = _seats(session, [body.id for body in listed])
+    everywhere = [seat for each in seats.values() for seat in each]
+    tiers = members.tiers_on(session, at) if any(tier_of(seat) for seat in everywhere) else {}
+    holdings = _holdings(session, [seat.id for seat in everywhere], at)
+    found = {}
+    for body in listed:
+        mine = seats.get(body.id, [])
+        entitled = {seat.id: tiers.get(tier_of(seat) or "", ()) for seat in mine}
+        definitions = [_definition(session, seat, at, entitled[seat.id]) for seat in mine]
+        held = [one for seat in mine for one in holdings.get(seat.id, ())]
+        found[body.id] = rules.roster(at, definitions, held, entitled)
+    return found
+
+
+def _seats(session: Session, body_ids: Sequence[int]) -> dict[int, list[Seat]]:
+    """Body -> its seats that are not retired, in the order of the file."""
+    found: dict[int, list[Seat]] = {}
+    wanted = sa.select(Seat).where(Seat.body_id.in_(body_ids), Seat.retired_on.is_(None))
+    for seat in session.scalars(wanted.order_by(Seat.position, Seat.id)):
+        found.setdefault(seat.body_id, []).append(seat)
+    return found
+
+
+def _holdings(session: Session, seat_ids: Sequence[int], at: date) -> dict[int, list[Holding]]:
+    """Seat -> the appointments to it that are in force on a day."""
+    found: dict[int, list[Holding]] = {}
+    row = Appointment
+    wanted = sa.select(
+        row.public_id, row.seat_id, row.person_id, row.organization_id, row.is_alternate, row.starts_on, row.ends_on
+    ).where(row.seat_id.in_(seat_ids), in_force(at))
+    for one in session.execute(wanted):
+        found.setdefault(one.seat_id, []).append(Holding(*one))
+    return found
 
 
 def _definition(session: Session, seat: Seat, at: date, member_organizations: Sequence[int]) -> SeatDefinition:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.checks import UnfoundError
+from app.db import holds_on
 from app.governance.queries import current
 from app.governance_files import GovernanceError, TierTerm
 from app.members import rules
@@ -48,15 +49,38 @@ def organizations(session: Session) -> list[Organization]:
 def members_on(session: Session, day: date) -> list[Member]:
     """Every organization with its membership of the day, by name."""
     by_organization = {
-        row.organization_id: row
-        for row in session.scalars(sa.select(Membership))
-        if Span(row.starts_on, row.ends_on).holds_on(day)
+        row.organization_id: row for row in session.scalars(sa.select(Membership).where(holds_on(Membership, day)))
     }
+    terms = {key: term_of(session, key, day) for key in {row.tier_key for row in by_organization.values()}}
     return [
-        Member(organization, membership, None if membership is None else term_of(session, membership.tier_key, day))
+        Member(organization, membership, None if membership is None else terms[membership.tier_key])
         for organization in organizations(session)
         for membership in [by_organization.get(organization.id)]
     ]
+
+
+def member_on(session: Session, organization: Organization, day: date) -> Member:
+    """One organization with its membership of the day."""
+    membership = session.scalar(
+        sa.select(Membership).where(Membership.organization_id == organization.id, holds_on(Membership, day))
+    )
+    return Member(organization, membership, None if membership is None else term_of(session, membership.tier_key, day))
+
+
+def count_by_tier(session: Session, day: date) -> dict[str, int]:
+    """Tier -> how many organizations are members of it on a day."""
+    query = sa.select(Membership.tier_key, sa.func.count()).where(holds_on(Membership, day))
+    return {tier: number for tier, number in session.execute(query.group_by(Membership.tier_key))}
+
+
+def related_to(session: Session, organization: Organization) -> list[Organization]:
+    """The other organizations of its group, by name."""
+    groups_of = groups(session)
+    mine = {number for number, group in groups_of.items() if group == groups_of[organization.id]} - {organization.id}
+    if not mine:
+        return []
+    found = sa.select(Organization).where(Organization.id.in_(mine))
+    return list(session.scalars(found.order_by(sa.func.lower(Organization.name))))
 
 
 def term_of(session: Session, tier_key: str, day: date) -> TierTerm | None:
@@ -142,8 +166,9 @@ def tier_book(session: Session) -> TierBook:
 
 def tiers_on(session: Session, day: date) -> dict[str, tuple[int, ...]]:
     """Tier -> member organizations of a day; related companies count once."""
-    rows = session.scalars(sa.select(Membership).order_by(Membership.id))
-    listed = [(row.organization_id, row.tier_key, Span(row.starts_on, row.ends_on)) for row in rows]
+    columns = (Membership.organization_id, Membership.tier_key, Membership.starts_on, Membership.ends_on)
+    rows = session.execute(sa.select(*columns).where(holds_on(Membership, day)).order_by(Membership.id))
+    listed = [(organization, tier, Span(starts_on, ends_on)) for organization, tier, starts_on, ends_on in rows]
     return rules.members_by_tier(day, listed, parents(session))
 
 
@@ -152,15 +177,19 @@ def growth(session: Session, until: date, *, months: int) -> tuple[list[str], li
 
     Begins with the first membership; empty when there is none.
     """
-    rows = list(session.scalars(sa.select(Membership)))
+    rows = session.execute(sa.select(Membership.tier_key, Membership.starts_on, Membership.ends_on)).all()
     if not rows:
         return [], []
     first = min(row.starts_on for row in rows)
     days = [day for day in rules.firsts_of_months(until, months) if day >= first.replace(day=1)] + [until]
-    tiers = [tier for tier in current(session).tiers if any(row.tier_key == tier.key for row in rows)]
+    spans: dict[str, list[Span]] = {}
+    for key, starts_on, ends_on in rows:
+        spans.setdefault(key, []).append(Span(starts_on, ends_on))
     series = []
-    for tier in tiers:
-        mine = [Span(row.starts_on, row.ends_on) for row in rows if row.tier_key == tier.key]
+    for tier in current(session).tiers:
+        mine = spans.get(tier.key)
+        if mine is None:
+            continue
         term = tier.on(until)
         numbers = [float(sum(span.holds_on(day) for span in mine)) for day in days]
         series.append((term.name if term else tier.terms[-1].name, numbers))
@@ -171,12 +200,16 @@ def growth(session: Session, until: date, *, months: int) -> tuple[list[str], li
 def employer_domains(session: Session) -> Mapping[str, Sequence[people.Domain]]:
     """Domain -> whose and when, for the derivation of employment."""
     found: dict[str, list[people.Domain]] = {}
-    for row in session.scalars(sa.select(OrganizationDomain).order_by(OrganizationDomain.id)):
-        found.setdefault(row.domain, []).append(people.Domain(row.organization_id, row.starts_on, row.ends_on))
+    row = OrganizationDomain
+    columns = (row.domain, row.organization_id, row.starts_on, row.ends_on)
+    for domain, organization, starts_on, ends_on in session.execute(sa.select(*columns).order_by(row.id)):
+        found.setdefault(domain, []).append(people.Domain(organization, starts_on, ends_on))
     return found
 
 
 @people.provide_organizations
 def named_organizations(session: Session) -> Mapping[int, people.OrganizationName]:
     """Row number -> name, for the people's pages."""
-    return {row.id: people.OrganizationName(row.public_id, row.name) for row in organizations(session)}
+    columns = (Organization.id, Organization.public_id, Organization.name)
+    rows = session.execute(sa.select(*columns).order_by(sa.func.lower(Organization.name)))
+    return {number: people.OrganizationName(public_id, name) for number, public_id, name in rows}

@@ -13,7 +13,6 @@ from app.db import clock_of, current_db
 from app.governance.queries import current, is_governed
 from app.members import queries
 from app.members.models import Membership
-from app.members.rules import group_of
 from app.members.views.room import blueprint, found_organization
 from app.people import queries as people
 
@@ -53,11 +52,14 @@ def overview() -> str:
 def members_card(session: Session, _user: User) -> pages.Card | None:
     """Members of today by tier; nothing while there are none."""
     today = clock_of(session).now().date()
-    names = [one.tier.name for one in queries.members_on(session, today) if one.tier is not None]
-    if not names:
+    counted = queries.count_by_tier(session, today)
+    if not counted:
         return None
-    tiers = [(term.name, names.count(term.name)) for tier in current(session).tiers if (term := tier.on(today))]
-    values = {"tiers": [pair for pair in tiers if pair[1]], "total": len(names)}
+    terms = [(tier.on(today), counted.get(tier.key, 0)) for tier in current(session).tiers]
+    tiers = [(term.name, number) for term, number in terms if term and number]
+    if not tiers:
+        return None
+    values = {"tiers": tiers, "total": sum(number for _, number in tiers)}
     return pages.Card("Members", "members/_card.html", values, url=url_for("members.overview"))
 
 
@@ -69,23 +71,16 @@ def show(public_id: str) -> str:
         organization = found_organization(session, public_id)
         today = clock_of(session).now().date()
         memberships = queries.memberships_of(session, organization)
-        parents = queries.parents(session)
-        group = group_of(organization.id, parents)
-        related = [
-            one
-            for one in queries.organizations(session)
-            if one.id != organization.id and group_of(one.id, parents) == group
-        ]
         user = current_user()
         keeps = can(user, "members.keep", organization.public_id).allowed
         employed = people.people_of(session, organization.id, limit=PEOPLE_SHOWN)
         return render_template(
             "members/organization.html",
             organization=organization,
-            member=next(one for one in queries.members_on(session, today) if one.organization.id == organization.id),
+            member=queries.member_on(session, organization, today),
             memberships=[(one, _tier_names(session, one, today)) for one in memberships],
             domains=queries.domains_of(session, organization),
-            related=related,
+            related=queries.related_to(session, organization),
             present=[pair for pair in employed if pair[1].ends_on is None or pair[1].ends_on >= today],
             past=[pair for pair in employed if pair[1].ends_on is not None and pair[1].ends_on < today],
             beside=people.people_beside(session, organization.id, today, limit=PEOPLE_SHOWN),

@@ -7,7 +7,7 @@ from app.people.queries.changes import on_change, on_naming
 from app.people.queries.decisions import decide, merge, persons_of, split, undo
 from app.people.queries.effect import attributed_to, provide_attributions, told_effect
 from app.people.queries.employment import Domain, counted_employers, domain_changed, provide_domains
-from app.people.queries.identities import Wording, intern_identities, link_identities, note_activity
+from app.people.queries.identities import Wording, chunks, intern_identities, link_identities, note_activity
 from app.people.queries.log import count_decisions, decisions_log
 from app.people.queries.organizations import OrganizationName, organization_names, provide_organizations
 from app.people.queries.persons import (
@@ -101,6 +101,7 @@ __all__ = [
     "bring_up_to_date",
     "canonical",
     "canonical_id",
+    "chunks",
     "claimants",
     "count_decisions",
     "count_people",

@@ -54,10 +54,14 @@ def shown_name(person: Person) -> str:
 
 def names_of(session: Session, person_ids: Collection[int]) -> dict[int, Person]:
     """Persons by row number, each as who they turned out to be: that one may have asked to be hidden."""
-    found: dict[int, Person] = {}
-    for chunk in chunks(sorted(set(person_ids))):
-        found.update({person.id: person for person in session.scalars(sa.select(Person).where(Person.id.in_(chunk)))})
-    return {number: canonical(session, person) for number, person in found.items()}
+    found, missing = {}, set(person_ids)
+    while missing:
+        loaded: list[Person] = []
+        for chunk in chunks(sorted(missing)):
+            loaded += session.scalars(sa.select(Person).where(Person.id.in_(chunk)))
+        found.update({person.id: person for person in loaded})
+        missing = {person.merged_into_id for person in loaded if person.merged_into_id is not None} - found.keys()
+    return {number: canonical(session, found[number]) for number in set(person_ids) if number in found}
 
 
 def create_person(session: Session, name: str, email: str = "", *, claimed: bool = True) -> Person:

@@ -152,18 +152,19 @@ def people_of(session: Session, organization_id: int, *, limit: int) -> list[tup
     Hidden people are among them, last and to be shown without a name: counts stay.
     """
     last = sa.func.coalesce(Employment.ends_on, date.max)
+    order = (last.desc(), Employment.starts_on.desc())
+    turn = sa.func.row_number().over(partition_by=Employment.person_id, order_by=order).label("turn")
+    there = sa.select(Employment.id, turn).where(Employment.organization_id == organization_id).subquery()
     rows = session.execute(
         sa.select(Person, Employment)
-        .join(Employment, Employment.person_id == Person.id)
-        .where(Employment.organization_id == organization_id)
-        .order_by(last.desc(), Person.hidden_at.is_not(None), sa.func.lower(Person.name), Employment.starts_on.desc())
+        .select_from(there)
+        .join(Employment, Employment.id == there.c.id)
+        .join(Person, Person.id == Employment.person_id)
+        .where(there.c.turn == 1)
+        .order_by(last.desc(), Person.hidden_at.is_not(None), sa.func.lower(Person.name), Person.id)
+        .limit(limit)
     )
-    found: dict[int, tuple[Person, Employment]] = {}
-    for row in rows:
-        found.setdefault(row.Person.id, (row.Person, row.Employment))
-        if len(found) >= limit:
-            break
-    return list(found.values())
+    return [(row.Person, row.Employment) for row in rows]
 
 
 def people_beside(
