@@ -108,8 +108,7 @@ def write(net: Gpt, codes: list[int], count: int, temperature: float = 0.8) -> l
     codes = list(codes)
     for _ in range(count):
         logits = net(fl.tensor([codes[-net.length :]]))[0, -1] / temperature
-        drawn = functional.gumbel_softmax(logits, hard=True, dim=0)  # the hard choice is a draw from softmax
-        codes.append(int(fl.argmax(drawn).item()))
+        codes.append(int(fl.random.multinomial(functional.softmax(logits, dim=0), 1).item()))
     return codes
 
 

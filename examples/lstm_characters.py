@@ -67,8 +67,8 @@ def write(net: Writer, longest: int = 20) -> list[int]:
     codes, state = [END], None
     while len(codes) <= longest:
         output, state = net.lstm(net.symbols(fl.tensor([[codes[-1]]])), state)
-        drawn = nn.functional.gumbel_softmax(net.head(output[0, 0]), hard=True, dim=0)
-        code = int(fl.argmax(drawn).item())
+        likely = nn.functional.softmax(net.head(output[0, 0]), dim=0)
+        code = int(fl.random.multinomial(likely, 1).item())
         if code == END:
             break
         codes.append(code)

@@ -153,6 +153,40 @@ class Generator:
         order = _core.ops["argsort"](self.uniform(n, dtype=_core.float64, device="cpu"))
         return _core.to_device(order, device or self.device)
 
+    def multinomial(self, weights: Tensor, num_samples: int, replacement: bool = False) -> Tensor:
+        """Places in each row of `weights` (n) or (rows, n), with probabilities in proportion to what stands there.
+
+        Without replacement no place comes twice. The weights need not add up to 1.
+
+        Raises: ValueError if a weight is negative or not finite, or a row has fewer above 0 than are drawn.
+
+        >>> import flambeau as fl
+        >>> Generator().manual_seed(0).multinomial(fl.tensor([0.0, 3.0, 1.0]), 2).tolist()
+        [1, 2]
+        """
+        ops = _core.ops
+        if weights.ndim not in (1, 2) or weights.shape[-1] == 0 or not weights.dtype.is_float:
+            raise ValueError(f"multinomial: weights are {weights.dtype} of shape {weights.shape}; floats of shape (n) "
+                             "or (rows, n) are needed, n above 0")
+        if weights.size and not (ops["isfinite"](weights).all() and (weights >= 0).all()):
+            raise ValueError(f"multinomial: a weight is {_worst(weights)}; weights are finite and not negative (of "
+                             "logits take softmax first)")
+        rows = _core.to_device(weights.detach(), "cpu").astype(_core.float64).reshape(-1, weights.shape[-1])
+        needed = (num_samples > 0) if replacement else num_samples
+        least = int((rows > 0).astype(_core.int64).sum(axis=1).min().item()) if rows.size else needed
+        if num_samples < 0 or least < needed:
+            raise ValueError(f"multinomial: num_samples is {num_samples}, and a row has {least} weights above 0"
+                             + ("" if replacement else "; more than these need replacement=True"))
+        if replacement:
+            sums = ops["cumulative_sum"](rows, 1)
+            drawn = self.uniform((rows.shape[0], num_samples), dtype=_core.float64, device="cpu") * sums[:, -1:]
+            found = [ops["searchsorted"](sums[row], drawn[row], "right") for row in range(rows.shape[0])]
+            places = ops["stack"](found) if found else _core.asarray([], dtype=_core.int64).reshape(0, num_samples)
+        else:  # the smallest of exponential times: Efraimidis and Spirakis, 2006
+            times = -ops["log1p"](-self.uniform(rows.shape, dtype=_core.float64, device="cpu")) / rows
+            places = ops["argsort"](times)[:, :num_samples]
+        return _core.to_device(places.reshape(*weights.shape[:-1], num_samples), weights.device)
+
     def _draw(self, op: str, shape: Shape, between: list[int], dtype: DType, device: object) -> Tensor:
         if _core.recording():
             raise RuntimeError(f"{op}: a recorded function would draw the same numbers in every run; pass them in")
@@ -227,6 +261,11 @@ def fork_rng(enabled: bool = True) -> Iterator[None]:
         set_rng_state(state)
 
 
+def _worst(weights: Tensor) -> float:
+    """The weight to name in an error: one that is not finite, else the lowest."""
+    return next((weight for weight in weights.reshape(-1).tolist() if not math.isfinite(weight)), weights.min().item())
+
+
 def _seed(seed: int) -> int:
     if not hasattr(seed, "__index__"):
         raise TypeError(f"seed: an integer is needed, not {type(seed).__name__}")
@@ -280,3 +319,15 @@ def randint(
 def permutation(n: int, *, device: object = None, generator: Generator | None = None) -> Tensor:
     """0 to n - 1 in random order, from the default generator or another."""
     return (generator or default_generator).permutation(n, device=device)
+
+
+def multinomial(
+    weights: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Places in each row of `weights` in proportion to what stands there, from the default generator or another.
+
+    >>> import flambeau as fl
+    >>> fl.random.multinomial(fl.tensor([[0.0, 1.0], [1.0, 0.0]]), 3, replacement=True).tolist()
+    [[1, 1, 1], [0, 0, 0]]
+    """
+    return (generator or default_generator).multinomial(weights, num_samples, replacement)

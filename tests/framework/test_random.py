@@ -103,3 +103,39 @@ def test_a_seed_out_of_range_is_refused():
         fl.manual_seed(2**64)
     fl.manual_seed(2**64 - 1)
     fl.manual_seed(0)
+
+
+def test_places_are_drawn_in_proportion_to_their_weights():
+    g, weights = Generator().manual_seed(4), fl.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, 2.0]])
+    drawn = g.multinomial(weights, 40_000, replacement=True)
+    assert (drawn.shape, drawn.dtype) == ((2, 40_000), fl.int64)
+    shares = [[fl.mean((drawn[row] == place).astype(fl.float64)).item() for place in range(3)] for row in range(2)]
+    assert shares[0] == pytest.approx([0.25, 0.0, 0.75], abs=0.01)
+    assert shares[1] == pytest.approx([0.0, 0.5, 0.5], abs=0.01)
+
+
+def test_without_replacement_the_heavier_place_comes_first_as_often_as_it_weighs():
+    g = Generator().manual_seed(5)
+    drawn = g.multinomial(fl.broadcast_to(fl.tensor([1.0, 0.0, 3.0]), (20_000, 3)), 2)
+    assert fl.mean((drawn[:, 0] == 2).astype(fl.float64)).item() == pytest.approx(0.75, abs=0.01)
+    assert bool(fl.all(drawn[:, 0] + drawn[:, 1] == 2))  # both that weigh something, each once
+
+
+@pytest.mark.parametrize(("weights", "count", "replacement", "message"), [
+    ([1.0, -0.5], 1, False, "a weight is -0.5"),
+    ([1.0, float("nan")], 1, True, "a weight is nan"),
+    ([1.0, float("inf")], 1, True, "a weight is inf"),
+    ([0.0, 2.0, 1.0], 3, False, "num_samples is 3, and a row has 2 weights above 0; more than these need replacement"),
+    ([0.0, 0.0], 1, True, "num_samples is 1, and a row has 0 weights above 0$"),
+    ([1.0], -1, True, "num_samples is -1"),
+    ([], 1, True, r"shape \(0,\)"),
+    ([1, 2], 1, True, "weights are int64"),
+])  # fmt: skip
+def test_weights_that_cannot_be_drawn_from_are_refused(weights, count, replacement, message):
+    with pytest.raises(ValueError, match=message):
+        fl.random.multinomial(fl.tensor(weights), count, replacement)
+
+
+def test_of_no_rows_nothing_is_drawn():
+    assert fl.random.multinomial(fl.zeros((0, 3)), 2, replacement=True).shape == (0, 2)
+    assert fl.random.multinomial(fl.ones((2, 3)), 0).shape == (2, 0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from pathlib import Path
 from typing import Any
 
 import flambeau as fl
 import numpy as np
 import pytest
-from flambeau.torch_names import FUNCTIONS, METHODS, markdown
+from flambeau.torch_names import FUNCTIONS, METHODS, PLACES, markdown
 
 from tests.framework.beside_torch import torch
 
@@ -20,7 +22,11 @@ ARRAYS = {
 }
 ROWS = [*METHODS.items(), *FUNCTIONS.items()]
 # What is compared where the values differ each time.
-COMPARED = {"rand": np.shape, "randn": np.shape, "randperm": np.sort, "data_ptr": bool}
+COMPARED = {
+    "rand": np.shape, "randn": np.shape, "rand_like": np.shape, "randn_like": np.shape, "normal_": np.shape,
+    "uniform_": np.shape, "bernoulli": np.shape, "multinomial": np.shape, "new_empty": np.shape, "randperm": np.sort,
+    "data_ptr": bool,
+}  # fmt: skip
 
 
 @pytest.mark.torch
@@ -57,9 +63,25 @@ def test_a_function_that_is_named_otherwise_says_how(name: str) -> None:
     assert FUNCTIONS[name][1] in str(caught.value)
 
 
+@pytest.mark.parametrize("name", PLACES)
+def test_a_name_that_programs_lead_with_says_what_stands_in_its_place(name: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(PLACES[name])):
+        getattr(fl, name)
+    for path in re.findall(r"fl\.([a-z_.0-9]*[a-z0-9])", PLACES[name]):
+        assert functools.reduce(getattr, path.split("."), fl) is not None
+
+
+def test_axes_that_are_not_neighbours_are_swapped_by_permute_dims() -> None:
+    x = fl.reshape(fl.arange(24), (2, 3, 4))
+    with pytest.raises(AttributeError, match=r"is x.permute_dims\(1, 0\) here"):
+        x.transpose(0, 2)
+    assert x.permute_dims(2, 1, 0).shape == (4, 3, 2)
+
+
 def test_names_of_our_own_are_not_taken_for_pytorchs() -> None:
     assert not set(METHODS) & set(fl._core.public_ops)
-    assert not set(FUNCTIONS) & set(vars(fl))
+    assert not (set(FUNCTIONS) | set(PLACES)) & set(vars(fl))
+    assert not set(FUNCTIONS) & set(PLACES)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         fl.nonsense
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

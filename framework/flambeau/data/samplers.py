@@ -133,17 +133,8 @@ class WeightedRandomSampler(_Epochs):
                              "more than these need replacement=True")
 
     def __iter__(self) -> Iterator[int]:
-        import numpy
-
-        generator, weights = self._generator(), numpy.array(self.weights)
-        if self.replacement:
-            drawn = generator.uniform(self.num_samples, dtype=fl.float64).numpy() * weights.sum()
-            return iter(numpy.searchsorted(weights.cumsum(), drawn, side="right").tolist())
-        # The smallest of exponential times: Efraimidis and Spirakis, 2006.
-        uniform = 1.0 - generator.uniform(len(weights), dtype=fl.float64).numpy()
-        with numpy.errstate(divide="ignore"):
-            times = -numpy.log(uniform) / weights
-        return iter(numpy.argsort(times, kind="stable")[: self.num_samples].tolist())
+        weights = fl.tensor(self.weights, dtype=fl.float64)
+        return iter(self._generator().multinomial(weights, self.num_samples, self.replacement).tolist())
 
     def __len__(self) -> int:
         return self.num_samples
