@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -92,12 +92,15 @@ def init(app: Flask) -> None:
         return response
 
 
-def keep_pages(blueprint: Blueprint, under: Under) -> None:
-    """Keep this room's pages that call `may_keep`; `under` says what they rest on besides the audit log."""
+def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()) -> None:
+    """Keep this room's pages that call `may_keep` (`only`: endpoints, where the others are not even looked for).
+
+    `under` says what they rest on besides the audit log.
+    """
 
     @blueprint.before_request
     def given_again() -> Response | None:
-        if request.method != "GET" or not _is_stranger():
+        if request.method != "GET" or (only and request.endpoint not in only) or not _is_stranger():
             return None
         with current_db().read() as db_session:
             head = db_session.scalar(sa.select(sa.func.max(AuditEntry.number)))

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, auth, limits, pages, sessions
+from app import answers, audit, auth, limits, marks, pages, sessions
 from app.auth import access, current_user
 from app.db import current_db
 
 blueprint = Blueprint("house", __name__)
+answers.keep_pages(blueprint, marks.of("figures", "resolutions", "jobs"), only=("house.front",))
 nav = [pages.Nav("staff", "Audit log", "house.audit_log", order=90)]
 
 
@@ -19,6 +20,7 @@ nav = [pages.Nav("staff", "Audit log", "house.audit_log", order=90)]
 def front() -> str:
     """The front page: cards that the slices register."""
     with current_db().read() as db_session:
+        answers.may_keep()
         cards = pages.cards(db_session, current_user())
         return render_template("front.html", cards=cards)
 

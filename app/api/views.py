@@ -8,7 +8,8 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import pages
+from app import answers as kept
+from app import marks, pages
 from app.api import answers as answers
 from app.api.document import document, parameters_of
 from app.api.operations import examples, filled, operations, view_of
@@ -20,6 +21,7 @@ from app.settings import current_settings
 VERSION = "1.0.0"
 PREFIX = "/api/v1"
 blueprint = Blueprint("api", __name__)
+kept.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("api.overview",))
 blueprint.register_error_handler(WrongParameters, wrong_parameters)
 nav = [pages.Nav("users", "API", "api.overview", order=70)]
 
@@ -32,6 +34,7 @@ for _one in operations():
 @access("public")
 def overview() -> str:
     """What can be asked for, from the same document that programs read, with addresses to try."""
+    kept.may_keep()
     with current_db().read() as session:
         known = examples(session)
     subjects: dict[str, list[dict[str, Any]]] = {}

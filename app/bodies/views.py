@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import auth, forms, pages
+from app import answers, auth, forms, marks, pages
 from app.auth import Decision, User, access, can, current_user, permission
 from app.bodies import powers, queries
 from app.bodies.forms import AppointmentForm, EndForm
@@ -25,6 +25,7 @@ from app.people.forms import WHO
 from app.people.models import Person
 
 blueprint = Blueprint("bodies", __name__)
+answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("bodies.overview", "bodies.show"))
 REASON = Field("reason", "Reason", "textarea", "Public (charter 7.5).", True)
 nav = [
     pages.Nav("staff", "Bodies", "bodies.overview", order=10),
@@ -44,6 +45,7 @@ def may_appoint(user: User, thing: Any) -> Decision:
 @access("public")
 def overview() -> str:
     """Every body with how many of its seats are held today."""
+    answers.may_keep()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         listed = queries.bodies(session)
@@ -60,6 +62,7 @@ def overview() -> str:
 @access("public")
 def show(key: str) -> str:
     """The public roster of a body as of a day, `?at=2026-01-31`."""
+    answers.may_keep()
     with current_db().read() as session:
         body = _body(session, key)
         today = clock_of(session).now().date()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.models import FigureStamp
+from app import marks
+from app.contributions.models import FigureStamp, Repository
 
 _KEPT = 200
 
@@ -32,9 +33,17 @@ def stamp(session: Session, *, by_people: bool) -> None:
         session.execute(sa.delete(FigureStamp).where(FigureStamp.id <= made.id - _KEPT))
 
 
+@marks.mark("figures")
 def stamps(session: Session) -> Stamps:
     """The stamps of now."""
     people = sa.case((FigureStamp.by_people, FigureStamp.id))
     query = sa.select(sa.func.max(FigureStamp.id), sa.func.count(), sa.func.max(people), sa.func.count(people))
     highest, number, highest_of_people, number_of_people = session.execute(query).one()
     return Stamps((highest or 0, number), (highest_of_people or 0, number_of_people))
+
+
+@marks.mark("repositories")
+def moved(session: Session) -> tuple[int, int]:
+    """How often the rows of repositories were written: what is read of them, how far, and what went wrong."""
+    number, versions = session.execute(sa.select(sa.func.count(), sa.func.sum(Repository.version))).one()
+    return number, int(versions or 0)

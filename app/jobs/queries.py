@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import marks
 from app.jobs.tables import UNDER_WAY, Job, JobLog, JobState, JobStep
 from app.jobs.workflows import workflows
 
@@ -50,6 +51,14 @@ def under_way(session: Session, limit: int = 5) -> Sequence[Job]:
     return session.scalars(
         sa.select(Job).where(Job.state.in_(UNDER_WAY), Job.schedule.is_(None)).order_by(Job.id).limit(limit)
     ).all()
+
+
+@marks.mark("jobs")
+def moves(session: Session) -> Hashable:
+    """Where everything that is being done stands, with how far it says it is."""
+    columns = (Job.id, Job.state, Job.step, Job.progress, Job.note)
+    query = sa.select(*columns).where(Job.state.in_(UNDER_WAY), Job.schedule.is_(None)).order_by(Job.id)
+    return tuple((number, state.value, *said) for number, state, *said in session.execute(query))
 
 
 def step_lines(session: Session, job: Job, now: datetime) -> list[StepLine]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import pages
+from app import answers, marks, pages
 from app.auth import User, access, current_user
 from app.db import clock_of, current_db
 from app.modules import queries
@@ -13,6 +13,11 @@ from app.modules.rules import modules_of
 from app.people import queries as people
 
 blueprint = Blueprint("modules", __name__, url_prefix="/modules")
+answers.keep_pages(
+    blueprint,
+    marks.of("figures", "resolutions"),
+    only=("modules.overview", "modules.roll_call", "modules.show"),
+)
 nav = [
     pages.Nav("maintainers", "Modules", "modules.overview", order=30),
     pages.Nav("staff", "Roll call", "modules.roll_call", order=15),
@@ -24,6 +29,7 @@ nav = [
 def overview() -> str:
     """Every module with its active maintainers; a path can be asked for."""
     path = request.args.get("path", "").strip().lstrip("/")[:300]
+    answers.may_keep()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         listed = queries.modules(session)
@@ -39,6 +45,7 @@ def overview() -> str:
 @access("public")
 def roll_call() -> str:
     """What is amiss in any body on a day, `?at=2026-01-31`."""
+    answers.may_keep()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         day = pages.day_from_request(today)
@@ -62,6 +69,7 @@ def modules_card(session: Session, _user: User) -> pages.Card | None:
 @access("public")
 def show(key: str) -> str:
     """One module."""
+    answers.may_keep()
     with current_db().read() as session:
         module = queries.module_by_key(session, key)
         if module is None:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, auth, pages
+from app import answers, audit, auth, marks, pages
 from app.auth import Decision, User, access, current_user, permission
 from app.clock import current_clock
 from app.contributions import queries as contributions
@@ -27,6 +27,7 @@ from app.reports.rules import days_of, years
 from app.settings import current_settings
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
+answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("reports.overview",))
 nav = [
     pages.Nav("members", "Yearly reports", "reports.overview", order=40),
     pages.Nav("staff", "Yearly reports", "reports.overview", order=70),
@@ -46,6 +47,7 @@ def may_print(user: User, _thing: Any = None) -> Decision:
 @access("public")
 def overview() -> str:
     """Every report there is."""
+    answers.may_keep()
     with current_db().read() as session:
         today = current_clock().now().date()
         listed = [one for one in members.members_on(session, today) if one.tier is not None]

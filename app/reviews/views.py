@@ -6,7 +6,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import audit, auth, pages
+from app import answers, audit, auth, marks, pages
 from app.auth import Decision, User, access, current_user
 from app.contributions.facts import Event, record_change_events
 from app.contributions.metrics import EventKind
@@ -20,6 +20,7 @@ from app.reviews.store import SOURCE
 from app.settings import current_settings
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/reviews")
+answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("reviews.queue",))
 nav = [pages.Nav("maintainers", "Review queue", "reviews.queue", order=10)]
 
 LONGEST_TEXT = 20_000
@@ -49,6 +50,7 @@ def waiting(session: Session, user: User) -> pages.Card | None:
 @access("public")
 def queue() -> str:
     """My turn first, then what waits for others, then what was closed lately."""
+    answers.may_keep()
     with current_db().read() as session:
         mine, others = queries.queue(session, current_user())
         closed = queries.lately_closed(session)

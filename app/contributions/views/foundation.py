@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, charts, pages
+from app import answers, charts, marks, pages
 from app.clock import current_clock
 from app.contributions import queries
 from app.contributions.figures import FIGURES, BadAddress, Look, NothingThere, read_look, read_scope
@@ -24,8 +24,10 @@ from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
 
+_OF_READINGS = ("contributions.repositories",)
 blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")
-answers.keep_pages(blueprint, stamps)
+_READINGS = marks.of("figures", "repositories", "jobs")
+answers.keep_pages(blueprint, lambda session: (_READINGS if request.endpoint in _OF_READINGS else stamps)(session))
 nav = [
     pages.Nav("maintainers", "Contributions", "contributions.overview", order=30),
     pages.Nav("maintainers", "Health of reviews", "contributions.reviews", order=32),

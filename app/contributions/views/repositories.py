@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, auth, forms, pages
+from app import answers, audit, auth, forms, pages
 from app.auth import access, current_user, permission
 from app.contributions import queries
 from app.contributions.forms import RepositoryForm
@@ -25,6 +25,7 @@ permission("contributions.repository.folder")(auth.administrators_only)
 @access("public")
 def repositories() -> str:
     """Every repository that is counted, with how far its reading is."""
+    answers.may_keep()
     return _repositories([], {})
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from flask import render_template, url_for
 from sqlalchemy.orm import Session
 
-from app import charts, pages
+from app import answers, charts, pages
 from app.auth import User, access, can, current_user
 from app.db import clock_of, current_db
 from app.governance.queries import current, is_governed
@@ -24,6 +24,7 @@ MONTHS_SHOWN = 36
 @access("public")
 def overview() -> str:
     """Members by tier on a day, how their number grew, and everybody who is no member."""
+    answers.may_keep()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         day = pages.day_from_request(today)
@@ -67,6 +68,7 @@ def members_card(session: Session, _user: User) -> pages.Card | None:
 @access("public")
 def show(public_id: str) -> str:
     """An organization's record."""
+    answers.may_keep()
     with current_db().read() as session:
         organization = found_organization(session, public_id)
         today = clock_of(session).now().date()

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit
+from app import audit, marks
 from app.db import clock_of
 from app.people.models import Affiliation, Identity, IdentityDecision, IdentityPerson, ResolutionMade
 
@@ -55,6 +55,12 @@ def grounds(session: Session) -> Grounds | None:
         return None
     return Grounds(row.id, row.made_at, row.identities, row.persons, row.decisions, row.last_decision, row.statements,
                    row.entry, row.entry_hash)  # fmt: skip
+
+
+@marks.mark("resolutions")
+def last_resolution(session: Session) -> int:
+    """The number of the last resolution: who is who, who they are called and whom they work for are the same since."""
+    return session.scalar(sa.select(sa.func.max(ResolutionMade.id))) or 0
 
 
 def note_resolution(session: Session, *, changed: bool) -> None:

@@ -58,7 +58,6 @@ class Record:
     statements: tuple[Affiliation, ...]
     decisions: tuple[LoggedDecision, ...]
     organizations: Mapping[int, OrganizationName]
-    namesakes: tuple[Person, ...]
     current: Employment | None
     beside: tuple[SideEmployment, ...] = ()
 
@@ -115,7 +114,7 @@ def list_people(session: Session, day: date, *, search: str, kind: str, offset: 
 
 
 def record_of(session: Session, person: Person) -> Record:
-    """One person's identities, employment, statements, decisions and namesakes."""
+    """One person's identities, employment, statements and decisions."""
     rows = session.execute(
         sa.select(Identity, IdentityPerson.role, IdentityActivity.first_on, IdentityActivity.last_on)
         .join(IdentityPerson, IdentityPerson.identity_id == Identity.id)
@@ -139,7 +138,6 @@ def record_of(session: Session, person: Person) -> Record:
         tuple(statements),
         tuple(decisions_about(session, [seen.identity.id for seen in identities])),
         organization_names(session),
-        tuple(_namesakes(session, person)),
         next((row for row in employment if row.starts_on <= today and (row.ends_on or today) >= today), None),
         tuple(session.scalars(sa.select(SideEmployment).where(SideEmployment.person_id == person.id)
                               .order_by(SideEmployment.starts_on.desc()))),
@@ -271,7 +269,8 @@ def _the_one(persons: Iterable[Person]) -> Person:
     return next(iter(found.values()))
 
 
-def _namesakes(session: Session, person: Person) -> Sequence[Person]:
+def namesakes(session: Session, person: Person) -> Sequence[Person]:
+    """Others who are called so too, at most ten; of somebody who is hidden nobody is told."""
     if person.hidden_at is not None:
         return ()
     query = sa.select(Person).where(

@@ -12,7 +12,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import audit, auth, forms, pages
+from app import answers, audit, auth, forms, marks, pages
 from app.auth import Decision, User, access, can, current_user, permission
 from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
@@ -24,6 +24,7 @@ from app.people.rules import DecisionKind, StatementSource, masked
 from app.sessions import issue_link
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
+answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("people.overview", "people.show"))
 nav = [
     pages.Nav("members", "People", "people.overview", order=20),
     pages.Nav("staff", "One person or two?", "people.proposals", order=40),
@@ -61,6 +62,7 @@ def overview() -> str:
     """Everybody who is not hidden, with their employer of today; bots and tools apart."""
     search = request.args.get("q", "").strip()[:100]
     kind = "machines" if request.args.get("kind") == "machines" else "people"
+    answers.may_keep()
     with current_db().read() as session:
         page = pages.Page.from_request(queries.count_people(session, search=search, kind=kind), size=PAGE_SIZE)
         today = clock_of(session).now().date()
@@ -93,6 +95,7 @@ def new() -> Any:
 @access("public")
 def show(public_id: str) -> str | Response:
     """A person's record; a person who turned out to be another leads there."""
+    answers.may_keep()
     with current_db().read() as session:
         person = queries.person_by_public_id(session, public_id) or abort(404)
         found = queries.canonical(session, person)
@@ -104,6 +107,7 @@ def show(public_id: str) -> str | Response:
         return render_template(
             "people/person.html",
             record=queries.record_of(session, person),
+            namesakes=queries.namesakes(session, person) if is_staff else (),
             cards=pages.filled("person", session, user, person),
             is_staff=is_staff,
             is_own=is_own,

@@ -1,0 +1,154 @@
+"""Pages that strangers see are kept, show every decision at once, and are never given to somebody signed in."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import answers, marks
+from app.audit import Actor
+from app.bodies import queries as bodies
+from app.contributions.models import Change, ChangeSource, ChangeState, Repository
+from app.contributions.stamps import stamp
+from app.db import Database
+from app.jobs import enqueue
+from app.jobs.tables import Job
+from app.members import queries as members
+from app.members.models import Organization
+from app.members.rules import OrganizationKind
+from app.people import queries as people
+from app.people.models import Person
+from app.people.rules import StatementSource
+from tests.app.pages.test_how_many_questions import questions
+
+US = Actor.system("test")
+WHY = {"actor": US, "reason": "a test"}
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is where the portal runs."""
+    monkeypatch.setattr(answers, "KEPT_S", 60.0)
+
+
+@pytest.fixture
+def ada(governed: Database) -> Person:
+    """Somebody who sits on the technical council and maintains the first module, employed by Acme."""
+    with governed.write() as session:
+        acme = members.create_organization(session, "Acme", kind=OrganizationKind.COMPANY, **WHY)
+        members.start_membership(session, acme, "platinum", starts_on=date(2025, 1, 1), **WHY)
+        person = people.create_person(session, "Ada Author", "ada@people.example")
+        people.state(session, person, acme.id, starts_on=date(2025, 1, 1), source=StatementSource.STAFF, **WHY)
+        for key in ("technical-council", bodies.bodies(session)[-1].key):
+            seat = next(iter(bodies.seats_of_body(session, bodies.body_by_key(session, key))))
+            bodies.appoint(session, seat, person, starts_on=date(2026, 1, 1), **WHY)
+        repository = Repository(name="portal", url="/srv/portal", added_at=session.info["flambeau_clock"].now())
+        session.add(repository)
+        session.flush()
+        add_change(session, repository, "Mend what Ada Author wrote", person)
+    return person
+
+
+def add_change(session, repository: Repository, title: str, author: Person) -> None:
+    now = session.info["flambeau_clock"].now()
+    session.add(Change(repository_id=repository.id, source_kind=ChangeSource.BRANCH, source_ref=title[:20],
+                       base_sha="0" * 40, head_sha="1" * 40, title=title, author_name=author.name,
+                       author_email="ada@people.example", state=ChangeState.OPEN, additions=1, deletions=1,
+                       opened_at=now, updated_at=now))  # fmt: skip
+
+
+def addresses(db: Database, ada: Person) -> list[str]:
+    with db.read() as session:
+        acme = session.scalar(sa.select(Organization.public_id))
+        module = bodies.bodies(session)[-1].module_key
+    return ["/", "/api/", "/bodies/", "/bodies/technical-council", "/modules/", "/modules/roll-call",
+            f"/modules/{module}", "/organizations/", f"/organizations/{acme}", "/people/", f"/people/{ada.public_id}",
+            "/reports/", "/reviews/", "/contributions/repositories/"]  # fmt: skip
+
+
+def texts(client: FlaskClient, paths: list[str]) -> dict[str, str]:
+    found = {path: client.get(path) for path in paths}
+    assert {path: answer.status_code for path, answer in found.items()} == dict.fromkeys(paths, 200)
+    return {path: answer.text for path, answer in found.items()}
+
+
+def test_each_of_these_pages_is_made_once_for_all_strangers(governed: Database, app: Flask, ada: Person):
+    paths = addresses(governed, ada)
+    first = texts(app.test_client(), paths)
+    with questions(governed) as asked:
+        assert texts(app.test_client(), paths) == first
+    assert len(asked) <= 5 * len(paths), asked
+    assert not [one for one in asked if "FROM person" in one or "FROM organization" in one]
+
+
+def test_whoever_asks_to_be_hidden_is_on_no_kept_page(governed: Database, app: Flask, ada: Person):
+    paths, reader = addresses(governed, ada), app.test_client()
+    named = {path for path, text in texts(reader, paths).items() if "Ada Author" in text}
+    assert {"/", "/people/", "/reviews/", "/bodies/technical-council", f"/people/{ada.public_id}"} <= named
+    with governed.write() as session:
+        people.hide(session, session.get_one(Person, ada.id), hidden=True, **WHY)
+    assert [path for path, text in texts(reader, paths).items() if "Ada Author" in text] == []
+
+
+def test_a_decision_shows_at_once(governed: Database, app: Flask, ada: Person):
+    paths, reader = addresses(governed, ada), app.test_client()
+    before = texts(reader, paths)
+    with governed.write() as session:
+        people.rename(session, session.get_one(Person, ada.id), "Ada Renamed", **WHY)
+        other = members.create_organization(session, "Beta", kind=OrganizationKind.COMPANY, **WHY)
+        members.start_membership(session, other, "platinum", starts_on=date(2025, 1, 1), **WHY)
+    after = texts(reader, paths)
+    assert "Ada Renamed" in after["/people/"]
+    assert "Ada Renamed" in after["/bodies/technical-council"]
+    assert "Beta" in after["/organizations/"]
+    assert before["/modules/roll-call"] != after["/modules/roll-call"]
+    assert before["/"] != after["/"]
+
+
+def test_what_a_machine_brings_shows_with_its_mark(governed: Database, app: Flask, ada: Person):
+    reader = app.test_client()
+    before = texts(reader, ["/", "/reviews/", "/contributions/repositories/"])
+    with governed.write() as session:
+        repository = session.scalars(sa.select(Repository)).one()
+        add_change(session, repository, "Another change", ada)
+        stamp(session, by_people=False)
+        repository.problem = "the disk is full"
+    after = texts(reader, list(before))
+    assert "Another change" in after["/reviews/"]
+    assert "the disk is full" in after["/contributions/repositories/"]
+    assert before["/"] != after["/"]
+
+
+def test_the_front_page_moves_with_the_work_under_way(governed: Database, app: Flask, ada: Person):
+    reader = app.test_client()
+    assert "Work under way" not in reader.get("/").text
+    with governed.write() as session:
+        enqueue(session, "ingest", {"repository": "r_none"}, actor=US)
+    assert "Work under way" in reader.get("/").text
+    with governed.write() as session:
+        session.scalars(sa.select(Job).where(Job.schedule.is_(None))).one().progress = 0.5
+    assert 'value="0.500"' in reader.get("/").text
+
+
+def test_nobody_signed_in_gets_a_strangers_page_nor_the_other_way(
+    governed: Database, app: Flask, administrator: FlaskClient, ada: Person
+):
+    paths = addresses(governed, ada)
+    strangers = texts(app.test_client(), paths)
+    for _ in range(2):
+        own = texts(administrator, paths)
+        assert [path for path, text in own.items() if 'href="/sign-in"' in text] == []
+        again = texts(app.test_client(), paths)
+        assert again == strangers
+        assert [path for path, text in again.items() if 'href="/account"' in text] == []
+    assert "Enter an organization" in own["/organizations/"]
+    assert "Enter an organization" not in strangers["/organizations/"]
+
+
+def test_a_mark_that_nobody_provides_is_told(governed: Database):
+    with governed.read() as session, pytest.raises(KeyError, match=r"nobody provides the mark 'weather'.*figures"):
+        marks.of("figures", "weather")(session)
