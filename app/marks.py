@@ -7,17 +7,19 @@ such rows provides the mark; rooms below them name it without knowing them.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 Mark = Callable[[Session], Hashable]
+_M = TypeVar("_M", bound=Mark)
 _marks: dict[str, Mark] = {}
 
 
-def mark(name: str) -> Callable[[Mark], Mark]:
+def mark(name: str) -> Callable[[_M], _M]:
     """Register a mark: `@mark("jobs")` over `session -> plain values`, other ones as soon as anything of it moved."""
 
-    def register(read: Mark) -> Mark:
+    def register(read: _M) -> _M:
         _marks[name] = read
         return read
 
