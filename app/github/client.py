@@ -115,6 +115,16 @@ class Client:
             self._resting = self._until_reset(headers)
         return answer
 
+    def is_there(self, path: str) -> bool:
+        """Whether there is such a thing below this repository. Raises: as `ask`."""
+        status, headers, text = self._send("GET", f"/repos/{self.full_name}{path}")
+        if status >= 500:
+            raise AwayError(f"{self._host} answered {status}")
+        self.points += 1
+        if status not in (404, 410):
+            self._refuse(status, headers, text)
+        return status < 300
+
     @property
     def _host(self) -> str:
         return urlsplit(self.reader.api).hostname or "GitHub"

@@ -189,12 +189,12 @@ class Reading:
 
     # --- names of things ---
 
-    def comment_id(self, number: int) -> str:
-        """The external id of a comment by GitHub's number of it."""
+    def comment_id(self, number: int | str) -> str:
+        """The external id of a comment by GitHub's number of it; of "": how all of them begin."""
         return f"{self.repository}/comment/{number}"
 
-    def review_comment_id(self, number: int) -> str:
-        """The external id of a comment on a line."""
+    def review_comment_id(self, number: int | str) -> str:
+        """The external id of a comment on a line; of "": how all of them begin."""
         return f"{self.repository}/line/{number}"
 
     def review_id(self, number: int) -> str:

@@ -98,7 +98,9 @@ def _together(client: Client, reading: Reading, numbers: Sequence[int]) -> list[
     answers = data.get("repository")
     if not isinstance(answers, dict):
         raise NonsenseError("GitHub's answer about single numbers cannot be read (there is no repository in it)")
-    return _things(client, reading, [one for one in answers.values() if isinstance(one, dict)])
+    found = _things(client, reading, [one for one in answers.values() if isinstance(one, dict)])
+    # A number that was transferred may lead to where it went.
+    return [one for one in found if one.told.number in numbers]
 
 
 def _things(client: Client, reading: Reading, nodes: Sequence[dict[str, Any]]) -> list[Thing]:

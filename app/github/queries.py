@@ -72,7 +72,7 @@ def place(session: Session, repository: Repository) -> Place:
     kinds = {one.kind: HowFar(one.kind, one.seen, one.total, one.begun_at is not None, one.read_at is not None)
              for one in streams}  # fmt: skip
     return Place(repository, found, last_reading(session, repository),
-                 tuple(kinds[kind] for kind in StreamKind if kind in kinds))  # fmt: skip
+                 tuple(kinds[kind] for kind in NOUNS if kind in kinds))  # fmt: skip
 
 
 def places(session: Session) -> list[Place]:

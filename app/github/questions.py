@@ -97,6 +97,25 @@ query Issues($owner: String!, $name: String!, $first: Int!, $after: String) {{
 {_WHO}{_ON_ISSUE}{_AN_ISSUE}"""
 
 
+def _again(list_of: str) -> str:
+    return f"""
+query Again($owner: String!, $name: String!, $first: Int!, $after: String) {{
+  {_SPENT}
+  repository(owner: $owner, name: $name) {{
+    hasIssuesEnabled
+    page: {list_of}(first: $first, after: $after, orderBy: {{field: CREATED_AT, direction: ASC}}) {{
+      totalCount
+      pageInfo {{ hasNextPage endCursor }}
+      nodes {{ number createdAt comments {{ totalCount }} }}
+    }}
+  }}
+}}
+"""
+
+
+PULLS_AGAIN, ISSUES_AGAIN = _again("pullRequests"), _again("issues")
+
+
 def by_number(numbers: Sequence[int]) -> str:
     """The question after pull requests and issues by their numbers, in one request; answers are named `n7`, `n12`, ...
 

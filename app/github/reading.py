@@ -26,22 +26,25 @@ from app.contributions.facts import (
     Event,
     IssueTold,
     PullRequest,
+    ReleaseTold,
     record_change_events,
     record_issue_events,
     record_issues,
     record_pull_requests,
     record_releases,
 )
-from app.contributions.models import Change, ChangeEvent, ChangeSource
+from app.contributions.models import Change, ChangeEvent, ChangeSource, IssueEvent
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, numbers_due, numbers_read
-from app.github.client import Client, CursorError, NeedsPersonError, TooMuchError
+from app.github.client import Answer, Client, CursorError, NeedsPersonError, TooMuchError
 from app.github.connecting import connected_with
 from app.github.mapping import Reading
+from app.github.missing import forget_issues, forget_lost_comments, forget_releases, issues_of, unlisted_releases
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Page, Thing, numbered, page
 from app.github.questions import FEWEST, ISSUES, MOST, PULLS, TOGETHER
 from app.github.shapes import Id, Moment, Name, NonsenseError, Shape, either
+from app.github.streams import stream_of
 
 Writing = Callable[[], AbstractContextManager[Session]]
 _NEWEST = {"state": "all", "sort": "updated", "direction": "desc", "per_page": 1}
@@ -54,6 +57,7 @@ class Itself(Shape):
     number: Id = either("id")
     full_name: Name
     is_private: StrictBool = either("private")
+    has_issues: StrictBool
 
 
 class Line(Shape):
@@ -176,21 +180,33 @@ class Puller:
         """Read the list of releases, if it has changed since, or `whole` in any case. Raises: GitHubError."""
         with self.writing() as session:
             etag = "" if whole else self._stream(session, StreamKind.RELEASES).etag
-        first = answer = self.client.read("/releases", {"per_page": MOST}, etag=etag)
-        told = []
-        while answer.data is not None:
-            told += [release for one in _listed(answer.data) if (release := self._reading().release(one)) is not None]
-            if not answer.following:
-                break
-            answer = self.client.read(answer.following)
+        first, told = self._all_releases(etag)
+        listed = {one.external_id for one in told}
+        with self.writing() as session:
+            is_whole = first.data is not None
+            known = unlisted_releases(session, self.repository_id, self.source, listed) if is_whole else set()
+        # What one list lacks may have moved from page to page meanwhile; what a second one lacks as well is gone.
+        again = {one.external_id for one in self._all_releases("")[1]} if known else set()
         with self.writing() as session:
             stream = self._stream(session, StreamKind.RELEASES)
             if first.data is not None:
                 take_turn(session, Turn.HISTORY)
                 self._observe(session, "releases", [one.external_id for one in told])
                 record_releases(session, self.repository_id, self.source, told)
+                forget_releases(session, self.repository_id, self.source, known - again)
                 stream.seen = stream.total = len(told)
             stream.etag, stream.failures, stream.read_at = first.etag, 0, self.clock.now()
+
+    def _all_releases(self, etag: str) -> tuple[Answer, list[ReleaseTold]]:
+        """The first page of the list, and all that are published of the whole list."""
+        first = answer = self.client.read("/releases", {"per_page": MOST}, etag=etag)
+        told: list[ReleaseTold] = []
+        while answer.data is not None:
+            told += [release for one in _listed(answer.data) if (release := self._reading().release(one)) is not None]
+            if not answer.following:
+                break
+            answer = self.client.read(answer.following)
+        return first, told
 
     def numbers(self) -> int:
         """Read what webhooks asked to be read again; how many numbers that were. Raises: GitHubError."""
@@ -206,24 +222,26 @@ class Puller:
                 # What was heard late may have changed rows since the list was read, though the list is the same.
                 self.releases(whole=True)
             things = numbered(self.client, self._reading(), [number for number in due if number != RELEASES])
+            gone = self._gone({*due} - {one.told.number for one in things} - {RELEASES})
             with self.writing() as session:
                 self._write(session, things)
+                forget_issues(session, self.repository_id, self.source, gone)
                 numbers_read(session, self.repository_id, due, asked_until=asked_until)
             done += len(due)
+
+    def _gone(self, numbers: set[int]) -> list[str]:
+        """Which issues are gone, of numbers that lead nowhere: none where GitHub hides them all at present."""
+        with self.writing() as session:
+            known = issues_of(session, self.repository_id, self.source, numbers, now=self.clock.now())
+        if not known:
+            return []
+        return known if Itself.read(self.client.read("").data, what="repository").has_issues else []
 
     def _reading(self) -> Reading:
         return Reading(self.public_id, self.clock.now(), self.source)
 
     def _stream(self, session: Session, kind: StreamKind) -> GithubStream:
-        found = session.scalar(
-            sa.select(GithubStream).where(GithubStream.connection_id == self.connection_id, GithubStream.kind == kind)
-        )
-        if found is None:
-            found = GithubStream(connection_id=self.connection_id, kind=kind, etag="", cursor="", next_etag="",
-                                 page_size=MOST, failures=0, seen=0, total=0)  # fmt: skip
-            session.add(found)
-            session.flush()
-        return found
+        return stream_of(session, self.connection_id, kind)
 
     def _begun(self, kind: StreamKind) -> tuple[str, int, datetime | None] | None:
         """Where a walk is: cursor, size of a page, and how far back; None where nothing has changed."""
@@ -289,10 +307,15 @@ class Puller:
             session, self.repository_id, self.source,
             [one.told for one in issues.values() if isinstance(one.told, IssueTold)], measure=False,
         )  # fmt: skip
+        reading = self._reading()
         if changed:
-            record_change_events(session, self.source, {row: pulls[number].events for number, row in changed.items()})
+            whole = {row: pulls[number] for number, row in changed.items()}
+            record_change_events(session, self.source, {row: one.events for row, one in whole.items()})
+            forget_lost_comments(session, ChangeEvent, whole, reading)
         if told:
-            record_issue_events(session, self.source, {row: issues[key].events for key, row in told.items()})
+            whole = {row: issues[key] for key, row in told.items()}
+            record_issue_events(session, self.source, {row: one.events for row, one in whole.items()})
+            forget_lost_comments(session, IssueEvent, whole, reading)
 
     def _know(self, numbers: set[int]) -> None:
         """Read the pull requests among these that are not known yet: opened since, or never listed."""

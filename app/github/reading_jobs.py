@@ -27,6 +27,7 @@ from app.github.places import source_at
 from app.github.queries import NOUNS
 from app.github.reading import Puller
 from app.github.shapes import NonsenseError
+from app.github.sweeping import Sweeper
 from app.jobs import Failed, NeedsPerson, NotYet, StepContext, Workflow, schedule
 from app.people.queries import refresh_proposals
 
@@ -75,6 +76,15 @@ def read_lines(step: StepContext) -> dict[str, Any]:
 def read_releases(step: StepContext) -> dict[str, Any]:
     """Read releases."""
     _guarded(step, StreamKind.RELEASES, lambda puller: puller.releases())
+    return {}
+
+
+@read.step("what is gone")
+def look_for_what_is_gone(step: StepContext) -> dict[str, Any]:
+    """Once a week, look for what was deleted and nobody told of."""
+    for kind in (StreamKind.PULLS_AGAIN, StreamKind.ISSUES_AGAIN):
+        _looked(step, kind)
+    _guarded(step, StreamKind.LINES_AGAIN, lambda puller: Sweeper(puller).lines())
     return {}
 
 
@@ -131,6 +141,11 @@ def _walked(step: StepContext, kind: StreamKind) -> dict[str, Any]:
     if not _guarded(step, kind, lambda puller: puller.walk(kind)):
         raise NotYet(0.1, _so_far(step, kind))
     return {}
+
+
+def _looked(step: StepContext, kind: StreamKind) -> None:
+    if not _guarded(step, kind, lambda puller: Sweeper(puller).look(kind)):
+        raise NotYet(0.1, "looking for what is gone")
 
 
 def _guarded(step: StepContext, kind: StreamKind, act: Callable[[Puller], Any]) -> Any:

@@ -14,12 +14,18 @@ NOTHING_SET = "none"
 
 
 class StreamKind(Enum):
-    """What is read one after another; comments on lines need their pull requests."""
+    """What is read one after another; comments on lines need their pull requests.
+
+    What is read AGAIN, once in a while and by its numbers alone, is looked through for what is gone.
+    """
 
     PULLS = "pulls"
     ISSUES = "issues"
     LINES = "lines"
     RELEASES = "releases"
+    PULLS_AGAIN = "pulls again"
+    ISSUES_AGAIN = "issues again"
+    LINES_AGAIN = "lines again"
 
 
 class GithubConnection(Row, Versioned, Base):

@@ -47,6 +47,7 @@ OPERATIONS = (
     ("/repos/{owner}/{repo}/pulls/{pull_number}", "get"),
     ("/repos/{owner}/{repo}/issues", "get"),
     ("/repos/{owner}/{repo}/pulls/comments", "get"),
+    ("/repos/{owner}/{repo}/pulls/comments/{comment_id}", "get"),
     ("/repos/{owner}/{repo}/releases", "get"),
     ("/repos/{owner}/{repo}/installation", "get"),
     ("/app/installations/{installation_id}/access_tokens", "post"),
@@ -58,7 +59,8 @@ _BUILT_IN = {"String", "Int", "Boolean", "ID", "Float"}
 def asked() -> list[str]:
     """Every GraphQL question that the portal asks."""
     rest = (questions.rest_of_timelines([("id", "cursor")], pulls=pulls)[0] for pulls in (True, False))
-    return [questions.PULLS, questions.ISSUES, questions.by_number([1, 2]), *rest]
+    again = (questions.PULLS_AGAIN, questions.ISSUES_AGAIN)
+    return [questions.PULLS, questions.ISSUES, questions.by_number([1, 2]), *rest, *again]
 
 
 def cut_openapi(whole: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from tests.doubles.github.state import Account, Happened, Repository, Thing
 
 MOST_NODES = 500_000
 MOST_A_PAGE = 100
+_OLDEST_FIRST = {"field": "CREATED_AT", "direction": "ASC"}
 
 
 @dataclass(frozen=True)
@@ -160,15 +161,32 @@ class _Repository:
         self._repository = repository
 
     def pullRequests(self, _info: Any, first: int, after: str | None = None, orderBy: Any = None) -> Any:
+        if orderBy == _OLDEST_FIRST:
+            return self._by_age(first, after, pulls=True)
         assert orderBy == {"field": "UPDATED_AT", "direction": "DESC"}, "the double knows no other order"
         return self._page(first, after, pulls=True)
 
     def issues(
         self, _info: Any, first: int, after: str | None = None, filterBy: Any = None, orderBy: Any = None
     ) -> Any:
+        if orderBy == _OLDEST_FIRST:
+            return self._by_age(first, after, pulls=False)
         assert orderBy == {"field": "UPDATED_AT", "direction": "DESC"}, "the double knows no other order"
         since = (filterBy or {}).get("since")
         return self._page(first, after, pulls=False, since=since and datetime.fromisoformat(since))
+
+    def hasIssuesEnabled(self, _info: Any) -> bool:
+        return self._repository.has_issues
+
+    def _by_age(self, first: int, after: str | None, *, pulls: bool) -> dict[str, Any]:
+        """As it was opened, by a cursor that stays good while things go."""
+        start = int(_opened(after)[0]) if after else 0
+        every = [one for number, one in sorted(self._repository.things.items()) if one.is_pull is pulls]
+        rest = [one for one in every if one.number > start]
+        chosen = rest[:first]
+        return {"totalCount": len(every), "nodes": [_thing(one) for one in chosen],
+                "pageInfo": {"hasNextPage": len(rest) > first,
+                             "endCursor": _cursor(chosen[-1].number) if chosen else None}}  # fmt: skip
 
     def issueOrPullRequest(self, _info: Any, number: int) -> Any:
         found = self._repository.things.get(number)
@@ -215,6 +233,7 @@ def _thing(thing: Thing) -> dict[str, Any]:
         "isDraft": thing.is_draft, "createdAt": _iso(thing.opened_at), "updatedAt": _iso(thing.updated_at),
         "mergedAt": _iso(thing.merged_at), "closedAt": _iso(thing.closed_at), "author": account(thing.who),
         "labels": lambda _info, first, **_: {"nodes": [{"name": one} for one in thing.labels[:first]]},
+        "comments": {"totalCount": sum(one.kind == "IssueComment" for one in thing.timeline)},
         "timelineItems": timeline, "baseRefName": "main", "baseRefOid": "b" * 40,
         "headRefName": f"topic-{thing.number}", "headRefOid": thing.head, "isCrossRepository": thing.is_from_fork,
         "additions": 10, "deletions": 2, "changedFiles": 3,

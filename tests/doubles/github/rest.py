@@ -17,8 +17,8 @@ def repository(one: Repository) -> dict[str, Any]:
     for forked_from in ("template_repository", "parent", "source"):
         found.pop(forked_from, None)
     # The example lacks the language, which the description asks for.
-    return found | {"language": None, "id": one.number, "node_id": f"R_{one.number}", "name": one.name,
-                    "full_name": one.full_name, "private": one.is_private, "html_url": f"https://github.com/{one.full_name}",
+    return found | {"language": None, "has_issues": one.has_issues, "id": one.number, "node_id": f"R_{one.number}",
+                    "name": one.name, "full_name": one.full_name, "private": one.is_private, "html_url": f"https://github.com/{one.full_name}",
                     "url": f"{API}/repos/{one.full_name}"}  # fmt: skip
 
 
@@ -52,6 +52,12 @@ def line(one: Line) -> dict[str, Any]:
               "pull_request_url": url, "created_at": _iso(one.at), "updated_at": _iso(one.updated_at)}  # fmt: skip
     found["_links"]["pull_request"]["href"] = url
     return found | {"user": account(one.who)}
+
+
+def line_alone(one: Line) -> dict[str, Any]:
+    """GET /repos/{owner}/{repo}/pulls/comments/{comment_id}"""
+    found: dict[str, Any] = example("pull-request-review-comment-2")
+    return found | line(one)
 
 
 def release(one: Release) -> dict[str, Any]:

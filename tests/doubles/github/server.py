@@ -197,6 +197,9 @@ class GitHub:
             if number is None:
                 return 404, _said("Not Found", 404), {}
             return 200, example("installation") | {"id": number, "app_id": 1}, {}
+        if what.startswith("pulls/comments/"):
+            found = next((one for one in repository.lines() if one.number == int(parts[-1])), None)
+            return (404, _said("Not Found", 404), {}) if found is None else (200, rest.line_alone(found), {})
         return self._listed(repository, what, query, path)
 
     def _listed(
@@ -214,9 +217,11 @@ class GitHub:
             if what == "issues":
                 every = sorted([*every, *repository.newest(pulls=False)], key=lambda one: one.updated_at, reverse=True)
         elif what == "pulls/comments":
-            assert (query["sort"], query["direction"]) == ("updated", "asc")
+            assert (query["sort"], query["direction"]) in (("updated", "asc"), ("created", "asc"))
             since = datetime.fromisoformat(query["since"]) if "since" in query else None
             every, render = repository.lines(since), rest.line
+            if query["sort"] == "created":
+                every = sorted(every, key=lambda one: (one.at, one.number))
         elif what == "releases":
             every, render = repository.releases, rest.release
         else:

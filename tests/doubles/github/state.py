@@ -169,6 +169,7 @@ class Repository:
     now: Now
     numbers: Iterator[int]
     is_private: bool = False
+    has_issues: bool = True
     former: set[str] = field(default_factory=set)
     things: dict[int, Thing] = field(default_factory=dict)
     nodes: dict[str, Thing] = field(default_factory=dict)
@@ -206,6 +207,16 @@ class Repository:
     def delete(self, thing: Thing) -> None:
         """Delete an issue, or move it to another repository: here it is gone."""
         del self.things[thing.number], self.nodes[thing.node]
+        self.changed()
+
+    def take_back(self, said: Happened) -> None:
+        """Delete a comment: its thing looks as if nothing had been said."""
+        for one in self.things.values():
+            one.timeline = [happened for happened in one.timeline if happened is not said]
+
+    def take_back_line(self, line: Line) -> None:
+        """Delete a comment on a line."""
+        line.thing.lines.remove(line)
         self.changed()
 
     def newest(self, *, pulls: bool) -> list[Thing]:

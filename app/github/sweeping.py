@@ -1,0 +1,215 @@
+"""Looks once a week for what is gone at GitHub: nobody but a webhook tells of it.
+
+Pull requests and issues are listed by when they were opened, with nothing but the number of their comments: one point
+a hundred. An issue that the list lacks, and whatever has fewer comments than are known, is put on the list of numbers
+that are read whole, where what is gone is found out. Comments on lines come by REST, some pages at a time, until a
+reading has seen them all; of each that the list lacks GitHub is asked by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.contributions.gone import forget_events
+from app.contributions.metrics import EventKind
+from app.contributions.models import Change, ChangeEvent, ChangeSource, Issue, IssueEvent
+from app.db import Turn, take_turn
+from app.github.asking import RELEASES, ask_to_read
+from app.github.client import CursorError
+from app.github.mapping import Reading
+from app.github.models import GithubConnection, GithubStream, StreamKind
+from app.github.pages import Listing
+from app.github.questions import ISSUES_AGAIN, MOST, PULLS_AGAIN
+from app.github.reading import Puller
+from app.github.shapes import Count, Id, Moment, NonsenseError, Shape, either
+from app.github.streams import stream_of
+
+EVERY = timedelta(days=7)
+PAGES_AT_ONCE = 25
+
+
+class Comments(Shape):
+    """How many comments there are."""
+
+    total: Count = either("totalCount")
+
+
+class Brief(Shape):
+    """A pull request or an issue, as far as it must be counted."""
+
+    number: Id
+    opened_at: Moment = either("createdAt")
+    comments: Comments
+
+
+class Said(Shape):
+    """A comment on a line, as far as it must be found again."""
+
+    number: Id = either("id")
+    at: Moment = either("created_at")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What a page covers: what was opened or said after `since` (None: from the first) until `until`."""
+
+    since: datetime | None
+    until: datetime
+
+    def holds(self, at: Any) -> sa.ColumnElement[bool]:
+        """Whether a time lies in it."""
+        wanted: sa.ColumnElement[bool] = at <= self.until
+        return wanted if self.since is None else sa.and_(wanted, at > self.since)
+
+
+@dataclass
+class Sweeper:
+    """Looks through one repository, with what reads it."""
+
+    puller: Puller
+
+    def look(self, kind: StreamKind) -> bool:
+        """Go through pull requests or issues, if it is time; whether that came to its end. Raises: GitHubError."""
+        pulls = kind is StreamKind.PULLS_AGAIN
+        while (stream := self._begun(kind)) is not None:
+            try:
+                data = self.puller.client.ask(
+                    PULLS_AGAIN if pulls else ISSUES_AGAIN, {"first": MOST, "after": stream.cursor or None}
+                )
+            except CursorError:
+                self._begin_anew(kind)
+                continue
+            shown = data.get("repository") or {}
+            listing = Listing.read(shown.get("page"), what="page")
+            briefs = [Brief.read(node, what="page") for node in listing.nodes if node]
+            is_last = not listing.cursor.is_followed or not briefs
+            if not pulls and shown.get("hasIssuesEnabled") is not True:
+                briefs, is_last = [], True
+            elif not is_last and (not listing.cursor.end or listing.cursor.end == stream.cursor):
+                raise NonsenseError("GitHub's page cannot be read (more follows, but not where)")
+            until = stream.begun_at if is_last or stream.begun_at is None else briefs[-1].opened_at
+            with self.puller.writing() as session:
+                if briefs or listing.total == 0:
+                    self._compare(session, briefs, Stretch(stream.since, until or self._now), pulls=pulls)
+                self._go_on(session, kind, listing.cursor.end or "", until, len(briefs), is_last=is_last)
+            if not is_last and self.puller.is_over():
+                return False
+        return True
+
+    def lines(self) -> None:
+        """Go through some pages of comments on lines, if it is time. Raises: GitHubError."""
+        kind, client = StreamKind.LINES_AGAIN, self.puller.client
+        for _ in range(PAGES_AT_ONCE):
+            stream = self._begun(kind)
+            if stream is None or self.puller.is_over():
+                return
+            asked = {"sort": "created", "direction": "asc", "per_page": MOST}
+            answer = client.read(stream.cursor) if stream.cursor else client.read("/pulls/comments", asked)
+            if not isinstance(answer.data, list):
+                raise NonsenseError("GitHub answered with no list where one was asked for")
+            said = [Said.read(one, what="comment on a line") for one in answer.data]
+            is_last = not answer.following or not said
+            until = stream.begun_at if is_last or stream.begun_at is None else said[-1].at
+            with self.puller.writing() as session:
+                missing = self._unlisted_lines(session, said, Stretch(stream.since, until or self._now))
+            name = self._reading.review_comment_id("")
+            gone = [one for one in missing if not client.is_there(f"/pulls/comments/{one.removeprefix(name)}")]
+            with self.puller.writing() as session:
+                if gone:
+                    take_turn(session, Turn.HISTORY)
+                    forget_events(session, self.puller.source, gone)
+                self._go_on(session, kind, answer.following, until, len(said), is_last=is_last)
+
+    @property
+    def _now(self) -> datetime:
+        return self.puller.clock.now()
+
+    @property
+    def _reading(self) -> Reading:
+        return Reading(self.puller.public_id, self._now, self.puller.source)
+
+    def _stream(self, session: Session, kind: StreamKind) -> GithubStream:
+        return stream_of(session, self.puller.connection_id, kind)
+
+    def _begun(self, kind: StreamKind) -> GithubStream | None:
+        """Where the look is; None where it is not time for one. What was only just read whole has lost nothing."""
+        with self.puller.writing() as session:
+            stream = self._stream(session, kind)
+            if stream.begun_at is not None:
+                return stream
+            is_new = session.get_one(GithubConnection, self.puller.connection_id).read_at is None
+            if is_new:
+                stream.read_at = self._now
+            elif stream.read_at is None or self._now - stream.read_at >= EVERY:
+                stream.begun_at, stream.cursor, stream.since, stream.seen = self._now, "", None, 0
+                if kind is StreamKind.PULLS_AGAIN:
+                    ask_to_read(session, self.puller.repository_id, RELEASES, because="looking for what is gone")
+            return stream if stream.begun_at is not None else None
+
+    def _begin_anew(self, kind: StreamKind) -> None:
+        with self.puller.writing() as session:
+            stream = self._stream(session, kind)
+            if not stream.cursor:
+                raise NonsenseError("GitHub refuses a cursor that it was not given")
+            stream.cursor, stream.since, stream.seen = "", None, 0
+
+    def _go_on(
+        self, session: Session, kind: StreamKind, cursor: str, until: datetime | None, seen: int, *, is_last: bool
+    ) -> None:
+        stream = self._stream(session, kind)
+        stream.cursor, stream.since, stream.seen, stream.failures = cursor, until, stream.seen + seen, 0
+        if is_last:
+            stream.begun_at, stream.cursor, stream.since, stream.read_at = None, "", None, self._now
+
+    def _compare(self, session: Session, briefs: Sequence[Brief], stretch: Stretch, *, pulls: bool) -> None:
+        """Put on the list what a page lacks of its stretch, and what has fewer comments there than here."""
+        place, said = self.puller.repository_id, {one.number: one.comments.total for one in briefs}
+        mine: tuple[sa.ColumnElement[bool], ...]
+        if pulls:
+            mine = Change.repository_id == place, Change.source_kind == ChangeSource.PULL_REQUEST
+            these = [*mine, Change.number.in_(said)]
+            known = self._comments(session, Change, ChangeEvent, ChangeEvent.change_id, these)
+        else:
+            mine = Issue.repository_id == place, Issue.source == self.puller.source
+            these = [*mine, Issue.number.in_(said)]
+            known = self._comments(session, Issue, IssueEvent, IssueEvent.issue_id, these)
+            wanted = sa.select(Issue.number).where(*mine, Issue.number.is_not(None), stretch.holds(Issue.opened_at))
+            for number in session.scalars(wanted).all():
+                if number is not None and number not in said:
+                    ask_to_read(session, place, number, because="the list of issues lacks it")
+        for number, count in known.items():
+            if count > said[number]:
+                ask_to_read(session, place, number, because="it has fewer comments than are known")
+
+    def _comments(
+        self, session: Session, things: type[Change] | type[Issue], events: type[ChangeEvent] | type[IssueEvent],
+        owner: sa.orm.InstrumentedAttribute[int], mine: Sequence[sa.ColumnElement[bool]],
+    ) -> dict[int, int]:  # fmt: skip
+        """How many comments are known of each, by number."""
+        is_one = events.external_id.startswith(self._reading.comment_id(""), autoescape=True)
+        rows = session.execute(
+            sa.select(things.number, sa.func.count(events.id))
+            .join(events, owner == things.id)
+            .where(*mine, events.source == self.puller.source, events.kind == EventKind.COMMENTED, is_one)
+            .group_by(things.number)
+        )
+        return {number: count for number, count in rows if number is not None}
+
+    def _unlisted_lines(self, session: Session, said: Sequence[Said], stretch: Stretch) -> list[str]:
+        listed = {self._reading.review_comment_id(one.number) for one in said}
+        rows = session.scalars(
+            sa.select(ChangeEvent.external_id)
+            .join(Change, Change.id == ChangeEvent.change_id)
+            .where(
+                Change.repository_id == self.puller.repository_id, ChangeEvent.source == self.puller.source,
+                ChangeEvent.external_id.startswith(self._reading.review_comment_id(""), autoescape=True),
+                stretch.holds(ChangeEvent.at),
+            )
+        )  # fmt: skip
+        return [one for one in rows if one not in listed]

@@ -1,0 +1,203 @@
+"""What was deleted at GitHub while nobody told of it: found once a week, by numbers alone, and gone here as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.clock import FixedClock
+from app.contributions.models import ChangeEvent, IssueEvent
+from app.db import Database
+from app.github import sweeping
+from app.github.client import Client
+from app.jobs import Job, JobState
+from app.settings import Settings
+from tests.app.github.world import World, busy, world
+from tests.doubles.github import GitHub, running
+
+
+class Killed(BaseException):
+    """A worker's end."""
+
+
+@pytest.fixture
+def github(clock: FixedClock) -> Iterator[GitHub]:
+    """The double, of which nothing may have been refused."""
+    with running(clock.now) as made:
+        yield made
+        assert made.refusals == []
+
+
+@pytest.fixture
+def read_once(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
+    """A portal that has read all of a repository, and eight days have passed since."""
+    made = world(github, db, clock, settings)
+    busy(github, clock)
+    assert made.read().state is JobState.SUCCEEDED
+    clock.advance(days=8)
+    return made
+
+
+def titles(made: World) -> list[str]:
+    return [one[1] for one in made.rows()["issues"]]
+
+
+def said(made: World, table: Any, what: str) -> set[int]:
+    """GitHub's numbers of the comments that are known."""
+    with made.db.read() as session:
+        names = session.scalars(sa.select(table.external_id)).all()
+    return {int(name.rpartition("/")[2]) for name in names if f"/{what}/" in name}
+
+
+def test_an_issue_that_was_deleted_without_a_word_goes_and_stays_gone(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    gone = next(one for one in place.things.values() if one.title == "Wish 1")
+    place.delete(gone)
+    newest = max(place.things.values(), key=lambda one: one.updated_at)
+    newest.comment(None)
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert titles(read_once) == ["Wish 0", "Wish 2", "Wish 3"]
+    place.things[gone.number] = place.nodes[gone.node] = gone
+    place.changed()
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert titles(read_once) == ["Wish 0", "Wish 2", "Wish 3"], "as if a webhook had told of it"
+
+
+@pytest.mark.parametrize("is_pull", [True, False])
+def test_a_comment_that_was_deleted_is_found_by_how_many_there_are(
+    read_once: World, github: GitHub, is_pull: bool
+) -> None:
+    place = github.repositories[0]
+    thing = next(one for one in place.things.values() if one.is_pull is is_pull)
+    comment = next(one for one in thing.timeline if one.kind == "IssueComment")
+    table = ChangeEvent if is_pull else IssueEvent
+    before = said(read_once, table, "comment")
+    assert comment.number in before
+    place.take_back(comment)
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert said(read_once, table, "comment") == before - {comment.number}
+
+
+def test_a_comment_on_a_line_that_was_deleted_goes(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    before = said(read_once, ChangeEvent, "line")
+    lost = [place.things[1].lines[0], place.things[3].lines[-1], place.things[6].lines[-1]]
+    for line in lost:
+        place.take_back_line(line)
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert said(read_once, ChangeEvent, "line") == before - {line.number for line in lost}
+    assert {one.path for one in github.asked if one.status == 404} == {
+        f"/repos/acme/tensor/pulls/comments/{line.number}" for line in lost
+    }, "of each of them GitHub was asked by itself"
+
+
+def test_comments_on_lines_are_looked_through_a_few_pages_at_a_time(
+    read_once: World, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST", 5)
+    monkeypatch.setattr(sweeping, "PAGES_AT_ONCE", 2)
+    place = github.repositories[0]
+    every = place.lines()
+    for line in (every[0], every[7], every[-1]):
+        place.take_back_line(line)
+    left = []
+    for _ in range(2):
+        assert read_once.read().state is JobState.SUCCEEDED
+        left.append(len(said(read_once, ChangeEvent, "line")))
+
+    assert left == [16, 15], "18, and of the first ten places two are empty"
+
+
+def test_a_release_that_was_deleted_or_taken_back_goes(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    place.release("v1.1", github.account("ada"))
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert [tag for tag, _ in read_once.rows()["releases"]] == ["v1.0", "v1.1"]
+    place.releases = [one for one in place.releases if one.tag != "v1.0"]
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert [tag for tag, _ in read_once.rows()["releases"]] == ["v1.1"]
+
+
+def test_a_look_costs_a_point_a_hundred_and_comes_once_a_week(
+    read_once: World, github: GitHub, clock: FixedClock
+) -> None:
+    before = len(github.asked)
+    read_once.read()
+    assert read_once.spent(before)[0] == 2, "a page of pull requests, a page of issues"
+    clock.advance(days=6)
+    before = len(github.asked)
+    read_once.read()
+    assert read_once.spent(before)[0] == 0
+    clock.advance(days=2)
+    read_once.read()
+    assert read_once.spent(before)[0] == 2
+
+
+def test_where_issues_are_switched_off_none_is_taken_for_gone(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    hidden = [one for one in place.things.values() if not one.is_pull]
+    place.has_issues = False
+    for one in hidden:
+        place.delete(one)
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert len(titles(read_once)) == 4
+
+
+def test_what_was_said_within_the_hour_is_not_missed(
+    github: GitHub, db: Database, clock: FixedClock, settings: Settings
+) -> None:
+    """One of GitHub's copies may be behind the one that told of it."""
+    made = world(github, db, clock, settings)
+    busy(github, clock)
+    made.read()
+    place = github.repositories[0]
+    fresh = place.things[2].comment(github.account("eve"))
+    made.read()
+    clock.advance(minutes=9)
+    place.take_back(fresh)
+    place.things[2].comment(github.account("ada"))
+    made.read()
+    assert fresh.number in said(made, ChangeEvent, "comment")
+    clock.advance(days=8)
+    made.read()
+    assert fresh.number not in said(made, ChangeEvent, "comment")
+
+
+def test_a_worker_that_is_killed_leaves_the_look_where_it_was(
+    read_once: World, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST", 1)
+    place = github.repositories[0]
+    place.delete(next(one for one in place.things.values() if one.title == "Wish 3"))
+    place.delete(next(one for one in place.things.values() if one.title == "Wish 0"))
+    sends, send = 0, Client._send
+
+    def dies(self: Client, *arguments: Any, **options: Any) -> Any:
+        nonlocal sends
+        sends += "hasIssuesEnabled" in str(options.get("body"))
+        if sends == 8:
+            raise Killed
+        return send(self, *arguments, **options)
+
+    monkeypatch.setattr(Client, "_send", dies)
+    number = read_once.ask()
+    with pytest.raises(Killed):
+        read_once.worker.run_until_idle()
+    with read_once.db.write() as session:
+        # The dead worker's lease runs out.
+        job = session.scalars(sa.select(Job).where(Job.public_id == number)).one()
+        job.lease_expires_at = datetime(2020, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(Client, "_send", send)
+    before = len(github.asked)
+
+    assert read_once.go_on(number).state is JobState.SUCCEEDED
+    assert titles(read_once) == ["Wish 1", "Wish 2"]
+    assert read_once.spent(before)[0] == 2, "the last issue, and the two that are gone, together"
