@@ -1,9 +1,9 @@
 // gemm.cpp: large products by packed panels.
 //
-// Where b is large, all threads first pack a stretch of its k, then each task packs its band of a and goes over all of
-// b's panels while the next one comes to the second-level cache. Elsewhere a task packs the panels of b that it needs
-// one by one and reads rows of a as they lie: nothing waits for another thread. Each element of the result is summed
-// in the order of k, in stretches that depend on k alone, whatever the task it falls into.
+// Where a has many rows, all threads first pack a stretch of b's k, then each task goes with its band of a, as it lies or
+// packed, over all of b's panels while the next one comes to the second-level cache. Elsewhere a task packs the panels of b
+// that it needs one by one; rows of a are read as they lie, or are packed by all threads before. Each element of the result
+// is summed in the order of k, in stretches that depend on k alone, whatever the task it falls into.
 #include <algorithm>
 
 #include "product.h"
@@ -15,8 +15,9 @@ namespace {
 constexpr int64_t kDepthBytes = 2048;      // of a stretch of k: two lanes' panels in the first-level cache
 constexpr int64_t kBandRows = 192;         // of a task where b is packed by all: its a stays in the second-level cache
 constexpr int64_t kFewRows = 512;          // of a task where it packs b itself
-constexpr int64_t kDirectColumns = 128;    // for fewer, a is not worth packing
-constexpr int64_t kSharedWork = int64_t(1) << 29;  // m n k from which b is packed by all
+constexpr int64_t kDirectColumns = 1536;   // up to these a is not worth packing
+constexpr int64_t kSharedWork = int64_t(1) << 27;   // m n k from which b is packed by all
+constexpr int64_t kSharedBytes = int64_t(4) << 20;  // of a packed for all tasks at once
 constexpr int64_t kTaskWork = int64_t(1) << 21;
 constexpr int64_t kTasks = 8;
 
@@ -58,16 +59,20 @@ struct Stretch {
   int64_t panel_bytes() const { return k * gemm.columns * p.element(); }
 };
 
-// A part for a stretch of k. shared_b: b's panels, all of them, or null: each is packed into own_b. own_a: room for a's
-// panels, or null: its rows are read as they lie.
-void multiply_part(const Stretch& s, const Part& part, const char* shared_b, char* own_a, char* own_b) {
+// Panels of whole operands, or null.
+struct Shared {
+  const char *a = nullptr, *b = nullptr;
+};
+
+// A part for a stretch of k. a: the part's panels, or null: its rows are read as they lie. shared_b: b's panels, all of
+// them, or null: each is packed into own_b.
+void multiply_part(const Stretch& s, const Part& part, const char* a, const char* shared_b, char* own_b) {
   const Product& p = s.p;
   const int64_t columns = s.gemm.columns;
   GemmPanel panel{part.m, 0, s.k, s.a_at(part.i), p.a.row, own_b, nullptr, p.c_row, s.k0 > 0 || p.accumulate,
                   nullptr, nullptr, 0};
-  if (own_a) {
-    s.pack_a(part.i, part.m, own_a);
-    panel.a = own_a;
+  if (a) {
+    panel.a = a;
     panel.a_row = 0;
   }
   for (int64_t j = part.j; j < part.j + part.n; j += columns) {
@@ -87,21 +92,49 @@ void multiply_part(const Stretch& s, const Part& part, const char* shared_b, cha
   }
 }
 
-// The tasks of [k_begin, k_end). False: no memory.
-bool multiply_tasks(const Product& p, const Gemm& gemm, const Cut& cut, const char* shared_b, int64_t k_begin, int64_t k_end) {
-  const int64_t own_b = shared_b ? 0 : cut.depth * gemm.columns * p.element();
-  const int64_t own_a = cut.direct ? 0 : cut.rows * cut.depth * p.element();
+int64_t padded_rows(const Product& p, const Gemm& gemm) { return divide_up(p.m, gemm.rows) * gemm.rows; }
+
+// The tasks of [k_begin, k_end), whose panels of a are all there or are packed by each task. False: no memory.
+bool multiply_tasks(const Product& p, const Gemm& gemm, const Cut& cut, const Shared& shared, int64_t k_begin, int64_t k_end) {
+  const int64_t own_b = shared.b ? 0 : cut.depth * gemm.columns * p.element();
+  const int64_t own_a = cut.direct || shared.a ? 0 : cut.rows * cut.depth * p.element();
   int all = 1;
   parallel_for(cut.down * cut.across, 1, [&](int64_t begin, int64_t end) {
     char* own = static_cast<char*>(host->scratch(size_t(own_a + own_b)));
     if (!own) return __atomic_store_n(&all, 0, __ATOMIC_RELAXED);
     for (int64_t t = begin; t < end; ++t) {
       const Part part = cut.part(p, t);
-      for (int64_t k0 = k_begin; k0 < k_end; k0 += cut.depth)
-        multiply_part({p, gemm, k0, std::min(cut.depth, k_end - k0)}, part, shared_b, own_a ? own : nullptr, own + own_a);
+      for (int64_t k0 = k_begin; k0 < k_end; k0 += cut.depth) {
+        const Stretch s{p, gemm, k0, std::min(cut.depth, k_end - k0)};
+        const char* a = nullptr;
+        if (shared.a) a = shared.a + ((k0 - k_begin) * padded_rows(p, gemm) + part.i * s.k) * p.element();
+        else if (own_a) s.pack_a(part.i, part.m, own), a = own;
+        multiply_part(s, part, a, shared.b, own + own_a);
+      }
     }
   });
   return all;
+}
+
+// Few rows that are packed: once for all tasks, as many stretches at a time as the room holds.
+fl_status multiply_across(const Product& p, const Gemm& gemm, const Cut& cut) {
+  const int64_t rows = padded_rows(p, gemm), stretch_bytes = rows * cut.depth * p.element();
+  const int64_t round = std::min(std::max<int64_t>(1, kSharedBytes / stretch_bytes), divide_up(p.k, cut.depth));
+  char* a = static_cast<char*>(host->scratch(size_t(round * stretch_bytes)));
+  if (!a) return no_memory("matmul");
+  for (int64_t k_begin = 0; k_begin < p.k; k_begin += round * cut.depth) {
+    const int64_t k_end = std::min(p.k, k_begin + round * cut.depth);
+    const int64_t panels = rows / gemm.rows;
+    parallel_for(panels, std::max<int64_t>(1, kPackGrain / ((k_end - k_begin) * gemm.rows)), [&](int64_t begin, int64_t end) {
+      const int64_t i = begin * gemm.rows, m = std::min(p.m, end * gemm.rows) - i;
+      for (int64_t k0 = k_begin; k0 < k_end; k0 += cut.depth) {
+        const Stretch s{p, gemm, k0, std::min(cut.depth, k_end - k0)};
+        s.pack_a(i, m, a + ((k0 - k_begin) * rows + i * s.k) * p.element());
+      }
+    });
+    if (!multiply_tasks(p, gemm, cut, {a, nullptr}, k_begin, k_end)) return no_memory("matmul");
+  }
+  return FL_OK;
 }
 
 fl_status multiply_shared(const Product& p, const Gemm& gemm, const Cut& cut) {
@@ -114,7 +147,7 @@ fl_status multiply_shared(const Product& p, const Gemm& gemm, const Cut& cut) {
       const int64_t j = begin * gemm.columns;
       s.pack_b(j, std::min(p.n, end * gemm.columns) - j, b + begin * s.panel_bytes());
     });
-    if (!multiply_tasks(p, gemm, cut, b, k0, k0 + s.k)) return no_memory("matmul");
+    if (!multiply_tasks(p, gemm, cut, {nullptr, b}, k0, k0 + s.k)) return no_memory("matmul");
   }
   return FL_OK;
 }
@@ -124,7 +157,8 @@ fl_status multiply_shared(const Product& p, const Gemm& gemm, const Cut& cut) {
 fl_status multiply_panels(const Product& p) {
   const Gemm& gemm = *level->gemm(p.type);
   const Cut cut = cut_of(p, gemm.rows, gemm.columns);
-  if (!cut.shared) return multiply_tasks(p, gemm, cut, nullptr, 0, p.k) ? FL_OK : no_memory("matmul");
+  if (!cut.shared && !cut.direct && cut.across > 1) return multiply_across(p, gemm, cut);
+  if (!cut.shared) return multiply_tasks(p, gemm, cut, {}, 0, p.k) ? FL_OK : no_memory("matmul");
   return by_columns(p, gemm.columns, [&](const Product& some) {
     return multiply_shared(some, gemm, some.n == p.n ? cut : cut_of(some, gemm.rows, gemm.columns));
   });

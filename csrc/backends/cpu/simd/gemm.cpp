@@ -8,8 +8,9 @@
 namespace flambeau::cpu::FL_LEVEL {
 namespace {
 
-constexpr int kRows = kBlockRows, kVectors = kTileVectors;
+constexpr int kRows = kBlockRows, kVectors = kTileVectors, kFewRows = (kHalfRows + 1) / 2;
 constexpr int kAhead = 8;  // rows of b's panel that are asked for before their turn
+constexpr int kRowsAtOnce = 16;  // that are packed across
 
 template <class V>
 struct Tile {
@@ -26,9 +27,11 @@ struct Tile {
   const char* next;  // one line for every four k
 };
 
-// One step of k: kM rows of a, `row_step` elements apart, by kN vectors of b's row.
+// One step of k: kM rows of a, `row_step` elements apart, by kN vectors of b's row. a: of every third row, which leaves
+// registers for all addresses.
 template <class V, int kM, int kN>
-FL_INLINE void step(const typename Of<V>::Element* a, int64_t row_step, const typename Of<V>::Element* b, V (&sums)[kM][kN]) {
+FL_INLINE void step(const typename Of<V>::Element* const (&a)[(kM + 2) / 3], int64_t row_step, const typename Of<V>::Element* b,
+                    V (&sums)[kM][kN]) {
   V row[kN];
 #pragma GCC unroll 4
   for (int v = 0; v < kN; ++v) row[v] = load<V>(b + v * kLanes<V>);
@@ -37,7 +40,7 @@ FL_INLINE void step(const typename Of<V>::Element* a, int64_t row_step, const ty
   for (int line = 0; line < kN * kLanes<V>; line += kLine) __builtin_prefetch(b + kAhead * kVectors * kLanes<V> + line);
 #pragma GCC unroll 16
   for (int r = 0; r < kM; ++r) {
-    const V x = splat<V>(a[r * row_step]);
+    const V x = splat<V>(a[r / 3][r % 3 * row_step]);
 #pragma GCC unroll 4
     for (int v = 0; v < kN; ++v) sums[r][v] = fma(x, row[v], sums[r][v]);
   }
@@ -50,24 +53,31 @@ FL_INLINE void tile(const Tile<V>& t, int rows) {
   using T = typename Of<V>::Element;
   constexpr int64_t kWidth = kVectors * kLanes<V>;
   V sums[kM][kN] = {};
-#pragma GCC unroll 16
-  for (int r = 0; r < kM; ++r) {
-    if (r >= rows) break;
-    __builtin_prefetch(t.c + r * t.c_row, 1);
-    if (kN > 1) __builtin_prefetch(t.c + r * t.c_row + kLanes<V>, 1);
-  }
-  const T *a = t.a, *b = t.b;
+  const T *b = t.b, *c = t.c;
+  const T* const last_row = t.c + (rows - 1) * t.c_row;
   const char* next = t.next;
   const int64_t row_step = packed ? 1 : t.a_row;
   constexpr int64_t kStep = packed ? kRows : 1;
+  const T* a[(kM + 2) / 3];
+#pragma GCC unroll 4
+  for (int i = 0; i < (kM + 2) / 3; ++i) a[i] = t.a + 3 * i * row_step;
+  const auto advance = [&]() __attribute__((always_inline)) {
+    step<V, kM, kN>(a, row_step, b, sums);
+#pragma GCC unroll 4
+    for (auto& at : a) at += kStep;
+    b += kWidth;
+  };
   int64_t p = 0;
   for (; p + 4 <= t.k; p += 4) {
     __builtin_prefetch(next, 0, 2);
     next += 64;
+    __builtin_prefetch(c, 1);
+    if (kN > 1) __builtin_prefetch(c + kLanes<V>, 1);
+    c = c == last_row ? c : c + t.c_row;
 #pragma GCC unroll 4
-    for (int q = 0; q < 4; ++q, a += kStep, b += kWidth) step<V, kM, kN>(a, row_step, b, sums);
+    for (int q = 0; q < 4; ++q) advance();
   }
-  for (; p < t.k; ++p, a += kStep, b += kWidth) step<V, kM, kN>(a, row_step, b, sums);
+  for (; p < t.k; ++p) advance();
 #pragma GCC unroll 16
   for (int r = 0; r < kM; ++r) {
     if (r >= rows) break;
@@ -109,10 +119,12 @@ void rows_of_tiles(const GemmPanel& o, Tile<V> t) {
       advance(kRows);
     } else if constexpr (packed) {  // zeros fill the panel
       if (left > kHalfRows) tile<V, kRows, kN, true>(t, int(left));
-      else tile<V, kHalfRows, kN, true>(t, int(left));
+      else if (left > kFewRows) tile<V, kHalfRows, kN, true>(t, int(left));
+      else tile<V, kFewRows, kN, true>(t, int(left));
       return;
     } else {
       if (left >= kHalfRows) tile<V, kHalfRows, kN, false>(t, kHalfRows), advance(kHalfRows);
+      else if (left >= kFewRows) tile<V, kFewRows, kN, false>(t, kFewRows), advance(kFewRows);
       else if (left >= 2) tile<V, 2, kN, false>(t, 2), advance(2);
       else tile<V, 1, kN, false>(t, 1), advance(1);
     }
@@ -149,6 +161,8 @@ FL_INLINE void pack_along(const typename Of<V>::Element* x, int64_t stride, int6
 #pragma GCC unroll 16
         for (int i = 0; i < n; ++i) rows[i] = i < there ? load_some<V>(x + (first + i) * stride + p, left) : V{};
       }
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) __builtin_prefetch(x + (first + n + i) * stride + p);  // the lanes after these
       transpose_rows(rows);
       auto* at = to + p * width + first;
       if (kept == n && left >= n) {
@@ -163,33 +177,44 @@ FL_INLINE void pack_along(const typename Of<V>::Element* x, int64_t stride, int6
   }
 }
 
-// Lanes that lie side by side.
+// Lanes that lie side by side. The rows that come later are asked for.
 template <class V>
 FL_INLINE void pack_across(const typename Of<V>::Element* x, int64_t stride, int64_t lanes, int64_t k, int width,
                            typename Of<V>::Element* to) {
   for (int64_t p = 0; p < k; ++p)
-    for (int first = 0; first < width; first += kLanes<V>)
+    for (int first = 0; first < width; first += kLanes<V>) {
+      __builtin_prefetch(x + (p + kRowsAtOnce) * stride + first);
       store_some<V>(to + p * width + first, load_some<V>(x + p * stride + first, lanes - first), width - first);
+    }
 }
 
 template <class V>
+FL_INLINE void pack_panel(const typename Of<V>::Element* x, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k,
+                          int width, typename Of<V>::Element* to) {
+  constexpr int kColumns = kVectors * kLanes<V>;
+  if (k_stride == 1) {
+    pack_along<V>(x, lane_stride, lanes, k, width, to);
+  } else if (lane_stride == 1) {
+    if (lanes == width && width == kColumns) pack_across<V>(x, k_stride, kColumns, k, kColumns, to);
+    else if (lanes == width && width == kRows) pack_across<V>(x, k_stride, kRows, k, kRows, to);
+    else pack_across<V>(x, k_stride, lanes, k, width, to);
+  } else {
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t j = 0; j < width; ++j) to[p * width + j] = j < lanes ? x[j * lane_stride + p * k_stride] : typename Of<V>::Element(0);
+  }
+}
+
+// A few rows of all panels after one another, where lanes lie side by side: a row is read from end to end.
+template <class V>
 void pack(const void* x_bytes, int64_t lane_stride, int64_t k_stride, int64_t lanes, int64_t k, int width, void* to_bytes) {
   using T = typename Of<V>::Element;
-  const T* x = static_cast<const T*>(x_bytes);
-  T* to = static_cast<T*>(to_bytes);
-  for (int64_t i = 0; i < lanes; i += width, x += width * lane_stride, to += k * width) {
-    const int64_t count = lanes - i < width ? lanes - i : width;
-    constexpr int kColumns = kVectors * kLanes<V>;
-    if (k_stride == 1) {
-      pack_along<V>(x, lane_stride, count, k, width, to);
-    } else if (lane_stride == 1) {
-      if (count == width && width == kColumns) pack_across<V>(x, k_stride, kColumns, k, kColumns, to);
-      else if (count == width && width == kRows) pack_across<V>(x, k_stride, kRows, k, kRows, to);
-      else pack_across<V>(x, k_stride, count, k, width, to);
-    } else {
-      for (int64_t p = 0; p < k; ++p)
-        for (int64_t j = 0; j < width; ++j) to[p * width + j] = j < count ? x[j * lane_stride + p * k_stride] : T(0);
-    }
+  const int64_t at_once = k_stride == 1 ? k : kRowsAtOnce;
+  for (int64_t p = 0; p < k; p += at_once) {
+    const int64_t rows = k - p < at_once ? k - p : at_once;
+    const T* x = static_cast<const T*>(x_bytes) + p * k_stride;
+    T* to = static_cast<T*>(to_bytes) + p * width;
+    for (int64_t i = 0; i < lanes; i += width, x += width * lane_stride, to += k * width)
+      pack_panel<V>(x, lane_stride, k_stride, lanes - i < width ? lanes - i : width, rows, width, to);
   }
 }
 
