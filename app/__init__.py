@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     log.init(as_json=settings.log_json)
     db = db or Database(settings.database_url, clock=clock)
     app.extensions["flambeau"] = House(settings, db, clock, auth.directory)
-    answers.init(app)
+    answers.init(app, settings.home)
     pages.init(app)
     auth.init(app)
     for module in [*load_house(), *load_slices()]:

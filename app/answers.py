@@ -1,72 +1,46 @@
-"""How answers leave: compressed, and pages that are the same for every stranger kept for a minute.
+"""How answers leave: compressed, and what is the same for everybody kept for a minute.
 
-A kept page is given to whoever is not signed in and brings no session, for as long as nothing was decided or observed
-(the audit log has the same head, and what the slice says beside it) and at most `KEPT_S`. Pages are kept compressed.
+A kept page is given to whoever is not signed in and brings no session. What of a page is the same for every reader (its
+`main` block) is kept as well, and put into a frame made for whoever asks. Both are given for as long as nothing was
+decided or observed (the audit log has the same head, and what the slice says beside it), within the same hour; after
+`KEPT_S` whoever asks first makes it anew. They lie in a private folder, so that all processes of a machine share them.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 import secrets
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
-from dataclasses import dataclass
+from pathlib import Path
 
-import sqlalchemy as sa
-from flask import Blueprint, Flask, Response, current_app, g, request, session
+from flask import Blueprint, Flask, Response, current_app, g, render_template, request, session
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.audit import AuditEntry
+from app import audit
 from app.clock import current_clock
 from app.db import current_db
+from app.shelf import Kept, Shelf
 
 KEPT_S = 60.0
-_MOST = 300
 _LEAST_BYTES = 600
-_LEVEL = 5
+_LEVEL, _LEVEL_ONCE = 5, 2
+"""What is kept is packed well, what goes to one reader quickly."""
 _TEXTS = ("text/", "application/json", "application/problem+json", "application/xml", "image/svg+xml",
           "application/javascript")  # fmt: skip
+_OWN = re.compile(r"<!--own ([a-z.-]+)-->")
+_CODE = ("*.py", "*.html", "*.css", "*.js")
 Under = Callable[[Session], Hashable]
+_own: dict[str, Callable[[], str]] = {}
 
 
-@dataclass(frozen=True)
-class _Kept:
-    packed: bytes
-    content_type: str
-    under: Hashable
-    until: float
-
-
-class Pages:
-    """What is kept in this process."""
-
-    def __init__(self) -> None:
-        self._pages: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def find(self, place: Hashable, under: Hashable) -> _Kept | None:
-        """A page that still holds."""
-        with self._lock:
-            found = self._pages.get(place)
-            if found is None or found.under != under or found.until < time.monotonic():
-                return None
-            self._pages.move_to_end(place)
-            return found
-
-    def keep(self, place: Hashable, page: _Kept) -> None:
-        """Keep a page; the one asked for longest ago goes."""
-        with self._lock:
-            self._pages[place] = page
-            self._pages.move_to_end(place)
-            while len(self._pages) > _MOST:
-                self._pages.popitem(last=False)
-
-
-def init(app: Flask) -> None:
+def init(app: Flask, home: Path) -> None:
     """Compress what leaves. Called before anything else registers, so that it comes last."""
-    app.extensions["flambeau_pages"] = Pages()
+    shelf = app.extensions["flambeau_pages"] = Shelf(home / "pages")
+    app.extensions["flambeau_code"] = _code(Path(app.root_path))
+    shelf.tidy()
+    app.context_processor(lambda: {"own": _mark, "whole": _whole})
 
     @app.after_request
     def pack(response: Response) -> Response:
@@ -77,14 +51,17 @@ def init(app: Flask) -> None:
         wants = request.accept_encodings.quality("gzip") > 0
         body = response.get_data()
         packed = None
-        if "keep_as" in g and response.status_code == 200 and not session.modified and g.get("may_keep"):
-            packed = _packed(body, pad=0)
-            place, under = g.keep_as
-            kept = _Kept(packed, response.content_type, under, time.monotonic() + KEPT_S)
-            app.extensions["flambeau_pages"].keep(place, kept)
+        if "standing" in g and response.status_code == 200:
+            if shared := g.get("shared"):
+                title, content = shared
+                shelf.keep(_place("main"), g.standing, Kept({"title": title}, content.encode()))
+            if g.get("may_keep") and not session.modified and _is_stranger():
+                packed = _packed(body, _LEVEL)
+                shelf.keep(_place("page"), g.standing, Kept({"type": response.content_type}, packed))
         if wants and len(body) >= _LEAST_BYTES:
             # A page with secrets of its reader gets a length that tells nothing: bytes in a header that nobody reads.
-            response.set_data(packed or _packed(body, pad=0 if _is_stranger() else secrets.randbelow(100) + 1))
+            pad = 0 if _is_stranger() else secrets.randbelow(100) + 1
+            response.set_data(packed or _packed(body, _LEVEL_ONCE if pad else _LEVEL, pad=pad))
             response.headers["Content-Encoding"] = "gzip"
             etag, is_weak = response.get_etag()
             if etag and not is_weak:
@@ -93,41 +70,91 @@ def init(app: Flask) -> None:
 
 
 def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()) -> None:
-    """Keep this room's pages that call `may_keep` (`only`: endpoints, where the others are not even looked for).
+    """Keep this room's pages that call `may_keep` or `may_share` (`only`: endpoints; others are not even looked for).
 
-    `under` says what they rest on besides the audit log.
+    `under` says what they rest on besides the audit log; its `repr` counts, so it holds plain values and nothing else.
     """
 
     @blueprint.before_request
-    def given_again() -> Response | None:
-        if request.method != "GET" or (only and request.endpoint not in only) or not _is_stranger():
+    def given_again() -> Response | str | None:
+        if request.method != "GET" or (only and request.endpoint not in only):
             return None
         with current_db().read() as db_session:
-            head = db_session.scalar(sa.select(sa.func.max(AuditEntry.number)))
-            now = (head, under(db_session))
+            standing = (audit.head(db_session), under(db_session))
         hour = current_clock().now().replace(minute=0, second=0, microsecond=0)
-        place = (request.host, request.full_path, hour)
-        found = _pages().find(place, now)
-        if found is None:
-            g.keep_as = (place, now)
-            return None
-        if request.accept_encodings.quality("gzip") > 0:
-            answer = Response(found.packed, content_type=found.content_type)
-            answer.headers["Content-Encoding"] = "gzip"
-        else:
-            answer = Response(gzip.decompress(found.packed), content_type=found.content_type)
-        answer.vary.add("Accept-Encoding")
-        return answer
+        g.standing = (*standing, hour.isoformat(), current_app.extensions["flambeau_code"])
+        if _is_stranger() and (found := _find("page")):
+            return _unpacked(found)
+        if found := _find("main"):
+            g.may_keep = True
+            title, content = Markup(found.words["title"]), Markup(found.body.decode())  # noqa: S704 - our own templates made it
+            return render_template("base.html", kept_title=title, kept_main=content)
+        return None
 
 
 def may_keep() -> None:
-    """Say that this page shows nothing of who reads it, and nothing that moves without a line in the audit log."""
+    """Say that this page is the same for every stranger, and shows nothing that moves without a line in the log."""
     g.may_keep = True
 
 
-def _pages() -> Pages:
-    found: Pages = current_app.extensions["flambeau_pages"]
-    return found
+def may_share() -> None:
+    """Say that all in this page's `main` block is the same for every reader, signed in or not, but what is `own`.
+
+    It shows nothing that moves without a line in the audit log. A page with a part of one's own is put together for
+    each reader; one without is kept whole for strangers.
+    """
+    g.may_keep = g.may_share = True
+
+
+def own(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Register what a shared page shows of its reader: `@own("contributions.mended")` over `() -> HTML`.
+
+    The template says where: `{{ own("contributions.mended") }}`.
+    """
+
+    def register(make: Callable[[], str]) -> Callable[[], str]:
+        _own[name] = make
+        return make
+
+    return register
+
+
+def _mark(name: str) -> Markup:
+    """Where a part of the reader's own comes; no text of anybody's can write this, for texts are escaped."""
+    if name not in _own:
+        raise KeyError(f"no part is called {name!r}; there are {', '.join(sorted(_own))}")
+    return Markup("<!--own {}-->").format(name)
+
+
+def _whole(title: str, content: str) -> Markup:
+    """The `main` block as this reader sees it; `base.html` calls this of every page."""
+    if g.pop("may_share", False) and "csrf_token" not in g and not session.modified:
+        g.shared = (str(title), str(content))
+    found = _OWN.search(content)
+    if found is None:
+        return Markup(content)  # noqa: S704 - our own templates made it
+    g.may_keep = False
+    return Markup(_OWN.sub(lambda match: _own[match[1]](), content))  # noqa: S704 - our own templates made it
+
+
+def _find(part: str) -> Kept | None:
+    shelf: Shelf = current_app.extensions["flambeau_pages"]
+    return shelf.find(_place(part), g.standing, fresh_s=KEPT_S)
+
+
+def _place(part: str) -> Hashable:
+    return (part, request.scheme, request.host, request.script_root, request.full_path)
+
+
+def _unpacked(found: Kept) -> Response:
+    """A kept page for whoever asks, compressed or not."""
+    is_packed = request.accept_encodings.quality("gzip") > 0
+    body = found.body if is_packed else gzip.decompress(found.body)
+    answer = Response(body, content_type=found.words["type"])
+    if is_packed:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.vary.add("Accept-Encoding")
+    return answer
 
 
 def _is_stranger() -> bool:
@@ -135,8 +162,13 @@ def _is_stranger() -> bool:
     return not session
 
 
-def _packed(body: bytes, *, pad: int) -> bytes:
-    whole = gzip.compress(body, _LEVEL, mtime=0)
+def _code(root: Path) -> int:
+    """When the newest of our files was written: after an update nothing is given that an older one made."""
+    return max(path.stat().st_mtime_ns for pattern in _CODE for path in root.rglob(pattern))
+
+
+def _packed(body: bytes, level: int, *, pad: int = 0) -> bytes:
+    whole = gzip.compress(body, level, mtime=0)
     if not pad:
         return whole
     # RFC 1952: flag FNAME, and a name that ends with a zero byte right after the ten bytes of the header.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +25,18 @@ from app.members.models import Organization
 from app.modules import queries as modules
 
 _OF_READINGS = ("contributions.repositories",)
-blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")
 _READINGS = marks.of("figures", "repositories", "jobs")
-answers.keep_pages(blueprint, lambda session: (_READINGS if request.endpoint in _OF_READINGS else stamps)(session))
+
+
+def _under(session: Session) -> Hashable:
+    """What a page rests on besides the audit log: what is counted, or how far the reading of each repository is."""
+    if request.endpoint in _OF_READINGS:
+        return _READINGS(session)
+    return (stamps(session), queries.is_counting(session))
+
+
+blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")
+answers.keep_pages(blueprint, _under)
 nav = [
     pages.Nav("maintainers", "Contributions", "contributions.overview", order=30),
     pages.Nav("maintainers", "Health of reviews", "contributions.reviews", order=32),
@@ -95,8 +104,11 @@ def choosing() -> Iterator[tuple[Session, Look, Choices]]:
 
 
 def page(name: str, session: Session, look: Look, figures: Sequence[str], **values: Any) -> str:
-    """A page over a look, with these figures by their keys; `summary` None: a page that does not show it."""
-    answers.may_keep()
+    """A page over a look, with these figures by their keys; `summary` None: a page that does not show it.
+
+    All of it is everybody's: what depends on who reads it is a part of their own (`answers.own`).
+    """
+    answers.may_share()
     if "summary" not in values:
         values["summary"] = look.summary
     return render_template(

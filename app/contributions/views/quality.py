@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from app import pages
+from flask import render_template
+
+from app import answers, pages
 from app.auth import access, current_user
 from app.contributions.metrics.work import lines_counted
 from app.contributions.queries.quality import hidden_people, redated
 from app.contributions.views.foundation import blueprint, looking, page
+from app.db import current_db
 from app.people import queries as people
 
 _FIGURES = ("unattributed-over-time", "unattributed-by-repository", "identity-queue", "freshness", "stated-by",
@@ -22,5 +25,12 @@ def quality() -> str:
                     unattributed=look.unattributed, lines=lines_counted(look.work),
                     questions=people.count_questions(session, people.Wanted()), hidden=hidden_people(session),
                     redated=redated(session, look.window),
-                    remarks=people.count_remarks(session, settled=False),
-                    cards=pages.filled("quality", session, current_user(), None))  # fmt: skip
+                    remarks=people.count_remarks(session, settled=False))  # fmt: skip
+
+
+@answers.own("contributions.mended")
+def mended() -> str:
+    """Where each gap is mended, as far as whoever reads it may, and what other rooms say to them."""
+    with current_db().read() as session:
+        cards = pages.filled("quality", session, current_user(), None)
+        return render_template("contributions/_mended.html", cards=cards)

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app import create_app
+from app import answers, create_app
 from app.audit import Actor, AuditEntry
 from app.clock import FixedClock
 from app.contributions import clones, registry
+from app.contributions.figures import reading
 from app.contributions.models import Commit, Repository, Rollup
 from app.contributions.registry import ensure_repository
+from app.contributions.stamps import stamp
+from app.contributions.views import foundation
 from app.db import Database
 from app.jobs import Worker
 from app.members.models import Organization
@@ -282,3 +285,51 @@ def test_the_files_that_commits_changed_are_counted_once_for_each_commit(client,
         rows = client.get(f"/contributions/figures/files.json?window=all&{scope}").json["rows"]
         assert rows == [["commits", files], ["files", files]], scope
     assert re.search(r"Files\s*</\w+>\s*<\w+[^>]*>4<", client.get(f"/contributions/people/{anne}?window=all").text)
+
+
+DASHBOARDS = ("/contributions/", "/contributions/organizations/", "/contributions/organizations/{acme}",
+              "/contributions/people/{anne}", "/contributions/modules/", "/contributions/modules/src",
+              "/contributions/newcomers", "/contributions/reviews", "/contributions/quality")  # fmt: skip
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_a_dashboard_says_the_same_to_everybody_and_is_made_once(
+    app, counted, administrator, dashboard: str, monkeypatch
+):
+    names = {"acme": one(counted, Organization).public_id, "anne": person(counted, "Anne Arc").public_id}
+    address, readers, views = dashboard.format(**names), (administrator, app.test_client()), []
+    monkeypatch.setattr(foundation, "read_look", lambda *args, **named: views.append(address) or look(*args, **named))
+    look = reading.read_look
+    made = [main_of(client.get(address)) for client in readers]
+    assert len(views) == 2  # each for itself
+    monkeypatch.setattr(answers, "KEPT_S", 60.0)
+    assert [main_of(client.get(address)) for client in readers * 2] == made * 2
+    assert len(views) == 2
+    if dashboard != "/contributions/quality":  # which says where the reader may mend something
+        assert made[0] == made[1]
+
+
+def test_a_kept_dashboard_changes_at_once_when_something_is_counted_or_somebody_is_hidden(
+    app, counted, administrator, monkeypatch
+):
+    monkeypatch.setattr(answers, "KEPT_S", 60.0)
+    readers, anne = (administrator, app.test_client()), person(counted, "Anne Arc")
+    pages = ("/contributions/", f"/contributions/people/{anne.public_id}", "/contributions/modules/src")
+    assert all("Anne Arc" in client.get(page).text for client in readers for page in pages * 2)
+    with counted.write() as session:
+        session.execute(sa.update(Repository).values(name="renamed behind the back"))
+    assert not any("behind the back" in client.get("/contributions/").text for client in readers)
+    with counted.write() as session:
+        stamp(session, by_people=False)
+    assert all("behind the back" in client.get("/contributions/").text for client in readers)
+    with counted.write() as session:
+        people.hide(session, session.merge(anne), hidden=True, actor=Actor.system("test"), reason="asked to")
+    for client in readers:
+        assert [client.get(page).status_code for page in pages] == [200, 404, 200]
+        assert not any("Anne Arc" in client.get(page).text for page in pages)
+
+
+def main_of(response) -> str:
+    """What stands in a page's frame."""
+    assert response.status_code == 200
+    return response.text.partition('<main id="main">')[2].partition("</main>")[0]

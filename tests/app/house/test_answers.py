@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from flask import Blueprint, session
+from flask import Blueprint, render_template_string, session
+from markupsafe import Markup
 
-from app import answers, audit
+from app import answers, audit, create_app
 from app.audit import Actor
-from app.auth import access
+from app.auth import access, current_user
 
 HUGE = "<p>a line that comes again and again</p>\n" * 100
+PAGE = """{% extends "base.html" %}{% block title %}A &amp; B{% endblock %}
+{% block main %}<p>{{ number }}</p>MORE{% endblock %}"""
 GZIP = {"Accept-Encoding": "gzip, br"}
 
 
@@ -29,6 +32,30 @@ def counter(app, monkeypatch):
         answers.may_keep()
         made.append("kept")
         return f"<p>{len(made)}</p>" + HUGE
+
+    @room.get("/shared")
+    @access("public")
+    def shared() -> str:
+        return page("shared")
+
+    @answers.own("room.own")
+    def of_reader() -> str:
+        return str(Markup("<i>seen by {}</i>").format(current_user().name or "nobody"))
+
+    @room.get("/with-own")
+    @access("public")
+    def with_own() -> str:
+        return page("with-own", "{{ own('room.own') }}{{ '<!--own room.own-->' }}")
+
+    @room.get("/shared-form")
+    @access("public")
+    def shared_form() -> str:
+        return page("shared-form", "{{ ui.csrf() }}")
+
+    def page(name: str, more: str = "") -> str:
+        answers.may_share()
+        made.append(name)
+        return render_template_string(PAGE.replace("MORE", more), number=len(made))
 
     @room.get("/own")
     @access("public")
@@ -101,7 +128,7 @@ def test_a_kept_page_ends_after_a_while(client, counter, monkeypatch):
     assert made == ["kept"] * 2
 
 
-def test_nobody_gets_a_page_made_for_somebody_signed_in_nor_the_other_way(client, administrator, counter, app):
+def test_nobody_gets_a_page_made_for_somebody_signed_in_nor_the_other_way(administrator, counter, app):
     made, _ = counter
     administrator.get("/room/kept")
     administrator.get("/room/kept")
@@ -109,6 +136,44 @@ def test_nobody_gets_a_page_made_for_somebody_signed_in_nor_the_other_way(client
     app.test_client().get("/room/kept")
     administrator.get("/room/kept")
     assert made == ["kept"] * 4
+
+
+def test_what_is_the_same_for_everybody_is_made_once_and_framed_for_each(app, administrator, counter):
+    (made, _), stranger = counter, app.test_client()
+    asking = (stranger, administrator, stranger, administrator, app.test_client())
+    pages = [one.get("/room/shared").text for one in asking]
+    assert made == ["shared"]
+    assert all("<p>1</p>" in page for page in pages)
+    assert ["Ada Administrator" in page for page in pages] == [False, True, False, True, False]
+    assert len({page for page in pages if "Ada Administrator" not in page}) == 1
+    decide(app)
+    assert "<p>2</p>" in administrator.get("/room/shared").text
+    assert "<p>2</p>" in stranger.get("/room/shared").text
+    assert all("<title>A &amp; B · Flambeau</title>" in page for page in pages)
+
+
+def test_what_was_made_first_for_somebody_signed_in_shows_nothing_of_them_to_others(app, administrator, counter):
+    made, _ = counter
+    assert "Ada Administrator" in administrator.get("/room/shared").text
+    assert "Ada Administrator" not in app.test_client().get("/room/shared").text
+    assert made == ["shared"]
+
+
+def test_a_part_of_ones_own_is_made_for_each_reader_in_a_page_that_is_shared(app, administrator, counter):
+    (made, _), stranger = counter, app.test_client()
+    texts = [one.get("/room/with-own").text for one in (administrator, stranger, stranger, administrator)]
+    assert made == ["with-own"]
+    assert ["<i>seen by Ada Administrator</i>" in text for text in texts] == [True, False, False, True]
+    assert ["<i>seen by nobody</i>" in text for text in texts] == [False, True, True, False]
+    assert not any("<!--own" in text for text in texts)
+    assert "&lt;!--own room.own--&gt;" in texts[1]  # in a text of somebody's it is a text
+
+
+def test_a_shared_page_with_a_form_is_never_kept(app, administrator, counter):
+    made, _ = counter
+    for client in (administrator, administrator, app.test_client(), app.test_client()):
+        assert "csrf_token" in client.get("/room/shared-form").text
+    assert made == ["shared-form"] * 4
 
 
 def test_a_page_that_begins_a_session_or_does_not_ask_for_it_is_never_kept(app, counter):
@@ -119,12 +184,51 @@ def test_a_page_that_begins_a_session_or_does_not_ask_for_it_is_never_kept(app, 
     assert made == ["own", "own", "begins", "begins"]
 
 
-def test_many_pages_do_not_fill_the_memory(client, counter, monkeypatch):
+def test_many_pages_do_not_fill_the_disk(app, client, counter):
     made, _ = counter
-    monkeypatch.setattr(answers, "_MOST", 3)
+    shelf = app.extensions["flambeau_pages"]
+    shelf.most = 3
     for number in range(6):
         client.get(f"/room/kept?at={number}")
+        shelf._tidied = 0.0
+    shelf.tidy()
+    assert len(list(shelf.folder.iterdir())) == 3
     client.get("/room/kept?at=5")
     assert len(made) == 6
     client.get("/room/kept?at=0")
     assert len(made) == 7
+
+
+def test_kept_pages_are_nobody_elses_to_read(app, client, counter):
+    client.get("/room/kept")
+    folder = app.extensions["flambeau_pages"].folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [file.stat().st_mode & 0o777 for file in folder.iterdir()] == [0o600]
+
+
+def test_every_process_of_a_home_gives_what_one_of_them_made(app, client, counter, settings, clock):
+    made, observed = counter
+    other = create_app(settings, clock=clock)
+    other.register_blueprint(app.blueprints["room"])
+    assert client.get("/room/kept").data == other.test_client().get("/room/kept").data
+    assert made == ["kept"]
+    observed.append("a commit")
+    other.test_client().get("/room/kept")
+    client.get("/room/kept")
+    assert made == ["kept"] * 2
+    decide(other)
+    client.get("/room/kept")
+    other.test_client().get("/room/kept")
+    assert made == ["kept"] * 3
+    other.extensions["flambeau_code"] += 1  # it runs what was installed meanwhile
+    other.test_client().get("/room/kept")
+    assert made == ["kept"] * 4
+    other.extensions["flambeau"].db.close()
+
+
+def test_a_page_of_another_hour_is_made_anew(client, counter, clock):
+    made, _ = counter
+    client.get("/room/kept")
+    clock.advance(hours=1)
+    client.get("/room/kept")
+    assert made == ["kept"] * 2

@@ -1,0 +1,101 @@
+"""What was made once, as files that every process of this portal reads: a folder of the home that nobody else opens.
+
+A file is named by the digest of its place and begins with the digest of what it rests on. It appears whole or not at
+all. Nothing in it is run or unpickled: a line of JSON and the bytes of a page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+OLDEST_S = 3600.0
+"""So old a file is taken away, when the next one is put there or a process begins."""
+_TIDY_EVERY_S = 10.0
+_PREFIX = "draft-"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something found: words about it, and its bytes."""
+
+    words: dict[str, str]
+    body: bytes
+
+
+class Shelf:
+    """A folder of at most so many files and bytes, a little more between two tidyings."""
+
+    def __init__(self, folder: Path, *, most: int = 400, most_bytes: int = 96 * 1024 * 1024) -> None:
+        self.folder, self.most, self.most_bytes = folder, most, most_bytes
+        self._tidied = 0.0
+        self._lock = threading.Lock()
+
+    def find(self, place: Hashable, under: Hashable, *, fresh_s: float) -> Kept | None:
+        """What lies at this place and rests on this; both are told by their `repr`.
+
+        Whoever finds it older than `fresh_s` gets nothing and makes it anew; meanwhile others are given the old one.
+        """
+        path = self._path(place)
+        try:
+            with path.open("rb") as file:
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+                first = file.readline()
+                body = file.read()
+            head = json.loads(first)
+            if head["under"] != _digest(under):
+                return None
+            if not 0 <= age < fresh_s:
+                os.utime(path)
+                return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Kept(head["words"], body)
+
+    def keep(self, place: Hashable, under: Hashable, kept: Kept) -> None:
+        """Put it there for every process; on a full disk it is not kept, and that is all."""
+        head = json.dumps({"under": _digest(under), "words": kept.words}).encode()
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            descriptor, draft = tempfile.mkstemp(dir=self.folder, prefix=_PREFIX)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(head + b"\n" + kept.body)
+                os.replace(draft, self._path(place))
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(draft)
+                raise
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Take away what is old, and the oldest where there is too much; now and then."""
+        with self._lock:
+            now = time.monotonic()
+            if self._tidied and now - self._tidied < _TIDY_EVERY_S:
+                return
+            self._tidied = now
+        found = []
+        for path in self.folder.glob("*"):
+            with contextlib.suppress(OSError):  # another process tidies, too
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+        left, room, oldest = self.most, self.most_bytes, time.time() - OLDEST_S
+        for at, size, path in sorted(found, reverse=True):
+            left, room = left - 1, room - size
+            if left < 0 or room < 0 or at < oldest:
+                path.unlink(missing_ok=True)
+
+    def _path(self, place: Hashable) -> Path:
+        return self.folder / _digest(place)
+
+
+def _digest(value: Hashable) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
