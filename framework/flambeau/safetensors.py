@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import flambeau as fl
-from flambeau import _core
+from flambeau import _core, state_trees
 from flambeau.whole_files import written_whole
 
 _DTYPES = {"BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16",
@@ -38,16 +38,25 @@ class _Entry:
     end: int
 
 
-def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str],
-         metadata: Mapping[str, str] | None = None) -> None:
+def save(tensors: Any, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors by name, whole or not at all: a file that was there stays until the new one is complete.
+
+    A state may be nested: dicts, lists and tuples that hold tensors, numbers, words and None, as the states of
+    optimizers, schedulers, scalers and loaders are. `load` gives it back as it was, and other readers of the format
+    see its tensors by their paths ("optimizer.state.0.exp_avg").
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
     >>> save({"weight": fl.ones((2, 2))}, path, metadata={"made by": "an example"})
     >>> load(path)["weight"].tolist()
     [[1.0, 1.0], [1.0, 1.0]]
+    >>> save({"epoch": 3, "net": {"weight": fl.ones(2)}, "rates": [0.1, 0.01]}, path)
+    >>> load(path)
+    {'epoch': 3, 'net': {'weight': tensor([1.0, 1.0])}, 'rates': [0.1, 0.01]}
     """
+    metadata = {key: text for key, text in (metadata or {}).items() if key != state_trees.ENTRY}
+    if not state_trees.is_flat(tensors):
+        tensors, metadata[state_trees.ENTRY] = state_trees.taken_apart(tensors)
     header, ordered = _header(tensors, metadata)
     with written_whole(path) as file:
         file.write(len(header).to_bytes(8, "little") + header)
@@ -56,8 +65,8 @@ def save(tensors: Mapping[str, fl.Tensor], path: str | os.PathLike[str],
 
 
 def load(path: str | os.PathLike[str], device: _core.Device | str | None = None, *,
-         mmap: bool = False) -> dict[str, fl.Tensor]:
-    """All tensors of a file by name, in the order of their bytes.
+         mmap: bool = False) -> Any:
+    """All tensors of a file by name, in the order of their bytes; of a file of a nested state that state.
 
     Each is read into memory of its own, so that what happens to the file later changes nothing. With `mmap=True`
     tensors are the file's own pages, which the system reads when they are first touched and shares between
@@ -74,9 +83,14 @@ def load(path: str | os.PathLike[str], device: _core.Device | str | None = None,
     4.0
     """
     with safe_open(path, device) as file:
-        if mmap:
-            return file._mapped()
-        return {name: file.get_tensor(name) for name in file._entries}
+        found = file._mapped() if mmap else {name: file.get_tensor(name) for name in file._entries}
+        tree = file._metadata.get(state_trees.ENTRY)
+    if tree is None:
+        return found
+    try:
+        return state_trees.put_together(found, tree)
+    except ValueError as error:
+        raise _problem(path, str(error)) from None
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -217,7 +231,7 @@ def _header(tensors: Mapping[str, fl.Tensor], metadata: Mapping[str, str] | None
         if not isinstance(name, str) or name == _METADATA:
             raise ValueError(f"save: {name!r} is not a name for a tensor; names are text other than {_METADATA!r}")
         if not isinstance(tensor, fl.Tensor):
-            raise TypeError(f"save: {name} is a {type(tensor).__name__}, not a tensor; wrap it in fl.tensor()")
+            raise TypeError(f"save: {name} is a {type(tensor).__name__}, not a tensor")
         if str(tensor.dtype) not in _CODES:
             raise fl.DTypeError(f"save: {name} is {tensor.dtype}, which the format does not have; it has "
                                 f"{', '.join(_CODES)}")
@@ -254,7 +268,10 @@ def _read_header(path: str | os.PathLike[str], file: BinaryIO) -> tuple[int, lis
     size = os.fstat(file.fileno()).st_size
     if size < 8:
         raise _problem(path, f"it has {size} bytes, and even the length of the header takes 8")
-    length = int.from_bytes(file.read(8), "little")
+    first = file.read(8)
+    if first.startswith(b"PK\x03\x04"):
+        raise _problem(path, "it is a zip archive; fl.load_pt reads those of torch.save, fl.load_npz those of NumPy")
+    length = int.from_bytes(first, "little")
     if length > _LARGEST_HEADER:
         raise _problem(path, f"its header would have {length} bytes, more than the {_LARGEST_HEADER} allowed")
     if length > size - 8:

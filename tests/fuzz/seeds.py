@@ -7,14 +7,17 @@ import re
 
 import numpy as np
 
-from tests.framework import test_pickled, test_safetensors
+from tests.framework import test_pickled, test_safetensors, test_state_trees
 from tests.fuzz.targets import CORPUS
 
 
 def write() -> int:
     """One file for each case, named after it; says how many."""
     cases: dict[str, dict[str, bytes]] = {
-        "safetensors": {name: content for name, (content, _) in test_safetensors.BAD.items()},
+        "safetensors": {name: content for name, (content, _) in test_safetensors.BAD.items()}
+        | {f"tree {i:02} {reason}": test_state_trees.with_tree(text)
+           for i, (text, reason) in enumerate(test_state_trees.LIES)}
+        | {"tree good": test_state_trees.with_tree('{"dict":[["w",{"tensor":"w"}],[1,{"list":[0.5,null]}]]}')},
         "safetensors_header": {
             name: content[8 : 8 + int.from_bytes(content[:8], "little")]
             for name, (content, _) in test_safetensors.BAD.items()

@@ -19,8 +19,8 @@ DATA = bytes(range(64))
 def read_safetensors(data: bytes) -> None:
     """A whole file, in every way in which it can be read."""
     with _File(data) as path:
-        _tried(lambda: [tensor.shape for tensor in fl.load(path).values()])
-        _tried(lambda: [tensor.shape for tensor in fl.load(path, mmap=True).values()])
+        _tried(lambda: fl.load(path))
+        _tried(lambda: fl.load(path, mmap=True))
         _tried(lambda: _parts(path))
 
 
