@@ -71,7 +71,7 @@ bool is_known(const Geometry& g) {
 bool is_direct(const Geometry& g, const DepthwiseLoops& loops) {
   return loops.direct && is_known(g) && g.stride[1] == g.stride[2] && g.dilation[2] == 1;
 }
-bool is_short(const Geometry& g, const DepthwiseLoops& loops) { return g.x[2] <= 2 * loops.lanes; }
+bool is_short(const Geometry& g, const DepthwiseLoops& loops) { return g.stride[2] == 2 || g.x[2] <= 2 * loops.lanes; }
 DirectPlane direct_plane(const Geometry& g) {
   return {g.x[1], g.x[2], g.y[1], g.y[2], g.before[1], g.before[2], int(g.kernel[1]), int(g.stride[1])};
 }

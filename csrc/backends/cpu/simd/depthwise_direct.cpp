@@ -1,5 +1,7 @@
 // simd/depthwise_direct.cpp: planes that are convolved with a kernel of their own where they lie: what is outside of one is
 // left out of every load, so nothing is copied. Compiled once per level; levels without masks have none of it.
+#include <algorithm>
+
 #include "kernels.h"
 #include "neural.h"
 #include "tables.h"
@@ -11,18 +13,36 @@ namespace flambeau::cpu::FL_LEVEL {
 #if FL_MASKED
 namespace {
 
+// Lane l + n in lane l, for n of -1 and 1; zeros where `stays` says no.
+template <class V, class Stays>
+FL_INLINE typename Of<V>::Int lanes_beside(int n, const Stays& stays) {
+  typename Of<V>::Int lanes;
+  for (int l = 0; l < kLanes<V>; ++l) lanes[l] = stays(l) ? l + n : kLanes<V>;
+  return lanes;
+}
+template <class V>
+FL_INLINE V shuffled(V v, typename Of<V>::Int lanes) {
+  return __builtin_shuffle(v, V{}, lanes);
+}
+
+// Outputs of a vector: with a stride of 2 a kernel element reads what another one reads some lanes on, so the vector's last
+// lanes have no neighbour to take theirs from and are left out.
+template <class V, int K, int kStride>
+constexpr int kOutputs = kStride == 1 ? kLanes<V> : kLanes<V> - (K - 1) / 2;
+
 // The columns that a vector of outputs from column `first` on meets, kernel element by kernel element.
 template <class V, int K, int kStride>
 struct Columns {
   using T = typename Of<V>::Element;
-  static constexpr int kPairs = (K + 1) / 2;
   int64_t start;
-  Lanes masks[kStride == 1 ? K : 2 * kPairs];
+  Lanes masks[kStride == 1 ? K : 2];
+  typename Of<V>::Int next;
 
   FL_INLINE Columns(const DirectPlane& p, int64_t first) : start(first * kStride - p.before) {
+    next = lanes_beside<V>(1, [](int l) { return l + 1 < kLanes<V>; });
 #pragma GCC unroll 8
     for (int m = 0; m < int(sizeof masks / sizeof *masks); ++m) {
-      const int64_t at = start + (kStride == 1 ? m : m / 2 * 2 + m % 2 * kLanes<V>);
+      const int64_t at = start + (kStride == 1 ? m : m * kLanes<V>);
       masks[m] = lanes_between<V>(-at, p.width - at);
     }
   }
@@ -32,12 +52,11 @@ struct Columns {
 #pragma GCC unroll 7
       for (int k = 0; k < K; ++k) x[k] = load_masked(row + k, masks[k]);
     } else {
+      const V a = load_masked(row, masks[0]), b = load_masked(row + kLanes<V>, masks[1]);
+      x[0] = every_second<V, 0>(a, b);
+      x[1] = every_second<V, 1>(a, b);
 #pragma GCC unroll 8
-      for (int j = 0; j < kPairs; ++j) {
-        const V a = load_masked(row + 2 * j, masks[2 * j]), b = load_masked(row + 2 * j + kLanes<V>, masks[2 * j + 1]);
-        x[2 * j] = every_second<V, 0>(a, b);
-        if (2 * j + 1 < K) x[2 * j + 1] = every_second<V, 1>(a, b);
-      }
+      for (int k = 2; k < K; ++k) x[k] = shuffled(x[k - 2], next);
     }
   }
 };
@@ -100,6 +119,50 @@ FL_INLINE void strip_of(const Block<V, K, kStride>& block, const typename Of<V>:
   if (left == 1) rows.template operator()<1>();
 }
 
+// Two rows of a plane as one vector, for results as wide as the plane that a kernel of 3 by 3 reaches one column beside:
+// half as many sums as by rows. A pair's neighbours to both sides are its own lanes, moved.
+template <class V>
+struct Pair {
+  V before, own, after;
+};
+template <class V>
+FL_INLINE bool goes_by_pairs(const DirectPlane& p) {
+  return 2 * p.width <= kLanes<V> && p.before == 1 && p.columns == p.width;
+}
+template <class V>
+void pairs_of(const DirectPlane& p, int64_t count, const typename Of<V>::Element* weight, const typename Of<V>::Element* bias,
+              const typename Of<V>::Element* from, typename Of<V>::Element* to) {
+  const int64_t width = p.width, height = p.height, rows = p.rows, in = height * width, out = rows * width;
+  const Lanes first = lanes_between<V>(0, width), second = lanes_between<V>(width, 2 * width), both = lanes_between<V>(0, 2 * width);
+  // Neighbours are of the same row.
+  const auto early = lanes_beside<V>(-1, [&](int l) { return l != 0 && l != width; });
+  const auto late = lanes_beside<V>(1, [&](int l) { return l != width - 1 && l + 1 < kLanes<V>; });
+  for (int64_t n = 0; n < count; ++n, weight += 9, from += in, to += out) {
+    const Taps<V, 3> taps(weight);
+    const V more = splat<V>(bias ? bias[n] : typename Of<V>::Element(0));
+    const auto read = [&](int64_t row) __attribute__((always_inline)) {  // rows `row` and the next
+      const auto* at = from + row * width;
+      const V own = row >= 0 && row + 1 < height ? load_masked(at, both)
+                    : row + 1 == 0               ? load_masked(at, second)
+                    : row + 1 == height          ? load_masked(at, first)
+                                                 : V{};
+      return Pair<V>{shuffled(own, early), own, shuffled(own, late)};
+    };
+    const auto add = [&](V sum, const Pair<V>& x, int row) __attribute__((always_inline)) {
+      sum = fma(taps[3 * row], x.before, sum);
+      sum = fma(taps[3 * row + 1], x.own, sum);
+      return fma(taps[3 * row + 2], x.after, sum);
+    };
+    Pair<V> top = read(-p.above);
+    for (int64_t r = 0; r < rows; r += 2) {
+      const Pair<V> middle = read(r + 1 - p.above), bottom = read(r + 2 - p.above);
+      const V sum = add(add(add(more, top, 0), middle, 1), bottom, 2);
+      store_masked(to + r * width, sum, r + 1 < rows ? both : first);
+      top = bottom;
+    }
+  }
+}
+
 template <class V, int K, int kStride>
 void plane_of(const DirectPlane& plane, int64_t count, const void* weight_bytes, const void* bias_bytes, const void* from_bytes, void* to_bytes) {
   using T = typename Of<V>::Element;
@@ -108,16 +171,18 @@ void plane_of(const DirectPlane& plane, int64_t count, const void* weight_bytes,
   const T* bias = static_cast<const T*>(bias_bytes);
   const T* from = static_cast<const T*>(from_bytes);
   T* to = static_cast<T*>(to_bytes);
+  if (K == 3 && kStride == 1 && goes_by_pairs<V>(p)) return pairs_of<V>(p, count, weight, bias, from, to);
   const int64_t in = p.height * p.width, out = p.rows * p.columns;
+  constexpr int outputs = kOutputs<V, K, kStride>;
   const Columns<V, K, kStride> narrow(p, 0);
-  const Lanes kept = lanes_between<V>(0, p.columns);
+  const Lanes kept = lanes_between<V>(0, std::min<int64_t>(outputs, p.columns));
   for (int64_t n = 0; n < count; ++n, weight += K * K, from += in, to += out) {
     const Taps<V, K> taps(weight);
     const V more = splat<V>(bias ? bias[n] : T(0));
     strip_of<V, K, kStride>({p, narrow, taps, more, kept}, from, to);
-    for (int64_t i = kLanes<V>; i < p.columns; i += kLanes<V>) {
+    for (int64_t i = outputs; i < p.columns; i += outputs) {
       const Columns<V, K, kStride> columns(p, i);
-      strip_of<V, K, kStride>({p, columns, taps, more, lanes_between<V>(0, p.columns - i)}, from, to + i);
+      strip_of<V, K, kStride>({p, columns, taps, more, lanes_between<V>(0, std::min<int64_t>(outputs, p.columns - i))}, from, to + i);
     }
   }
 }
@@ -157,50 +222,49 @@ void input_grad(const DirectPlane& plane, const void* weight_bytes, const void* 
   }
 }
 
+// Every row of a plane is read once, for the kernel's rows that meet it.
 template <class V, int K, int kStride>
-void weight_grad_of(const DirectPlane& p, int64_t count, const void* from_bytes, int64_t from_step, const void* g_bytes, int64_t g_step,
+void weight_grad_of(const DirectPlane& plane, int64_t count, const void* from_bytes, int64_t from_step, const void* g_bytes, int64_t g_step,
                     void* sums_bytes) {
   using T = typename Of<V>::Element;
+  using Int = typename Of<V>::Int;
+  const DirectPlane p = plane;
   T* totals = static_cast<T*>(sums_bytes);
   V sums[K * K];
 #pragma GCC unroll 49
   for (int t = 0; t < K * K; ++t) sums[t] = load<V>(totals + t * kLanes<V>);
-  // What lies outside of g is left out of it, so the plane beside it need not be finite.
-  const auto add = [&](V share, const V* x, int row) __attribute__((always_inline)) {
+  constexpr int outputs = kOutputs<V, K, kStride>;
+  const T* from = static_cast<const T*>(from_bytes);
+  const T* g = static_cast<const T*>(g_bytes);
+  for (int64_t n = 0; n < count; ++n, from += from_step, g += g_step)
+    for (int64_t i = 0; i < p.columns; i += outputs) {
+      const Columns<V, K, kStride> columns(p, i);
+      const int64_t some = std::min<int64_t>(outputs, p.columns - i);
+      const Lanes given = lanes_between<V>(0, some);
+      const Int used = lane_numbers<V>() < splat<Int>(typename Of<Int>::Element(some));
+      const auto add = [&](int64_t r, const V* x, int row) __attribute__((always_inline)) {
+        const V share = load_masked(g + r * p.columns + i, given);
 #pragma GCC unroll 8
-    for (int k = 0; k < K; ++k) sums[row * K + k] = fma(share, x[k], sums[row * K + k]);
-  };
-  for (int64_t i = 0; i < p.columns; i += kLanes<V>) {
-    const Columns<V, K, kStride> columns(p, i);
-    const Lanes given = lanes_between<V>(0, p.columns - i);
-    const T* from = static_cast<const T*>(from_bytes);
-    const T* g = static_cast<const T*>(g_bytes) + i;
-    for (int64_t n = 0; n < count; ++n, from += from_step, g += g_step) {
-      if constexpr (kStride == 1) {
-        for (int64_t h = 0; h < p.height; ++h) {
-          V x[K];
-          columns.read(from + h * p.width, x);
-          const int64_t r = h + p.above;  // of the result, at the kernel's first row
-          const bool inside = r >= K - 1 && r < p.rows;
+        for (int k = 0; k < K; ++k) sums[row * K + k] = fma(share, x[k], sums[row * K + k]);
+      };
+      for (int64_t h = 0; h < p.height; ++h) {
+        V x[K];
+        columns.read(from + h * p.width, x);
 #pragma GCC unroll 8
-          for (int row = 0; row < K; ++row)
-            if (inside || (r - row >= 0 && r - row < p.rows)) add(load_masked(g + (r - row) * p.columns, given), x, row);
-        }
-      } else {
-        for (int64_t r = 0; r < p.rows; ++r) {
-          const V share = load_masked(g + r * p.columns, given);
-          const int64_t top = r * kStride - p.above;
+        for (int k = 0; k < K; ++k) x[k] = (V)((Int)x[k] & used);  // what meets no g need not be finite
+        const int64_t at = h + p.above, r = at / kStride;  // of the result, at the kernel's first row
+        const bool inside = at >= K - 1 && r < p.rows;
+        const auto meet = [&](int first) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-          for (int row = 0; row < K; ++row) {
-            if (top + row < 0 || top + row >= p.height) continue;
-            V x[K];
-            columns.read(from + (top + row) * p.width, x);
-            add(share, x, row);
+          for (int row = first; row < K; row += kStride) {
+            const int64_t own = r - row / kStride;
+            if (inside || (own >= 0 && own < p.rows)) add(own, x, row);
           }
-        }
+        };
+        if (kStride == 1 || at % 2 == 0) meet(0);
+        else meet(1);
       }
     }
-  }
 #pragma GCC unroll 49
   for (int t = 0; t < K * K; ++t) store<V>(totals + t * kLanes<V>, sums[t]);
 }
