@@ -46,6 +46,9 @@ CASES: dict[str, Case] = {
     "depthwise, blocks of seven rows": ((2, 5, 17, 30), (5, 1, 3, 3), 1, 1, 1, 5),
     "depthwise with a stride, without padding": ((2, 4, 14, 29), (4, 1, 3, 3), 2, 0, 1, 4),
     "depthwise with a stride, much padding": ((2, 4, 5, 40), (4, 1, 3, 3), 2, 3, 1, 4),
+    "depthwise, pairs of rows, an odd number": ((3, 5, 9, 8), (5, 1, 3, 3), 1, 1, 1, 5),
+    "depthwise, a pair that has one row": ((2, 4, 1, 6), (4, 1, 3, 3), 1, 1, 1, 4),
+    "depthwise with a stride, a gradient past the caches": ((1, 170, 113, 112), (170, 1, 3, 3), 2, 1, 1, 170),
     "depthwise along lines": ((2, 7, 40), (7, 1, 5), 1, 2, 1, 7),
     "a line": ((2, 24, 50), (24, 24, 5), 2, 2, 1, 1),
     "a cube": ((1, 10, 5, 6, 7), (12, 10, 3, 3, 3), 1, 1, 1, 1),
@@ -180,6 +183,17 @@ def test_what_is_not_finite_stays_where_it_belongs(bad: float, name: str) -> Non
     for actual, expected in zip(run("cpu", case, x, weight, g), run("reference", case, x, weight, g), strict=True):
         np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
         np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
+
+
+@pytest.mark.parametrize(("size", "stride"), [(16, 1), (12, 1), (34, 1), (15, 2), (30, 2), (64, 2)])
+def test_pixels_that_a_kernel_element_never_meets_may_be_infinite(size: int, stride: int) -> None:
+    """The gradient for a depthwise weight: the last column meets the kernel's last one alone."""
+    case: Case = ((2, 3, 9, size + size % stride), (3, 1, 3, 3), stride, 0, 1, 3)
+    x, weight, g = given_for(case, np.float32)
+    last = (g.shape[-1] - 1) * stride + 2
+    x[:, :, :, last:] = np.inf
+    gradient = run("cpu", case, x, weight, g)[2]
+    np.testing.assert_array_equal(np.isfinite(gradient), np.broadcast_to([True, True, False], gradient.shape))
 
 
 def test_whole_numbers_are_exact() -> None:

@@ -108,10 +108,12 @@ bool depthwise_fits(const Geometry& g) { return g.groups > 1 && is_flat(g) && is
 bool depthwise_grad_fits(const Geometry& g) { return is_flat(g) && is_small(g) && g.out == g.in && product(g.x) <= kPlane; }
 bool depthwise_weight_grad_fits(const Geometry& g) { return is_flat(g) && is_small(g) && is_known(g); }
 
+int64_t planes_of_task(const Geometry& g) { return std::max<int64_t>(1, kPiece / (product(g.x) + product(g.y))); }
+
 // compute(first plane, count) for all planes of `channels` channels; those of a call are of one image.
 template <class Compute>
 void for_each_plane(const Geometry& g, int64_t channels, const Compute& compute) {
-  parallel_for(g.batch * channels, std::max<int64_t>(1, kPiece / (product(g.x) + product(g.y))), [&](int64_t begin, int64_t end) {
+  parallel_for(g.batch * channels, planes_of_task(g), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin, count; p < end; p += count) {
       count = std::min(end - p, channels - p % channels);
       compute(p, count);
@@ -165,10 +167,15 @@ bool direct_input_grad(const Geometry& g, const DirectLoops& loops, const T* gra
   const int64_t in = product(g.x), size = product(g.y), kernel = product(g.kernel);
   DirectPlane plane = direct_plane(g);
   if (plane.stride == 2) {
-    for_each_plane(g, g.in, [&](int64_t p, int64_t count) {
-      for (int64_t end = p + count; p < end; ++p) loops.input_grad(plane, weight + p % g.in * kernel, grad + p * size, out + p * in);
+    const size_t bytes = size_t(in) * sizeof(T);
+    const bool streams = g.batch * g.in * in * int64_t(sizeof(T)) >= kStreamBytes;
+    return parallel_with_scratch(g.batch * g.in, planes_of_task(g), streams ? bytes : 0, [&](void* scratch, int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) {
+        void* to = streams ? scratch : out + p * in;
+        loops.input_grad(plane, weight + p % g.in * kernel, grad + p * size, to);
+        if (streams) write_past_caches(out + p * in, scratch, bytes);
+      }
     });
-    return true;
   }
   plane = {g.y[1], g.y[2], g.x[1], g.x[2], g.kernel[1] - 1 - g.before[1], g.kernel[2] - 1 - g.before[2], plane.kernel, 1};
   T* turned = static_cast<T*>(host->scratch(size_t(g.in * kernel) * sizeof(T)));
