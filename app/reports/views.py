@@ -27,7 +27,8 @@ from app.reports.rules import days_of, years
 from app.settings import current_settings
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
-answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("reports.overview",))
+answers.keep_pages(blueprint, marks.of("figures", "resolutions", "jobs"),
+                   only=("reports.overview", "reports.board", "reports.member"))  # fmt: skip
 nav = [
     pages.Nav("members", "Yearly reports", "reports.overview", order=40),
     pages.Nav("staff", "Yearly reports", "reports.overview", order=70),
@@ -58,6 +59,7 @@ def overview() -> str:
 @access("public")
 def board(year: int) -> str:
     """The board's report. All its figures are public on other pages, so it is, too."""
+    answers.may_keep()
     with current_db().read() as session:
         now = current_clock().now()
         found = board_report(session, year, _window(year), now=now)
@@ -68,6 +70,7 @@ def board(year: int) -> str:
 @access("public")
 def member(year: int, public_id: str) -> str:
     """An organization's report."""
+    answers.may_keep()
     with current_db().read() as session:
         now, window = current_clock().now(), _window(year)
         organization = _organization(session, public_id)

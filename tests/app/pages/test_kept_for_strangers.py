@@ -67,7 +67,8 @@ def addresses(db: Database, ada: Person) -> list[str]:
         module = bodies.bodies(session)[-1].module_key
     return ["/", "/api/", "/bodies/", "/bodies/technical-council", "/modules/", "/modules/roll-call",
             f"/modules/{module}", "/organizations/", f"/organizations/{acme}", "/people/", f"/people/{ada.public_id}",
-            "/reports/", "/reviews/", "/contributions/repositories/"]  # fmt: skip
+            "/reports/", "/reports/2025/board", f"/reports/2025/members/{acme}", "/reviews/",
+            "/contributions/repositories/"]  # fmt: skip
 
 
 def texts(client: FlaskClient, paths: list[str]) -> dict[str, str]:
