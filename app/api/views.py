@@ -34,7 +34,7 @@ for _one in operations():
 @access("public")
 def overview() -> str:
     """What can be asked for, from the same document that programs read, with addresses to try."""
-    kept.may_keep()
+    kept.may_share()
     with current_db().read() as session:
         known = examples(session)
     subjects: dict[str, list[dict[str, Any]]] = {}

@@ -45,7 +45,7 @@ def may_appoint(user: User, thing: Any) -> Decision:
 @access("public")
 def overview() -> str:
     """Every body with how many of its seats are held today."""
-    answers.may_keep()
+    answers.may_share()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         listed = queries.bodies(session)

@@ -29,7 +29,7 @@ nav = [
 def overview() -> str:
     """Every module with its active maintainers; a path can be asked for."""
     path = request.args.get("path", "").strip().lstrip("/")[:300]
-    answers.may_keep()
+    answers.may_share()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         listed = queries.modules(session)
@@ -45,7 +45,7 @@ def overview() -> str:
 @access("public")
 def roll_call() -> str:
     """What is amiss in any body on a day, `?at=2026-01-31`."""
-    answers.may_keep()
+    answers.may_share()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         day = pages.day_from_request(today)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from flask import render_template, url_for
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app import answers, charts, pages
@@ -24,7 +25,7 @@ MONTHS_SHOWN = 36
 @access("public")
 def overview() -> str:
     """Members by tier on a day, how their number grew, and everybody who is no member."""
-    answers.may_keep()
+    answers.may_share()
     with current_db().read() as session:
         today = clock_of(session).now().date()
         day = pages.day_from_request(today)
@@ -47,6 +48,14 @@ def overview() -> str:
             table=charts.figures_table("Members by tier", labels, series) if len(labels) > 1 else "",
             total=sum(one.membership is not None for one in listed),
         )
+
+
+@answers.own("members.enter")
+def way_to_enter() -> str:
+    """The way to enter an organization, for staff."""
+    if not can(current_user(), "members.edit").allowed:
+        return ""
+    return Markup('<a class="button" href="{}">Enter an organization</a>').format(url_for("members.new"))
 
 
 @pages.card(order=40)

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, abort, redirect, render_template, request, url_for
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -62,12 +63,20 @@ def overview() -> str:
     """Everybody who is not hidden, with their employer of today; bots and tools apart."""
     search = request.args.get("q", "").strip()[:100]
     kind = "machines" if request.args.get("kind") == "machines" else "people"
-    answers.may_keep()
+    answers.may_share()
     with current_db().read() as session:
         page = pages.Page.from_request(queries.count_people(session, search=search, kind=kind), size=PAGE_SIZE)
         today = clock_of(session).now().date()
         listed = queries.list_people(session, today, search=search, kind=kind, offset=page.offset, limit=page.size)
         return render_template("people/overview.html", listed=listed, page=page, search=search, kind=kind)
+
+
+@answers.own("people.enter")
+def way_to_enter() -> str:
+    """The way to enter somebody, for staff."""
+    if not can(current_user(), "people.decide").allowed:
+        return ""
+    return Markup('<a class="button plain" href="{}">Enter a person</a>').format(url_for("people.new"))
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
