@@ -37,7 +37,18 @@ class Unrecorded {
 }
 
 bool is_integer_key(PyObject* key) {
-  return PyLong_Check(key) || (!is_tensor(key) && !PySlice_Check(key) && PyIndex_Check(key));
+  if (PyLong_Check(key)) return true;
+  if (is_tensor(key) || PySlice_Check(key) || !PyIndex_Check(key)) return false;
+  if (!PyMapping_Check(key)) return true;
+  // Another library's array: one without dimensions is a position; the others choose, however few elements they have.
+  const py::object ndim = py::reinterpret_steal<py::object>(PyObject_GetAttrString(key, "ndim"));
+  if (!ndim) PyErr_Clear();
+  return !ndim || PyLong_AsLong(ndim.ptr()) == 0;
+}
+
+bool is_array_key(PyObject* key) {
+  return PyList_Check(key) || PyBool_Check(key) || PyTuple_Check(key) || PyRange_Check(key) || PyObject_CheckBuffer(key) ||
+         PyObject_HasAttrString(key, "__dlpack__");
 }
 
 int64_t position(PyObject* key, int64_t size, size_t axis) {
@@ -97,8 +108,9 @@ std::vector<Part> read_key(const Tensor& x, PyObject* key) {
     } else {
       Tensor& t = tensors[static_cast<size_t>(i)];
       if (is_tensor(item)) t = tensor_of(item);
-      else if (PyList_Check(item) || PyBool_Check(item) || PyObject_CheckBuffer(item) || PyTuple_Check(item)) {
-        t = tensor_from(item, std::nullopt, cpu(), true);
+      else if (is_array_key(item)) {
+        t = PyRange_Check(item) ? tensor_from(py::list(py::reinterpret_borrow<py::object>(item)).ptr(), std::nullopt, cpu(), true)
+                                : tensor_from(item, std::nullopt, cpu(), true);
         if (t.count() == 0 && t.dtype() == DType::Float32) t = cast(t, DType::Int64);  // []
       } else refuse_key(item);
       if (is_inexact(t.dtype())) raise(ErrorKind::Index, "index: a tensor of ", t.dtype(), " cannot index; cast it with x.astype(fl.int64)");

@@ -39,6 +39,33 @@ def test_writing_agrees_with_numpy(key):
     assert np.array_equal(ours.numpy(), theirs)
 
 
+def array_key(key):
+    """The same key with lists as NumPy's arrays."""
+    if isinstance(key, list):
+        return np.array(key, dtype=int)
+    return tuple(array_key(k) for k in key) if isinstance(key, tuple) else key
+
+
+ARRAY_KEYS = [array_key(key) for key in KEYS if "[" in repr(key)] + [
+    np.array([1]), np.array(1), np.int64(1), (0, np.array([2])), np.array([1, 2], dtype=np.uint8),
+    np.array([True, False, True]), (slice(None), np.array([True, False, True, True])), range(1, 3), (0, range(2)),
+    np.arange(3)[::-1],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ARRAY_KEYS, ids=repr)
+def test_numpys_arrays_and_ranges_are_keys_as_in_numpy(key):
+    assert np.array_equal(fl.asarray(X)[key].numpy(), X[key])
+    ours, theirs = fl.tensor(X), X.copy()
+    ours[key] = theirs[key] = -1
+    assert np.array_equal(ours.numpy(), theirs)
+
+
+def test_an_array_of_floats_is_no_key():
+    with pytest.raises(IndexError, match="a tensor of float64 cannot index"):
+        fl.asarray(X)[np.array([1.0])]
+
+
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_bool_masks_choose_and_write(axes):
     mask = (np.arange(np.prod(X.shape[:axes])) % 3 == 0).reshape(X.shape[:axes])
