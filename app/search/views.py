@@ -8,6 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from app.auth import access
 from app.db import current_db
+from app.pages import veiled
 from app.search import queries
 from app.search.models import Kind
 from app.search.queries import MOST_TEXT, Hit
@@ -37,7 +38,7 @@ def results() -> str:
     """What a text finds among people, organizations, modules, repositories, releases and changes."""
     text = " ".join(request.args.get("q", "").split())[:MOST_TEXT]
     with current_db().read() as session:
-        found = queries.find(session, text)
+        found = queries.find(session, text, veil=veiled)
         is_behind = found.is_empty and queries.is_behind(session)
     groups = [(title, [(hit, url_of(hit)) for hit in found.hits[kind]])
               for kind, title in TITLES.items() if found.hits.get(kind)]  # fmt: skip

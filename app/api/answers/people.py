@@ -18,7 +18,7 @@ from app.api.paging import listed
 from app.db import clock_of, holds_on
 from app.people import queries as people_queries
 from app.people.models import Employment, IdentityPerson, Person
-from app.people.rules import PROOF, Role, StatementSource, masked
+from app.people.rules import PROOF, Role, StatementSource, masked, public_login
 
 
 class PersonKind(Enum):
@@ -48,7 +48,7 @@ class EmploymentHeld(Answer):
 
 
 class WrittenIdentity(Answer):
-    """A name and address as a source writes them; of the address, what the page shows."""
+    """A name as a source writes it, with its address as the page shows it or, where there is none, its login."""
 
     source: str
     name: str
@@ -131,7 +131,8 @@ def person(session: Session, asked: PersonAsked) -> PersonRecord:
         # What somebody proved in order to sign in is theirs, and on no page that others see.
         identities=[
             WrittenIdentity(
-                source=seen.identity.source, name=seen.identity.name, login=seen.identity.login, role=seen.role,
+                source=seen.identity.source, name=seen.identity.name, role=seen.role,
+                login=public_login(seen.identity.login, seen.identity.email),
                 address=masked(seen.identity.email) if seen.identity.email else "",
                 first_on=seen.first_on, last_on=seen.last_on,
             )

@@ -60,7 +60,7 @@ _PLURALS = {
 def search(session: Session, asked: SearchAsked) -> SearchFound:
     """What a text finds among people, organizations, modules, repositories, releases and changes."""
     kinds = tuple(Kind) if asked.kind is None else (Kind[asked.kind.upper()],)
-    found = queries.find(session, asked.q, kinds=kinds, most=asked.limit)
+    found = queries.find(session, asked.q, kinds=kinds, most=asked.limit, veil=veiled)
     hits = {
         name: [HitFound(id=one.key, name=veiled(one.name), about=veiled(one.about)) for one in found.hits.get(kind, [])]
         for kind, name in _PLURALS.items()

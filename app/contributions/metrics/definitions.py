@@ -71,9 +71,10 @@ _WORK = (
            "Commits that changed a path, month by month, once for each path that a commit changed. A folder has what "
            "lies below it. Merges change none."),
     Metric("path-knowers", "Who knows a path",
-           "The authors of the commits that changed a path in the window, bots and tools left out: the smallest "
-           "number of people who together made at least half of these changes, and who made most of them. Who wrote "
-           "a thing before the window, or reviewed it, may know it as well."),
+           "The authors of the commits that changed a path in the window (of a landing bot's, the first co-author), "
+           "bots and tools left out: the smallest number of people who together made at least half of these changes, "
+           "and who made most of them. Who wrote a thing before the window, or reviewed it, may know it as well.",
+           version=2),
     Metric("absence-factor", "Contributor Absence Factor",
            "The smallest number of people who together made at least half of the commits.",
            page="metric-contributor-absence-factor"),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from app.contributions.models import ChangePath, Commit, CommitModule, RepositoryCommit
+from app.contributions.models import ChangePath, Commit, CommitModule, CommitTrailer, RepositoryCommit
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
+from app.contributions.rules import TrailerKey
 from app.contributions.windows import Window
 from app.modules import queries as modules
 from app.modules.rules import modules_of
@@ -24,7 +25,7 @@ from app.people.rules import Role
 class PathWork:
     """The commits that changed a path: how many in each month, and by whom how many and when last.
 
-    Bots and tools are in the months alone.
+    A landing bot's commit is the first co-author's, as everywhere. Bots and tools are in the months alone.
     """
 
     path: str
@@ -37,7 +38,10 @@ class PathWork:
 def path_work(session: Session, scope: Scope, window: Window, *, below: str = "") -> Mapping[str, PathWork]:
     """Path -> what happened to it, within a folder (or one file) if `below` names one; of a module its own paths."""
     month = sa.func.substr(sa.cast(Commit.day, sa.String(10)), 1, 7)
-    person = sa.case((IdentityPerson.role == Role.PERSON, IdentityPerson.person_id))
+    person = sa.case(
+        (IdentityPerson.role == Role.PERSON, IdentityPerson.person_id),
+        (IdentityPerson.role == Role.LANDING_BOT, _first_co_author()),
+    )
     read = _changed(scope, window, below).add_columns(
         ChangePath.path, month.label("month"), person.label("person"), Commit.day
     ).subquery()  # fmt: skip
@@ -60,6 +64,22 @@ def path_work(session: Session, scope: Scope, window: Window, *, below: str = ""
     # A commit that touches a module touches others' paths, too.
     of = modules.paths(session)
     return {path: one for path, one in found.items() if scope.module in modules_of(path, of)}
+
+
+def _first_co_author() -> sa.ScalarSelect[int]:
+    """Whom a commit names first of its co-authors, if it is a person: whoever wrote what a landing bot landed."""
+    named = aliased(IdentityPerson)
+    return (
+        sa.select(named.person_id)
+        .select_from(CommitTrailer)
+        .join(named, named.identity_id == CommitTrailer.identity_id)
+        .where(CommitTrailer.commit_id == Commit.id, CommitTrailer.key == TrailerKey.CO_AUTHORED,
+               named.role == Role.PERSON)
+        .order_by(CommitTrailer.id)
+        .limit(1)
+        .correlate(Commit)
+        .scalar_subquery()
+    )  # fmt: skip
 
 
 def _changed(scope: Scope, window: Window, below: str) -> sa.Select[tuple[()]]:

@@ -22,6 +22,7 @@ from app.people.queries.persons import (
     person_by_public_id,
     rename,
     shown_name,
+    veil_of,
 )
 from app.people.queries.proofs import (
     Dispute,
@@ -177,6 +178,7 @@ __all__ = [
     "state_batch",
     "told_effect",
     "undo",
+    "veil_of",
     "was_let_go",
     "whose",
     "withdraw",

@@ -27,6 +27,7 @@ from app.people.rules.identities import (
     in_force,
     masked,
     own_role,
+    public_login,
     resolve,
 )
 from app.people.rules.likeness import Known, Likeness, likenesses
@@ -62,6 +63,7 @@ __all__ = [
     "looks_automatic",
     "masked",
     "own_role",
+    "public_login",
     "resolve",
     "side_employment",
 ]

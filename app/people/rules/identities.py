@@ -328,6 +328,15 @@ def best_name(identities: Sequence[Named]) -> str:
     return next(iter([*full, *names, *logins, *locals_]), "")[:200] or "without a name"
 
 
+def public_login(login: str, email: str) -> str:
+    """The login of an identity as the public sees it: none beside a masked address, which it may well unmask.
+
+    >>> public_login("ada", ""), public_login("ada", "ada@acme.com")
+    ('ada', '')
+    """
+    return "" if email else login
+
+
 def masked(email: str) -> str:
     """An address as the public sees it.
 

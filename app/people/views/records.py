@@ -21,7 +21,7 @@ from app.forms import Field
 from app.people import queries
 from app.people.forms import WHO, EnterForm, MergeForm, ReasonForm, RenameForm, RoleForm, StatementForm
 from app.people.models import Affiliation, Identity, IdentityDecision, Person
-from app.people.rules import DecisionKind, StatementSource, masked
+from app.people.rules import DecisionKind, StatementSource, masked, public_login
 from app.sessions import issue_link
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
@@ -122,6 +122,7 @@ def show(public_id: str) -> str | Response:
             is_own=is_own,
             sees_all=is_staff or is_own,
             masked=masked,
+            public_login=public_login,
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.people.queries import veil_of
 from app.search.models import Kind, SearchEntry, SearchGram, SearchPosting, SearchTerm
 from app.search.queries.showing import Hit, shown
 from app.search.rules import MOST_ASKED, allowed_slips, grams, nearest, words_of
@@ -19,6 +20,8 @@ _MOST_BEGINNINGS, _MOST_OF_A_LETTER = 32, 10
 _MOST_CANDIDATES = 60
 _MOST_COUNTED = 4000
 _MOST_LOOKED_AT = 10_000
+_MORE_OF_VEILED = 10
+Veil = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,14 @@ class _Asked:
     patterns: tuple[str, ...]
 
 
-def find(session: Session, text: str, *, kinds: Collection[Kind] = tuple(Kind), most: int = 8) -> Found:
-    """The best hits of each kind for a text."""
+def find(
+    session: Session, text: str, *, kinds: Collection[Kind] = tuple(Kind), most: int = 8, veil: Veil | None = None
+) -> Found:
+    """The best hits of each kind for a text.
+
+    Titles of changes may name people who asked to be hidden; such words answer to nobody. `veil`: what takes them out,
+    where the caller has it already.
+    """
     words = tuple(words_of(text[:MOST_TEXT])[:MOST_ASKED])
     if not words:
         return Found((), {}, {})
@@ -59,7 +68,29 @@ def find(session: Session, text: str, *, kinds: Collection[Kind] = tuple(Kind), 
                  for word, one in zip(words, begun, strict=True)]  # fmt: skip
         if instead:
             refs = {kind: _ranked(session, kind, (meant,), most) for kind in kinds}
-    return Found(words, {kind: shown(session, kind, numbers) for kind, numbers in refs.items() if numbers}, instead)
+            readings = dict.fromkeys(kinds, (meant,))
+    hits = {kind: shown(session, kind, numbers) for kind, numbers in refs.items() if numbers}
+    if Kind.CHANGE in hits:
+        veil = veil or veil_of(session)
+        open_hits = _unveiled(hits[Kind.CHANGE], words, instead, veil)
+        if len(open_hits) < len(hits[Kind.CHANGE]):
+            more = _ranked(session, Kind.CHANGE, readings[Kind.CHANGE], most * _MORE_OF_VEILED)
+            open_hits = _unveiled(shown(session, Kind.CHANGE, more), words, instead, veil)[:most]
+        hits[Kind.CHANGE] = open_hits
+    return Found(words, hits, instead if any(hits.values()) else {})
+
+
+def _unveiled(
+    hits: Sequence[Hit], words: Sequence[str], instead: Mapping[str, Sequence[str]], veil: Veil
+) -> list[Hit]:  # fmt: skip
+    """The hits that are found by what is shown of them, too."""
+    found = []
+    for hit in hits:
+        told = f"{hit.about} {hit.name}"
+        shows = words_of(veiled) if (veiled := veil(told)) != told else None
+        if shows is None or all(any(one.startswith((word, *instead.get(word, ()))) for one in shows) for word in words):
+            found.append(hit)
+    return found
 
 
 def _exactly(session: Session, word: str) -> _Asked:

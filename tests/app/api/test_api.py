@@ -24,6 +24,7 @@ from app.members.rules import OrganizationKind
 from app.people import queries as people
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries.persons import HIDDEN_NAME
+from app.people.rules import Role
 from app.search import queries
 from tests.app.api.conftest import US, Portal, portal_at
 from tests.portal import SignedIn
@@ -274,12 +275,13 @@ def test_a_hidden_name_in_labels_releases_branches_and_read_words_is_veiled(own_
         session.add(RepositoryRelease(repository_id=place.id, source="github", external_id="1", tag="v1",
                                       name="By Quillonia", published_at=now))
         addresses = [f"changes/{change.public_id}", f"issues/{issue.public_id}",
-                     f"repositories/{place.public_id}/releases", "search?q=quillonya"]  # fmt: skip
+                     f"repositories/{place.public_id}/releases"]  # fmt: skip
     queries.work_off(own_portal.db)
     texts = [own_portal.client.get(f"{V1}/{address}").text for address in addresses]
-    texts.append(own_portal.client.get("/search?q=quillonya").text)
-    assert [text for text in texts if "uillonia" in text] == []
     assert [text for text in texts if HIDDEN_NAME not in text] == []
+    texts += [own_portal.client.get(f"{place}?q=quillonya").text for place in (f"{V1}/search", "/search")]
+    assert [text for text in texts if "uillonia" in text] == []
+    assert [text for text in texts[-2:] if change.public_id in text] == [], "nor is it found by that name"
 
 
 def test_addresses_of_mail_are_masked_as_on_the_pages(portal: Portal) -> None:
@@ -289,6 +291,22 @@ def test_addresses_of_mail_are_masked_as_on_the_pages(portal: Portal) -> None:
     for item in walked(portal.client, f"{V1}/people?limit=200"):
         texts += portal.client.get(f"{V1}/people/{item['id']}").text
     assert [email for email in emails if email in texts] == []
+
+
+def test_a_login_stands_beside_no_masked_address_here_or_there(own_portal: Portal) -> None:
+    with own_portal.db.write() as session:
+        person = people.create_person(session, "Dora Dee", "dora@dee.example")
+        for name, email, login in (("Dora Dee", "d.dee@acme.example", "ddee1"), ("", "x@dee.example", "ddee2"),
+                                   ("Dora", "", "ddee3")):  # fmt: skip
+            wording = ("import", name, email, login)
+            number = people.intern_identities(session, [wording])[wording]
+            session.add(IdentityPerson(identity_id=number, person_id=person.id, home_person_id=person.id,
+                                       role=Role.PERSON))  # fmt: skip
+        public_id = person.public_id
+    for address in (f"{V1}/people/{public_id}", f"/people/{public_id}"):
+        text = own_portal.client.get(address).text
+        assert [login for login in ("ddee1", "ddee2", "ddee3") if login in text] == ["ddee3"], address
+        assert "d…@acme.example" in text or "d\\u2026@acme.example" in text
 
 
 def test_the_page_shows_every_operation_with_an_address_that_answers(portal: Portal) -> None:

@@ -26,6 +26,7 @@ from app.contributions.models import (
     ChangePath,
     Commit,
     CommitModule,
+    CommitTrailer,
     LineCountDue,
     Repository,
     RepositoryCommit,
@@ -53,6 +54,7 @@ from app.contributions.queries.quality import (
     stated_by,
     tools_over_time,
 )
+from app.contributions.rules import TrailerKey
 from app.contributions.summing import sum_all
 from app.contributions.turns import turns
 from app.contributions.windows import Window
@@ -60,7 +62,7 @@ from app.db import Database
 from app.members.models import Organization
 from app.people import queries as people
 from app.people.models import Identity, Person
-from app.people.rules import StatementSource
+from app.people.rules import DecisionKind, StatementSource
 from tests.app.contributions.test_facts import ACTOR, company, repository
 from tests.app.contributions.test_timeline_queries import AS_OF, HOUR, YEAR, told
 
@@ -179,6 +181,29 @@ def test_paths_by_month_and_who_knows_them(governed_each: Database):
         known = of_paths.path_work(session, Scope(module="ops"), YEAR, below="csrc/ops/add.cpp")["csrc/ops/add.cpp"]
         assert (known.people, known.last) == ({who["Ada"]: 2, who["Ben"]: 1},
                                               {who["Ada"]: date(2026, 1, 9), who["Ben"]: date(2026, 2, 9)})  # fmt: skip
+
+
+def test_what_a_landing_bot_landed_its_first_co_author_knows(governed_each: Database):
+    with governed_each.write() as session:
+        place = repository(session)
+        wordings = [("git", name, f"{name}@x.example", "") for name in ("lander", "robot", "Ada", "Ben")]
+        rows = people.intern_identities(session, wordings)
+        lander, robot, ada, ben = (session.get_one(Identity, rows[one]) for one in wordings)
+        people.resolve(session)
+        for kind, who in ((DecisionKind.LANDING_BOT_FOR, lander), (DecisionKind.BOT, robot)):
+            people.decide(session, kind, who, actor=ACTOR, reason="It is.", landing_for="all")
+        people.resolve(session)
+        committed(session, place, lander, date(2026, 1, 5), ["a.cpp"], "ops")
+        committed(session, place, lander, date(2026, 1, 6), ["b.cpp"], "ops")
+        committed(session, place, robot, date(2026, 1, 7), ["c.cpp"], "ops")
+        for commit in session.scalars(sa.select(Commit).where(Commit.day != date(2026, 1, 6))).all():
+            for one in (robot, ada, ben):
+                by = TrailerKey.CO_AUTHORED
+                session.add(CommitTrailer(commit_id=commit.id, key=by, value="x", identity_id=one.id))
+                session.flush()
+        who = {one.name: one.id for one in session.scalars(sa.select(Person))}
+        known = of_paths.path_work(session, Scope(repository=place), YEAR)
+        assert {path: one.people for path, one in known.items()} == {"a.cpp": {who["Ada"]: 1}, "b.cpp": {}, "c.cpp": {}}
 
 
 def test_what_becomes_of_newcomers_worked_out_by_hand(governed_each: Database):

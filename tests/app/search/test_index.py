@@ -154,6 +154,28 @@ def test_whoever_asks_to_be_hidden_leaves_the_index_in_the_same_transaction(gove
         assert session.scalar(sa.select(SearchGram.gram).where(SearchGram.gram == "yst")) is None
 
 
+def test_a_change_is_not_found_by_the_name_of_somebody_hidden_in_its_title(governed_each: Database) -> None:
+    set_out(governed_each)
+    with governed_each.write() as session:
+        now = governed_each.clock.now()
+        told = [
+            PullRequest(number=number, title="Thanks to Ada Nyström for relu", author=None, state=ChangeState.OPEN,
+                        opened_at=now, updated_at=now) for number in range(91, 110)
+        ]  # fmt: skip
+        told.append(replace(told[0], number=90, title="Nyström method for kernels", opened_at=now - timedelta(days=1)))
+        record_pull_requests(session, session.scalars(sa.select(Repository.id)).one(), told)
+    queries.work_off(governed_each)
+    with governed_each.write() as session:
+        assert len(found(session, "nystrom", Kind.CHANGE)) == 8
+        people.hide(session, names(session)["Ada"], hidden=True, actor=US, reason="she asks")
+    with governed_each.read() as session:
+        assert found(session, "ada nystrom", Kind.CHANGE) == found(session, "nystrom relu", Kind.CHANGE) == []
+        assert found(session, "nystrom", Kind.CHANGE) == ["Nyström method for kernels"], "nobody is named by it"
+        assert len(found(session, "thanks relu", Kind.CHANGE)) == 8, "the other words find it"
+        slipped = queries.find(session, "ada nystrm", kinds=(Kind.CHANGE,))
+        assert (slipped.is_empty, slipped.instead) == (True, {}), "nor is the name offered"
+
+
 def test_who_was_hidden_past_every_function_is_not_shown_either(governed: Database) -> None:
     set_out(governed)
     queries.work_off(governed)
