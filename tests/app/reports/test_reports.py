@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -29,7 +31,10 @@ from app.settings import Settings
 from tests.app.contributions.test_facts import ADA, company, employ, person_of
 from tests.app.contributions.test_timeline_queries import told
 
-PRESSES = pytest.mark.skipif(not can_print(), reason="WeasyPrint is not installed: pip install --group reports")
+PRESSES = pytest.mark.skipif(
+    not can_print() or find_library("pangoft2-1.0") is None,
+    reason="WeasyPrint or Pango is not installed: make test, apt-get install libpango-1.0-0 libpangoft2-1.0-0",
+)
 LAST_YEAR = "/reports/2025"
 
 
@@ -79,8 +84,16 @@ def test_a_visitor_reads_a_report_and_has_no_pdf_made(client: FlaskClient, acme:
     assert client.post(f"{LAST_YEAR}/members/{acme}/pdf").status_code in (302, 401, 403)
 
 
-@pytest.mark.skipif(can_print(), reason="WeasyPrint is installed here")
-def test_without_weasyprint_a_pdf_is_refused_with_the_way_to_have_it(administrator: FlaskClient, acme: str):
+def test_without_weasyprint_a_pdf_is_refused_with_the_way_to_have_it(
+    administrator: FlaskClient, acme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: name != "weasyprint" and find(name, *more))
+    lacks_it = tmp_path / "press.py"
+    lacks_it.write_text(
+        f"import runpy, sys\nsys.modules['weasyprint'] = None\nrunpy.run_path({press.__file__!r}, run_name='__main__')"
+    )
+    monkeypatch.setattr(press, "__file__", str(lacks_it))
     answer = administrator.post(f"{LAST_YEAR}/board/pdf")
     assert answer.status_code == 503
     assert "pip install --group reports" in answer.text
