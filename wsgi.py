@@ -14,6 +14,9 @@ def create_app() -> Flask:
         made = app.create_app()
     except SettingsError as error:
         raise SystemExit(f"flambeau: {error}") from None
+    # Templates are compiled here, and not while somebody waits for the first page.
+    for name in made.jinja_env.list_templates():
+        made.jinja_env.get_template(name)
     # What stands now stands to the end: no collection need walk it again while a page makes its thousands of rows.
     gc.collect()
     gc.freeze()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, send_file, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, send_file, url_for
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -25,10 +26,13 @@ from app.reports.printing import ABSENT, can_print
 from app.reports.queries import WORKFLOW, printed, subject_of
 from app.reports.rules import days_of, years
 from app.settings import current_settings
+from app.wording import day
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
-answers.keep_pages(blueprint, marks.of("figures", "resolutions", "jobs"),
-                   only=("reports.overview", "reports.board", "reports.member"))  # fmt: skip
+answers.keep_pages(
+    blueprint, lambda session: (marks.of("figures", "resolutions")(session), contributions.is_counting(session)),
+    only=("reports.overview", "reports.board", "reports.member"),
+)  # fmt: skip
 nav = [
     pages.Nav("members", "Yearly reports", "reports.overview", order=40),
     pages.Nav("staff", "Yearly reports", "reports.overview", order=70),
@@ -48,7 +52,7 @@ def may_print(user: User, _thing: Any = None) -> Decision:
 @access("public")
 def overview() -> str:
     """Every report there is."""
-    answers.may_share()
+    answers.may_keep()
     with current_db().read() as session:
         today = current_clock().now().date()
         listed = [one for one in members.members_on(session, today) if one.tier is not None]
@@ -59,24 +63,21 @@ def overview() -> str:
 @access("public")
 def board(year: int) -> str:
     """The board's report. All its figures are public on other pages, so it is, too."""
-    answers.may_keep()
     with current_db().read() as session:
         now = current_clock().now()
         found = board_report(session, year, _window(year), now=now)
-        return _page(session, found, tier="", print_url=url_for("reports.print_board", year=year))
+        return _page(session, found, tier="")
 
 
 @blueprint.get("/<int:year>/members/<public_id>")
 @access("public")
 def member(year: int, public_id: str) -> str:
     """An organization's report."""
-    answers.may_keep()
     with current_db().read() as session:
         now, window = current_clock().now(), _window(year)
         organization = _organization(session, public_id)
         found = organization_report(session, organization, year, window, now=now)
-        return _page(session, found, tier=tier_of_member(session, organization, window.until),
-                     print_url=url_for("reports.print_member", year=year, public_id=public_id))  # fmt: skip
+        return _page(session, found, tier=tier_of_member(session, organization, window.until))
 
 
 @blueprint.post("/<int:year>/board/pdf")
@@ -107,15 +108,40 @@ def member_pdf(year: int, public_id: str) -> Response:
     return _file(year, public_id)
 
 
-def _page(session: Session, found: Report, *, tier: str, print_url: str) -> str:
+@answers.own("reports.pdf")
+def pdf_link() -> str:
+    """The PDF that was pressed last, if there is one."""
+    year, public_id = _asked()
+    with current_db().read() as session:
+        found = printed(session, current_settings(), year, public_id)
+    if found.made_at is None:
+        return ""
+    return Markup('<a class="button" href="{}">PDF of {}</a>').format(_pdf_url(year, public_id), day(found.made_at))
+
+
+@answers.own("reports.paper")
+def paper() -> str:
+    """What is under way for the PDF, and the button of whoever may ask for one."""
+    year, public_id = _asked()
+    print_url = url_for("reports.print_member", year=year, public_id=public_id) if public_id else url_for(
+        "reports.print_board", year=year)  # fmt: skip
+    with current_db().read() as session:
+        return render_template("reports/_paper.html", printed=printed(session, current_settings(), year, public_id),
+                               can_print=can_print(), absent=ABSENT, print_url=print_url)  # fmt: skip
+
+
+def _asked() -> tuple[int, str | None]:
+    """The year and organization of the page that is asked for."""
+    values = request.view_args or {}
+    return int(values["year"]), values.get("public_id")
+
+
+def _page(session: Session, found: Report, *, tier: str) -> str:
+    answers.may_share()
     today = current_clock().now().date()
     public_id = found.organization.public_id if found.organization else None
-    made = printed(session, current_settings(), found.year, public_id)
-    return render_template(
-        "reports/report.html", report=found, tier=tier, years=_years(session, today), printed=made,
-        can_print=can_print(), absent=ABSENT, print_url=print_url, pdf_url=_pdf_url(found.year, public_id),
-        address=lambda year: _address(year, public_id),
-    )  # fmt: skip
+    return render_template("reports/report.html", report=found, tier=tier, years=_years(session, today),
+                           address=lambda year: _address(year, public_id))  # fmt: skip
 
 
 def _ask(year: int, public_id: str | None) -> BaseResponse:
