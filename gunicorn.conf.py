@@ -9,8 +9,8 @@ threads = 4
 timeout = 120
 graceful_timeout = 10
 keepalive = 5
-# A fresh process now and then, not all at once, so that a small leak never becomes a large one; seldom, for it remembers
-# no answer yet.
+# A fresh process now and then, not all at once, so that a small leak never becomes a large one; not often, for what
+# pages are drawn from it has yet to count.
 max_requests = 50_000
 max_requests_jitter = 5_000
 # The portal writes a JSON line for each request itself, with the number that its error pages show.

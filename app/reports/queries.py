@@ -35,7 +35,7 @@ def printed(session: Session, settings: Settings, year: int, organization: str |
     """The newest PDF of this report. One made before somebody asked to be hidden is none."""
     newest = sa.select(Job).where(Job.workflow == WORKFLOW).order_by(Job.id.desc()).limit(500)
     jobs = [job for job in session.scalars(newest) if job.payload == subject_of(year, organization)]
-    last_hidden = session.scalar(sa.select(sa.func.max(Person.hidden_at)))
+    last_hidden = session.scalar(sa.select(sa.func.max(Person.hidden_at))) if jobs else None
     for job in jobs:
         file = file_of(settings, job)
         if job.finished_at and file.is_file() and (last_hidden is None or last_hidden < job.created_at):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, send_file, url_for
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
@@ -23,7 +23,7 @@ from app.members.models import Organization
 from app.reports import cards as cards
 from app.reports.contents import Report, board_report, organization_report, tier_of_member
 from app.reports.printing import ABSENT, can_print
-from app.reports.queries import WORKFLOW, printed, subject_of
+from app.reports.queries import WORKFLOW, Printed, printed, subject_of
 from app.reports.rules import days_of, years
 from app.settings import current_settings
 from app.wording import day
@@ -111,9 +111,7 @@ def member_pdf(year: int, public_id: str) -> Response:
 @answers.own("reports.pdf")
 def pdf_link() -> str:
     """The PDF that was pressed last, if there is one."""
-    year, public_id = _asked()
-    with current_db().read() as session:
-        found = printed(session, current_settings(), year, public_id)
+    year, public_id, found = _paper()
     if found.made_at is None:
         return ""
     return Markup('<a class="button" href="{}">PDF of {}</a>').format(_pdf_url(year, public_id), day(found.made_at))
@@ -122,18 +120,20 @@ def pdf_link() -> str:
 @answers.own("reports.paper")
 def paper() -> str:
     """What is under way for the PDF, and the button of whoever may ask for one."""
-    year, public_id = _asked()
+    year, public_id, found = _paper()
     print_url = url_for("reports.print_member", year=year, public_id=public_id) if public_id else url_for(
         "reports.print_board", year=year)  # fmt: skip
-    with current_db().read() as session:
-        return render_template("reports/_paper.html", printed=printed(session, current_settings(), year, public_id),
-                               can_print=can_print(), absent=ABSENT, print_url=print_url)  # fmt: skip
+    return render_template("reports/_paper.html", printed=found, can_print=can_print(), absent=ABSENT,
+                           print_url=print_url)  # fmt: skip
 
 
-def _asked() -> tuple[int, str | None]:
-    """The year and organization of the page that is asked for."""
-    values = request.view_args or {}
-    return int(values["year"]), values.get("public_id")
+def _paper() -> tuple[int, str | None, Printed]:
+    """Year and organization of the report that is asked for, and its PDF, looked for once."""
+    year, public_id = (request.view_args or {})["year"], (request.view_args or {}).get("public_id")
+    if "printed" not in g:
+        with current_db().read() as session:
+            g.printed = printed(session, current_settings(), year, public_id)
+    return year, public_id, g.printed
 
 
 def _page(session: Session, found: Report, *, tier: str) -> str:
