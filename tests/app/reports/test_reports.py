@@ -88,7 +88,8 @@ def test_without_weasyprint_a_pdf_is_refused_with_the_way_to_have_it(
     administrator: FlaskClient, acme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: name != "weasyprint" and find(name, *more))
+    lacking = lambda name, *more: None if name == "weasyprint" else find(name, *more)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", lacking)
     lacks_it = tmp_path / "press.py"
     lacks_it.write_text(
         f"import runpy, sys\nsys.modules['weasyprint'] = None\nrunpy.run_path({press.__file__!r}, run_name='__main__')"
