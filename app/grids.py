@@ -70,13 +70,14 @@ def heat_table(
 
 @dataclass(frozen=True)
 class Range:
-    """A value between two bounds, None where none can be given; `note` stands beside it."""
+    """A value between two bounds, None where none can be given; `note` stands beside it, the name leads to `url`."""
 
     label: str
     low: float | None
     value: float | None
     high: float | None
     note: str = ""
+    url: str | None = None
 
 
 def ranges(title: str, rows: Sequence[Range]) -> Markup:
@@ -104,7 +105,7 @@ def ranges(title: str, rows: Sequence[Range]) -> Markup:
                 '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'
                 '<svg class="chart" width="100%" height="16" aria-hidden="true">'
                 '<rect class="bar-track" y="7" width="100%" height="2" rx="1"/>{}</svg></li>'
-            ).format(row.label, row.note, parts)
+            ).format(linked(row.label, row.url), row.note, parts)
         )
     return Markup('<ul class="bars ranges" aria-label="{}">{}</ul>').format(title, Markup("").join(drawn))
 

@@ -79,6 +79,7 @@ class FigureDrawn(Answer):
     until: date
     as_of: datetime
     unattributed_share: Annotated[float | None, Field(description="What is attributed to nobody's employer.")]
+    unattributed_of: Annotated[str, Field(description="Of what that is a share.")]
     lines_counted_share: float | None
     rests_on: RestsOn | None
     notes: list[str]

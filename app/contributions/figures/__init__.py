@@ -4,6 +4,7 @@ One more figure is one more function under `@figure(...)` in a module that is im
 """
 
 from app.contributions.figures import (
+    apart,
     changes,
     comparing,
     headline,
@@ -30,6 +31,7 @@ __all__ = [
     "Look",
     "NothingThere",
     "Registered",
+    "apart",
     "changes",
     "comparing",
     "figure",

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from app.contributions.figures.keeping import kept
 from app.contributions.figures.look import Look
 from app.contributions.metrics import METRICS, Metric
+from app.contributions.queries import EVERYTHING
 from app.contributions.windows import Window
 from app.people.queries import Grounds
 from app.wording import moment, share
@@ -26,7 +27,8 @@ ANYWHERE = ("everything", "repository", "organization", "person", "module")
 class Drawn:
     """What a figure's function gives: rows for reusing, a drawing, a table for reading, and what is not known.
 
-    `unattributed` and `lines_counted` are shares, of what `of` names; `notes` are sentences for the caption.
+    `unattributed` is a share of what `of` names (None: of the commits of these days, which every figure tells), and
+    `lines_counted` one of the commits; `notes` are sentences for the caption.
     """
 
     columns: tuple[str, ...]
@@ -55,7 +57,7 @@ class Figure:
     unattributed: float | None = None
     grounds: Grounds | None = None
     lines_counted: float | None = None
-    of: str = "commits"
+    of: str = "these commits"
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,11 +66,15 @@ class Figure:
         """What stands under the drawing: definition's name and version, days, as-of, and what is not attributed."""
         text = f"{self.metric.name} (definition {self.metric.version}), {self.window.text}, as of {moment(self.as_of)}."
         if self.unattributed is not None:
-            text += f" {share(self.unattributed)} of these {self.of} are attributed to nobody's employer."
+            text += f" {share(self.unattributed)} of {self.of} are attributed to nobody's employer."
         if self.lines_counted is not None:
             text += f" Lines: {share(self.lines_counted)} of commits counted."
-        text = " ".join((text, *self.notes))
-        return f"{text} Rests on {self.grounds.text}." if self.grounds else text
+        return " ".join((text, *self.notes))
+
+    @property
+    def meaning(self) -> str:
+        """What its metric counts, and which resolution of people and employers this figure rests on."""
+        return f"{self.metric.definition} Rests on {self.grounds.text}." if self.grounds else self.metric.definition
 
     def as_json(self) -> dict[str, Any]:
         """Everything that is needed to check the figure."""
@@ -76,7 +82,8 @@ class Figure:
             "figure": self.key, "title": self.title, "metric": self.metric.name, "definition": self.metric.definition,
             "definition_version": self.metric.version, "since": self.window.since.isoformat(),
             "until": self.window.until.isoformat(), "as_of": self.as_of.isoformat(),
-            "unattributed_share": self.unattributed, "lines_counted_share": self.lines_counted,
+            "unattributed_share": self.unattributed, "unattributed_of": self.of,
+            "lines_counted_share": self.lines_counted,
             "rests_on": self.grounds.as_json() if self.grounds else None, "notes": list(self.notes),
             "options": dict(self.options), "columns": list(self.columns), "rows": [list(row) for row in self.rows],
         }  # fmt: skip
@@ -112,9 +119,13 @@ class Registered:
     def _made(self, look: Look) -> Figure:
         drawn = self.draw(look)
         options = {name: look.option(name, values) for name, values in self.options.items()}
+        unattributed, of = drawn.unattributed, f"these {drawn.of}"
+        if unattributed is None:
+            where = "" if look.around.scope == EVERYTHING else " here"
+            unattributed, of = look.around.unattributed, f"all commits in these days{where}"
         return Figure(self.key, self.title, self.metric, look.window, look.as_of, drawn.columns, tuple(drawn.rows),
-                      drawn.drawing, drawn.table, drawn.unattributed, look.grounds, drawn.lines_counted, drawn.of,
-                      drawn.notes, options)  # fmt: skip
+                      drawn.drawing, drawn.table, unattributed, look.grounds, drawn.lines_counted, of, drawn.notes,
+                      options)  # fmt: skip
 
 
 FIGURES: dict[str, Registered] = {}

@@ -126,6 +126,11 @@ class Look:
         """The same days over everything (or the one repository): what a share is a share of."""
         return self.at(Scope(repository=self.scope.repository))
 
+    @property
+    def around(self) -> Look:
+        """The same days of all whose employers may be unknown: of an organization or a person, over everything."""
+        return self.whole if self.scope.organization or self.scope.person else self
+
     @cached_property
     def before(self) -> Look:
         """The window of the same length just before."""

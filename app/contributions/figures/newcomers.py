@@ -16,7 +16,7 @@ from app.contributions.metrics import Comparison, spread
 from app.contributions.metrics.comparison import share_bounds
 from app.contributions.metrics.newcomers import Stage, together
 from app.contributions.queries import By, Standing, Thing
-from app.contributions.queries.health import closed_by
+from app.contributions.queries.health import Closed, closed_by
 from app.contributions.queries.newcomers import Newcomers, newcomers, quiet
 from app.contributions.queries.people import quarter_begins, quarter_of
 from app.people.queries import shown_name
@@ -26,9 +26,9 @@ from app.wording import share, span
 _T = TypeVar("_T")
 _WHERE = ("everything", "repository", "module", "organization")
 _FEWEST, _MOST = 8, 20
-_NAMES = {Standing.MEMBER: "People of members", Standing.OTHER: "People of others",
-          Standing.INDEPENDENT: "Independent", Standing.UNKNOWN: "Nobody knows for whom"}  # fmt: skip
-_FIRST = {True: "First-timers", False: "Everybody else"}
+NAMES = {Standing.MEMBER: "People of members", Standing.OTHER: "People of others",
+         Standing.INDEPENDENT: "Independent", Standing.UNKNOWN: "Nobody knows for whom"}  # fmt: skip
+FIRST = {True: "First-timers", False: "Everybody else"}
 
 
 def coming(look: Look) -> Newcomers:
@@ -160,7 +160,7 @@ def accepted(look: Look) -> Drawn:
     """Of the changes closed in the window the share that was merged, with its bounds."""
     by_standing, by_first = (closed_by(look.session, look.scope, look.window, by) for by in (By.STANDING, By.FIRST))
     rows, drawn = [], []
-    for name, (closed, merged) in _groups(by_standing, by_first, (0, 0)):
+    for name, (closed, merged, *_) in _groups(by_standing, by_first, Closed(0, 0, 0, 0)):
         bounds = share_bounds(merged, closed)
         if bounds is None:
             continue
@@ -168,19 +168,19 @@ def accepted(look: Look) -> Drawn:
         rows.append((name, closed, merged, round(part, 4), round(bounds[0], 4), round(bounds[1], 4)))
         said = f"{share(part)}, 95% {share(bounds[0])} to {share(bounds[1])}, n = {closed:,}"
         drawn.append(grids.Range(name, bounds[0], part, bounds[1], said))
-    all_of = sum(closed for closed, _ in by_standing.values())
-    unknown = by_standing.get(Standing.UNKNOWN, (0, 0))[0] / all_of if all_of else None
+    all_of = sum(one.closed for one in by_standing.values())
+    unknown = by_standing[Standing.UNKNOWN].closed if Standing.UNKNOWN in by_standing else 0
     return Drawn(("whose", "closed", "merged", "share", "low", "high"), rows,
                  grids.ranges("Share of closed changes that was merged", drawn) if drawn else charts.NOTHING,
                  table("Merged of closed", ("Whose changes", "Closed", "Merged", "Share", "from", "to"), rows),
-                 unknown, of="changes",
+                 unknown / all_of if all_of else None, of="changes",
                  notes=("Bounds are Wilson’s, with 95% confidence.",) if drawn else ())  # fmt: skip
 
 
 def _groups(by_standing: Mapping[Standing, _T], by_first: Mapping[bool, _T], none: _T) -> list[tuple[str, _T]]:
     """What is told apart by whom the author works for, then by whether it is the first, each with its name."""
-    return [(name, by_standing.get(standing, none)) for standing, name in _NAMES.items()] + [
-        (name, by_first.get(is_first, none)) for is_first, name in _FIRST.items()
+    return [(name, by_standing.get(standing, none)) for standing, name in NAMES.items()] + [
+        (name, by_first.get(is_first, none)) for is_first, name in FIRST.items()
     ]
 
 

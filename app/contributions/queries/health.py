@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -30,6 +30,7 @@ from app.contributions.queries.timelines import (
     Thing,
     concerned,
     counts,
+    joined,
     key_of,
     lasting,
     named,
@@ -56,6 +57,15 @@ class Waiting:
 class Coverage:
     """The merged changes of a period: how many, how many of them somebody reviewed, and reviewers in all."""
 
+    merged: int
+    reviewed: int
+    reviewers: int
+
+
+class Closed(NamedTuple):
+    """Changes that were closed: how many, how many of them merged, how many of those reviewed before, and reviewers."""
+
+    closed: int
     merged: int
     reviewed: int
     reviewers: int
@@ -98,14 +108,37 @@ def count_waiting(session: Session, thing: Thing, scope: Scope, *, authors: Auth
 
 
 @remembered
-def closed_by(session: Session, scope: Scope, window: Window, by: By) -> dict[Any, tuple[int, int]]:
-    """(closed, merged) of the changes by people that were closed in the window, told apart by `by`."""
+def closed_by(
+    session: Session, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
+) -> dict[Any, Closed]:
+    """What became of the changes by people that were closed in the window, told apart by `by`."""
     table, merged = ChangeMeasure, sa.case((ChangeMeasure.merged_on.is_not(None), 1), else_=0)
-    read = sa.select(key_of(table, by).label("key"), merged.label("merged")).where(
-        *concerned(Thing.CHANGES, scope, EVERYBODY), table.is_bot.is_(False),
+    read = sa.select(key_of(table, by).label("key"), merged.label("merged"), table.reviewers.label("reviewers")).where(
+        *concerned(Thing.CHANGES, scope, authors), *joined(by), table.is_bot.is_(False),
         table.closed_on.between(window.since, window.until)).subquery().c  # fmt: skip
-    rows = session.execute(sa.select(read.key, sa.func.count(), sa.func.sum(read.merged)).group_by(read.key))
-    return {named(by, key): (closed, int(number)) for key, closed, number in rows}
+    is_reviewed = sa.case((read.reviewers > 0, read.merged), else_=0)
+    rows = session.execute(
+        sa.select(read.key, sa.func.count(), sa.func.sum(read.merged), sa.func.sum(is_reviewed),
+                  sa.func.sum(read.merged * read.reviewers)).group_by(read.key)
+    )  # fmt: skip
+    return {named(by, key): Closed(closed, *map(int, sums)) for key, closed, *sums in rows}
+
+
+@remembered
+def open_by(
+    session: Session, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
+) -> dict[Any, int]:
+    """The changes by people that were open at the end of the window, told apart by `by`."""
+    table, day = ChangeMeasure, window.until
+    key = key_of(table, by)
+    found: dict[Any, int] = {}
+    # Two narrow ranges of closing days, and opening days as a case that no database takes for its way in.
+    was_opened = sa.case((table.opened_on <= day, 1), else_=0) == 1
+    where = (*concerned(Thing.CHANGES, scope, authors), *joined(by), table.is_bot.is_(False), was_opened)
+    for still in (table.closed_on.is_(None), table.closed_on > day):
+        for value, number in session.execute(sa.select(key, sa.func.count()).where(*where, still).group_by(key)):
+            found[named(by, value)] = found.get(named(by, value), 0) + number
+    return found
 
 
 def spreads_over(

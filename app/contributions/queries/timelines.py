@@ -60,7 +60,11 @@ EVERYBODY = Authors()
 
 
 class By(Enum):
-    """What figures can be told apart by."""
+    """What figures can be told apart by.
+
+    By all but MODULE the parts add up to the whole: a change that touches two modules is in both, one that touches none
+    is left out, and an issue touches no path.
+    """
 
     NOTHING = "nothing"
     STANDING = "standing"
@@ -69,6 +73,7 @@ class By(Enum):
     ORGANIZATION = "organization"
     REPOSITORY = "repository"
     PERSON = "person"
+    MODULE = "module"
     DAY = "day"
     MONTH = "month"
 
@@ -235,7 +240,7 @@ def opened_by(
     key = key_of(table, by)
     rows = session.execute(
         sa.select(key, sa.func.count())
-        .where(*concerned(thing, scope, authors), table.is_bot.is_(False),
+        .where(*concerned(thing, scope, authors), *joined(by), table.is_bot.is_(False),
                table.opened_on.between(window.since, window.until))
         .group_by(key)
     )  # fmt: skip
@@ -251,7 +256,7 @@ def _durations(
     length, step = (table.lasted_s, table.lasted_step) if lasting else (table.waited_s, table.waited_step)
     since = table.opened_at if lasting else table.starts_at
     has_ended: Any = sa.true() if lasting else table.is_answered
-    where = [*concerned(thing, scope, authors), table.is_bot.is_(False),
+    where = [*concerned(thing, scope, authors), *joined(by), table.is_bot.is_(False),
              table.opened_on.between(window.since, window.until)]  # fmt: skip
     some = sa.select(sa.literal(1)).where(*where, step.is_not(None)).limit(EXACT + 1).subquery()
     is_exact = (session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= EXACT
@@ -360,12 +365,18 @@ def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
     return {
         By.NOTHING: table.is_bot, By.FIRST: table.is_first, By.TIER: table.tier_key,
         By.ORGANIZATION: table.organization_id, By.REPOSITORY: table.repository_id, By.PERSON: table.person_id,
-        By.DAY: table.opened_on, By.MONTH: sa.func.substr(sa.cast(table.opened_on, sa.String(10)), 1, 7),
+        By.MODULE: ChangeModule.module_key, By.DAY: table.opened_on,
+        By.MONTH: sa.func.substr(sa.cast(table.opened_on, sa.String(10)), 1, 7),
         By.STANDING: sa.case((table.tier_key.is_not(None), Standing.MEMBER.value),
                              (table.attribution == Attribution.ORGANIZATION, Standing.OTHER.value),
                              (table.attribution == Attribution.INDEPENDENT, Standing.INDEPENDENT.value),
                              else_=Standing.UNKNOWN.value),
     }[by]  # fmt: skip
+
+
+def joined(by: By) -> list[sa.ColumnElement[bool]]:
+    """What ties the rows of `key_of` to the measures of changes, where these stand in another table."""
+    return [ChangeModule.change_id == ChangeMeasure.change_id] if by is By.MODULE else []
 
 
 def named(by: By, value: Any) -> Any:

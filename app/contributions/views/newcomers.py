@@ -20,7 +20,8 @@ def newcomers() -> str:
     with choosing() as (session, look, choices):
         flow = queries.people_flow(session, look.scope, look.window)
         first = queries.first_timers(session, look.scope, look.window, as_of=look.as_of)
-        closed, merged = closed_by(session, look.scope, look.window, By.FIRST).get(True, (0, 0))
+        first_closed = closed_by(session, look.scope, look.window, By.FIRST).get(True)
+        closed, merged = first_closed[:2] if first_closed else (0, 0)
         came = sum(one.size for one in coming(look).intakes)
         return page("contributions/newcomers.html", session, look, _FIGURES if came else (), summary=None, flow=flow,
                     first=first, closed=closed, merged=merged, choices=choices)  # fmt: skip

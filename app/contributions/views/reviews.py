@@ -11,20 +11,25 @@ from app.contributions.views.foundation import blueprint, choosing, page
 
 _CHANGES = ("first-response-over-time", "change-duration-over-time", "closure-over-time", "backlog-over-time",
             "review-coverage-over-time", "reviewers-per-change", "review-load", "waiting-now")  # fmt: skip
+_APART = ("first-response-apart", "change-duration-apart", "closure-apart", "review-coverage-apart")
 _ISSUES = ("issue-response-over-time", "issue-resolution-over-time", "issues-over-time")
+_ISSUES_APART = ("issue-response-apart", "issue-resolution-apart")
 
 
 @blueprint.get("/reviews")
 @access("public")
 def reviews() -> str:
-    """How reviews go; `repository`, `module`, `organization` and `tier` choose whose."""
+    """How reviews go; `repository`, `module`, `organization` and `tier` choose whose, `apart` puts side by side."""
     with choosing() as (session, look, choices):
         whose = authors(look)
         counts = queries.counts(session, Thing.CHANGES, look.scope, look.window, authors=whose)
         response = spread_of(session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, authors=whose)
         has_any = bool(counts.opened or counts.closed or counts.backlog)
         issues = not look.scope.module and queries.counts(session, Thing.ISSUES, look.scope, look.window, authors=whose)
-        shown = (*(_CHANGES if has_any else ()), *(_ISSUES if issues and (issues.opened or issues.backlog) else ()))
+        apart = look.options.get("apart", "")
+        of_changes = _APART + _CHANGES if apart else _CHANGES
+        of_issues = _ISSUES_APART + _ISSUES if apart and apart != "module" else _ISSUES
+        shown = (*(of_changes if has_any else ()), *(of_issues if issues and (issues.opened or issues.backlog) else ()))
         return page("contributions/reviews.html", session, look, shown, summary=None, counts=counts,
                     response=response, choices=choices, has_any=has_any,
                     waiting=count_waiting(session, Thing.CHANGES, look.scope, authors=whose))  # fmt: skip

@@ -333,3 +333,20 @@ def main_of(response) -> str:
     """What stands in a page's frame."""
     assert response.status_code == 200
     return response.text.partition('<main id="main">')[2].partition("</main>")[0]
+
+
+def test_every_chart_names_its_definition_its_moment_and_what_is_attributed_to_nobody(client, counted):
+    anne, acme = person(counted, "Anne Arc").public_id, one(counted, Organization).public_id
+    pages = ("", "organizations/", f"organizations/{acme}", f"people/{anne}", "modules/", "modules/src", "newcomers",
+             "reviews", "quality")  # fmt: skip
+    charts = []
+    for page in pages:
+        found = html.unescape(client.get(f"/contributions/{page}?window=all").text)
+        charts += re.findall(r"<figcaption>(.*?)</figcaption>", found)
+        assert found.count("What “") == found.count("Rests on resolution") == found.count("<figcaption>"), page
+    told = re.compile(r"\(definition \d+\), .*, as of .* UTC\. \d+% of .* attributed to nobody's employer\.")
+    assert [caption for caption in charts if not told.search(caption)] == []
+    assert len(charts) >= 25
+    # Of an organization's own commits none is unattributed: what is told is the share of everybody's.
+    of_acme = client.get(f"/contributions/figures/contributors-over-time.json?window=all&organization={acme}").json
+    assert (of_acme["unattributed_share"], of_acme["unattributed_of"]) == (2 / 6, "all commits in these days")
