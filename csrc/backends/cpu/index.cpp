@@ -1,10 +1,9 @@
 // index.cpp: elements chosen by indices that are read from a tensor, and the sums that are their gradients. The
 // indices are checked first, all of them, so nothing is read or written out of range.
 #include <algorithm>
-#include <cinttypes>
 #include <cstring>
 
-#include "cpu.h"
+#include "indices.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -16,35 +15,6 @@ struct Indexing {
   Type stored, index;
   bool from_zero = false;  // no counting from the end
 };
-
-// All indices, contiguous and from 0 to size - 1; null after the failure has been told.
-const int64_t* read_indices(const Indexing& op, const fl_tensor& indices, int64_t size, int64_t axis, fl_status& status) {
-  const int64_t n = count_of(indices), element = size_of(op.index);
-  int64_t* to = static_cast<int64_t*>(host->scratch(size_t(n + 1) * sizeof(int64_t)));
-  char* raw = static_cast<char*>(host->scratch(size_t(n * element + 1)));
-  if (!to || !raw) {
-    status = fail(FL_OUT_OF_MEMORY, "%s: no memory for the indices", op.name);
-    return nullptr;
-  }
-  if (n) copy_to_contiguous(indices, op.index == Type::Int64 ? static_cast<void*>(to) : raw);
-  if (n && op.index != Type::Int64) {
-    const void* from[] = {raw};
-    convert(op.index, Type::Int64)(from, to, n);
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    int64_t index = to[i];
-    const int64_t lowest = op.from_zero ? 0 : -size;
-    if (index < lowest || index >= size) {
-      status = fail(FL_BAD_INDEX,
-                    "%s: index %" PRId64 " is out of range for axis %" PRId64 ", which is %" PRId64
-                    " long: indices go from %" PRId64 " to %" PRId64,
-                    op.name, index, axis, size, lowest, size - 1);
-      return nullptr;
-    }
-    to[i] = index < 0 ? index + size : index;
-  }
-  return to;
-}
 
 int axis_of(const fl_call* call, int ndim) {
   const int axis = int(call->attrs[0].value.i);
@@ -80,7 +50,7 @@ fl_status run_take(const fl_kernel* self, fl_stream, const fl_call* call) {
   const fl_tensor &x = call->inputs[0], &indices = call->inputs[1];
   const int axis = op.from_zero ? 0 : axis_of(call, x.ndim);  // an embedding's rows
   fl_status status = FL_OK;
-  const int64_t* index = read_indices(op, indices, x.shape[axis], axis, status);
+  const int64_t* index = read_indices(op.name, indices, x.shape[axis], axis, op.from_zero, status);
   if (!index) return status;
   const int64_t count = count_of(indices), element = size_of(op.stored);
   const Around size(x, axis);
@@ -164,6 +134,10 @@ void add_rows(const char* g_bytes, const int64_t* index, int64_t count, int64_t 
   parallel_for(before * chunks, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t outer = unit / chunks, first = unit % chunks * kColumns, n = std::min(kColumns, after - first);
+      if (after == 1) {
+        for (int64_t j = 0; j < count; ++j) to[outer * size + index[j]] += g[outer * count + j];
+        continue;
+      }
       for (int64_t j = 0; j < count; ++j) {
         const T* from = g + (outer * count + j) * after + first;
         T* target = to + (outer * size + index[j]) * after + first;
@@ -180,7 +154,7 @@ fl_status run_take_grad(const fl_kernel* self, fl_stream, const fl_call* call) {
   const fl_tensor &g = call->inputs[0], &indices = call->inputs[1], &out = call->outputs[0];
   const int axis = axis_of(call, out.ndim);
   fl_status status = FL_OK;
-  const int64_t* index = read_indices(op, indices, out.shape[axis], axis, status);
+  const int64_t* index = read_indices(op.name, indices, out.shape[axis], axis, op.from_zero, status);
   if (!index) return status;
   if (count_of(out) == 0) return FL_OK;
   const Sums sums(op.stored, out);
@@ -203,12 +177,15 @@ void take_elements(const char* x, const int64_t* index, int64_t axis_size, int64
   T* out = reinterpret_cast<T*>(to);
   parallel_for(size.before, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, count * size.after)),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t o = begin; o < end; ++o)
-                   for (int64_t j = 0; j < count; ++j)
+                 for (int64_t o = begin; o < end; ++o) {
+                   const T* line = from + o * axis_size * size.after;
+                   for (int64_t at = o * count * size.after; size.after == 1 && at < (o + 1) * count; ++at) out[at] = line[index[at]];
+                   for (int64_t j = 0; size.after > 1 && j < count; ++j)
                      for (int64_t i = 0; i < size.after; ++i) {
                        const int64_t at = (o * count + j) * size.after + i;
-                       out[at] = from[(o * axis_size + index[at]) * size.after + i];
+                       out[at] = line[index[at] * size.after + i];
                      }
+                 }
                });
 }
 
@@ -217,7 +194,7 @@ fl_status run_take_along_axis(const fl_kernel* self, fl_stream, const fl_call* c
   const fl_tensor &x = call->inputs[0], &indices = call->inputs[1], &out = call->outputs[0];
   const int axis = axis_of(call, x.ndim);
   fl_status status = FL_OK;
-  const int64_t* index = read_indices(op, indices, x.shape[axis], axis, status);
+  const int64_t* index = read_indices(op.name, indices, x.shape[axis], axis, op.from_zero, status);
   if (!index || count_of(out) == 0) return status;
   const char* from = contiguous(x, op.stored);
   if (!from) return no_memory(op.name);
@@ -261,7 +238,7 @@ fl_status run_take_along_axis_grad(const fl_kernel* self, fl_stream, const fl_ca
   const fl_tensor &g = call->inputs[0], &indices = call->inputs[1], &out = call->outputs[0];
   const int axis = axis_of(call, out.ndim);
   fl_status status = FL_OK;
-  const int64_t* index = read_indices(op, indices, out.shape[axis], axis, status);
+  const int64_t* index = read_indices(op.name, indices, out.shape[axis], axis, op.from_zero, status);
   if (!index) return status;
   if (count_of(out) == 0) return FL_OK;
   const Sums sums(op.stored, out);

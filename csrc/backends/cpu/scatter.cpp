@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "cpu.h"
+#include "indices.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -20,33 +20,6 @@ struct Scattering {
   Type stored, index;
   bool parts;
 };
-
-// All indices, contiguous and from 0 to size - 1; null after the failure has been told.
-const int64_t* read_indices(const Scattering& op, const fl_tensor& indices, int64_t size, int axis, fl_status& status) {
-  const int64_t n = count_of(indices), element = size_of(op.index);
-  int64_t* to = static_cast<int64_t*>(host->scratch(size_t(n + 1) * sizeof(int64_t)));
-  char* raw = static_cast<char*>(host->scratch(size_t(n * element + 1)));
-  if (!to || !raw) {
-    status = fail(FL_OUT_OF_MEMORY, "%s: no memory for the indices", op.name);
-    return nullptr;
-  }
-  if (n) copy_to_contiguous(indices, op.index == Type::Int64 ? static_cast<void*>(to) : raw);
-  if (n && op.index != Type::Int64) {
-    const void* from[] = {raw};
-    convert(op.index, Type::Int64)(from, to, n);
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t index = to[i];
-    if (index < -size || index >= size) {
-      status = fail(FL_BAD_INDEX,
-                    "%s: index %" PRId64 " is out of range for axis %d, which is %" PRId64 " long: indices go from %" PRId64
-                    " to %" PRId64, op.name, index, axis, size, -size, size - 1);
-      return nullptr;
-    }
-    to[i] = index < 0 ? index + size : index;
-  }
-  return to;
-}
 
 struct Plan {
   int64_t before = 1, size, after = 1;  // of x around the axis
@@ -85,6 +58,13 @@ void scatter_all(const Plan& plan, const char* values, char* to_bytes) {
   parallel_for(plan.before * chunks, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t outer = unit / chunks, first = unit % chunks * kColumns, last = std::min(plan.after, first + kColumns);
+      if (plan.after == 1) {
+        T* line = to + outer * plan.size;
+        const int64_t row = outer * plan.count;
+        const int64_t* index = plan.index + (plan.parts ? 0 : row);
+        for (int64_t j = 0; j < plan.count; ++j) line[index[j]] = Reduce::of(line[index[j]], from[row + j]);
+        continue;
+      }
       for (int64_t j = 0; j < plan.count; ++j) {
         const int64_t row = (outer * plan.count + j) * plan.after;
         if (plan.parts) {
@@ -138,7 +118,7 @@ fl_status run_scatter(const fl_kernel* self, fl_stream, const fl_call* call) {
   const std::string_view reduce = call->attrs[1].value.text;
   fl_status status = FL_OK;
   Plan plan{.size = x.shape[axis], .count = op.parts ? count_of(indices) : indices.shape[axis], .parts = op.parts,
-            .index = read_indices(op, indices, x.shape[axis], axis, status)};
+            .index = read_indices(op.name, indices, x.shape[axis], axis, false, status)};
   if (!plan.index || count_of(out) == 0) return status;
   for (int d = 0; d < axis; ++d) plan.before *= x.shape[d];
   for (int d = axis + 1; d < x.ndim; ++d) plan.after *= x.shape[d];
@@ -190,22 +170,12 @@ fl_status run_join(const fl_kernel*, fl_stream, const fl_call* call) {
   const fl_tensor& out = call->outputs[0];
   const int64_t n = count_of(out);
   int64_t* to = reinterpret_cast<int64_t*>(data_of(out));
-  int64_t* raw = static_cast<int64_t*>(host->scratch(size_t(n + 1) * 8));
-  if (!raw) return fail(FL_OUT_OF_MEMORY, "index: no memory for the indices");
   for (int k = 0; k < call->input_count; ++k) {
     const int64_t size = call->attrs[0].value.ints[k], axis = call->attrs[1].value.ints[k];
-    const int64_t* from = reinterpret_cast<const int64_t*>(data_of(call->inputs[k]));
-    if (!is_contiguous(call->inputs[k])) {
-      if (n) copy_to_contiguous(call->inputs[k], raw);
-      from = raw;
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      int64_t index = from[i];
-      if (index < -size || index >= size)
-        return fail(FL_BAD_INDEX, "index: %" PRId64 " is out of range for axis %" PRId64 " with size %" PRId64, index, axis, size);
-      index = index < 0 ? index + size : index;
-      to[i] = k ? to[i] * size + index : index;
-    }
+    fl_status status = FL_OK;
+    const int64_t* from = read_indices("indexing", call->inputs[k], size, axis, false, status);
+    if (!from) return status;
+    for (int64_t i = 0; i < n; ++i) to[i] = k ? to[i] * size + from[i] : from[i];
   }
   return FL_OK;
 }

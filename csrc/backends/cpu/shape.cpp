@@ -239,6 +239,39 @@ const fl_kernel* resolve_concat(const char*, std::span<const Type> types) {
   return keep_kernel(run_concat, 0);
 }
 
+// Elements [begin, end) of the walk, row by row from its second operand to its first.
+template <class T>
+void place_rows(const Walk<2>& walk, const char* from_bytes, char* to_bytes, int64_t begin, int64_t end) {
+  const T* from = reinterpret_cast<const T*>(from_bytes);
+  T* to = reinterpret_cast<T*>(to_bytes);
+  const int last = walk.ndim - 1;
+  const int64_t inner = walk.shape[last], to_step = walk.strides[0][last], from_step = walk.strides[1][last];
+  int64_t index[kMaxDims] = {}, target = 0, source = 0, rest = begin / inner;
+  for (int d = last - 1; d >= 0; --d) {
+    index[d] = rest % walk.shape[d];
+    rest /= walk.shape[d];
+    target += index[d] * walk.strides[0][d];
+    source += index[d] * walk.strides[1][d];
+  }
+  for (int64_t at = begin; at < end;) {
+    const int64_t first = at % inner, n = std::min(inner - first, end - at);
+    const T* x = from + source + first * from_step;
+    T* y = to + target + first * to_step;
+    if (to_step == 1) gather_row(x, from_step, n, y);
+    else
+      for (int64_t i = 0; i < n; ++i) y[i * to_step] = x[i * from_step];
+    at += n;
+    for (int d = last - 1; d >= 0; --d) {
+      target += walk.strides[0][d];
+      source += walk.strides[1][d];
+      if (++index[d] < walk.shape[d]) break;
+      target -= walk.shape[d] * walk.strides[0][d];
+      source -= walk.shape[d] * walk.strides[1][d];
+      index[d] = 0;
+    }
+  }
+}
+
 fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
   const fl_tensor &g = call->inputs[0], &out = call->outputs[0];
   const int64_t* starts = call->attrs[1].value.ints;
@@ -258,23 +291,17 @@ fl_status run_slice_grad(const fl_kernel*, fl_stream, const fl_call* call) {
     offset += starts[d] * strides[d];
     walk.push(g.shape[d], {strides[d] * steps[d], g.strides[d]});
   }
-  const Strided target{to + offset * element, element, walk.ndim, walk.shape, walk.strides[0]};
-  const Strided source{data_of(g), element, walk.ndim, walk.shape, walk.strides[1]};
-  const int last = walk.ndim - 1;
-  const bool rows = last >= 0 && walk.strides[0][last] == 1 && walk.strides[1][last] == 1 && walk.shape[last] >= kShort;
+  if (walk.ndim == 0) {
+    std::memcpy(to + offset * element, data_of(g), size_t(element));
+    return FL_OK;
+  }
+  const auto place = element == 1   ? place_rows<uint8_t>
+                     : element == 2 ? place_rows<uint16_t>
+                     : element == 4 ? place_rows<uint32_t>
+                     : element == 8 ? place_rows<uint64_t>
+                                    : place_rows<Sixteen>;
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    if (rows) {
-      for_each_row(target, begin, end - begin, [&](int64_t at, int64_t position, int64_t count) {
-        gather(source, begin + position, count, target.data + at * element);
-      });
-      return;
-    }
-    alignas(64) char block[kBlock * kLargestElement];
-    for (int64_t at = begin; at < end; at += kBlock) {
-      const int64_t part = std::min(kBlock, end - at);
-      gather(source, at, part, block);
-      scatter(target, at, part, block);
-    }
+    place(walk, data_of(g), to + offset * element, begin, end);
   });
   return FL_OK;
 }

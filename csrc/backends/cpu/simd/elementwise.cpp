@@ -2,6 +2,8 @@
 // level. Simple loops are left to the compiler's vectoriser; what it cannot do is written over vector.h.
 #include <math.h>
 
+#include <type_traits>
+
 #include "kernels.h"
 #include "loops.h"
 #include "math.h"
@@ -97,6 +99,27 @@ struct CopySign {
 struct SignBit {
   static FL_INLINE uint8_t of(float x) { return __builtin_signbitf(x) != 0; }
   static FL_INLINE uint8_t of(double x) { return __builtin_signbit(x) != 0; }
+};
+// The neighbour of a toward b, by a's bits. They are not integers until here: -0 and 0 are one number.
+struct NextAfter {
+  template <class T>
+  static FL_INLINE T of(T a, T b) {
+    using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+    constexpr Bits kMost = Bits(typename std::make_unsigned<Bits>::type(-1) >> 1);
+    Bits from, to;
+    __builtin_memcpy(&from, &a, sizeof a);
+    __builtin_memcpy(&to, &b, sizeof b);
+    // Outward where b lies farther out on the same side.
+    const Bits moved = from + (((a < b) == (a > 0)) ? Bits(1) : Bits(-1));
+    const Bits first = (to & ~kMost) | 1;  // next to 0
+    Bits next = (from & kMost) == 0 ? first : moved;
+    next = a == b ? to : next;
+    next = b != b ? to : next;
+    next = a != a ? from : next;
+    T y;
+    __builtin_memcpy(&y, &next, sizeof y);
+    return y;
+  }
 };
 FL_UNARY(Reciprocal, T(1) / x)
 FL_UNARY(Same, x)
@@ -311,6 +334,7 @@ Loop floating(const char* op, bool alternative) {
   if (same(op, "reciprocal")) return unary<Reciprocal, T>;
   if (same(op, "conj") || same(op, "real")) return unary<Same, T>;
   if (same(op, "copysign")) return binary<CopySign, T>;
+  if (same(op, "nextafter")) return binary<NextAfter, T>;
   if (same(op, "exp")) return unary_vector<Exp, V>;
   if (same(op, "log")) return unary_vector<Log, V>;
   if (same(op, "tanh")) return unary_vector<Tanh, V>;

@@ -153,12 +153,14 @@ void doubles_alone(const void* const* inputs, void* output, int64_t n) {
 }
 template <class Function, class V>
 constexpr Loop of_one_value() {
-  if constexpr (sizeof(typename Of<V>::Element) == 4) return unary_of_floats<Function>;
+  if constexpr (requires { Function::of(V{}); }) return unary_vector<Function, V>;
+  else if constexpr (sizeof(typename Of<V>::Element) == 4) return unary_of_floats<Function>;
   else return unary_vector<One<Function>, V>;
 }
 template <class Function, class V>
 constexpr Loop of_two_values() {
-  if constexpr (sizeof(typename Of<V>::Element) == 4) return binary_of_floats<Function>;
+  if constexpr (requires { Function::of(V{}, V{}); }) return binary_vector<Function, V>;
+  else if constexpr (sizeof(typename Of<V>::Element) == 4) return binary_of_floats<Function>;
   else return binary_vector<Two<Function>, V>;
 }
 

@@ -1,6 +1,7 @@
 // functions.h: the other functions of real numbers over vectors: circular, hyperbolic, their inverses, expm1, logarithms
 // to other bases, erf. They are written once, for double; a float goes through double, so it is all but rightly rounded
-// and can leave out what `exact` adds: the low parts that keep a double within 2 ulp.
+// and can leave out what `exact` adds: the low parts that keep a double within 2 ulp. Those that have an `of` for floats
+// are computed in floats, twice as many at once.
 //
 // Polynomials: Chebyshev interpolation at 50 digits of (f(r) - first terms) / r^k on the interval that is named, error
 // below 2^-54 of f. Bounds are measured by tests/csrc/test_kernels_of_values.py.
@@ -42,8 +43,9 @@ FL_INLINE F64 one_by_one(F64 y, F64 x, I64 mask, const Function& function) {
 }
 
 // a + b with what rounding lost.
-FL_INLINE TwoParts<F64> two_sum(F64 a, F64 b) {
-  const F64 sum = a + b, of_b = sum - a;
+template <class V>
+FL_INLINE TwoParts<V> two_sum(V a, V b) {
+  const V sum = a + b, of_b = sum - a;
   return {sum, (a - (sum - of_b)) + (b - of_b)};
 }
 
@@ -198,6 +200,19 @@ struct Log1p {
                       b.f + fma(b.exponent, number(1.90821492927058770002e-10), tail));
     return x == F64{} ? x : log_or_special(x, number(-1), y);
   }
+  static FL_INLINE F32 of(F32 x) {
+    const F32 one = splat<F32>(1), infinite = splat<F32>(__builtin_inff());
+    const TwoParts<F32> u = two_sum(one, x);
+    const I32 bits = (I32)u.high - splat<I32>(0x3f3504f3), e = bits >> 23;
+    const F32 m = (F32)((bits & splat<I32>(0x007fffff)) + splat<I32>(0x3f3504f3));
+    const I32 near = e < splat<I32>(64);  // beyond, nothing is left of what 1 + x lost
+    const F32 scale = (F32)((splat<I32>(127) - (near ? e : splat<I32>(64))) << 23);
+    F32 y = log_of_parts((m - one) + u.low * scale, __builtin_convertvector(e, F32));
+    y = x == infinite ? x : y;
+    y = x == -one ? -infinite : y;
+    y = x == F32{} ? x : y;
+    return x >= -one ? y : splat<F32>(__builtin_nanf(""));
+  }
 };
 // exponent log(2) / log(base) + log(1 + f) / log(base), each factor in two parts.
 template <bool exact>
@@ -259,6 +274,11 @@ struct Atanh {
     const F64 inside = t == number(1) ? number(kInfinite) : y;
     return t <= number(1) ? with_sign_of(inside, x) : not_a_number();
   }
+  static FL_INLINE F32 of(F32 x) {
+    const F32 one = splat<F32>(1), half = splat<F32>(0.5f), t = absolute(x), part = t / (one - t);
+    const F32 ratio = t < half ? fma(t + t, part, t + t) : part + part;
+    return with_sign_of(half * Log1p::of(ratio), x);  // at 1 infinite, beyond no number
+  }
 };
 
 // ---- inverse circular functions ------------------------------------------------------------------------
@@ -297,27 +317,41 @@ struct Acos {
 };
 
 // atan(rise / run) for rise, run >= 0, in the quadrant that `left` (run was negative) says.
-FL_INLINE F64 angle_of(F64 rise, F64 run, I64 left) {
+template <class V>
+FL_INLINE V angle_of(V rise, V run, typename Of<V>::Int left) {
+  using Element = typename Of<V>::Element;
+  using Int = typename Of<V>::Int;
   constexpr double kAtan[] = {0.01627194475162406,  -0.034558092551413795, 0.04551108126325172, -0.052303478730160745,
                               0.058789145444006215, -0.06666423628069258,  0.0769229630497447,  -0.09090908751076636,
                               0.11111111105106705,  -0.14285714285659326,  0.199999999999998,   -0.3333333333333333};
-  const I64 steep = rise > run;
-  const F64 small = steep ? run : rise, large = steep ? rise : run;
-  const I64 middle = small > number(0.41421356237309503) * large;  // around 45 degrees: from there
-  const F64 bottom = middle ? small + large : large;
-  const F64 t = (middle ? small - large : small) / (bottom == F64{} ? number(1) : bottom);
-  const F64 z = t * t, a = fma(polynomial(z, kAtan) * z, t, t);
+  constexpr float kAtanOfFloats[] = {0.05047820881009102f, -0.08624552935361862f, 0.11071348190307617f,
+                                     -0.14284150302410126f, 0.19999977946281433f, -0.3333333432674408f};
+  const V one = splat<V>(Element(1));
+  const Int steep = rise > run;
+  const V small = steep ? run : rise, large = steep ? rise : run;
+  const Int middle = small > splat<V>(Element(0.41421356237309503)) * large;  // around 45 degrees: from there
+  const V bottom = middle ? small + large : large;
+  const V t = (middle ? small - large : small) / (bottom == V{} ? one : bottom);
+  const V z = t * t;
+  V a;
+  if constexpr (sizeof(Element) == 4) a = fma(polynomial(z, kAtanOfFloats) * z, t, t);
+  else a = fma(polynomial(z, kAtan) * z, t, t);
   // Quarters of pi that t is measured from, and in which direction.
-  const F64 octant = middle ? number(1) : F64{};
-  const F64 upright = steep ? number(2) - octant : octant, quarters = left ? number(4) - upright : upright;
-  const F64 turned = (F64)((I64)a ^ ((steep ^ left) & splat<I64>(INT64_MIN)));
-  return fma(quarters, number(kHalfPi / 2), fma(quarters, number(kHalfPiLow / 2), turned));
+  const V octant = middle ? one : V{};
+  const V upright = steep ? splat<V>(Element(2)) - octant : octant;
+  const V quarters = left ? splat<V>(Element(4)) - upright : upright;
+  constexpr int kSign = 8 * int(sizeof(Element)) - 1;
+  const V turned = (V)((Int)a ^ ((steep ^ left) << kSign));
+  constexpr double kQuarter = kHalfPi / 2;
+  constexpr Element kHigh = Element(kQuarter), kLow = sizeof(Element) == 4 ? Element(kQuarter - double(kHigh)) : Element(kHalfPiLow / 2);
+  return fma(quarters, splat<V>(kHigh), fma(quarters, splat<V>(kLow), turned));
 }
 struct Atan {
   template <bool exact>
   static FL_INLINE F64 at(F64 x) {
-    return with_sign_of(angle_of(absolute(x), number(1), I64{}), x);
+    return with_sign_of(angle_of<F64>(absolute(x), number(1), I64{}), x);
   }
+  static FL_INLINE F32 of(F32 x) { return with_sign_of(angle_of<F32>(absolute(x), splat<F32>(1), I32{}), x); }
 };
 struct Atan2 {
   template <bool exact>
@@ -331,8 +365,19 @@ struct Atan2 {
       rise = huge ? rise * number(0.25) : rise;
       run = huge ? run * number(0.25) : run;
     }
-    const F64 angle = with_sign_of(angle_of(rise, run, (I64)x < 0), y);
+    const F64 angle = with_sign_of(angle_of<F64>(rise, run, (I64)x < 0), y);
     return (x == x) & (y == y) ? angle : not_a_number();
+  }
+  static FL_INLINE F32 of(F32 y, F32 x) {
+    const F32 infinite = splat<F32>(__builtin_inff()), one = splat<F32>(1);
+    F32 rise = absolute(y), run = absolute(x);
+    const I32 both = (rise == infinite) & (run == infinite);
+    rise = both ? one : rise;
+    run = both ? one : run;
+    const I32 huge = (rise > splat<F32>(0x1p120f)) | (run > splat<F32>(0x1p120f));  // their sum must not overflow
+    const F32 scale = huge ? splat<F32>(0.25f) : one;
+    const F32 angle = with_sign_of(angle_of<F32>(rise * scale, run * scale, (I32)x < 0), y);
+    return (x == x) & (y == y) ? angle : splat<F32>(__builtin_nanf(""));
   }
 };
 
@@ -361,6 +406,12 @@ struct LogAddExp {
     const F64 larger = a > b ? a : b;
     const F64 y = larger + Log1p::at<exact>(exp_of_negative(-absolute(a - b)));
     const F64 equal = a + number(0.6931471805599453);  // infinities of one sign too
+    return a == b ? equal : (a == a) & (b == b) ? y : a + b;
+  }
+  static FL_INLINE F32 of(F32 a, F32 b) {
+    const F32 larger = a > b ? a : b;
+    const F32 y = larger + Log1p::of(exp_of_negative(-absolute(a - b)));
+    const F32 equal = a + splat<F32>(0.6931471805599453f);
     return a == b ? equal : (a == a) & (b == b) ? y : a + b;
   }
 };

@@ -127,6 +127,16 @@ FL_INLINE V exp_of_negative(V x) {
 
 // ---- log -----------------------------------------------------------------------------------------------
 
+// log(2^exponent (1 + f)) for 1 + f in [sqrt(1/2), sqrt(2)).
+FL_INLINE F32 log_of_parts(F32 f, F32 exponent) {
+  const F32 z = f * f;
+  constexpr float kLog[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
+                            -1.6668057665e-1f, 2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+  F32 r = polynomial(f, kLog) * f * z;
+  r = fma(exponent, splat<F32>(-2.12194440e-4f), r);
+  r = fma(z, splat<F32>(-0.5f), r);
+  return fma(exponent, splat<F32>(0.693359375f), f + r);
+}
 FL_INLINE F32 log_of(F32 x) {
   const F32 kTiny = splat<F32>(1.17549435e-38f);
   const I32 denormal = x < kTiny;
@@ -136,14 +146,7 @@ FL_INLINE F32 log_of(F32 x) {
   const I32 e = (bits >> 23) - (denormal & splat<I32>(23));
   const F32 m = (F32)((bits & splat<I32>(0x007fffff)) + splat<I32>(0x3f3504f3));
   const F32 exponent = __builtin_convertvector(e, F32);
-  const F32 f = m - splat<F32>(1.0f);
-  const F32 z = f * f;
-  constexpr float kLog[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
-                            -1.6668057665e-1f, 2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
-  F32 r = polynomial(f, kLog) * f * z;
-  r = fma(exponent, splat<F32>(-2.12194440e-4f), r);
-  r = fma(z, splat<F32>(-0.5f), r);
-  r = fma(exponent, splat<F32>(0.693359375f), f + r);
+  F32 r = log_of_parts(m - splat<F32>(1.0f), exponent);
   const F32 kInfinity = splat<F32>(__builtin_inff());
   r = x == kInfinity ? kInfinity : r;
   r = x == F32{} ? -kInfinity : r;
