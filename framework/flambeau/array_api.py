@@ -183,8 +183,24 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
         raise _core.ShapeError(f"vecdot: x1 is {x1.shape}, x2 is {x2.shape}: axis {axis} must be equally long")
     if x1.dtype.is_complex:
         x1 = _op["conj"](x1)
+    lines = x1.ndim == x2.ndim == 1 and x1.dtype == x2.dtype and x1.dtype in (_core.float32, _core.float64)
+    if lines and not _core.autocast_enabled():
+        return _dot(x1, x2)
     product = x1 * x2
     return _op["sum"](product, axis, False, product.dtype)
+
+
+_DOT_PART = 1024  # elements that a matrix product sums in a row: more would lose digits
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """The products' sum in one pass over two lines, part by part."""
+    whole = a.shape[0] // _DOT_PART * _DOT_PART
+    rest = _op["matmul"](a[whole:], b[whole:])
+    if whole == 0:
+        return rest
+    parts = _op["matmul"](a[:whole].reshape(-1, 1, _DOT_PART), b[:whole].reshape(-1, _DOT_PART, 1))
+    return parts.sum() + rest
 
 
 def prod(

@@ -170,3 +170,60 @@ def test_a_deviation_of_equal_elements_has_no_slope(dtype, correction):
 
 def test_a_deviation_with_no_degree_of_freedom_has_no_gradient_to_tell():
     assert fl.isnan(fl.grad(lambda x: fl.std(x, correction=1.0))(fl.tensor([2.0]))).tolist() == [True]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("count", [0, 1, 1023, 1024, 1025, 5000, 3_000_000])
+def test_a_dot_product_of_any_length_keeps_its_digits(dtype, count):
+    x = np.random.default_rng(count).uniform(0, 1, (2, count)).astype(dtype)
+    found = fl.vecdot(*(fl.tensor(row) for row in x))
+    assert found.dtype == getattr(fl, dtype)
+    exact = np.dot(*x.astype(np.longdouble))
+    assert abs(float(found) - exact) <= 8 * np.finfo(dtype).eps * exact
+
+
+def test_a_dot_product_has_gradients_and_strides_and_batches():
+    x = np.random.default_rng(0).normal(size=(3, 5000))
+    a, b = (fl.tensor(x[i], requires_grad=True) for i in range(2))
+    fl.vecdot(a[::2], b[::-2]).backward()
+    wanted = np.zeros(5000)
+    wanted[::2] = x[1][::-2]
+    np.testing.assert_array_equal(np.asarray(a.grad), wanted)
+    np.testing.assert_allclose(np.asarray(fl.vmap(fl.vecdot)(fl.tensor(x), fl.tensor(x))), (x * x).sum(1))
+
+
+@pytest.mark.parametrize("wide", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("small", ["int8", "int16", "uint8", "uint16"])
+def test_floats_become_the_nearest_small_integer_toward_zero(wide, small):
+    edges = [0.5, 127, 127.5, 128, 255.9, 256, 32767.9, 32768, 65535.5, 65536, 3e38, np.inf]
+    x = fl.tensor([*edges, *(-e for e in edges), np.nan, *np.linspace(-300, 300, 77)], dtype="float32")
+    x = x.astype(getattr(fl, wide))
+    values = np.nan_to_num(np.asarray(x.astype(fl.float64)), nan=0, posinf=np.inf, neginf=-np.inf)
+    limits = np.iinfo(small)
+    expected = np.clip(np.trunc(values), limits.min, limits.max).astype(small)
+    assert np.array_equal(np.asarray(x.astype(getattr(fl, small))), expected)
+
+
+@pytest.mark.parametrize("index", ["int8", "int32", "int64", "uint8", "uint64"])
+def test_indices_of_any_integer_type_and_stride_choose_the_same(index):
+    x = np.random.default_rng(3).normal(size=(7, 5, 3)).astype(np.float32)
+    places = np.array([4, 0, 3, 1, 2, 4, 0, 1], index)
+    i = fl.tensor(places)
+    assert np.array_equal(np.asarray(fl.take(fl.tensor(x), i[::2], axis=1)), x[:, places[::2]])
+    assert np.array_equal(np.asarray(fl.take(fl.tensor(x), i[::-1], axis=1)), x[:, places[::-1]])
+    if not index.startswith("u"):
+        assert np.array_equal(np.asarray(fl.take(fl.tensor(x), i - 5, axis=1)), x[:, places])
+    with pytest.raises(IndexError, match="index 5 is out of range for axis 1, which is 5 long"):
+        fl.take(fl.tensor(x), fl.tensor([1, 5], dtype=index), axis=1)
+
+
+@pytest.mark.parametrize("shape", [(7,), (1, 70_001), (3, 5, 39), (2, 3, 100)])
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "complex128"])
+def test_zeros_around_a_tensor_are_numpys(shape, dtype):
+    x = (np.arange(np.prod(shape)) % 100).reshape(shape).astype(dtype)
+    wide = fl.nn.functional.pad(fl.tensor(x), (2, 1) * len(shape))
+    assert np.array_equal(np.asarray(wide), np.pad(x, ((2, 1),) * len(shape)))
+    steps = tuple(slice(1, None, 2) for _ in shape)
+    spread = fl.grad(lambda t: fl.sum(fl.real(t[steps] * 3)))(fl.tensor(x)) if dtype == "float32" else None
+    assert spread is None or (np.asarray(spread)[steps] == 3).all()
+    assert spread is None or np.asarray(spread).sum() == 3 * x[steps].size

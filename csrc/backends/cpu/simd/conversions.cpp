@@ -79,6 +79,21 @@ FL_INLINE To whole_of(From x) {
   const To inside = To(x >= -kLimit && x < kLimit ? x : From(0));
   return x >= kLimit ? kMost : x < -kLimit ? kLeast : inside;
 }
+// The same for integers of 8 and 16 bits, which int32 holds.
+template <class To, class From>
+FL_INLINE To small_whole_of(From x) {
+  constexpr From kLeast = To(-1) < To(0) ? -From(1 << (8 * sizeof(To) - 1)) : From(0);
+  constexpr From kMost = From((1 << (8 * sizeof(To))) - 1) + kLeast;
+  const From above = x >= kLeast ? x : x == x ? kLeast : From(0);
+  return To(int32_t(above <= kMost ? above : kMost));
+}
+template <class To>
+struct SmallWhole {
+  template <class From>
+  static FL_INLINE To of(From x) {
+    return small_whole_of<To>(x);
+  }
+};
 // An integer as a double whose last kept bit stands for all that are cut, for one right rounding to 16 bits.
 FL_INLINE double sticky(int64_t x) {
   const bool large = x > (int64_t(1) << 53) || x < -(int64_t(1) << 53);
@@ -163,6 +178,17 @@ constexpr Loop half_to_float = unary<Convert<float>, Half, float>;
 constexpr Loop float_to_half = unary<Convert<Half>, float, Half>;
 #endif
 
+template <class From>
+Loop convert_to_small(Type to) {
+  switch (to) {
+    case Type::Int8: return unary<SmallWhole<int8_t>, From, int8_t>;
+    case Type::Int16: return unary<SmallWhole<int16_t>, From, int16_t>;
+    case Type::UInt8: return unary<SmallWhole<uint8_t>, From, uint8_t>;
+    case Type::UInt16: return unary<SmallWhole<uint16_t>, From, uint16_t>;
+    default: return nullptr;
+  }
+}
+
 // Between a stored integer type and the one it is computed in; backends/cpu/plain.cpp has the rest.
 Loop convert_small(Type from, Type to) {
   switch (from) {
@@ -176,6 +202,8 @@ Loop convert_small(Type from, Type to) {
              : to == Type::Int16 || to == Type::UInt16 ? unary<Convert<uint16_t>, int32_t, uint16_t>
                                                        : nullptr;
     case Type::Int64: return to == Type::UInt32 ? unary<Convert<uint32_t>, int64_t, uint32_t> : nullptr;
+    case Type::Float32: return convert_to_small<float>(to);
+    case Type::Float64: return convert_to_small<double>(to);
     default: return nullptr;
   }
 }
