@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import abort, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import answers, audit, auth, forms, pages
@@ -25,7 +25,7 @@ permission("contributions.repository.folder")(auth.administrators_only)
 @access("public")
 def repositories() -> str:
     """Every repository that is counted, with how far its reading is."""
-    answers.may_keep()
+    answers.may_share()
     return _repositories([], {})
 
 
@@ -84,4 +84,14 @@ def _repositories(problems: list[pages.Problem], given: Mapping[str, str]) -> st
         listed = queries.repositories(session)
         passes = queries.passes_of(session, listed)
         rows = [(one, passes[one.id]) for one in listed]
-    return render_template("contributions/repositories.html", rows=rows, problems=problems, given=given)
+    g.sent = problems, given
+    return render_template("contributions/repositories.html", rows=rows)
+
+
+@answers.own("contributions.add")
+def form_to_add() -> str:
+    """The form that adds a repository, for whoever may, with what they sent and what is wrong with it."""
+    if not auth.can(current_user(), "contributions.repository.add").allowed:
+        return ""
+    problems, given = g.get("sent", ([], {}))
+    return render_template("contributions/_add_repository.html", problems=problems, given=given)

@@ -149,6 +149,8 @@ def test_nobody_signed_in_gets_a_strangers_page_nor_the_other_way(
     assert "Enter an organization" in own["/organizations/"]
     assert "Enter an organization" not in strangers["/organizations/"]
     assert ("Enter a person" in own["/people/"], "Enter a person" in strangers["/people/"]) == (True, False)
+    where = "/contributions/repositories/"
+    assert ("Add a repository" in own[where], "Add a repository" in strangers[where]) == (True, False)
     with questions(governed) as asked:
         texts(administrator, ["/modules/", "/modules/roll-call", "/bodies/", "/organizations/", "/people/"])
     assert [one for one in asked if "FROM module" in one or "FROM membership" in one or "FROM employment" in one] == []
