@@ -130,8 +130,7 @@ def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | 
 
 def count_nonzero(x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
     """How many elements differ from zero."""
-    counted = x if x.dtype == _core.bool_ else x != 0
-    return _op["sum"](counted.astype(_core.int64), axis, keepdims)
+    return _op["sum"](x if x.dtype == _core.bool_ else x != 0, axis, keepdims, _core.int64)
 
 
 def diff(

@@ -178,15 +178,16 @@ Walk<1> walk_of(const fl_tensor& tensor) {
   return walk;
 }
 
-// Rows of a few elements, `from_step` elements from one to the next, `step` in the output.
+// Rows of a few elements, `from_step` elements from one to the next, `step` in the output; `apart` from one element to the
+// next.
 template <class T>
-void spread_rows(const char* from, int64_t from_step, int64_t rows, int64_t row, char* to, int64_t step) {
+void spread_rows(const char* from, int64_t from_step, int64_t apart, int64_t rows, int64_t row, char* to, int64_t step) {
   const T* x = reinterpret_cast<const T*>(from);
   T* out = reinterpret_cast<T*>(to);
   if (row == 1)
     for (int64_t r = 0; r < rows; ++r) out[r * step] = x[r * from_step];
   else
-    for (int64_t r = 0; r < rows; ++r) gather_row(x + r * from_step, 1, row, out + r * step);
+    for (int64_t r = 0; r < rows; ++r) gather_row(x + r * from_step, apart, row, out + r * step);
 }
 
 fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
@@ -206,25 +207,29 @@ fl_status run_concat(const fl_kernel*, fl_stream, const fl_call* call) {
       const Strided from = strided(input, walk);
       char* to = data_of(out) + before * from.element;
       const bool whole = walk.ndim == 1 && walk.strides[0][0] == 1;
-      const bool cut = walk.ndim == 2 && walk.strides[0][1] == 1 && walk.shape[1] == row;
-      if (row < kShort && row < out_row && (whole || cut)) {
-        const int64_t from_step = whole ? row : walk.strides[0][0];
+      const bool lone = walk.ndim == 1 && row == 1;
+      const bool cut = walk.ndim == 2 && walk.shape[1] == row;
+      if (row < kShort && row < out_row && (whole || lone || cut)) {
+        const int64_t from_step = whole ? row : walk.strides[0][0], apart = cut ? walk.strides[0][1] : 1;
         const auto spread = from.element == 1   ? spread_rows<uint8_t>
                             : from.element == 2 ? spread_rows<uint16_t>
                             : from.element == 4 ? spread_rows<uint32_t>
                             : from.element == 8 ? spread_rows<uint64_t>
                                                 : spread_rows<Sixteen>;
         parallel_for(n / row, std::max<int64_t>(1, kGrain / row), [&](int64_t begin, int64_t end) {
-          spread(from.data + begin * from_step * from.element, from_step, end - begin, row,
+          spread(from.data + begin * from_step * from.element, from_step, apart, end - begin, row,
                  to + begin * out_row * from.element, out_row);
         });
         before += row;
         continue;
       }
+      const bool streams = whole && count_of(out) * from.element >= kStreamBytes;
       parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
         for (int64_t at = begin; at < end;) {
           const int64_t part = std::min(end - at, row - at % row);
-          gather(from, at, part, to + (at / row * out_row + at % row) * from.element);
+          char* target = to + (at / row * out_row + at % row) * from.element;
+          if (streams) write_past_caches(target, from.data + at * from.element, size_t(part * from.element));
+          else gather(from, at, part, target);
           at += part;
         }
       });

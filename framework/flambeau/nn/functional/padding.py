@@ -39,8 +39,7 @@ def pad(input: fl.Tensor, pad: Sequence[int], mode: PadMode = "constant", value:
     result = input
     for axis, (before, behind) in enumerate(sides):
         if before or behind:
-            places = _places(input, axis, before, behind, mode)
-            result = fl.take(result, fl.tensor(places, dtype="int32", device=input.device), axis=axis)
+            result = fl.concat(_parts(result, axis, before, behind, mode), axis=axis)
     return result
 
 
@@ -65,15 +64,22 @@ def _constant(x: fl.Tensor, sides: list[tuple[int, int]], value: float) -> fl.Te
     return fl.where(inside, padded, value)
 
 
-def _places(x: fl.Tensor, axis: int, before: int, behind: int, mode: str) -> list[int]:
+def _parts(x: fl.Tensor, axis: int, before: int, behind: int, mode: str) -> list[fl.Tensor]:
+    """What stands one after the other along the axis: what is put before x, x itself, what is put behind."""
     n = x.shape[axis]
     most = {"reflect": n - 1, "circular": n}.get(mode, max(before, behind))
     if min(before, behind) < 0 or max(before, behind) > most or n == 0:
         raise fl.ShapeError(f"pad: input is {tuple(x.shape)}; mode {mode!r} adds 0 to {max(most, 0)} elements to each "
                             f"side of axis {axis}, not ({before}, {behind})")
-    wanted = range(-before, n + behind)
+
+    def part(first: int, stop: int, step: int = 1) -> fl.Tensor:
+        return x[(*(slice(None),) * axis, slice(first, stop, step))]
+
     if mode == "replicate":
-        return [min(max(i, 0), n - 1) for i in wanted]
-    if mode == "circular":
-        return [i % n for i in wanted]
-    return [-i if i < 0 else 2 * (n - 1) - i if i >= n else i for i in wanted]
+        around = [(part(0, 1), before), (part(n - 1, n), behind)]
+        left, right = (fl.broadcast_to(edge, (*x.shape[:axis], k, *x.shape[axis + 1:])) for edge, k in around)
+    elif mode == "circular":
+        left, right = part(n - before, n), part(0, behind)
+    else:
+        left, right = fl.flip(part(1, before + 1), axis=axis), fl.flip(part(n - 1 - behind, n - 1), axis=axis)
+    return [each for each, k in ((left, before), (x, 1), (right, behind)) if k]
