@@ -194,12 +194,11 @@ _DOT_PART = 1024  # elements that a matrix product sums in a row: more would los
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """The products' sum in one pass over two lines, part by part."""
+    if a.shape[0] <= _DOT_PART:
+        return _op["matmul"](a, b)
     whole = a.shape[0] // _DOT_PART * _DOT_PART
-    rest = _op["matmul"](a[whole:], b[whole:])
-    if whole == 0:
-        return rest
     parts = _op["matmul"](a[:whole].reshape(-1, 1, _DOT_PART), b[:whole].reshape(-1, _DOT_PART, 1))
-    return parts.sum() + rest
+    return parts.sum() + _op["matmul"](a[whole:], b[whole:])
 
 
 def prod(
@@ -211,9 +210,11 @@ def prod(
     >>> fl.prod(fl.tensor([[1, 2], [3, 4]]), axis=0)
     tensor([3, 8])
     """
+    if dtype is None and not x.dtype.is_integer and x.dtype != _core.bool_:
+        return _op["product"](x, axis, keepdims)
     if dtype is None:
         wide = _core.int64 if x.dtype == _core.bool_ or x.dtype.is_signed else _core.uint64
-        dtype = x.dtype if isdtype(x.dtype, ("real floating", "complex floating")) else wide
+        dtype = wide
     return _op["product"](_astype(x, dtype, copy=False), axis, keepdims)
 
 

@@ -50,12 +50,12 @@ def _whole(value: float, dtype: DType) -> int:
 
 def zeros(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Zeros; float32 unless a dtype is given."""
-    return _core.apply("full", [], [_shape(shape), 0.0, 0, _core.dtype(dtype or _core.float32), 0.0], device)
+    return _core.apply("full", [], [_shape(shape), 0.0, 0, _core.dtype(dtype) if dtype else _core.float32, 0.0], device)
 
 
 def ones(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Ones; float32 unless a dtype is given."""
-    return _core.apply("full", [], [_shape(shape), 1.0, 1, _core.dtype(dtype or _core.float32), 0.0], device)
+    return _core.apply("full", [], [_shape(shape), 1.0, 1, _core.dtype(dtype) if dtype else _core.float32, 0.0], device)
 
 
 def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
@@ -96,12 +96,12 @@ def arange(
         start, stop = 0, start
     if step == 0:
         raise ValueError("arange: step is 0 and would never reach stop")
+    whole = isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)
     if dtype is None:
-        dtype = _core.int64 if all(isinstance(x, int) for x in (start, stop, step)) else _core.float32
-    for name, bound in (("start", start), ("stop", stop), ("step", step)):
+        dtype = _core.int64 if whole else _core.float32
+    for name, bound in () if whole else (("start", start), ("stop", stop), ("step", step)):
         if not math.isfinite(bound):
             raise ValueError(f"arange: {name} is {bound} and must be finite")
-    whole = all(isinstance(x, int) for x in (start, stop, step))
     count = max(0, -((start - stop) // step) if whole else math.ceil((stop - start) / step))
     if count >= 2**63:
         raise _core.ShapeError(f"arange: from {start} to {stop} by {step} has more elements than any memory holds")
@@ -175,12 +175,14 @@ def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
     tensor([[1.0, 0.0, 0.0],
             [1.0, 1.0, 0.0]])
     """
-    return _core.ops["where"](_offsets(x, "tril") <= _reachable(x.shape, k), x, 0)
+    rows, columns = _places(x, "tril", k)
+    return _core.ops["where"](columns <= rows, x, 0)
 
 
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     """x with zeros below diagonal k of its last two axes."""
-    return _core.ops["where"](_offsets(x, "triu") >= _reachable(x.shape, k), x, 0)
+    rows, columns = _places(x, "triu", k)
+    return _core.ops["where"](columns >= rows, x, 0)
 
 
 def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None) -> Tensor:
@@ -188,12 +190,14 @@ def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None
     return _core.from_dlpack(x, device=device, copy=copy)
 
 
-def _offsets(x: Tensor, op: str) -> Tensor:
+def _places(x: Tensor, op: str, diagonal: builtins.int) -> tuple[Tensor, Tensor]:
+    """Where the diagonal meets each row, as a column, and the numbers of the columns."""
     if x.ndim < 2:
         raise _core.ShapeError(f"{op}: at least two dimensions are needed and the shape is {x.shape}")
     rows, columns = x.shape[-2:]
-    counted = [arange(n, dtype=_core.int32, device=x.device) for n in (rows, columns)]
-    return counted[1] - counted[0].reshape(rows, 1)
+    first = _reachable(x.shape, diagonal)
+    met = arange(first, first + rows, dtype=_core.int32, device=x.device)
+    return met.reshape(rows, 1), arange(columns, dtype=_core.int32, device=x.device)
 
 
 def _reachable(shape: tuple[builtins.int, ...], diagonal: builtins.int) -> builtins.int:

@@ -197,9 +197,9 @@ def _running(op: str, x: Tensor, axis: int | None, dtype: DType | None, include_
         if x.ndim > 1:
             raise ValueError(f"{op}: x is {x.shape}: say which axis to run along, as in axis=0")
         axis = 0
-    if dtype is None:
+    if dtype is None and (x.dtype.is_integer or x.dtype == _core.bool_):
         dtype = _op["sum"](x[:0] if x.ndim else x, None).dtype  # the type of sums on this device
-    running = _op[op](x.astype(dtype, copy=False), axis)
+    running = _op[op](x if dtype is None else x.astype(dtype, copy=False), axis)
     if not include_initial:
         return running
     shape = list(running.shape)
