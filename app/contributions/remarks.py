@@ -1,10 +1,11 @@
-"""What readers say is wrong with a module or a repository: how these are called in the queue, and where they stand."""
+"""What readers say is wrong with a module, a repository or a figure: how these are called, and where they stand."""
 
 from __future__ import annotations
 
 from flask import url_for
 from sqlalchemy.orm import Session
 
+from app.contributions.figures import FIGURES
 from app.contributions.registry import by_public_id
 from app.modules import queries as modules
 from app.people.queries import provide_names
@@ -25,3 +26,10 @@ def repository_named(session: Session, public_id: str) -> tuple[str, str] | None
     if found is None:
         return None
     return f"the repository {found.name}", url_for("contributions.repository", public_id=public_id)
+
+
+@provide_names(RemarkAbout.FIGURE)
+def figure_named(session: Session, key: str) -> tuple[str, str] | None:
+    """The figure of this key; which of its days and rows are meant says the page that the remark came from."""
+    found = FIGURES.get(key)
+    return (f"the figure “{found.title}”", url_for("contributions.definitions")) if found else None

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from app.contributions import queries
-from app.contributions.figures.look import Look
+from app.contributions.figures.drawing import table
+from app.contributions.figures.figure import Drawn, figure
+from app.contributions.figures.look import BY, Look
 from app.contributions.metrics import Spread, count, ranked, spread
 from app.contributions.metrics.durations import add_up
 from app.contributions.queries import EVERYBODY, Counts, Side, Thing
@@ -14,11 +18,12 @@ from app.wording import number, share, span
 
 @dataclass(frozen=True)
 class Big:
-    """A large figure, ready to be shown: its name, its value, and what to know beside it."""
+    """A large figure, ready to be shown: its name, its value (`raw`: as a number), and what to know beside it."""
 
     label: str
     value: str
     note: str = ""
+    raw: float | None = None
 
 
 def of_project(look: Look) -> list[Big]:
@@ -26,23 +31,21 @@ def of_project(look: Look) -> list[Big]:
     now, was = look.summary, look.before.summary
     changes, changes_before = _changes(look), _changes(look.before)
     released, released_before = (queries.releases(look.session, look.scope, one.window) for one in (look, look.before))
-    factor = "–" if now.elephant_factor is None else number(now.elephant_factor)
     return [
-        Big("Commits", number(now.commits), change(now.commits, was.commits)),
-        Big("Contributors", number(now.contributors), change(now.contributors, was.contributors)),
-        Big("New contributors", number(now.new_contributors), change(now.new_contributors, was.new_contributors)),
-        Big("Stayed", "–" if now.retention is None else share(now.retention), "of those of the days before"),
-        Big("Absence factor", number(now.absence_factor), f"people made half of it{_was(was.absence_factor)}"),
-        Big("Elephant factor", factor, f"organizations made half of it{_was(was.elephant_factor)}"),
-        Big("Organizations", number(now.organizations), change(now.organizations, was.organizations)),
-        Big("Changes opened", number(changes.opened), change(changes.opened, changes_before.opened)),
-        Big("Changes merged", number(changes.merged), change(changes.merged, changes_before.merged)),
+        _count("Commits", now.commits, change(now.commits, was.commits)),
+        _count("Contributors", now.contributors, change(now.contributors, was.contributors)),
+        _count("New contributors", now.new_contributors, change(now.new_contributors, was.new_contributors)),
+        _share("Stayed", now.retention, "of those of the days before"),
+        _count("Absence factor", now.absence_factor, f"people made half of it{_was(was.absence_factor)}"),
+        _count("Elephant factor", now.elephant_factor, f"organizations made half of it{_was(was.elephant_factor)}"),
+        _count("Organizations", now.organizations, change(now.organizations, was.organizations)),
+        _count("Changes opened", changes.opened, change(changes.opened, changes_before.opened)),
+        _count("Changes merged", changes.merged, change(changes.merged, changes_before.merged)),
         _response("Time to first response", waiting(look), waiting(look.before)),
-        Big("Releases", number(released.published), change(released.published, released_before.published)),
-        Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}"),
-        Big("Unattributed", "–" if now.unattributed is None else share(now.unattributed),
-            "of commits, no employer known"),
-        Big("Bots and tools", number(now.bot_commits), f"{number(now.assisted)} more with a tool’s help"),
+        _count("Releases", released.published, change(released.published, released_before.published)),
+        Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}", now.added),
+        _share("Unattributed", now.unattributed, "of commits, no employer known"),
+        _count("Bots and tools", now.bot_commits, f"{number(now.assisted)} more with a tool’s help"),
     ]  # fmt: skip
 
 
@@ -56,17 +59,17 @@ def of_organization(look: Look) -> list[Big]:
     part = share(now.commits / look.whole.total) if look.whole.total else "none"
     rank = _rank(look)
     return [
-        Big("Commits", number(now.commits), _both(f"{part} of all", change(now.commits, was.commits))),
-        Big("Rank", str(rank[0]) if rank else "–",
-            f"of {rank[1]} organizations, by commits" if rank else "no commit in these days"),
-        Big("Contributors", number(now.contributors), change(now.contributors, was.contributors)),
-        Big("New contributors", number(now.new_contributors), change(now.new_contributors, was.new_contributors)),
-        Big("Absence factor", number(now.absence_factor), f"of its people made half{_was(was.absence_factor)}"),
-        Big("Changes opened", number(changes.opened), change(changes.opened, changes_before.opened)),
-        Big("Changes merged", number(changes.merged), change(changes.merged, changes_before.merged)),
+        _count("Commits", now.commits, _both(f"{part} of all", change(now.commits, was.commits))),
+        _count("Rank", rank[0] if rank else None,
+               f"of {rank[1]} organizations, by commits" if rank else "no commit in these days"),
+        _count("Contributors", now.contributors, change(now.contributors, was.contributors)),
+        _count("New contributors", now.new_contributors, change(now.new_contributors, was.new_contributors)),
+        _count("Absence factor", now.absence_factor, f"of its people made half{_was(was.absence_factor)}"),
+        _count("Changes opened", changes.opened, change(changes.opened, changes_before.opened)),
+        _count("Changes merged", changes.merged, change(changes.merged, changes_before.merged)),
         _response("Its changes wait", waiting(look), waiting(look.before)),
         _response("It answers within", answers, None, none="no review begun"),
-        Big("Reviews given", number(given), f"and {number(received)} received"),
+        _count("Reviews given", given, f"and {number(received)} received"),
     ]  # fmt: skip
 
 
@@ -77,17 +80,52 @@ def of_person(look: Look) -> list[Big]:
     given = queries.review_load(look.session, look.scope, look.window).reviews
     answers = spread(queries.response_given(look.session, look.scope, look.window))
     return [
-        Big("Commits", number(now.commits), change(now.commits, was.commits)),
-        Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}"),
-        Big("Files", number(queries.files(look.session, look.scope, look.window)), "changed, once for each commit"),
-        Big("Changes opened", number(changes.opened), f"{number(changes.merged)} merged"),
+        _count("Commits", now.commits, change(now.commits, was.commits)),
+        Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}", now.added),
+        _count("Files", queries.files(look.session, look.scope, look.window), "changed, once for each commit"),
+        _count("Changes opened", changes.opened, f"{number(changes.merged)} merged"),
         _response("Their changes wait", waiting(look), None),
-        Big("Reviews given", number(given), f"and {number(received)} received"),
+        _count("Reviews given", given, f"and {number(received)} received"),
         _response("They answer within", answers, None, none="no review begun"),
-        Big("Named as reviewer", number(now.reviews), "in trailers of commits"),
-        Big("Unattributed", "–" if now.unattributed is None else share(now.unattributed),
-            "of the commits, no employer known"),
+        _count("Named as reviewer", now.reviews, "in trailers of commits"),
+        _share("Unattributed", now.unattributed, "of the commits, no employer known"),
     ]  # fmt: skip
+
+
+def of_module(look: Look) -> list[Big]:
+    """One module."""
+    now = look.summary
+    back = "" if now.retention is None else f"{share(now.retention)} of those of the days before stayed"
+    return [
+        _count("Commits", now.commits,
+               f"+{number(now.added)} −{number(now.deleted)} lines{_counted(now.lines_counted)}"),
+        _count("Contributors", now.contributors, back),
+        _count("New contributors", now.new_contributors, ""),
+        _count("Reviews", now.reviews, "named in commits"),
+        _count("Absence factor", now.absence_factor, "people made half of it"),
+        _count("Elephant factor", now.elephant_factor, "organizations made half of it"),
+        _share("Unattributed", now.unattributed, "of commits, no employer known"),
+    ]  # fmt: skip
+
+
+def of(look: Look) -> list[Big]:
+    """Those over the page of what is looked at."""
+    scope = look.scope
+    draw = of_person if scope.person else of_organization if scope.organization else (
+        of_module if scope.module else of_project)  # fmt: skip
+    return draw(look)
+
+
+@figure("headline", "Key figures", "headline", options={"by": BY})
+def headline(look: Look) -> Drawn:
+    """The large figures over a page, as rows: durations in seconds, shares as parts of one."""
+    bigs = of(look)
+    stats = [Markup("<div class=\"stat\"><dt>{}</dt><dd>{}<small>{}</small></dd></div>").format(
+        one.label, one.value, one.note) for one in bigs]  # fmt: skip
+    return Drawn(("figure", "value", "shown", "note"), [(one.label, one.raw, one.value, one.note) for one in bigs],
+                 Markup("<dl class=\"stats\">{}</dl>").format(Markup("").join(stats)),
+                 table("Key figures", ("Figure", "Value", "Beside it"),
+                       [(one.label, one.value, one.note) for one in bigs]))  # fmt: skip
 
 
 def waiting(look: Look) -> Spread:
@@ -108,6 +146,14 @@ def change(now: int, before: int) -> str:
     return f"{'+' if part > 0 else '−' if part < 0 else '±'}{abs(part):,}%, was {before:,}"
 
 
+def _count(label: str, value: int | None, note: str) -> Big:
+    return Big(label, "–" if value is None else number(value), note, value)
+
+
+def _share(label: str, value: float | None, note: str) -> Big:
+    return Big(label, "–" if value is None else share(value), note, None if value is None else round(value, 4))
+
+
 def _rank(look: Look) -> tuple[int, int] | None:
     """The place of the look's organization by commits, of how many; None where it has none."""
     commits = count(look.whole.work, lambda cell: cell.organization)
@@ -124,7 +170,7 @@ def _response(label: str, now: Spread, before: Spread | None, *, none: str = "no
     if not now.n:
         return Big(label, "–", none)
     was = f", was {span(before.median)}" if before is not None and before.median is not None else ""
-    return Big(label, span(now.median), f"median, n = {number(now.n)}{was}")
+    return Big(label, span(now.median), f"median, n = {number(now.n)}{was}", now.median)
 
 
 def _was(before: int | None) -> str:

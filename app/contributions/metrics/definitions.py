@@ -28,6 +28,9 @@ _WORK = (
            "Commits on the default branch, merges included, by people (bots and tools are counted apart). Each "
            "commit counts once, on its author's day in UTC, whatever number of repositories hold it.",
            page="metric-code-changes-commits"),
+    Metric("headline", "Key figures",
+           "The large figures over a page, each as defined under its own name, beside the window of the same length "
+           "just before. As data, durations are whole seconds and shares parts of one."),
     Metric("lines", "Code Changes Lines",
            "Lines added and deleted by those commits, as git's --numstat says without looking for renames; binary "
            "files and merges have none.", page="metric-code-changes-lines"),

@@ -19,8 +19,8 @@ from app.governance.queries import is_governed
 from app.modules import queries as modules
 from app.people import queries as people
 
-_FIGURES = ("commits-over-time", "organizations", "contributors-over-time", "people", "absence-over-time", "paths",
-            "path-knowers")  # fmt: skip
+_FIGURES = ("headline", "commits-over-time", "organizations", "contributors-over-time", "people", "absence-over-time",
+            "paths", "path-knowers")  # fmt: skip
 
 
 @blueprint.get("/modules/")

@@ -13,7 +13,7 @@ from app import pages
 from app.auth import access
 from app.clock import current_clock
 from app.contributions import queries
-from app.contributions.figures import Look, headline
+from app.contributions.figures import Look
 from app.contributions.figures.comparing import tier_of
 from app.contributions.figures.organizations import placed
 from app.contributions.metrics import count, ranked
@@ -22,7 +22,7 @@ from app.members import queries as members
 from app.members.models import Organization
 
 _OF_ALL = ("commits-over-time", "standing-over-time", "diversity-over-time", "organizations")
-_OF_ONE = ("share-over-time", "compare", "compare-over-time", "people", "modules", "contributors-over-time",
+_OF_ONE = ("headline", "share-over-time", "compare", "compare-over-time", "people", "modules", "contributors-over-time",
            "reviews-exchanged", "reviewing-people", "changes-over-time", "first-response-over-time")  # fmt: skip
 _CARDS, _CHOICES = 12, 40
 
@@ -53,7 +53,6 @@ def organization(public_id: str) -> str | Response:
             tier=_tiers(look, [found.id])[found.id],
             seats=queries.seats_held(session, found.id, current_clock().now().date()), choices=_choices(look, found),
             group=[one for one in _group(session, found.id) if one.id != found.id],
-            headline=headline.of_organization(look),
             recent=queries.recent_commits(session, look.scope),
         )  # fmt: skip
 

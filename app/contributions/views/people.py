@@ -6,13 +6,12 @@ from flask import abort
 
 from app.auth import access
 from app.contributions import queries
-from app.contributions.figures import headline
 from app.contributions.queries import Scope
 from app.contributions.views.foundation import blueprint, looking, page
 from app.people import queries as people
 
-_FIGURES = ("commits-over-time", "modules", "changes-over-time", "first-response-over-time", "reviews-exchanged",
-            "reviewing-people")  # fmt: skip
+_FIGURES = ("headline", "commits-over-time", "modules", "changes-over-time", "first-response-over-time",
+            "reviews-exchanged", "reviewing-people")  # fmt: skip
 
 
 @blueprint.get("/people/<public_id>")
@@ -27,6 +26,6 @@ def person(public_id: str) -> str:
         look = whole.at(Scope(repository=whole.scope.repository, person=found.id))
         own = Scope(person=found.id)
         return page("contributions/person.html", session, look, _FIGURES, person=found,
-                    span=queries.span(session, own), headline=headline.of_person(look),
+                    span=queries.span(session, own),
                     first=queries.first_commit(session, own),
                     recent=queries.recent_commits(session, look.scope))  # fmt: skip

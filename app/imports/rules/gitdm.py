@@ -119,12 +119,14 @@ def _named(found: Parsed, number: int, line: str) -> Who | None:
 
 
 def _claim(found: Parsed, number: int, key: str, employer: str, starts: date | None, until: date | None) -> None:
-    if "@" in key:
+    if "@" in key.strip("@"):  # git-svn's addresses have two
         _work(found, number, Who((key,)), employer, starts, until)
+    elif not (domain := key.removeprefix("@")) or "@" in domain:
+        found.wrong(number, f"{key[:80]!r} is neither an address nor a domain")
     elif is_independent(employer) or is_unknown(employer):
         found.note(number, f"{key} is nobody’s by this file")
     else:
-        found.claims.append(OwnsDomain(number, key.lstrip("@"), employer, starts, until and until - _A_DAY))
+        found.claims.append(OwnsDomain(number, domain, employer, starts, until and until - _A_DAY))
 
 
 def _work(found: Parsed, number: int, who: Who, employer: str, starts: date | None, until: date | None) -> None:

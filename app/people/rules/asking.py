@@ -35,6 +35,7 @@ class RemarkAbout(Enum):
     DOMAIN = "domain"
     MODULE = "module"
     REPOSITORY = "repository"
+    FIGURE = "figure"
 
     @property
     def is_of_a_person(self) -> bool:

@@ -143,7 +143,7 @@ def test_every_figure_of_an_organization_can_be_taken_away(client, counted):
     acme = one(counted, Organization)
     page = client.get(f"/contributions/organizations/{acme.public_id}").text
     links = {html.unescape(link) for link in re.findall(r'href="(/contributions/figures/[^"]+)"', page)}
-    assert len(links) == 12
+    assert len(links) == 14
     for link in links:
         assert client.get(link).status_code == 200, link
     found = client.get(f"/contributions/figures/share-over-time.json?organization={acme.public_id}").get_json()
@@ -327,6 +327,31 @@ def test_a_kept_dashboard_changes_at_once_when_something_is_counted_or_somebody_
     for client in readers:
         assert [client.get(page).status_code for page in pages] == [200, 404, 200]
         assert not any("Anne Arc" in client.get(page).text for page in pages)
+
+
+def test_the_large_figures_of_each_page_are_data_too(client, counted):
+    anne, acme = person(counted, "Anne Arc").public_id, one(counted, Organization).public_id
+    pages = {"": "", f"organizations/{acme}": f"&organization={acme}", f"people/{anne}": f"&person={anne}",
+             "modules/src": "&module=src"}  # fmt: skip
+    for page, scope in pages.items():
+        shown = html.unescape(client.get(f"/contributions/{page}?window=all").text)
+        found = client.get(f"/api/v1/figures/headline?window=all{scope}").json
+        labels = re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)<", shown.partition('<dl class="stats">')[2])
+        assert [(row[0], row[2]) for row in found["rows"]] == labels[: len(found["rows"])], page
+        assert "/contributions/figures/headline.csv?window=all" in shown
+    whole = {row[0]: row[1] for row in client.get("/api/v1/figures/headline?window=all").json["rows"]}
+    assert (whole["Commits"], whole["Contributors"], whole["Absence factor"]) == (6, 3, 1)
+    assert whole["Unattributed"] == 0.3333
+
+
+def test_a_figure_can_be_called_wrong_where_its_rows_are_months(client, counted):
+    page = html.unescape(client.get("/contributions/?window=3y").text)
+    address = "/people/wrong?about=figure&thing=lines-over-time&page=/contributions/?window%3D3y"
+    assert address in page
+    asked = client.get(address)
+    assert "the figure “Lines”" in html.unescape(asked.text)
+    assert 'href="/contributions/?window=3y"' in asked.text
+    assert client.get("/people/wrong?about=figure&thing=nothing").status_code == 404
 
 
 def main_of(response) -> str:

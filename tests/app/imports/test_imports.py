@@ -68,7 +68,7 @@ GOOD = {
     FileKind.LANDSCAPE: LANDSCAPE % "Platinum",
 }
 WRONG = {
-    FileKind.GITDM_MAP: ("acme.com Acme\nacme.com\nblue.org Blue < soon\n", [2, 3]),
+    FileKind.GITDM_MAP: ("acme.com Acme\nacme.com\nblue.org Blue < soon\n@@ Acme\n@ Blue\n", [2, 3, 4, 5]),
     FileKind.GITDM_ALIASES: ("al@home.org ada@acme.com\nalone\n", [2]),
     FileKind.GITDM_GROUP: ("bo@blue.org\nno address\n", [2]),
     FileKind.CNCF_AFFILIATIONS: ("\tAcme\nAda: ada!acme.com\n\tAcme from 2020-02-30\n", [1, 3]),
