@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 
 from . import _core
 from ._core import DType, Tensor
+from .arguments import explained
 from .dtypes import isdtype, result_type
 from .tensor_methods import _astype
 
@@ -38,6 +40,7 @@ def reshape(x: Tensor, /, shape: tuple[int, ...], *, copy: bool | None = None) -
     return result
 
 
+@explained
 def squeeze(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
     """Without these axes, which must be 1 long."""
     return _op["squeeze"](x, axis)
@@ -55,6 +58,7 @@ def stack(arrays: list[Tensor] | tuple[Tensor, ...], /, *, axis: int = 0) -> Ten
     return _op["stack"](arrays, axis)
 
 
+@explained
 def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The parts along an axis, without it."""
     first = moveaxis(x, axis, 0)
@@ -80,6 +84,7 @@ def matrix_transpose(x: Tensor, /) -> Tensor:
     return x.mT
 
 
+@explained
 def flip(x: Tensor, /, *, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """In reverse order along these axes (all of them by default)."""
     axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
@@ -87,11 +92,12 @@ def flip(x: Tensor, /, *, axis: int | tuple[int, ...] | None = None) -> Tensor:
     return x[tuple(slice(None, None, -1) if a in turned else slice(None) for a in range(x.ndim))]
 
 
+@explained
 def roll(x: Tensor, /, shift: int | tuple[int, ...], *, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Elements moved along axes; those that fall off the end come in at the front."""
     if axis is None:
         return roll(x.reshape(-1), shift, axis=0).reshape(x.shape)
-    shifts = (shift,) if isinstance(shift, int) else shift
+    shifts = shift if isinstance(shift, list | tuple) else (operator.index(shift),)
     axes = (axis,) * len(shifts) if isinstance(axis, int) else axis
     if len(shifts) == 1:
         shifts = shifts * len(axes)
@@ -119,6 +125,7 @@ def positive(x: Tensor, /) -> Tensor:
     return x
 
 
+@explained
 def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | None = None) -> Tensor:
     """Not below min, not above max."""
     if isinstance(min, int | float) and isinstance(max, int | float) and min <= max and x.dtype in _FLOATS:
@@ -128,6 +135,7 @@ def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | 
     return x if max is None else _op["minimum"](x, max)
 
 
+@explained
 def count_nonzero(x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
     """How many elements differ from zero."""
     return _op["sum"](x if x.dtype == _core.bool_ else x != 0, axis, keepdims, _core.int64)
@@ -151,6 +159,7 @@ def diff(
     return x
 
 
+@explained
 def var(
     x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
@@ -158,6 +167,7 @@ def var(
     return _variance("var", x, axis, correction, keepdims)
 
 
+@explained
 def std(
     x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
@@ -201,6 +211,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return parts.sum() + _op["matmul"](a[whole:], b[whole:])
 
 
+@explained
 def prod(
     x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, dtype: DType | None = None, keepdims: bool = False
 ) -> Tensor:
@@ -251,6 +262,7 @@ def _beside(number: complex, like: Tensor) -> Tensor:
     return _core.asarray(number, dtype=result_type(like, number), device=like.device)
 
 
+@explained
 def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> Tensor:
     """Each element (or each part along an axis) several times over: `repeats` times, or each as often as it says.
 
@@ -262,7 +274,8 @@ def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> T
         x, axis = x.reshape(-1), 0
     axis = _axis("repeat", axis, x.ndim)
     size = x.shape[axis]
-    if isinstance(repeats, int):
+    if not isinstance(repeats, Tensor):
+        repeats = operator.index(repeats)
         if repeats < 0:
             raise ValueError(f"repeat: repeats is {repeats} and must be at least 0")
         spread = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
@@ -279,6 +292,7 @@ def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> T
     return _op["take"](x, _core.asarray(places, dtype=_core.device(x.device).index_dtype, device=x.device), axis)
 
 
+@explained
 def tile(x: Tensor, repetitions: tuple[int, ...], /) -> Tensor:
     """x side by side as often as each axis says.
 

@@ -7,6 +7,7 @@ import math
 
 from . import _core
 from ._core import DType, Tensor, asarray
+from .arguments import explained
 
 __all__ = [
     "arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "meshgrid",
@@ -16,6 +17,7 @@ __all__ = [
 Shape = int | tuple[int, ...] | list[int]
 
 
+@explained
 def full(shape: Shape, fill_value: complex, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """One value everywhere. Without dtype: float32 for a float, int64 for an int, bool for a bool, complex64."""
     if isinstance(fill_value, Tensor):
@@ -48,36 +50,43 @@ def _whole(value: float, dtype: DType) -> int:
     return whole - 2**64 if whole >= 2**63 else whole
 
 
+@explained
 def zeros(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Zeros; float32 unless a dtype is given."""
     return _core.apply("full", [], [_shape(shape), 0.0, 0, _core.dtype(dtype) if dtype else _core.float32, 0.0], device)
 
 
+@explained
 def ones(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Ones; float32 unless a dtype is given."""
     return _core.apply("full", [], [_shape(shape), 1.0, 1, _core.dtype(dtype) if dtype else _core.float32, 0.0], device)
 
 
+@explained
 def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """A tensor to be filled. It holds zeros, so that a forgotten write gives the same result each time."""
     return zeros(shape, dtype=dtype, device=device)
 
 
+@explained
 def full_like(x: Tensor, /, fill_value: complex, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """One value, with the shape, dtype and device of x."""
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
 
 
+@explained
 def zeros_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Zeros, with the shape, dtype and device of x."""
     return full_like(x, 0, dtype=dtype, device=device)
 
 
+@explained
 def ones_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Ones, with the shape, dtype and device of x."""
     return full_like(x, 1, dtype=dtype, device=device)
 
 
+@explained
 def empty_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """A tensor to be filled, with the shape, dtype and device of x."""
     return zeros_like(x, dtype=dtype, device=device)
@@ -114,6 +123,7 @@ def arange(
 _EVEN = (_core.float32, _core.float64)  # computed in double and rounded once, where a device has it
 
 
+@explained
 def linspace(
     start: float,
     stop: float,
@@ -142,6 +152,7 @@ def linspace(
     return x.astype(dtype, copy=False)
 
 
+@explained
 def eye(
     n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: DType | None = None, device: object = None
 ) -> Tensor:
@@ -167,6 +178,7 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
+@explained
 def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
     """x with zeros above diagonal k of its last two axes.
 
@@ -179,6 +191,7 @@ def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
     return _core.ops["where"](columns <= rows, x, 0)
 
 
+@explained
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     """x with zeros below diagonal k of its last two axes."""
     rows, columns = _places(x, "triu", k)
@@ -206,4 +219,4 @@ def _reachable(shape: tuple[builtins.int, ...], diagonal: builtins.int) -> built
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
-    return tuple(shape) if isinstance(shape, list | tuple) else (builtins.int(shape),)
+    return tuple(shape) if isinstance(shape, list | tuple) else (shape,)

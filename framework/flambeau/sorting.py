@@ -6,6 +6,7 @@ from typing import NamedTuple, overload
 
 from . import _core
 from ._core import DType, Tensor
+from .arguments import explained
 from .creation import full
 
 __all__ = [
@@ -166,6 +167,7 @@ def unique_values(x: Tensor, /) -> Tensor:
 # ---- running sums and products ----
 
 
+@explained
 def cumulative_sum(
     x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
 ) -> Tensor:
@@ -180,6 +182,7 @@ def cumulative_sum(
     return _running("cumulative_sum", x, axis, dtype, include_initial)
 
 
+@explained
 def cumulative_prod(
     x: Tensor, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
 ) -> Tensor:

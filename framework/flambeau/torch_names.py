@@ -161,7 +161,7 @@ METHODS = {
     "fill_diagonal_": ("m.clone().fill_diagonal_(0)", "fl.where(fl.eye(3, dtype=fl.bool), 0.0, m)"),
 }
 FUNCTIONS = {
-    "cat": ("torch.cat([x, y])", "fl.concat([x, y])"),
+    "cat": ("torch.cat([x, y], dim=1)", "fl.concat([x, y], axis=1)"),
     "from_numpy": ("torch.from_numpy(x.numpy())", "fl.asarray(x.numpy())"),
     "rand": ("torch.rand(2, 3)", "fl.random.uniform((2, 3))"),
     "randn": ("torch.randn(2, 3)", "fl.random.normal((2, 3))"),

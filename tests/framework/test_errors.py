@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -143,3 +144,71 @@ def test_many_errors_leak_no_memory():
             fl.ones(300) + fl.ones(299)
     gc.collect()
     assert fl.memory.memory_allocated() <= before
+
+
+X = fl.ones((2, 3))
+CALLS = [
+    (lambda: fl.zeros(2, 3), r"the shape is one argument: fl.zeros((2, 3))"),
+    (lambda: fl.full(2, 3, 1.0), "takes 2 positional arguments but 3 were given"),
+    (lambda: fl.ones((2, 3), requires_grad=True), "write fl.ones(...).requires_grad_()"),
+    (lambda: fl.std(X, dim=1), "'dim'; it is named axis here"),
+    (lambda: fl.var(X, keepdim=True), "'keepdim'; it is named keepdims here"),
+    (lambda: fl.std(X, unbiased=True), "correction=1 divides by one less"),
+    (lambda: fl.triu(X, diagonal=1), "'diagonal'; it is named k here"),
+    (lambda: fl.flip(X, 0), "what follows the tensor is written by name"),
+    (lambda: fl.cumulative_sum(X, dim=1), "'dim'; it is named axis here"),
+    (lambda: fl.grad(X.sum()), "grad: a function is differentiated, not a tensor: fl.grad(f)(x), or y.backward(inputs"),
+    (lambda: fl.hessian(X), "jacobian: a function is differentiated, not a tensor"),
+    (lambda: fl.value_and_grad(3.0), "value_and_grad: a function is differentiated, not float"),
+    (lambda: fl.nn.Linear(3, 1).load_state_dict([1]), "from names to tensors, as state_dict() gives, not list"),
+    (lambda: fl.nn.Linear(3, 1).load_state_dict({"weight": np.ones((1, 3))}), "weight is a numpy.ndarray, no tensor"),
+    (lambda: losses.cross_entropy(X, fl.tensor([0.0, 1.0])), "class numbers are integers: target.astype(fl.int64)"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), CALLS, ids=[message for _, message in CALLS])
+def test_calls_as_pytorch_has_them_are_told_how_they_are_written(call, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        call()
+
+
+def test_a_type_error_from_inside_a_function_comes_as_it_is():
+    with pytest.raises(TypeError, match=r"^full: shape: an integer is needed, not float$"):
+        fl.zeros(1.5)
+
+
+@pytest.mark.parametrize("bad", [1.5, -0.25, float("nan"), float("inf")])
+def test_what_is_no_probability_is_refused_by_its_loss(bad):
+    with pytest.raises(ValueError, match=f"goes from .*{bad:g}.* logits go to binary_cross_entropy_with_logits"):
+        losses.binary_cross_entropy(fl.tensor([0.5, bad]), fl.ones(2))
+    assert losses.binary_cross_entropy(fl.tensor([0.0, 1.0]), fl.tensor([0.0, 1.0])).item() == 0
+
+
+def test_a_padding_that_is_none_is_refused_when_the_layer_is_made():
+    with pytest.raises(ValueError, match="Conv2d: padding is 'sane'; it is numbers, 'same' or 'valid'"):
+        fl.nn.Conv2d(1, 1, 3, padding="sane")
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: fl.zeros("3"), "an integer is needed, not str"),
+    (lambda: fl.repeat(X, 1.5), "'float' object cannot be interpreted as an integer"),
+    (lambda: fl.roll(X, 1.5), "'float' object cannot be interpreted as an integer"),
+    (lambda: fl.nn.Linear("3", 2), "Linear: '3' inputs and 2 outputs; they are integers"),
+    (lambda: fl.nn.Conv2d(1, 1, 1.5), "Conv2d: 1.5 is given where one integer, or 2, belongs"),
+])  # fmt: skip
+def test_sizes_that_are_no_integers_are_refused(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_sizes_may_be_numpys_integers():
+    three = np.int64(3)
+    assert fl.zeros(three).shape == (3,)
+    assert fl.repeat(X, three, axis=0).shape == (6, 3)
+    assert fl.roll(fl.arange(4), three).tolist() == [1, 2, 3, 0]
+    assert fl.nn.Conv2d(three, three, three)(fl.zeros((1, 3, 5, 5))).shape == (1, 3, 3, 3)
+
+
+def test_classes_of_one_hot_are_named():
+    with pytest.raises(IndexError, match="from 0 to 0, and go from -1 to -1"):
+        losses.one_hot(fl.tensor([-1]))

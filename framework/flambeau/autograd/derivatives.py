@@ -11,7 +11,7 @@ from .. import _core
 from .._core import Tensor
 from . import trees
 from .batching import vmap
-from .transforms import ArgNums, Entered, gradients, zeros_like
+from .transforms import ArgNums, Entered, check_function, gradients, zeros_like
 
 
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
@@ -77,6 +77,7 @@ def jacobian(
     """
     if mode not in ("reverse", "forward"):
         raise ValueError(f"jacobian: mode is {mode!r}; it is 'reverse' or 'forward'")
+    check_function("jacobian", function)
 
     @functools.wraps(function)
     def whole(*args: Any, **kwargs: Any) -> Any:

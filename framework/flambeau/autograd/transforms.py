@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 ArgNums = int | tuple[int, ...]
 
 
+def check_function(op: str, function: object) -> None:
+    """Raise TypeError for a tensor, which PyTorch's autograd.grad takes, and for all else that cannot be called."""
+    if isinstance(function, Tensor):
+        raise TypeError(f"{op}: a function is differentiated, not a tensor: fl.{op}(f)(x), or y.backward(inputs=[x])")
+    if not callable(function):
+        raise TypeError(f"{op}: a function is differentiated, not {type(function).__name__}")
+
+
 class _Depth(_local):
     """How many transforms this thread is inside of: a context that counts one more."""
 
@@ -50,6 +58,7 @@ def grad(function: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = 
     >>> fl.grad(fl.grad(lambda x: x**3))(fl.tensor(2.0))
     tensor(12.0)
     """
+    check_function("grad", function)
     both = value_and_grad(function, argnums, has_aux=has_aux)
 
     @functools.wraps(function)
@@ -74,6 +83,7 @@ def value_and_grad(function: Callable[..., Any], argnums: ArgNums = 0, *, has_au
     >>> gradient["weight"]
     tensor([[1.0, 2.0]])
     """
+    check_function("value_and_grad", function)
 
     @functools.wraps(function)
     def both(*args: Any, **kwargs: Any) -> Any:

@@ -40,6 +40,8 @@ class _Convolution(Module):
                              f"out_channels, {out_channels}")
         if padding_mode not in _PADDING_MODES:
             raise ValueError(f"{name}: padding_mode is {padding_mode!r}; there are {', '.join(_PADDING_MODES)}")
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"{name}: padding is {padding!r}; it is numbers, 'same' or 'valid'")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = many(name, kernel_size, axes)
         self.stride, self.dilation = many(name, stride, axes), many(name, dilation, axes)

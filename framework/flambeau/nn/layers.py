@@ -20,6 +20,8 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        if not (hasattr(in_features, "__index__") and hasattr(out_features, "__index__")):
+            raise TypeError(f"Linear: {in_features!r} inputs and {out_features!r} outputs; they are integers")
         if in_features < 0 or out_features < 0:
             raise ValueError(f"Linear: {in_features} inputs and {out_features} outputs; neither can be negative")
         self.in_features = in_features

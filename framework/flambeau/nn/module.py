@@ -212,8 +212,13 @@ class Module(Hooked):
         Raises: ValueError with every missing, unexpected and misshapen entry, and nothing loaded. Unless `strict`,
         missing and unexpected names are passed over.
         """
-        if not isinstance(state_dict, Mapping) or not all(isinstance(x, fl.Tensor) for x in state_dict.values()):
-            raise TypeError("load_state_dict: a state is a mapping from names to tensors, as state_dict() gives")
+        if not isinstance(state_dict, Mapping):
+            raise TypeError("load_state_dict: a state is a mapping from names to tensors, as state_dict() gives, not "
+                            f"{type(state_dict).__name__}")
+        if strange := [name for name, value in state_dict.items() if not isinstance(value, fl.Tensor)]:
+            kind = type(state_dict[strange[0]])
+            raise TypeError(f"load_state_dict: {strange[0]} is a {kind.__module__}.{kind.__qualname__}, no tensor of "
+                            "ours: fl.asarray(x) makes one of another library's, fl.load_pt reads PyTorch's files")
         state, missing, unexpected, problems = dict(state_dict), list[str](), list[str](), list[str]()
         layers = list(self._every_path())
         for path, module in layers:

@@ -64,8 +64,10 @@ def one_hot(input: fl.Tensor, num_classes: int = -1) -> fl.Tensor:
         raise ValueError("one_hot: the input is empty, so num_classes cannot be found in it; pass it")
     if num_classes == -1:
         num_classes = int(fl.max(input).item()) + 1
-    if input.size and not 0 <= int(fl.min(input).item()) <= int(fl.max(input).item()) < num_classes:
-        raise IndexError(f"one_hot: classes must be from 0 to {num_classes - 1}, and go from {fl.min(input).item()} to "
-                         f"{fl.max(input).item()}")
+    if input.size:
+        least, most = int(fl.min(input).item()), int(fl.max(input).item())
+        if not 0 <= least <= most < num_classes:
+            raise IndexError(f"one_hot: classes must be from 0 to {max(num_classes - 1, 0)}, and go from {least} to "
+                             f"{most}")
     classes = fl.arange(num_classes, dtype=input.dtype, device=input.device)
     return fl.astype(fl.expand_dims(input, axis=-1) == classes, input.dtype)

@@ -34,6 +34,9 @@ def cross_entropy(
     """
     number = check_reduction("cross_entropy", reduction)
     if target.dtype.is_float:
+        if input.ndim == target.ndim + 1:
+            raise fl.DTypeError(f"cross_entropy: target is {target.dtype} of shape {tuple(target.shape)} for an input "
+                                f"of {tuple(input.shape)}; class numbers are integers: target.astype(fl.int64)")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     if weight is not None:
         return _weighted_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)

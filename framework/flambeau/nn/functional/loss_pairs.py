@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import flambeau as fl
+from flambeau import _core
 from flambeau.autograd.precision import in_float32
 from flambeau.nn.functional.activation import logsigmoid
 from flambeau.nn.functional.distance import pairwise_distance
@@ -22,6 +23,12 @@ def binary_cross_entropy(
     0.6931
     """
     same_shape("binary_cross_entropy", input, target)
+    if not fl.recording() and not _core.vmap_levels() and input.device.host_memory and input.size:
+        with fl.no_grad():
+            least, most = fl.min(input).item(), fl.max(input).item()
+        if not (least >= 0.0 and most <= 1.0):  # so that NaN is refused too
+            raise ValueError(f"binary_cross_entropy: the input goes from {least:g} to {most:g} and is to hold "
+                             "probabilities, from 0 to 1; logits go to binary_cross_entropy_with_logits")
     losses = -(target * _log_from(input) + (1.0 - target) * _log_from(1.0 - input))
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 

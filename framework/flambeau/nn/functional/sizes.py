@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import flambeau as fl
@@ -17,6 +18,11 @@ def many(name: str, size: Size, axes: int) -> tuple[int, ...]:
     """
     if isinstance(size, int):
         return (size,) * axes
+    if not isinstance(size, Sequence):
+        try:
+            return (operator.index(size),) * axes
+        except TypeError:
+            raise TypeError(f"{name}: {size!r} is given where one integer, or {axes}, belongs") from None
     numbers = tuple(size)
     if len(numbers) == 1:
         return numbers * axes
