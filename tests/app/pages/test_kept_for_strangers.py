@@ -152,7 +152,8 @@ def test_nobody_signed_in_gets_a_strangers_page_nor_the_other_way(
     where = "/contributions/repositories/"
     assert ("Add a repository" in own[where], "Add a repository" in strangers[where]) == (True, False)
     with questions(governed) as asked:
-        texts(administrator, ["/modules/", "/modules/roll-call", "/bodies/", "/organizations/", "/people/"])
+        texts(administrator, ["/modules/", "/modules/roll-call", "/bodies/", "/organizations/", "/people/", where])
+        texts(administrator, ["/reports/"])
     assert [one for one in asked if "FROM module" in one or "FROM membership" in one or "FROM employment" in one] == []
 
 
