@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.contributions.diffs import Diff, read_diff
-from app.contributions.fetching import USUAL_LIMITS, Limits, Report, Source, ask, fetch
+from app.contributions.fetching import USUAL_LIMITS, Limits, Report, Source, ask, fetch, fetch_pulls
 from app.contributions.git import Cut, is_branch_name, is_hash, reference, run, stream
 from app.contributions.history import (
     LINES_FORMAT,
@@ -60,13 +60,33 @@ class Clone:
         # What came may be newer than what was answered a moment before.
         return replace(answer, branches=self.branches())
 
+    @property
+    def proposed(self) -> Clone:
+        """The commits of pull requests from elsewhere, kept apart: nothing of them can be named, built or counted here.
+
+        It borrows what this clone holds, so that both sides of a difference are in it.
+        """
+        return Clone(self.path.with_suffix(".proposed.git"))
+
+    def fetch_pulls(
+        self, source: str, numbers: Sequence[int], *, reach: Reach = Reach.ANYWHERE, limits: Limits = USUAL_LIMITS,
+        report: Report = lambda _text: None,
+    ) -> dict[int, str]:  # fmt: skip
+        """Bring the heads of pull requests into `proposed`; number -> hash of those that the source has.
+
+        Raises: GitError.
+        """
+        return fetch_pulls(self.proposed.path, source, numbers, lender=self.path, reach=reach, limits=limits,
+                           report=report)  # fmt: skip
+
     def tidy(self, *, limits: Limits = USUAL_LIMITS) -> bool:
         """Join the packs and loose objects of many fetches, where there are many (see `tidying`)."""
         return tidy(self.path, limits=limits)
 
     def remove(self) -> None:
         """Delete the clone with all it holds."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        for path in (self.path, self.proposed.path):
+            shutil.rmtree(path, ignore_errors=True)
 
     def branches(self) -> dict[str, str]:
         """Branch names with the full hash of their head."""

@@ -6,18 +6,19 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.contributions.git import is_branch_name, manner_of, run
+from app.contributions.git import is_branch_name, is_hash, manner_of, run
 from app.contributions.sources import GitError, Reach, Target, target_of
 
 Report = Callable[[str], None]
 _REFS = "+refs/heads/*:refs/heads/*"
-_OPTIONS = ["--prune", "--force", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--progress",
-            "--no-write-fetch-head", "--no-auto-maintenance"]  # fmt: skip
+_PLAIN = ["--force", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--progress",
+          "--no-write-fetch-head", "--no-auto-maintenance"]  # fmt: skip
+_OPTIONS = ["--prune", *_PLAIN]
 _LOCK_WAIT_S = 60.0
 
 
@@ -84,6 +85,42 @@ def fetch(
         if answer.default_branch:
             run(["symbolic-ref", "HEAD", f"refs/heads/{answer.default_branch}"], path=path)
     return answer
+
+
+def fetch_pulls(
+    path: Path, source: str, numbers: Sequence[int], *, lender: Path, reach: Reach = Reach.ANYWHERE,
+    limits: Limits = USUAL_LIMITS, timeout_s: float = 3600, report: Report = lambda _text: None,
+) -> dict[int, str]:  # fmt: skip
+    """Bring the heads of pull requests (`refs/pull/N/head`) into the bare repository at `path`, made if need be.
+
+    It borrows what the clone at `lender` holds. Gives number -> hash; of those that the source does not have, nothing.
+    Raises: GitError as `fetch`.
+    """
+    target = target_of(source, reach=reach)
+    if target.is_folder:
+        _check_folder(target.location)
+    wanted = {f"refs/pull/{number}/head": number for number in numbers}
+    with manner_of(target) as manner:
+        said = run(["ls-remote", "--", target.location, *wanted], timeout_s=60, manner=manner)
+    rows = (line.partition("\t") for line in said.decode("utf-8", "replace").splitlines())
+    found = {name: value for value, _, name in rows if name in wanted and is_hash(value)}
+    if not found:
+        return {}
+    path.mkdir(parents=True, exist_ok=True)
+    with held(path) as lock:
+        if not (path / "HEAD").is_file():
+            run(["init", "--bare", "--quiet", "--template=", "--initial-branch=flambeau-none", str(path)])
+        (path / "objects" / "info").mkdir(exist_ok=True)
+        (path / "objects" / "info" / "alternates").write_text(f"{(lender / 'objects').absolute()}\n")
+        _sweep(path)
+        watch = _Watch(path, limits, report)
+        with manner_of(target, keep_open=(lock,)) as manner:
+            run(["fetch", *_PLAIN, "--end-of-options", target.location, *(f"+{name}:{name}" for name in found)],
+                path=path, timeout_s=timeout_s, manner=manner, watch=watch)  # fmt: skip
+        if (trouble := watch.look()) is not None:
+            raise GitError(f"fetching pull requests of {target.location} broke off ({trouble})")
+        lines = run(["for-each-ref", "--format=%(objectname) %(refname)", *found], path=path).decode()
+    return {wanted[name]: sha for sha, name in (line.split(" ", 1) for line in lines.splitlines()) if name in wanted}
 
 
 def _ask(target: Target, *, keep: str | None, timeout_s: float) -> Source:

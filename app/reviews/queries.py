@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.auth import User
 from app.contributions.clones import GitError
 from app.contributions.diffs import Diff
-from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeState, Repository
+from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeSource, ChangeState, Repository
 from app.contributions.registry import clone_of
 from app.contributions.turns import provide_turns
 from app.db import clock_of
@@ -169,8 +169,11 @@ def standing_of(session: Session, change: Change) -> Standing:
 
 def difference_of(settings: Settings, repository: Repository, change: Change) -> tuple[Diff, str]:
     """The difference of a change as the clone has it, or an empty one with a sentence of why it is not there."""
+    clone = clone_of(settings, repository)
+    if change.source_kind is ChangeSource.PULL_REQUEST and not change.head_ref and clone.proposed.exists:
+        clone = clone.proposed
     try:
-        return clone_of(settings, repository).diff(change.base_sha, change.head_sha), ""
+        return clone.diff(change.base_sha, change.head_sha), ""
     except GitError as error:
         return Diff(), f"The difference cannot be shown now: {error}. It comes back with the next reading."
 

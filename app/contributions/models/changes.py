@@ -32,7 +32,8 @@ class Change(Row, Base):
     A pull request has its forge's number, address, labels and state of draft; `source_updated_at` is the forge's own
     time of the last thing known, so that an older report never overwrites a newer one. `source_ref` is the branch, or
     the pull request's number; `head_ref` the branch of this very repository that a pull request comes from ("" for a
-    fork's). A pull request whose commits were never read has empty hashes.
+    fork's). A pull request whose commits were never read has empty hashes; of one from a fork `asked_sha` is the head
+    for whose commits its repository was asked last.
     """
 
     __tablename__ = "change"
@@ -53,6 +54,7 @@ class Change(Row, Base):
     head_ref: Mapped[str] = mapped_column(sa.String(500), default="", server_default="")
     base_sha: Mapped[str] = mapped_column(sa.String(64))
     head_sha: Mapped[str] = mapped_column(sa.String(64))
+    asked_sha: Mapped[str] = mapped_column(sa.String(64), default="", server_default="")
     title: Mapped[str] = mapped_column(sa.String(500))
     author_identity_id: Mapped[int | None] = mapped_column(Key, sa.ForeignKey("identity.id"))
     author_name: Mapped[str] = mapped_column(sa.String(500))

@@ -1,0 +1,111 @@
+"""Pull requests from forks: read from the repository's own references, kept apart, shown with gates and difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.contributions.clones import Clone, GitError, Limits
+from app.contributions.facts import PullRequest, record_pull_requests
+from app.contributions.models import Change, ChangeState, Repository
+from app.contributions.registry import clone_of
+from tests.app.reviews.test_reviews_pages import page, say
+
+pytestmark = pytest.mark.slow
+
+
+def requested(foundation, number: int, head: str, **more: Any) -> None:
+    """What a forge tells of a pull request that comes from a fork."""
+    with foundation.db.write() as session:
+        place = session.scalars(sa.select(Repository).where(Repository.name == "flambeau")).one()
+        now = foundation.db.clock.now()
+        told = PullRequest(number, f"Wish {number}", ("github", "Eve", "", "eve"), ChangeState.OPEN, now, now,
+                           base_ref="main", base_sha=str(place.head_sha), head_sha=head)  # fmt: skip
+        record_pull_requests(session, place.id, [replace(told, **more)])
+
+
+def forked(foundation, number: int, files: dict[str, str]) -> str:
+    """A pull request's head as GitHub keeps it: in no branch of the repository."""
+    foundation.git("switch", "-q", "--detach", "main")
+    head = foundation.commit(f"From elsewhere {number}", files)
+    foundation.git("update-ref", f"refs/pull/{number}/head", head)
+    foundation.git("switch", "-q", "main")
+    return head
+
+
+def test_a_pull_request_from_a_fork_shows_its_commits_gates_and_difference(foundation, client, signed_in):
+    head = forked(foundation, 7, {"csrc/ops/add.cpp": "one\nzwei\nthree\n"})
+    requested(foundation, 7, head)
+    foundation.read()
+
+    change = foundation.change("7")
+    text = page(client, f"/reviews/{change.public_id}")
+    assert "zwei" in text
+    assert "From elsewhere 7" in text
+    assert (change.head_sha, change.asked_sha, change.additions, change.deletions) == (head, head, 1, 1)
+    signed_in(client, foundation.maintainer("Bob Builder", "ops"))
+    assert say(client, change, "approve").status_code == 302
+
+    after = forked(foundation, 7, {"csrc/ops/add.cpp": "one\nzwo\nthree\n"})
+    requested(foundation, 7, after, updated_at=foundation.db.clock.now() + timedelta(minutes=1))
+    assert "comes back with the next reading" in page(client, f"/reviews/{change.public_id}")
+    foundation.read()
+    assert "zwo" in page(client, f"/reviews/{change.public_id}")
+
+
+def test_what_a_fork_proposes_cannot_be_named_in_the_repositorys_own_clone(foundation):
+    head = forked(foundation, 7, {"csrc/ops/add.cpp": "evil\n"})
+    requested(foundation, 7, head)
+    foundation.read()
+    with foundation.db.read() as session:
+        clone = clone_of(foundation.app.extensions["flambeau"].settings, session.scalars(sa.select(Repository)).one())
+    assert clone.proposed.has(head)
+    assert not clone.has(head)
+    assert (set(clone.branches()), clone.proposed.branches()) == ({"fix", "main"}, {})
+
+
+def test_a_fork_whose_head_is_nowhere_or_adds_nothing_is_asked_for_once(foundation, monkeypatch):
+    requested(foundation, 8, "c" * 40)
+    foundation.git("update-ref", "refs/pull/9/head", "main")
+    requested(foundation, 9, foundation.git("rev-parse", "main"))
+    asked, fetch = [], Clone.fetch_pulls
+
+    def counted(self: Clone, source: str, numbers: list[int], **more: Any) -> dict[int, str]:
+        asked.append(sorted(numbers))
+        return fetch(self, source, numbers, **more)
+
+    monkeypatch.setattr(Clone, "fetch_pulls", counted)
+    foundation.read()
+    foundation.read()
+    assert asked == [[8, 9]]
+
+
+def test_closed_pull_requests_and_those_of_a_source_that_is_away_do_not_hold_the_others_up(foundation):
+    head = forked(foundation, 7, {"csrc/ops/add.cpp": "one\nzwei\nthree\n"})
+    requested(foundation, 7, head, state=ChangeState.CLOSED)
+    with foundation.db.write() as session:
+        gone = Repository(name="away", url=str(foundation.source / "nowhere"), added_at=foundation.db.clock.now(),
+                          fetched_at=foundation.db.clock.now(), default_branch="main")  # fmt: skip
+        session.add(gone)
+        session.flush()
+        now = foundation.db.clock.now()
+        record_pull_requests(session, gone.id, [PullRequest(1, "x", None, ChangeState.OPEN, now, now, head_sha=head)])
+    requested(foundation, 10, forked(foundation, 10, {"docs/ops.md": "more\n"}))
+    foundation.read()
+    with foundation.db.read() as session:
+        read = {one.number: one.asked_sha for one in session.scalars(sa.select(Change)) if one.number}
+    assert {number for number, sha in read.items() if sha} == {10}
+
+
+def test_proposed_commits_keep_the_limits_that_clones_have(foundation):
+    head = forked(foundation, 7, {"big": "".join(str(number) for number in range(60_000))})
+    requested(foundation, 7, head)
+    with foundation.db.read() as session:
+        repository = session.scalars(sa.select(Repository)).one()
+    clone = clone_of(foundation.app.extensions["flambeau"].settings, repository)
+    with pytest.raises(GitError, match="FLAMBEAU_CLONE_LIMIT_GB"):
+        clone.fetch_pulls(repository.url, [7], limits=Limits(clone_bytes=1000))
