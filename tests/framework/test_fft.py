@@ -167,3 +167,20 @@ def test_the_roots_of_many_lengths_do_not_pile_up():
     # Half a gigabyte of roots in all, of which at most 64 MB are kept; the rest is what malloc has not given back.
     run = subprocess.run([sys.executable, "-c", MANY_LENGTHS], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 260
+
+
+@pytest.mark.parametrize("n", [8, 10, 22, 64, 100, 1000])
+@pytest.mark.parametrize(("lines", "axis"), [(1, 1), (5, 1), (37, 1), (37, 0)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_real_lines_of_even_length_are_transformed_each_for_itself(n, lines, axis, dtype):
+    x = np.random.default_rng(n).normal(size=(lines, n)).astype(dtype)
+    for given in (x, x[::-1, ::-1]):
+        given = given if axis else np.ascontiguousarray(given.T)
+        found = np.asarray(fl.fft.rfft(fl.tensor(given), axis=axis))
+        expected = np.fft.rfft(given.astype(np.float64), axis=axis)
+        np.testing.assert_allclose(found, expected, atol=20 * np.finfo(dtype).eps * np.abs(expected).max())
+    if lines > 1 and axis:
+        beside = np.asarray(fl.fft.rfft(fl.tensor(x)))
+        x[2], x[4] = np.nan, x[4] * 1e20
+        others = [i for i in range(lines) if i not in (2, 4)]
+        assert np.array_equal(np.asarray(fl.fft.rfft(fl.tensor(x)))[others], beside[others])

@@ -79,6 +79,7 @@ class Plan {
       while (n % factor == 0) n /= factor;
     return n == 1;
   }
+  int64_t size() const { return n_; }
   int64_t bytes() const {
     return int64_t(sizeof(*this) + (roots_.size() + chirp_.size() + spectrum_.size()) * sizeof(C)) +
            (convolution_ ? convolution_->bytes() : 0);
@@ -244,6 +245,17 @@ std::shared_ptr<const Made> kept_for(int64_t n) {
   kept.keep(key, made, made->bytes());
   return made;
 }
+
+// exp(-2 pi i k / n) for k up to n / 2.
+template <class R>
+struct HalfRoots {
+  std::vector<Pair<R>> roots;
+  explicit HalfRoots(int64_t n) {
+    for (int64_t k = 0; 2 * k < n; ++k) roots.push_back(root<R>(k, n));
+    roots.push_back({R(-1), R(0)});
+  }
+  int64_t bytes() const { return int64_t(sizeof(*this) + roots.size() * sizeof(Pair<R>)); }
+};
 
 // ---- four steps --------------------------------------------------------------------------------------------------
 
@@ -454,6 +466,19 @@ struct Block {
     for (int64_t l = 0; l < width; ++l)
       for (int64_t j = 0; j < job.given; ++j) to[j * lanes + l] = job.template source<T>(first + l)[j * step];
   }
+  // Real lines as complex ones of half the length: neighbours are the parts of a number.
+  void read_pairs(C* line, C* table) const {
+    const int64_t apart = spacing(job.from), step = job.from.step, lanes = loops.lanes, half = job.n / 2;
+    if (step == 1 && apart > 0 && apart % 2 == 0) {
+      level->transpose(job.template source<R>(first), apart / 2, table, lanes, width, half, sizeof(C));
+    } else {
+      for (int64_t l = 0; l < width; ++l) {
+        const R* from = job.template source<R>(first + l);
+        for (int64_t j = 0; j < half; ++j) table[j * lanes + l] = {from[2 * j * step], from[(2 * j + 1) * step]};
+      }
+    }
+    loops.split(table, lanes, int(width), half, line, 1);
+  }
   void read(C* line, C* table) const {
     const int64_t lanes = loops.lanes, n = job.n;
     R* split = reinterpret_cast<R*>(line);
@@ -504,19 +529,28 @@ struct Block {
   }
 };
 
-// As many lines as a vector has lanes at a time.
+// As many lines as a vector has lanes at a time; a plan of half their length is for real ones.
 template <class R>
 bool by_lanes(const Job<R>& job, const Plan<R>& plan) {
   using C = Pair<R>;
   const FftLoops& loops = *level->fft(kTypeOf<R>);
   const int64_t lanes = loops.lanes, count = job.from.count, size = job.n * lanes;
   const int64_t grain = std::max<int64_t>(1, kGrain / (8 * size));
+  const auto roots = plan.size() == job.n ? nullptr : kept_for<HalfRoots<R>>(job.n);
   return parallel_with_scratch(divide_up(count, lanes), grain, size_t(3 * size) * sizeof(C), [&](void* memory, int64_t begin, int64_t end) {
     C *line = static_cast<C*>(memory), *room = line + size, *table = room + size;
     for (int64_t i = begin; i < end; ++i) {
       const Block<R> block{job, loops, i * lanes, std::min(lanes, count - i * lanes)};
-      block.read(line, table);
-      block.write(plan.lanes(loops, line, room), table);
+      if (!roots) {
+        block.read(line, table);
+        block.write(plan.lanes(loops, line, room), table);
+        continue;
+      }
+      block.read_pairs(line, table);
+      const C* result = plan.lanes(loops, line, room);
+      C* other = result == line ? room : line;
+      loops.unfold(result, plan.size(), roots->roots.data(), other);
+      block.write(other, table);
     }
   });
 }
@@ -529,7 +563,8 @@ bool transform(Kind kind, const fl_call* call) {
   const bool alone = !Plan<R>::splits(job.n) || (job.n < kShortLine && job.from.count == 1);
   const bool few = job.from.count < level->fft(kTypeOf<R>)->lanes / 2;
   if (!alone && (job.n >= kLongLine || (few && job.n >= kShortLine)) && FourSteps<R>::rows_of(job.n) >= 4) return by_four_steps(job);
-  const auto plan = kept_for<Plan<R>>(job.n);  // roots of all of the line, which the four steps do without
+  const bool halves = !alone && kind == Kind::RealToHalf && job.n % 2 == 0 && job.n >= 8;
+  const auto plan = kept_for<Plan<R>>(halves ? job.n / 2 : job.n);  // roots of all of the line, which the four steps do without
   if (!alone) return by_lanes(job, *plan);
   line_by_line(job, *plan);
   return true;

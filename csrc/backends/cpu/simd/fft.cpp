@@ -183,6 +183,20 @@ void merge(const void* from, int64_t n, void* to, int64_t stride, int columns, d
   }
 }
 template <class V>
+void unfold(const void* from, int64_t half, const void* roots, void* to) {
+  using T = ElementOf<V>;
+  const T *x = static_cast<const T*>(from), *root = static_cast<const T*>(roots);
+  T* y = static_cast<T*>(to);
+  const V share = splat<V>(T(0.5));
+  for (int64_t k = 0; k <= half; ++k, root += 2, y += 2 * kLanes<V>) {
+    const Complex<V> a = get<V>(x + k % half * 2 * kLanes<V>), b = get<V>(x + (half - k) % half * 2 * kLanes<V>);
+    // Twice what the numbers at even places give, and those at odd ones.
+    const Complex<V> even{a.re + b.re, a.im - b.im}, odd{a.im + b.im, b.re - a.re};
+    const Complex<V> turned = times(odd, {splat<V>(root[0]), splat<V>(root[1])});
+    put<V>(y, {share * (even.re + turned.re), share * (even.im + turned.im)});
+  }
+}
+template <class V>
 void multiply(void* x_bytes, const void* factors, int64_t n) {
   using T = ElementOf<V>;
   T* x = static_cast<T*>(x_bytes);
@@ -191,7 +205,7 @@ void multiply(void* x_bytes, const void* factors, int64_t n) {
 }
 
 template <class V>
-constexpr FftLoops kLoops{kLanes<V>, run<V>, split<V>, merge<V>, multiply<V>};
+constexpr FftLoops kLoops{kLanes<V>, run<V>, split<V>, merge<V>, unfold<V>, multiply<V>};
 
 }  // namespace
 

@@ -17,6 +17,9 @@ struct FftLoops {
   void (*split)(const void* from, int64_t stride, int columns, int64_t n, void* to, double sign);
   // And back, everything times scale.
   void (*merge)(const void* from, int64_t n, void* to, int64_t stride, int columns, double scale, double sign);
+  // The transform of 2 half real numbers up to element half, from that of half complex ones whose parts they are; both
+  // split, roots[k] = exp(-pi i k / half) as pairs.
+  void (*unfold)(const void* from, int64_t half, const void* roots, void* to);
   // x = x times factors, both split.
   void (*multiply)(void* x, const void* factors, int64_t n);
 };
