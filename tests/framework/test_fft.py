@@ -174,10 +174,10 @@ def test_the_roots_of_many_lengths_do_not_pile_up():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_real_lines_of_even_length_are_transformed_each_for_itself(n, lines, axis, dtype):
     x = np.random.default_rng(n).normal(size=(lines, n)).astype(dtype)
-    for given in (x, x[::-1, ::-1]):
-        given = given if axis else np.ascontiguousarray(given.T)
-        found = np.asarray(fl.fft.rfft(fl.tensor(given), axis=axis))
-        expected = np.fft.rfft(given.astype(np.float64), axis=axis)
+    for each in (x, x[::-1, ::-1]):
+        values = each if axis else np.ascontiguousarray(each.T)
+        found = np.asarray(fl.fft.rfft(fl.tensor(values), axis=axis))
+        expected = np.fft.rfft(values.astype(np.float64), axis=axis)
         np.testing.assert_allclose(found, expected, atol=20 * np.finfo(dtype).eps * np.abs(expected).max())
     if lines > 1 and axis:
         beside = np.asarray(fl.fft.rfft(fl.tensor(x)))
