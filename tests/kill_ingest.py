@@ -55,10 +55,13 @@ Standing = list[list[tuple[object, ...]]]
 
 
 class Source:
-    """The demo's largest history, of which `main` shows more from stage to stage; some stages are rewritten."""
+    """The demo's largest history, of which `main` shows more from stage to stage; some stages are rewritten.
+
+    Once it is shown whole its last commits are rewritten again and again: there is always something to be killed in.
+    """
 
     def __init__(self, path: Path, *, stages: int) -> None:
-        self.path = path
+        self.path, self._shown = path, 0
         today = date(2026, 1, 15)
         subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", str(path)], check=True)
         written = b"".join(stream(make_cast(7, today=today), PLANS[0], seed=7, today=today))
@@ -77,18 +80,19 @@ class Source:
         return done.stdout.decode()
 
     def go_on(self) -> None:
-        """Show the next stage, or the whole."""
-        head = self._stages.pop(0) if self._stages else "refs/whole/main"
+        """Show the next stage, or the whole with other last commits than before."""
+        self._shown += 1
+        head = self._stages.pop(0) if self._stages else self._rewritten("refs/whole/main")
         self.git("update-ref", "refs/heads/main", head)
 
     def show_all(self) -> None:
         """Show the whole history."""
-        self._stages.clear()
-        self.go_on()
+        self.git("update-ref", "refs/heads/main", "refs/whole/main")
 
     def _rewritten(self, end: str) -> str:
         """Another commit in place of the last three: a force-push takes it back at the next stage."""
-        return self.git("commit-tree", f"{end}^{{tree}}", "-p", f"{end}~3", "-m", "another end").strip()
+        said = f"another end, {self._shown}"
+        return self.git("commit-tree", f"{end}^{{tree}}", "-p", f"{end}~3", "-m", said).strip()
 
 
 class Portal:
@@ -191,7 +195,7 @@ def kill(
     urls: tuple[str, str], folder: Path, *, kills: int, seed: int, within_s: float = 0.5,
 ) -> tuple[Counter[str], list[str]]:  # fmt: skip
     """Where workers were killed, and all that differs from a reading that nobody disturbed."""
-    source = Source(folder / "source.git", stages=max(kills // 2, 2))
+    source = Source(folder / "source.git", stages=kills + 2)
     chance, where = random.Random(seed), Counter[str]()
     source.go_on()
     killed = Portal(urls[0], folder / "killed", source)
