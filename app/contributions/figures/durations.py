@@ -5,15 +5,13 @@ from __future__ import annotations
 from math import nan
 
 from app import charts
-from app.contributions import queries
 from app.contributions.figures.drawing import table
 from app.contributions.figures.figure import Drawn
 from app.contributions.figures.look import Look
 from app.contributions.figures.unattributed import of_changes
-from app.contributions.metrics import Spread, spread
-from app.contributions.metrics.durations import add_up
+from app.contributions.metrics import Spread
 from app.contributions.queries import Authors, Thing
-from app.contributions.queries.health import spreads_over
+from app.contributions.queries.health import spread_of, spreads_over
 from app.wording import span
 
 
@@ -29,8 +27,8 @@ def spreads(look: Look, thing: Thing, title: str, whose: Authors, *, is_lasting:
     shown = [(label, one.n, one.ended, span(one.median), span(one.p75), span(one.p90))
              for label, one in zip(look.labels, found, strict=True)]  # fmt: skip
     has_any = any(one.median is not None or one.p75 is not None for one in found)
-    ask = queries.lasting if is_lasting else queries.waiting
-    whole = spread(add_up(ask(look.session, thing, look.scope, look.window, as_of=look.as_of, authors=whose).values()))
+    whole = spread_of(look.session, thing, look.scope, look.window, as_of=look.as_of, authors=whose,
+                      is_lasting=is_lasting)  # fmt: skip
     heads = ("Opened in", "n", "Ended", "Median", "75%", "90%")
     return Drawn(("opened from", "n", "ended", "median_s", "p75_s", "p90_s"), rows if whole.n else (),
                  charts.spans(title, look.labels, series) if has_any else charts.NOTHING, table(title, heads, shown),

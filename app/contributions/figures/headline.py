@@ -13,6 +13,7 @@ from app.contributions.figures.look import BY, Look
 from app.contributions.metrics import Spread, count, ranked, spread
 from app.contributions.metrics.durations import add_up
 from app.contributions.queries import EVERYBODY, Counts, Side, Thing
+from app.contributions.queries.health import spread_of
 from app.wording import number, share, span
 
 
@@ -41,7 +42,7 @@ def of_project(look: Look) -> list[Big]:
         _count("Organizations", now.organizations, change(now.organizations, was.organizations)),
         _count("Changes opened", changes.opened, change(changes.opened, changes_before.opened)),
         _count("Changes merged", changes.merged, change(changes.merged, changes_before.merged)),
-        _response("Time to first response", waiting(look), waiting(look.before)),
+        _response("Time to first response", waiting(look), waited(look.before)),
         _count("Releases", released.published, change(released.published, released_before.published)),
         Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}", now.added),
         _share("Unattributed", now.unattributed, "of commits, no employer known"),
@@ -67,7 +68,7 @@ def of_organization(look: Look) -> list[Big]:
         _count("Absence factor", now.absence_factor, f"of its people made half{_was(was.absence_factor)}"),
         _count("Changes opened", changes.opened, change(changes.opened, changes_before.opened)),
         _count("Changes merged", changes.merged, change(changes.merged, changes_before.merged)),
-        _response("Its changes wait", waiting(look), waiting(look.before)),
+        _response("Its changes wait", waiting(look), waited(look.before)),
         _response("It answers within", answers, None, none="no review begun"),
         _count("Reviews given", given, f"and {number(received)} received"),
     ]  # fmt: skip
@@ -129,7 +130,12 @@ def headline(look: Look) -> Drawn:
 
 
 def waiting(look: Look) -> Spread:
-    """How long the changes of a look wait for a first response."""
+    """How long the changes of a look wait for a first response; pages draw the same period by period."""
+    return spread_of(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of)
+
+
+def waited(look: Look) -> Spread:
+    """The same of a window that no page draws."""
     found = queries.waiting(look.session, Thing.CHANGES, look.scope, look.window, as_of=look.as_of, authors=EVERYBODY)
     return spread(add_up(found.values()))
 

@@ -153,10 +153,12 @@ def spreads_over(
 
 
 def spread_of(
-    session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY
-) -> Spread:
-    """Waiting of all that was opened in the window, from the same answer as `spreads_over`."""
-    found = waiting(session, thing, scope, window, as_of=as_of, authors=authors, by=_by(window))
+    session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY,
+    is_lasting: bool = False,
+) -> Spread:  # fmt: skip
+    """Waiting (or lasting) of all that was opened in the window, from the same answer as `spreads_over`."""
+    ask = lasting if is_lasting else waiting
+    found = ask(session, thing, scope, window, as_of=as_of, authors=authors, by=_by(window))
     return spread(add_up(found.values()))
 
 
