@@ -86,7 +86,7 @@ __attribute__((noinline)) void block_of(const Block<V, K, kStride>& block, const
   const int64_t width = block.plane.width, height = block.plane.height, step = block.plane.columns;
   const Lanes kept = block.kept;
   V sums[kR];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) sums[r] = block.bias;
 #pragma GCC unroll 32
   for (int j = 0; j < K + (kR - 1) * kStride; ++j, from += width) {
@@ -95,7 +95,7 @@ __attribute__((noinline)) void block_of(const Block<V, K, kStride>& block, const
     V x[K];
     columns.read(from, x);
     if constexpr (kStride == 2) columns.ask(from + width * height);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       const int row = j - kStride * r;
       if (row < 0 || row >= K) continue;
@@ -103,7 +103,7 @@ __attribute__((noinline)) void block_of(const Block<V, K, kStride>& block, const
       for (int k = 0; k < K; ++k) sums[r] = fma(taps[row * K + k], x[k], sums[r]);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r, to += step) store_masked(to, sums[r], kept);
 }
 
@@ -118,6 +118,8 @@ FL_INLINE void strip_of(const Block<V, K, kStride>& block, const typename Of<V>:
     top += kR * kStride;
     to += kR * p.columns;
   };
+  if constexpr (K == 3 && kStride == 2)
+    while (left >= 14) rows.template operator()<14>();
   if constexpr (K == 3)
     while (left >= 7) rows.template operator()<7>();
   while (left >= 4) rows.template operator()<4>();
