@@ -327,3 +327,12 @@ def test_reshape_copies_only_where_it_must():
     with pytest.raises(ValueError, match="without a copy"):
         fl.reshape(x.T, (6,), copy=False)
     assert x.T.reshape(-1).tolist() == [0, 3, 1, 4, 2, 5]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 16])
+def test_the_channels_of_pictures_turn_last(channels: int, dtype: str):
+    for pixels in (1, 15, 16, 33, 250):
+        x = np.arange(3 * channels * pixels).reshape(3, channels, pixels).astype(dtype)
+        turned = fl.asarray(x).permute_dims(0, 2, 1).reshape(-1)
+        np.testing.assert_array_equal(turned.numpy(), x.transpose(0, 2, 1).reshape(-1))

@@ -136,6 +136,10 @@ class Product {
         return;
       }
       level->transpose(from, pitch, turned, count, count, rows, int64_t(sizeof(T)));
+      if (step == 2) {
+        loops_.spread(turned, count, to, plane, count, rows);
+        return;
+      }
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t i = 0; i < count; ++i) to[r * plane + i * step] = turned[r * count + i];
     };

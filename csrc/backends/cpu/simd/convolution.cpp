@@ -163,6 +163,31 @@ void rows_copy(const void* from_bytes, int64_t from_step, void* to_bytes, int64_
 }
 
 template <class V>
+void spread(const void* from_bytes, int64_t from_row, void* to_bytes, int64_t to_row, int64_t n, int64_t rows) {
+  using T = typename Of<V>::Element;
+  const T* from = static_cast<const T*>(from_bytes);
+  T* to = static_cast<T*>(to_bytes);
+  for (; rows > 0; --rows, from += from_row, to += to_row) {
+    int64_t i = 0;
+#if FL_MASKED
+    constexpr Lanes even = 0x5555;
+    for (; i + kLanes<V> <= n; i += kLanes<V>) {
+      const V x = load<V>(from + i);
+      store_masked(to + 2 * i, woven<V, 0>(x, x), even);
+      store_masked(to + 2 * i + kLanes<V>, woven<V, 1>(x, x), even);
+    }
+    if (i < n) {
+      const V x = load_part<V>(from + i, int(n - i));
+      store_masked(to + 2 * i, woven<V, 0>(x, x), Lanes(even & lanes_between<V>(0, 2 * (n - i))));
+      store_masked(to + 2 * i + kLanes<V>, woven<V, 1>(x, x), Lanes(even & lanes_between<V>(0, 2 * (n - i) - kLanes<V>)));
+    }
+#else
+    for (; i < n; ++i) to[2 * i] = from[i];
+#endif
+  }
+}
+
+template <class V>
 void split(const void* from_bytes, int64_t n, void* even_bytes, void* odd_bytes) {
   using T = typename Of<V>::Element;
   const T* from = static_cast<const T*>(from_bytes);
@@ -228,7 +253,7 @@ void dots(int64_t count, const void* x_bytes, const int64_t* offsets, const Run*
 }
 
 template <class V>
-constexpr ConvolutionLoops kLoops{kLanes<V>, kRows, kVectors, tile<V>, lines<V>, rows_copy<V>, split<V>, dots<V>};
+constexpr ConvolutionLoops kLoops{kLanes<V>, kRows, kVectors, tile<V>, lines<V>, rows_copy<V>, spread<V>, split<V>, dots<V>};
 
 }  // namespace
 

@@ -29,6 +29,8 @@ struct ConvolutionLoops {
                 int64_t n, int64_t count);
   // `count` rows of n elements.
   void (*rows_copy)(const void* from, int64_t from_step, void* to, int64_t to_step, int64_t n, int64_t count);
+  // to[c * to_row + 2i] = from[c * from_row + i] for i < n, c < rows; what lies between them stays.
+  void (*spread)(const void* from, int64_t from_row, void* to, int64_t to_row, int64_t n, int64_t rows);
   // even[i] = from[2i], odd[i] = from[2i + 1] of n elements.
   void (*split)(const void* from, int64_t n, void* even, void* odd);
   // c[tap] += sum over the positions of the runs of x[position + offsets[tap]] g[position].

@@ -47,6 +47,31 @@ void transpose_elements(const T* from, int64_t from_stride, T* to, int64_t to_st
     for (int64_t i = 0; i < rows; ++i) to[j * to_stride + i] = from[i * from_stride + j];
 }
 
+// Few rows to columns side by side, as the channels of a picture: a vector of them has its lanes from every row.
+template <class V, int kRows>
+void interleave(const typename Of<V>::Element* from, int64_t from_stride, typename Of<V>::Element* to, int64_t columns) {
+  constexpr int n = kLanes<V>;
+  int64_t j = 0;
+  for (; j + n <= columns; j += n, to += kRows * n) {
+    V rows[kRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) rows[r] = load<V>(from + r * from_stride + j);
+#pragma GCC unroll 4
+    for (int v = 0; v < kRows; ++v) {
+      V all = rows[0];
+#pragma GCC unroll 4
+      for (int r = 1; r < kRows; ++r)
+        all = lanes_of(all, rows[r], [&](int l) {
+          const int at = v * n + l;
+          return at % kRows == r ? n + at / kRows : r == 1 ? at / kRows : l;
+        });
+      store<V>(to + v * n, all);
+    }
+  }
+  for (; j < columns; ++j)
+    for (int r = 0; r < kRows; ++r) *to++ = from[r * from_stride + j];
+}
+
 template <class V>
 void transpose_by_squares(const void* from_bytes, int64_t from_stride, void* to_bytes, int64_t to_stride, int64_t rows,
                           int64_t columns) {
@@ -54,6 +79,9 @@ void transpose_by_squares(const void* from_bytes, int64_t from_stride, void* to_
   constexpr int n = kLanes<V>;
   const T* from = static_cast<const T*>(from_bytes);
   T* to = static_cast<T*>(to_bytes);
+  if (to_stride == rows && rows == 2) return interleave<V, 2>(from, from_stride, to, columns);
+  if (to_stride == rows && rows == 3) return interleave<V, 3>(from, from_stride, to, columns);
+  if (to_stride == rows && rows == 4) return interleave<V, 4>(from, from_stride, to, columns);
   const int64_t whole_rows = rows / n * n, whole_columns = columns / n * n;
   for (int64_t j = 0; j < whole_columns; j += n)
     for (int64_t i = 0; i < whole_rows; i += n)
