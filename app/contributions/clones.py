@@ -76,8 +76,10 @@ class Clone:
 
         Raises: GitError.
         """
-        return fetch_pulls(self.proposed.path, source, numbers, lender=self.path, reach=reach, limits=limits,
-                           report=report)  # fmt: skip
+        found = fetch_pulls(self.proposed.path, source, numbers, lender=self.path, reach=reach, limits=limits,
+                            report=report)  # fmt: skip
+        self.proposed.tidy(limits=limits)
+        return found
 
     def tidy(self, *, limits: Limits = USUAL_LIMITS) -> bool:
         """Join the packs and loose objects of many fetches, where there are many (see `tidying`)."""

@@ -109,3 +109,15 @@ def test_proposed_commits_keep_the_limits_that_clones_have(foundation):
     clone = clone_of(foundation.app.extensions["flambeau"].settings, repository)
     with pytest.raises(GitError, match="FLAMBEAU_CLONE_LIMIT_GB"):
         clone.fetch_pulls(repository.url, [7], limits=Limits(clone_bytes=1000))
+
+
+def test_many_small_fetches_of_pull_requests_are_joined_and_nothing_is_lost(foundation, monkeypatch):
+    monkeypatch.setattr("app.contributions.tidying.MOST_LOOSE", 5)
+    heads = {number: forked(foundation, number, {f"docs/{number}.md": "x\n"}) for number in range(1, 5)}
+    with foundation.db.read() as session:
+        repository = session.scalars(sa.select(Repository)).one()
+    clone = clone_of(foundation.app.extensions["flambeau"].settings, repository)
+    for number in heads:
+        assert clone.fetch_pulls(repository.url, [number]) == {number: heads[number]}
+    assert list((clone.proposed.path / "objects" / "pack").glob("*.pack"))
+    assert [clone.proposed.diff(clone.resolve("main"), head).added for head in heads.values()] == [1] * 4
