@@ -90,6 +90,8 @@ void measure(PyObject* data, size_t depth, Nested& nested) {
   } else {
     leaf = plain_number(data);
   }
+  if (!leaf && (PyObject_CheckBuffer(data) || PyObject_HasAttrString(data, "__dlpack__")))
+    raise(ErrorKind::Type, "tensor: a list of ", Py_TYPE(data)->tp_name, "; use fl.asarray(numpy.stack(arrays)), or fl.stack of a tensor for each");
   if (!leaf) raise(ErrorKind::Type, "tensor: cannot make an element of ", Py_TYPE(data)->tp_name, "; numbers, nested lists, arrays are understood");
   if (PyComplex_Check(leaf.ptr())) nested.complexes = true;
   else if (PyFloat_Check(leaf.ptr())) nested.floats = true;

@@ -157,6 +157,7 @@ CALLS = [
     (lambda: fl.triu(X, diagonal=1), "'diagonal'; it is named k here"),
     (lambda: fl.flip(X, 0), "what follows the tensor is written by name"),
     (lambda: fl.cumulative_sum(X, dim=1), "'dim'; it is named axis here"),
+    (lambda: fl.tensor([np.ones(2), np.ones(2)]), "a list of numpy.ndarray; use fl.asarray(numpy.stack(arrays))"),
     (lambda: fl.grad(X.sum()), "grad: a function is differentiated, not a tensor: fl.grad(f)(x), or y.backward(inputs"),
     (lambda: fl.hessian(X), "jacobian: a function is differentiated, not a tensor"),
     (lambda: fl.value_and_grad(3.0), "value_and_grad: a function is differentiated, not float"),
