@@ -137,7 +137,8 @@ def state(public_id: str) -> Any:
         organizations = queries.organization_names(session)
     choices = [("", ""), (INDEPENDENT, "nobody: independent"), *((o.public_id, o.name) for o in organizations.values())]
     fields = [
-        Field("organization_id", "Works for", "select", "", True, choices),
+        Field("organization_id", "Works for", "select", "Staff enter who is missing: tell them on the person’s page.",
+              True, choices),
         Field("starts_on", "From", "date", "The first day.", True),
         Field("ends_on", "Until", "date", "The last day; leave it empty while it lasts."),
         Field("is_part", "A part beside another employer", "checkbox",

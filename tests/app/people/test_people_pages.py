@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import re
 from datetime import date
+from html import unescape
 
 import pytest
 import sqlalchemy as sa
@@ -189,6 +191,16 @@ def test_a_person_says_where_they_work_and_their_word_is_theirs_to_take_back(cli
     url = f"/people/affiliations/{statement}/withdraw"
     assert colleague.post(url, data={"reason": "I know better."}).status_code == 403
     assert client.post(url, data={"reason": "I left."}).status_code == 302
+
+
+def test_whoever_works_for_an_organization_that_is_not_here_tells_staff(client, ada, governed, signed_in):
+    signed_in(client, ada)
+    page = client.get(f"/people/{ada}").text
+    address = re.search(r'href="(/people/wrong[^"]+)">My employer is not in the list', page)
+    assert address is not None
+    asked = client.get(unescape(address[1]))
+    assert "whom Ada" in asked.text
+    assert "goes to the foundation’s staff" in asked.text
 
 
 def test_a_second_word_for_the_same_days_is_told_beside_a_field_that_cannot_be_read(client, ada, governed, signed_in):
