@@ -14,6 +14,7 @@ import pytest
 from selenium.webdriver import Chrome
 from werkzeug.serving import make_server
 
+from app import answers
 from tests.app.pages.foundation import (
     BROKEN,
     Foundation,
@@ -65,7 +66,15 @@ def gallery_of(foundation: Foundation) -> Gallery:
 
 
 @pytest.fixture(scope="session")
-def gallery(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Gallery]:
+def each_made() -> Iterator[None]:
+    """Whoever walks sees each page made for them, by its own template."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "KEPT_S", 0.0)
+        yield
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, each_made: None) -> Iterator[Gallery]:
     """The pages of a foundation with something on each of them."""
     home = tmp_path_factory.mktemp("foundation")
     shutil.copy(sqlite_template, home / "flambeau.db")
@@ -75,7 +84,9 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> 
 
 
 @pytest.fixture(scope="session")
-def empty_foundation(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Foundation]:
+def empty_foundation(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, each_made: None
+) -> Iterator[Foundation]:
     """A portal in which nothing has happened."""
     home = tmp_path_factory.mktemp("empty")
     shutil.copy(sqlite_template, home / "flambeau.db")
