@@ -117,12 +117,11 @@ struct Problem {
   }
 };
 
-// Rows x[count][n] as to[n][lanes], times scale; lanes past the count are zero.
+// Rows x[count][n] as to[n][lanes]; lanes past the count are zero.
 template <class T>
-void turn(const T* x, int64_t row, int64_t count, int64_t n, int64_t lanes, T scale, T* to) {
+void turn(const T* x, int64_t row, int64_t count, int64_t n, int64_t lanes, T* to) {
   level->transpose(x, row, to, lanes, count, n, sizeof(T));
-  for (int64_t r = 0; r < n; ++r)
-    for (int64_t i = 0; i < lanes; ++i) to[r * lanes + i] = i < count ? to[r * lanes + i] * scale : T(0);
+  for (int64_t r = 0; count < lanes && r < n; ++r) std::fill(to + r * lanes + count, to + (r + 1) * lanes, T(0));
 }
 
 // ---- forward -------------------------------------------------------------------------------------------------
@@ -132,16 +131,18 @@ bool attend_block(const Problem<T>& p, int64_t matrix, int64_t first, T* y, T* l
   const int64_t lanes = p.loops.queries, e = p.e, n = p.values;
   const int64_t groups = std::min(kGroups, divide_up(p.length - first, lanes));
   const int64_t each = (e + n + 3) * lanes;
-  T* memory = static_cast<T*>(piece_scratch(size_t(groups * each + kKeys * lanes) * sizeof(T)));
+  T* memory = static_cast<T*>(piece_scratch(size_t(groups * each + kKeys * lanes + lanes) * sizeof(T)));
   if (!memory) return false;
-  T* scores = memory + groups * each;
+  T *scores = memory + groups * each, *scales = scores + kKeys * lanes;
+  std::fill_n(scales, lanes, p.scale);
   const int64_t kv = p.group_of(matrix);
   const T *q = p.q.matrix(matrix), *k = p.k.matrix(kv), *v = p.v.matrix(kv);
   const T infinity = std::numeric_limits<T>::infinity();
   for (int64_t g = 0; g < groups; ++g) {
     T* state = memory + g * each;
     const int64_t q0 = first + g * lanes;
-    turn(q + q0 * p.q.row, p.q.row, std::min(lanes, p.length - q0), e, lanes, p.scale, state);
+    turn(q + q0 * p.q.row, p.q.row, std::min(lanes, p.length - q0), e, lanes, state);
+    p.loops.scale_rows(state, e, scales);
     std::fill(state + e * lanes, state + (e + n) * lanes, T(0));
     std::fill(state + (e + n) * lanes, state + (e + n + 1) * lanes, -infinity);
     std::fill(state + (e + n + 1) * lanes, state + (e + n + 2) * lanes, T(0));
@@ -190,7 +191,7 @@ struct Gradients {
 
 template <class T>
 struct GradientMemory {
-  T *turned, *turned_g, *rows, *rows_g, *dq, *scores, *products, *lse, *delta, *dk, *dv;
+  T *turned, *turned_g, *rows, *rows_g, *dq, *scores, *products, *lse, *delta, *scales, *dk, *dv;
 };
 
 // For keys [key_begin, key_end) of one group of keys and values: their gradients, and their share in that of q.
@@ -200,20 +201,21 @@ bool gradient_piece(const Problem<T>& p, const Gradients<T>& out, int64_t kv, in
   const int64_t wide_e = divide_up(e, p.loops.lanes) * p.loops.lanes, wide_n = divide_up(n, p.loops.lanes) * p.loops.lanes;
   const int64_t count_keys = key_end - key_begin;
   const int64_t sizes[] = {e * width,         n * width, width * wide_e, width * wide_n, e * width,
-                           kKeys * score_row, kKeys * score_row, width, width,
+                           kKeys * score_row, kKeys * score_row, width, width, lanes,
                            wide_e == e ? 0 : count_keys * wide_e, wide_n == n ? 0 : count_keys * wide_n};
   int64_t total = 0;
   for (const int64_t size : sizes) total += divide_up(size, 16) * 16;
   T* at = static_cast<T*>(piece_scratch(size_t(total) * sizeof(T)));
   if (!at) return false;
-  T* parts[11];
-  for (int i = 0; i < 11; ++i) {
+  T* parts[12];
+  for (int i = 0; i < 12; ++i) {
     parts[i] = at;
     at += divide_up(sizes[i], 16) * 16;
   }
   const GradientMemory<T> m{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], parts[7], parts[8],
-                            wide_e == e ? out.dk + (kv * p.size + key_begin) * e : parts[9],
-                            wide_n == n ? out.dv + (kv * p.size + key_begin) * n : parts[10]};
+                            parts[9], wide_e == e ? out.dk + (kv * p.size + key_begin) * e : parts[10],
+                            wide_n == n ? out.dv + (kv * p.size + key_begin) * n : parts[11]};
+  std::fill_n(m.scales, lanes, p.scale);
   std::fill(m.dk, m.dk + count_keys * wide_e, T(0));
   std::fill(m.dv, m.dv + count_keys * wide_n, T(0));
   std::fill(m.rows, m.rows + width * wide_e, T(0));
@@ -227,11 +229,12 @@ bool gradient_piece(const Problem<T>& p, const Gradients<T>& out, int64_t kv, in
       const int64_t queries = std::min(width, p.length - first), groups = divide_up(queries, lanes);
       for (int64_t i = 0; i < groups; ++i) {
         const int64_t q0 = first + i * lanes, count = std::min(lanes, p.length - q0);
-        turn(q + q0 * p.q.row, p.q.row, count, e, lanes, p.scale, m.turned + i * e * lanes);
-        turn(g + q0 * p.g.row, p.g.row, count, n, lanes, T(1), m.turned_g + i * n * lanes);
+        turn(q + q0 * p.q.row, p.q.row, count, e, lanes, m.turned + i * e * lanes);
+        turn(g + q0 * p.g.row, p.g.row, count, n, lanes, m.turned_g + i * n * lanes);
+        p.loops.scale_rows(m.turned + i * e * lanes, e, m.scales);
       }
       for (int64_t i = 0; i < queries; ++i) {
-        for (int64_t c = 0; c < e; ++c) m.rows[i * wide_e + c] = q[(first + i) * p.q.row + c] * p.scale;
+        std::copy_n(q + (first + i) * p.q.row, e, m.rows + i * wide_e);
         std::copy_n(g + (first + i) * p.g.row, n, m.rows_g + i * wide_n);
       }
       std::copy_n(out.lse + matrix * p.length + first, queries, m.lse);
@@ -245,23 +248,28 @@ bool gradient_piece(const Problem<T>& p, const Gradients<T>& out, int64_t kv, in
         const int64_t begin = p.causal ? std::max<int64_t>(0, (j0 - first) / lanes) : 0;
         for (int64_t i = begin; i < groups; ++i) {
           const int64_t q0 = first + i * lanes, count = std::min(lanes, p.length - q0);
+          const int64_t seen = std::min(keys, p.visible(q0 + lanes - 1) - j0);
           T *s = m.scores + i * lanes, *d = m.products + i * lanes;
-          p.scores(k, m.turned + i * e * lanes, matrix, q0, count, j0, keys, s, score_row);
-          p.loops.product(keys, lanes, n, v + j0 * p.v.row, p.v.row, 1, m.turned_g + i * n * lanes, lanes, d, score_row, false);
-          p.loops.score_gradients(s, d, score_row, keys, m.lse + i * lanes, m.delta + i * lanes);
-          p.loops.product(e, lanes, keys, k + j0 * p.k.row, 1, p.k.row, d, score_row, m.dq + i * e * lanes, lanes, true);
+          p.scores(k, m.turned + i * e * lanes, matrix, q0, count, j0, seen, s, score_row);
+          p.loops.product(seen, lanes, n, v + j0 * p.v.row, p.v.row, 1, m.turned_g + i * n * lanes, lanes, d, score_row, false);
+          p.loops.score_gradients(s, d, score_row, seen, m.lse + i * lanes, m.delta + i * lanes, m.scales);
+          p.loops.product(e, lanes, seen, k + j0 * p.k.row, 1, p.k.row, d, score_row, m.dq + i * e * lanes, lanes, true);
         }
-        const int64_t skip = begin * lanes, used = groups * lanes - skip;
-        p.loops.product(keys, wide_n, used, m.scores + skip, score_row, 1, m.rows_g + skip * wide_n, wide_n,
-                        m.dv + (j0 - key_begin) * wide_n, wide_n, true);
-        p.loops.product(keys, wide_e, used, m.products + skip, score_row, 1, m.rows + skip * wide_e, wide_e,
-                        m.dk + (j0 - key_begin) * wide_e, wide_e, true);
+        // On the diagonal as many keys at a time as a group has queries: both begin at multiples of that.
+        const int64_t step = p.causal && j0 + keys > first + lanes ? lanes : keys;
+        for (int64_t j = 0; j < keys; j += step) {
+          const int64_t skip = p.causal ? std::max<int64_t>(0, (j0 + j - first) / lanes * lanes) : 0, used = groups * lanes - skip;
+          if (used <= 0) break;  // nobody sees them
+          const int64_t rows = std::min(step, keys - j), at = j * score_row + skip, to = j0 + j - key_begin;
+          p.loops.product(rows, wide_n, used, m.scores + at, score_row, 1, m.rows_g + skip * wide_n, wide_n, m.dv + to * wide_n,
+                          wide_n, true);
+          p.loops.product(rows, wide_e, used, m.products + at, score_row, 1, m.rows + skip * wide_e, wide_e, m.dk + to * wide_e,
+                          wide_e, true);
+        }
       }
       for (int64_t i = 0; i < groups; ++i) {
         const int64_t q0 = first + i * lanes, count = std::min(lanes, p.length - q0);
-        T* turned = m.dq + i * e * lanes;
-        for (int64_t c = 0; c < e * lanes; ++c) turned[c] *= p.scale;
-        level->transpose(turned, lanes, dq_out + (matrix * p.length + q0) * e, e, e, count, sizeof(T));
+        level->transpose(m.dq + i * e * lanes, lanes, dq_out + (matrix * p.length + q0) * e, e, e, count, sizeof(T));
       }
     }
   }

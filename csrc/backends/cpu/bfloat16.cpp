@@ -9,6 +9,7 @@ namespace flambeau::cpu {
 namespace {
 
 constexpr int64_t kSumColumns = 512;  // whose sums stay in the second-level cache between stretches of k
+constexpr int64_t kSharedBytes = int64_t(16) << 20;  // of a packed for all tasks
 constexpr int64_t kDotsWork = int64_t(1) << 18;
 
 // A stretch of k.
@@ -24,28 +25,34 @@ struct Stretch {
   int64_t panel_bytes() const { return (k + 1) / 2 * gemm.columns * 4; }
   // Where its panels begin among those of all stretches.
   int64_t panels_at() const { return k0 / 2 * divide_up(p.n, gemm.columns) * gemm.columns * 4; }
+  int64_t rows_at(int64_t i) const { return (k0 / 2 * divide_up(p.m, gemm.rows) * gemm.rows + i * ((k + 1) / 2)) * 4; }
 };
 
 struct Room {
-  char *a, *b;  // null: a's rows are read as they lie; b's panels are shared
+  char *a, *b;  // null: a's rows are read as they lie, or its panels are shared; b's panels are shared
   float* sums;  // null: one stretch
 };
 
-void multiply_part(const Stretch& s, const Part& part, const char* shared_b, const float* bias, const Room& room) {
+// Panels of whole operands, or null.
+struct Shared {
+  const char *a = nullptr, *b = nullptr;
+};
+
+void multiply_part(const Stretch& s, const Part& part, const Shared& shared, const float* bias, const Room& room) {
   const Product& p = s.p;
   const int64_t columns = s.gemm.columns;
   const bool last = s.k0 + s.k == p.k;
   PairPanel panel{part.m,         0,         s.k,     s.a_at(part.i), p.a.row, room.b, nullptr, divide_up(part.n, columns) * columns,
                   s.k0 > 0, nullptr, p.c_row, nullptr,        nullptr, 0};
-  if (room.a) {
-    s.pack_a(part.i, part.m, room.a);
-    panel.a = room.a;
+  if (room.a) s.pack_a(part.i, part.m, room.a);
+  if (room.a || shared.a) {
+    panel.a = room.a ? room.a : shared.a + s.rows_at(part.i);
     panel.a_row = 0;
   }
   for (int64_t j = part.j; j < part.j + part.n; j += columns) {
     panel.n = std::min(columns, part.j + part.n - j);
-    if (shared_b) {
-      const char* b = shared_b + s.panels_at() + j / columns * s.panel_bytes();
+    if (shared.b) {
+      const char* b = shared.b + s.panels_at() + j / columns * s.panel_bytes();
       const bool more = j + columns < part.j + part.n;
       panel.b = b;
       panel.next = more ? b + s.panel_bytes() : nullptr;
@@ -62,9 +69,9 @@ void multiply_part(const Stretch& s, const Part& part, const char* shared_b, con
   }
 }
 
-bool multiply_tasks(const Product& p, const PairGemm& gemm, const Cut& cut, const char* shared_b, const float* bias) {
+bool multiply_tasks(const Product& p, const PairGemm& gemm, const Cut& cut, const Shared& shared, const float* bias) {
   const int64_t columns = p.k > cut.depth ? std::min(kSumColumns, cut.columns) : cut.columns;
-  const int64_t a_bytes = cut.direct ? 0 : cut.rows * cut.depth * 2, b_bytes = shared_b ? 0 : cut.depth * gemm.columns * 2;
+  const int64_t a_bytes = cut.direct || shared.a ? 0 : cut.rows * cut.depth * 2, b_bytes = shared.b ? 0 : cut.depth * gemm.columns * 2;
   const int64_t sum_bytes = p.k > cut.depth ? cut.rows * columns * 4 : 0;
   int all = 1;
   parallel_for(cut.down * cut.across, 1, [&](int64_t begin, int64_t end) {
@@ -77,7 +84,7 @@ bool multiply_tasks(const Product& p, const PairGemm& gemm, const Cut& cut, cons
       for (int64_t j = 0; j < whole.n; j += columns) {
         const Part part{whole.i, whole.m, whole.j + j, std::min(columns, whole.n - j)};
         for (int64_t k0 = 0; k0 < p.k; k0 += cut.depth)
-          multiply_part({p, gemm, k0, std::min(cut.depth, p.k - k0)}, part, shared_b, bias, room);
+          multiply_part({p, gemm, k0, std::min(cut.depth, p.k - k0)}, part, shared, bias, room);
       }
     }
   });
@@ -95,7 +102,22 @@ fl_status multiply_shared(const Product& p, const PairGemm& gemm, const Cut& cut
       s.pack_b(j, std::min(p.n, end * gemm.columns) - j, b + s.panels_at() + begin * s.panel_bytes());
     });
   }
-  return multiply_tasks(p, gemm, cut, b, bias) ? FL_OK : no_memory("matmul");
+  return multiply_tasks(p, gemm, cut, {nullptr, b}, bias) ? FL_OK : no_memory("matmul");
+}
+
+// Few rows that are packed: once for all tasks.
+fl_status multiply_across(const Product& p, const PairGemm& gemm, const Cut& cut, const float* bias) {
+  const int64_t panels = divide_up(p.m, gemm.rows);
+  char* a = static_cast<char*>(host->scratch(size_t(panels * gemm.rows * (p.k + 1) * 2)));
+  if (!a) return no_memory("matmul");
+  parallel_for(panels, std::max<int64_t>(1, kPackGrain / (p.k * gemm.rows)), [&](int64_t begin, int64_t end) {
+    const int64_t i = begin * gemm.rows, m = std::min(p.m, end * gemm.rows) - i;
+    for (int64_t k0 = 0; k0 < p.k; k0 += cut.depth) {
+      const Stretch s{p, gemm, k0, std::min(cut.depth, p.k - k0)};
+      s.pack_a(i, m, a + s.rows_at(i));
+    }
+  });
+  return multiply_tasks(p, gemm, cut, {a, nullptr}, bias) ? FL_OK : no_memory("matmul");
 }
 
 // One row or one column: dot products with the rows of x.
@@ -137,7 +159,8 @@ fl_status multiply_pairs(const Product& p) {
     return multiply_vector(gemm, p.a, p.m, p.k, p.a.row, p.b.data, nullptr, p.c, p.c_row);
 
   const Cut cut = cut_of(p, gemm.rows, gemm.columns);
-  if (!cut.shared) return multiply_tasks(p, gemm, cut, nullptr, bias) ? FL_OK : no_memory("matmul");
+  if (!cut.shared && !cut.direct && cut.across > 1 && p.m * p.k * 2 <= kSharedBytes) return multiply_across(p, gemm, cut, bias);
+  if (!cut.shared) return multiply_tasks(p, gemm, cut, {}, bias) ? FL_OK : no_memory("matmul");
   return by_columns(p, gemm.columns, [&](const Product& some) {
     const float* its_bias = bias ? bias + (some.c - p.c) / 2 : nullptr;
     return multiply_shared(some, gemm, some.n == p.n ? cut : cut_of(some, gemm.rows, gemm.columns), its_bias);

@@ -48,17 +48,19 @@ void probabilities(void* scores, int64_t row, int64_t keys, void* tops, void* to
 }
 
 template <class V>
-void score_gradients(void* scores, void* products, int64_t row, int64_t keys, const void* lse, const void* delta) {
+void score_gradients(void* scores, void* products, int64_t row, int64_t keys, const void* lse, const void* delta,
+                     const void* scales) {
   using T = typename Of<V>::Element;
   for (int v = 0; v < kBlockVectors; ++v) {
     T* s = static_cast<T*>(scores) + v * kLanes<V>;
     T* d = static_cast<T*>(products) + v * kLanes<V>;
     const V l = load<V>(static_cast<const T*>(lse) + v * kLanes<V>);
     const V shift = load<V>(static_cast<const T*>(delta) + v * kLanes<V>);
+    const V scale = load<V>(static_cast<const T*>(scales) + v * kLanes<V>);
     for (int64_t j = 0; j < keys; ++j) {
       const V p = exp_of(load<V>(s + j * row) - l);
       store<V>(s + j * row, p);
-      store<V>(d + j * row, p * (load<V>(d + j * row) - shift));
+      store<V>(d + j * row, p * scale * (load<V>(d + j * row) - shift));
     }
   }
 }

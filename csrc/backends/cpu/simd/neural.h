@@ -193,8 +193,9 @@ struct AttentionLoops {
   // Scores become exp(score - top), where the top is the largest of this block and of those before; totals become
   // totals * factor + their sum, factor = exp(old top - top). First of all tops are -inf and totals 0.
   void (*probabilities)(void* scores, int64_t row, int64_t keys, void* tops, void* totals, void* factors);
-  // p = exp(score - lse) in the place of the scores, p (product - delta) in that of the products.
-  void (*score_gradients)(void* scores, void* products, int64_t row, int64_t keys, const void* lse, const void* delta);
+  // p = exp(score - lse) in the place of the scores, p scale (product - delta) in that of the products.
+  void (*score_gradients)(void* scores, void* products, int64_t row, int64_t keys, const void* lse, const void* delta,
+                          const void* scales);
   // x[rows][queries] *= factors[queries]
   void (*scale_rows)(void* x, int64_t rows, const void* factors);
 };
