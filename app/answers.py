@@ -92,6 +92,12 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
         return None
 
 
+def tidy_pages() -> int:
+    """Take away what is kept and old, where nobody asks for pages; gives how many files went."""
+    shelf: Shelf = current_app.extensions["flambeau_pages"]
+    return shelf.tidy()
+
+
 def may_keep() -> None:
     """Say that this page is the same for every stranger, and shows nothing that moves without a line in the log."""
     g.may_keep = True

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST_S = 3600.0
-"""So old a file is taken away, when the next one is put there or a process begins."""
+"""So old a file is taken away: when the next one is put there, a process begins, or by the hourly job."""
 _TIDY_EVERY_S = 10.0
 _PREFIX = "draft-"
 
@@ -76,22 +76,25 @@ class Shelf:
                 raise
             self.tidy()
 
-    def tidy(self) -> None:
-        """Take away what is old, and the oldest where there is too much; now and then."""
+    def tidy(self) -> int:
+        """Take away what is old, and the oldest where there is too much, now and then; gives how many went."""
         with self._lock:
             now = time.monotonic()
             if self._tidied and now - self._tidied < _TIDY_EVERY_S:
-                return
+                return 0
             self._tidied = now
         found = []
         for path in self.folder.glob("*"):
             with contextlib.suppress(OSError):  # another process tidies, too
                 found.append((path.stat().st_mtime, path.stat().st_size, path))
+        gone = 0
         left, room, oldest = self.most, self.most_bytes, time.time() - OLDEST_S
         for at, size, path in sorted(found, reverse=True):
             left, room = left - 1, room - size
             if left < 0 or room < 0 or at < oldest:
                 path.unlink(missing_ok=True)
+                gone += 1
+        return gone
 
     def _path(self, place: Hashable) -> Path:
         return self.folder / _digest(place)

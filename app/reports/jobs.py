@@ -9,6 +9,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy.orm import Session
 
+from app.answers import tidy_pages
 from app.jobs import Failed, StepContext, Workflow, schedule
 from app.members import queries as members
 from app.reports.contents import Report, board_report, organization_report
@@ -45,9 +46,9 @@ def press(step: StepContext) -> dict[str, Any]:
 
 @tidy.step("sweep")
 def tidy_up(step: StepContext) -> dict[str, int]:
-    """Remove what nobody is given any more."""
+    """Remove what nobody is given any more: reports, and pages that were kept."""
     with step.db.read() as session:
-        return {"removed": sweep(session, step.settings, now=step.clock.now())}
+        return {"removed": sweep(session, step.settings, now=step.clock.now()), "kept pages": tidy_pages()}
 
 
 def _report(session: Session, payload: dict[str, Any], now: datetime) -> Report:

@@ -7,8 +7,9 @@ Without `--home` a foundation of `--people` is made in a temporary folder. The p
 portal's own map of addresses has, each asked of the largest organization, person, repository or module; `--also` asks
 them with more arguments ("window=all"). gunicorn runs as gunicorn.conf.py says, two processes of four threads. "First"
 is the first request of a page after the processes began, whatever the pages before it left in memory. "Kept" is what
-strangers get; "made" is the same page asked with a session, which is never kept: rendered for each request, from
-answers that may be remembered. Weights are of the answer as it travels, compressed.
+strangers get; "made" is the same page asked with a session, which is never kept whole: where its `main` block is
+everybody's that is put into a new frame, else all of it is rendered for each request, from answers that may be
+remembered. Weights are of the answer as it travels, compressed.
 """
 
 from __future__ import annotations
