@@ -31,8 +31,8 @@ WHY = {"actor": US, "reason": "a test"}
 
 @pytest.fixture(autouse=True)
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is where the portal runs."""
-    monkeypatch.setattr(answers, "KEPT_S", 60.0)
+    """As it is where the portal runs, and longer: no test is so slow that a page is made anew."""
+    monkeypatch.setattr(answers, "KEPT_S", 3000.0)
 
 
 @pytest.fixture
