@@ -100,6 +100,11 @@ class Look:
         """Organization -> who owns it in the end, where the address asks for groups; else nothing."""
         return members.groups(self.session) if self.option("by", BY) == "group" else {}
 
+    @cached_property
+    def tiers(self) -> members.TierBook:
+        """Who was a member of which tier, on any day."""
+        return members.tier_book(self.session)
+
     def owner(self, number: int | None) -> int | None:
         """Whom an organization counts for."""
         return number if number is None else self.groups.get(number, number)

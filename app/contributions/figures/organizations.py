@@ -50,7 +50,7 @@ def organizations(look: Look) -> Drawn:
 @figure("standing-over-time", "Members and others", "commits", options={"show": SHOW})
 def standing_over_time(look: Look) -> Drawn:
     """Commits by people of members, of other organizations, of nobody's, and of nobody knows whose."""
-    book = members.tier_book(look.session)
+    book = look.tiers
 
     def standing(cell: Cell) -> str:
         if cell.organization is None:
@@ -66,10 +66,29 @@ def standing_over_time(look: Look) -> Drawn:
                    notes=_asked(look))  # fmt: skip
 
 
+@figure("tiers-over-time", "Commits by tier", "commits", options={"show": SHOW})
+def tiers_over_time(look: Look) -> Drawn:
+    """Commits by people of each tier’s members (or of whom these own), the largest first, then everybody else’s."""
+    values: dict[str, list[int]] = {}
+    rest = {name: [0] * len(look.periods) for name in (OTHERS, INDEPENDENT, UNATTRIBUTED)}
+    for cell, place in placed(look, look.work):
+        tier = look.tiers.tier(cell.organization, cell.first) if cell.organization is not None else None
+        if tier is not None:
+            values.setdefault(tier, [0] * len(look.periods))[place] += cell.commits
+        else:
+            name = OTHERS if cell.organization is not None else INDEPENDENT if cell.is_known else UNATTRIBUTED
+            rest[name][place] += cell.commits
+    kinds: dict[str, Shade] = {INDEPENDENT: "rest", UNATTRIBUTED: "unknown"}
+    series = [charts.Series(members.tier_name(look.session, tier, look.window.until), found) for tier, found in
+              sorted(values.items(), key=lambda one: (-sum(one[1]), one[0]))]  # fmt: skip
+    series += [charts.Series(name, found, kinds.get(name, "known")) for name, found in rest.items() if any(found)]
+    return stacked("Commits by tier", look, series, unit="commits", unattributed=look.unattributed, notes=_asked(look))
+
+
 @figure("diversity-over-time", "Organizations that take part", "diversity", options={"by": BY})
 def diversity_over_time(look: Look) -> Drawn:
     """How many members and other organizations had commits, period by period, and how few made half of them."""
-    book = members.tier_book(look.session)
+    book = look.tiers
     commits: list[dict[int, int]] = [{} for _ in look.periods]
     of_members: list[set[int]] = [set() for _ in look.periods]
     for cell, place in placed(look, look.work):

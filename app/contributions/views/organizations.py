@@ -21,7 +21,8 @@ from app.contributions.views.foundation import blueprint, looking, page
 from app.members import queries as members
 from app.members.models import Organization
 
-_OF_ALL = ("commits-over-time", "standing-over-time", "diversity-over-time", "organizations")
+_OF_ALL = ("commits-over-time", "standing-over-time", "tiers-over-time", "diversity-over-time",
+           "organizations")
 _OF_ONE = ("headline", "share-over-time", "compare", "compare-over-time", "people", "modules", "contributors-over-time",
            "reviews-exchanged", "reviewing-people", "changes-over-time", "first-response-over-time")  # fmt: skip
 _CARDS, _CHOICES = 12, 40

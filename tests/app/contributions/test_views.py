@@ -8,7 +8,7 @@ import io
 import re
 import shutil
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from app.contributions.stamps import stamp
 from app.contributions.views import foundation
 from app.db import Database
 from app.jobs import Worker
-from app.members.models import Organization
+from app.members.models import Membership, Organization
 from app.members.rules import OrganizationKind
 from app.modules.models import Module
 from app.people import queries as people
@@ -345,6 +345,18 @@ def test_days_in_which_a_person_did_nothing_lead_to_those_in_which_they_did(clie
     assert idle.count("Nothing in these days.") == 1
     assert "commits-over-time" not in idle
     assert "commits-over-time" in client.get(f"{page}?window=all").text
+
+
+def test_commits_by_tier_are_those_of_who_was_a_member_on_that_day(client, counted):
+    acme = one(counted, Organization)
+    with counted.write() as session:
+        session.add(Membership(organization_id=acme.id, tier_key="silver", starts_on=date(2025, 12, 3), dues_cents=0))
+    # Anne of Acme on 1, 2, 3 and 4 December; two commits are nobody knows whose.
+    found = client.get("/api/v1/figures/tiers-over-time?since=2025-11-01&until=2026-01-15").json
+    assert found["columns"] == ["from", "silver", "Other organizations", "Unattributed"]
+    by_day = client.get("/api/v1/figures/tiers-over-time?since=2025-12-01&until=2025-12-07").json
+    assert [sum(row[at] for row in by_day["rows"]) for at in range(1, len(by_day["columns"]))][:2] == [2, 2]
+    assert "Commits by tier" in client.get("/contributions/organizations/").text
 
 
 def test_a_figure_can_be_called_wrong_where_its_rows_are_months(client, counted):
