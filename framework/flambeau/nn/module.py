@@ -217,8 +217,9 @@ class Module(Hooked):
                             f"{type(state_dict).__name__}")
         if strange := [name for name, value in state_dict.items() if not isinstance(value, fl.Tensor)]:
             kind = type(state_dict[strange[0]])
-            raise TypeError(f"load_state_dict: {strange[0]} is a {kind.__module__}.{kind.__qualname__}, no tensor of "
-                            "ours: fl.asarray(x) makes one of another library's, fl.load_pt reads PyTorch's files")
+            raise TypeError("load_state_dict: a state is a mapping from names to tensors, and "
+                            f"{strange[0]} is a {kind.__module__}.{kind.__qualname__}: fl.asarray(x) makes a tensor of "
+                            "another library's array, fl.load_pt reads PyTorch's files")
         state, missing, unexpected, problems = dict(state_dict), list[str](), list[str](), list[str]()
         layers = list(self._every_path())
         for path, module in layers:
