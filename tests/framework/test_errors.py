@@ -162,7 +162,7 @@ CALLS = [
     (lambda: fl.hessian(X), "jacobian: a function is differentiated, not a tensor"),
     (lambda: fl.value_and_grad(3.0), "value_and_grad: a function is differentiated, not float"),
     (lambda: fl.nn.Linear(3, 1).load_state_dict([1]), "from names to tensors, as state_dict() gives, not list"),
-    (lambda: fl.nn.Linear(3, 1).load_state_dict({"weight": np.ones((1, 3))}), "weight is a numpy.ndarray: fl.asarray(x) makes"),
+    (lambda: fl.nn.Linear(3, 1).load_state_dict({"weight": np.ones((1, 3))}), "weight is a numpy.ndarray: fl.asarray"),
     (lambda: losses.cross_entropy(X, fl.tensor([0.0, 1.0])), "class numbers are integers: target.astype(fl.int64)"),
 ]
 
