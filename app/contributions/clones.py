@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,7 +79,8 @@ class Clone:
         """
         found = fetch_pulls(self.proposed.path, source, numbers, lender=self.path, reach=reach, limits=limits,
                             report=report)  # fmt: skip
-        self.proposed.tidy(limits=limits)
+        with suppress(GitError):  # it is as good as before, and joined another time
+            self.proposed.tidy(limits=limits)
         return found
 
     def tidy(self, *, limits: Limits = USUAL_LIMITS) -> bool:

@@ -89,13 +89,14 @@ class Sweeper:
             listing = Listing.read(shown.get("page"), what="page")
             briefs = [Brief.read(node, what="page") for node in listing.nodes if node]
             is_last = not listing.cursor.is_followed or not briefs
-            if not pulls and shown.get("hasIssuesEnabled") is not True:
+            is_hidden = not pulls and shown.get("hasIssuesEnabled") is not True
+            if is_hidden:
                 briefs, is_last = [], True
             elif not is_last and (not listing.cursor.end or listing.cursor.end == stream.cursor):
                 raise NonsenseError("GitHub's page cannot be read (more follows, but not where)")
             until = stream.begun_at if is_last or stream.begun_at is None else briefs[-1].opened_at
             with self.puller.writing() as session:
-                if briefs or listing.total == 0:
+                if briefs or (listing.total == 0 and not is_hidden):
                     self._compare(session, briefs, Stretch(stream.since, until or self._now), pulls=pulls)
                 self._go_on(session, kind, listing.cursor.end or "", until, len(briefs), is_last=is_last)
             if not is_last and self.puller.is_over():

@@ -146,9 +146,11 @@ def test_where_issues_are_switched_off_none_is_taken_for_gone(read_once: World, 
     place.has_issues = False
     for one in hidden:
         place.delete(one)
+    before = len(github.asked)
 
     assert read_once.read().state is JobState.SUCCEEDED
     assert len(titles(read_once)) == 4
+    assert read_once.spent(before)[0] == 4, "a look and a reading of both kinds; no issue is asked for by itself"
 
 
 def test_what_was_said_within_the_hour_is_not_missed(
