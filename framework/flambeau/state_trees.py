@@ -20,7 +20,9 @@ _DEEPEST = 100
 
 def is_flat(tree: object) -> bool:
     """Whether it is what the format holds by itself: a mapping from words to tensors."""
-    return isinstance(tree, Mapping) and all(isinstance(value, Tensor) for value in tree.values())
+    return isinstance(tree, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in tree.items()
+    )
 
 
 def taken_apart(tree: object) -> tuple[dict[str, Tensor], str]:

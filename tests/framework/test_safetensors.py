@@ -195,10 +195,9 @@ def test_a_failed_save_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["net.safetensors"]
 
 
-@pytest.mark.parametrize("name", ["__metadata__", 3])
-def test_names_that_the_format_cannot_hold_are_refused(tmp_path: Path, name: object) -> None:
+def test_the_name_that_the_format_keeps_for_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a name for a tensor"):
-        fl.save({name: fl.ones(1)}, tmp_path / "x")
+        fl.save({"__metadata__": fl.ones(1)}, tmp_path / "x")
 
 
 def file_of(header: object, data: bytes = b"", *, length: int | None = None) -> bytes:

@@ -11,7 +11,7 @@ import flambeau as fl
 import pytest
 from flambeau import nn, optim, safetensors, state_trees
 from flambeau.data import DataLoader, TensorDataset
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8"))
@@ -37,6 +37,8 @@ def plain(tree: Any) -> Any:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREES)
+@example(tree={0: fl.ones(2)})
+@example(tree={"": {"": fl.ones(2)}, "value": fl.zeros(1)})
 def test_what_is_saved_comes_back_with_its_types(tmp_path: Path, tree: Any) -> None:
     fl.save(tree, tmp_path / "tree")
     for mmap in (False, True):
