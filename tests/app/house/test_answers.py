@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 
 import pytest
 from flask import Blueprint, render_template_string, session
@@ -190,6 +191,8 @@ def test_many_pages_do_not_fill_the_disk(app, client, counter):
     shelf.most = 3
     for number in range(6):
         client.get(f"/room/kept?at={number}")
+        for file in shelf.folder.iterdir():  # of which each is a second older than the next
+            os.utime(file, (file.stat().st_mtime - 1,) * 2)
         shelf._tidied = 0.0
     shelf.tidy()
     assert len(list(shelf.folder.iterdir())) == 3

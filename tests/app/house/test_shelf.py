@@ -70,7 +70,8 @@ def test_where_it_cannot_be_put_it_is_not_kept(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_old_goes_and_the_oldest_where_there_is_too_much(tmp_path: Path):
+def test_what_is_old_goes_and_the_oldest_where_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shelves, "_TIDY_EVERY_S", float("inf"))
     shelf = Shelf(tmp_path, most=5, most_bytes=1000)
     for number in range(8):
         shelf.keep(number, 1, Kept({}, b"x" * 100))
