@@ -181,7 +181,7 @@ def _longest(groups: list[Group[_T]]) -> list[Group[_T]]:
 def _told(found: Spread) -> str:
     parts = [f"{name} {span(value)}" for name, value in
              (("median", found.median), ("75%", found.p75), ("90%", found.p90)) if value is not None]  # fmt: skip
-    return ", ".join([*parts, f"n = {found.n:,}"])
+    return ", ".join([*parts, f"n\u00a0=\u00a0{found.n:,}"])
 
 
 def _names(look: Look, by: By, keys: list[Any]) -> dict[Any, tuple[str, About | None]]:

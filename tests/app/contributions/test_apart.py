@@ -32,7 +32,7 @@ def test_waiting_by_organization_worked_out_by_hand(app: Flask, governed_each: D
             ("Acme", 3, 2, 4 * HOUR, None), ("Bell", 3, 1, 30 * HOUR, 30 * HOUR),
             ("Independent", 1, 1, 6 * HOUR, 6 * HOUR), ("Unattributed", 1, 1, 8 * HOUR, 8 * HOUR)]  # fmt: skip
         assert "median 4.0 h, 75% " not in found.drawing  # a third still waits, so three quarters have no end yet
-        assert "median 4.0 h, n = 3" in found.drawing
+        assert "median 4.0 h, n\u00a0=\u00a03" in found.drawing
         assert found.table.count("This is wrong") == 2
         lasted = drawn(session, "change-duration-apart", apart="organization")
         assert [(row[0], row[1], row[2], row[3]) for row in lasted.rows[:2]] == [
