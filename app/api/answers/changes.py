@@ -23,6 +23,7 @@ from app.api.fields import (
     Items,
     Key,
     Number,
+    OrganizationId,
     Paged,
     PersonId,
     PersonName,
@@ -124,6 +125,9 @@ class ChangesAsked(Paged):
     source: ChangeSource | None = None
     number: Annotated[Number | None, Field(description="The pull request's number at its forge.")] = None
     author: PersonId | None = None
+    organization: Annotated[
+        OrganizationId | None, Field(description="Those of whoever worked for it on the day of opening.")
+    ] = None
     module: Annotated[Key | None, Field(description="Those that touch its paths.")] = None
     since: Annotated[Day | None, Field(description="Opened on this day or later.")] = None
     until: Annotated[Day | None, Field(description="Opened on this day or before.")] = None
@@ -151,6 +155,10 @@ def changes(session: Session, asked: ChangesAsked) -> Items[ChangeLine]:
     )  # fmt: skip
     if asked.author is not None:
         query = query.where(Change.author_identity_id.in_(names.identities(names.person(session, asked.author))))
+    if asked.organization is not None:
+        whose = names.organization(session, asked.organization)
+        opened = sa.select(ChangeMeasure.change_id).where(ChangeMeasure.organization_id == whose.id)
+        query = query.where(Change.id.in_(opened))
     if asked.module is not None:
         touched = sa.select(ChangeModule.change_id).where(ChangeModule.module_key == asked.module)
         query = query.where(Change.id.in_(touched))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from flask import abort
@@ -14,7 +15,7 @@ from app.contributions.registry import by_public_id
 from app.members import queries as members
 from app.members.models import Organization
 from app.people import queries as people
-from app.people.models import IdentityPerson, Person
+from app.people.models import Employment, IdentityPerson, Person
 
 
 def people_of(session: Session, numbers: Iterable[int | None]) -> dict[int | None, PersonName | None]:
@@ -72,3 +73,13 @@ def person(session: Session, public_id: str) -> Person:
 def identities(of: Person) -> sa.Select[int]:
     """The identities of a person, as a part of a query."""
     return sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id == of.id)
+
+
+def worked_for(of: Organization, identity: Any, day: Any) -> sa.ColumnElement[bool]:
+    """Whether whoever an identity is worked for an organization on a day, as a part of a query."""
+    # All who ever worked there first: databases find these few by an index, and ask of their commits' days alone.
+    ever = sa.select(IdentityPerson.identity_id).join(Employment, Employment.person_id == IdentityPerson.person_id)
+    return identity.in_(ever.where(Employment.organization_id == of.id)) & sa.exists().where(
+        IdentityPerson.identity_id == identity, Employment.person_id == IdentityPerson.person_id,
+        Employment.organization_id == of.id, Employment.starts_on <= day,
+        sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= day))  # fmt: skip

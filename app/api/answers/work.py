@@ -12,7 +12,20 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.answers import names
-from app.api.fields import Answer, Asked, Day, Items, Key, Paged, PersonId, PersonName, RepositoryId, RepositoryRef, Sha
+from app.api.fields import (
+    Answer,
+    Asked,
+    Day,
+    Items,
+    Key,
+    OrganizationId,
+    Paged,
+    PersonId,
+    PersonName,
+    RepositoryId,
+    RepositoryRef,
+    Sha,
+)
 from app.api.operations import example, operation
 from app.api.paging import listed
 from app.contributions.models import (
@@ -119,6 +132,9 @@ class CommitsAsked(Paged):
 
     repository: RepositoryId | None = None
     author: PersonId | None = None
+    organization: Annotated[
+        OrganizationId | None, Field(description="Those of whoever worked for it on the commit's day.")
+    ] = None
     module: Annotated[Key | None, Field(description="Those that touch its paths.")] = None
     since: Annotated[Day | None, Field(description="The first day (of the author, in UTC).")] = None
     until: Annotated[Day | None, Field(description="The last day.")] = None
@@ -190,6 +206,9 @@ def commits(session: Session, asked: CommitsAsked) -> Items[CommitLine]:
         touched = sa.select(CommitModule.commit_id).where(CommitModule.module_key == asked.module)
         query = query.where(Commit.id.in_(touched))
     day = RepositoryCommit.day if number else Commit.day
+    if asked.organization is not None:
+        whose = names.organization(session, asked.organization)
+        query = query.where(names.worked_for(whose, Commit.author_identity_id, day))
     if asked.since is not None:
         query = query.where(day >= asked.since)
     if asked.until is not None:

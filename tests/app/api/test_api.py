@@ -51,6 +51,21 @@ def filled(portal: Portal) -> list[str]:
     return [f"{V1}{operations_filled(one, known)}" for one in operations()]
 
 
+def test_commits_and_changes_of_an_organization_are_those_that_its_page_counts(portal: Portal) -> None:
+    of_each = {}
+    for one in walked(portal.client, f"{V1}/organizations?limit=200"):
+        asked = f"organization={one['id']}"
+        commits = len(walked(portal.client, f"{V1}/commits?{asked}&limit=200&since=2000-01-01"))
+        changes = len(walked(portal.client, f"{V1}/changes?{asked}&limit=200"))
+        shown = portal.client.get(f"{V1}/figures/headline?window=all&{asked}").json["rows"]
+        counted = {row[0]: row[1] for row in shown}
+        of_each[one["name"]] = commits
+        assert commits == counted["Commits"], one["name"]
+        assert changes >= counted["Changes opened"], one["name"]
+    assert any(of_each.values())
+    assert portal.client.get(f"{V1}/commits?organization=o_000000000000").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["changes", "commits", "people", "issues", "audit", "organizations", "memberships"])
 def test_a_list_in_small_parts_is_the_list_in_one(path: str, portal: Portal) -> None:
     whole = walked(portal.client, f"{V1}/{path}?limit=200")
