@@ -79,7 +79,8 @@ def worked_for(of: Organization, identity: Any, day: Any) -> sa.ColumnElement[bo
     """Whether whoever an identity is worked for an organization on a day, as a part of a query."""
     # All who ever worked there first: databases find these few by an index, and ask of their commits' days alone.
     ever = sa.select(IdentityPerson.identity_id).join(Employment, Employment.person_id == IdentityPerson.person_id)
-    return identity.in_(ever.where(Employment.organization_id == of.id)) & sa.exists().where(
+    then = sa.exists().where(
         IdentityPerson.identity_id == identity, Employment.person_id == IdentityPerson.person_id,
         Employment.organization_id == of.id, Employment.starts_on <= day,
         sa.or_(Employment.ends_on.is_(None), Employment.ends_on >= day))  # fmt: skip
+    return sa.and_(identity.in_(ever.where(Employment.organization_id == of.id)), then)
