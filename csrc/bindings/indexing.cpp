@@ -43,7 +43,7 @@ bool is_integer_key(PyObject* key) {
   // Another library's array: one without dimensions is a position; the others choose, however few elements they have.
   const py::object ndim = py::reinterpret_steal<py::object>(PyObject_GetAttrString(key, "ndim"));
   if (!ndim) PyErr_Clear();
-  return !ndim || PyLong_AsLong(ndim.ptr()) == 0;
+  return !ndim || !PyLong_Check(ndim.ptr()) || PyLong_AsLong(ndim.ptr()) == 0;
 }
 
 bool is_array_key(PyObject* key) {
