@@ -217,6 +217,11 @@ def test_indices_of_any_integer_type_and_stride_choose_the_same(index):
         fl.take(fl.tensor(x), fl.tensor([1, 5], dtype=index), axis=1)
 
 
+def test_an_index_beyond_int64_is_told_as_it_is():
+    with pytest.raises(IndexError, match="index 18446744073709551615 is out of range for axis 0, which is 3 long"):
+        fl.take(fl.ones(3), fl.asarray(np.array([2**64 - 1], np.uint64)), axis=0)
+
+
 @pytest.mark.parametrize("shape", [(7,), (1, 70_001), (3, 5, 39), (2, 3, 100)])
 @pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "complex128"])
 def test_zeros_around_a_tensor_are_numpys(shape, dtype):

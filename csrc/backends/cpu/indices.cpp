@@ -2,6 +2,7 @@
 #include "indices.h"
 
 #include <cinttypes>
+#include <string>
 
 namespace flambeau::cpu {
 
@@ -44,10 +45,11 @@ const int64_t* read_indices(const char* op, const fl_tensor& indices, int64_t si
     const int64_t lowest = -int64_t(back);
     for (int64_t i = 0; i < n; ++i) {
       if (index[i] >= lowest && index[i] < size) continue;
+      const std::string told = type == Type::UInt64 ? std::to_string(uint64_t(index[i])) : std::to_string(index[i]);
       status = fail(FL_BAD_INDEX,
-                    "%s: index %" PRId64 " is out of range for axis %" PRId64 ", which is %" PRId64
+                    "%s: index %s is out of range for axis %" PRId64 ", which is %" PRId64
                     " long: indices go from %" PRId64 " to %" PRId64,
-                    op, index[i], axis, size, lowest, size - 1);
+                    op, told.c_str(), axis, size, lowest, size - 1);
       return nullptr;
     }
   }
