@@ -149,7 +149,7 @@ def _find(part: str) -> Kept | None:
 
 
 def _place(part: str) -> Hashable:
-    return (part, request.scheme, request.host, request.script_root, request.full_path)
+    return (part, request.scheme, request.host, request.script_root, request.path, request.query_string)
 
 
 def _unpacked(found: Kept) -> Response:

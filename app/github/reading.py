@@ -191,8 +191,9 @@ class Puller:
             stream = self._stream(session, StreamKind.RELEASES)
             if first.data is not None:
                 take_turn(session, Turn.HISTORY)
-                self._observe(session, "releases", [one.external_id for one in told])
+                self.observe(session, "releases", [one.external_id for one in told])
                 record_releases(session, self.repository_id, self.source, told)
+                self.observe(session, "releases gone", sorted(known - again))
                 forget_releases(session, self.repository_id, self.source, known - again)
                 stream.seen = stream.total = len(told)
             stream.etag, stream.failures, stream.read_at = first.etag, 0, self.clock.now()
@@ -225,6 +226,7 @@ class Puller:
             gone = self._gone({*due} - {one.told.number for one in things} - {RELEASES})
             with self.writing() as session:
                 self._write(session, things)
+                self.observe(session, "issues gone", gone)
                 forget_issues(session, self.repository_id, self.source, gone)
                 numbers_read(session, self.repository_id, due, asked_until=asked_until)
             done += len(due)
@@ -298,7 +300,7 @@ class Puller:
         issues = {one.told.external_id: one for one in things if isinstance(one.told, IssueTold)}
         if not things:
             return
-        self._observe(session, "pull requests" if pulls else "issues", [str(one.told.number) for one in things])
+        self.observe(session, "pull requests" if pulls else "issues", [str(one.told.number) for one in things])
         changed = record_pull_requests(
             session, self.repository_id, [one.told for one in pulls.values() if isinstance(one.told, PullRequest)],
             measure=False,
@@ -331,7 +333,7 @@ class Puller:
         if not events:
             return 0
         take_turn(session, Turn.HISTORY)
-        self._observe(session, "comments on lines", [event.external_id for _, event in events])
+        self.observe(session, "comments on lines", [event.external_id for _, event in events])
         rows = self._changes(session, {number for number, _ in events})
         told: dict[int, list[Event]] = {}
         for number, event in events:
@@ -355,7 +357,8 @@ class Puller:
         )  # fmt: skip
         return {number: row for number, row in found if number is not None}
 
-    def _observe(self, session: Session, what: str, names: Sequence[str]) -> None:
+    def observe(self, session: Session, what: str, names: Sequence[str]) -> None:
+        """Write down in the audit log what was read, or found to be gone, by the names it has at GitHub."""
         if names:
             audit.observe(session, job=self.job, source=self.public_id, range=f"{what} {names[0]}..{names[-1]}",
                           rows=len(names), sha256=hashlib.sha256("\n".join(names).encode()).hexdigest())  # fmt: skip

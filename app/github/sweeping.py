@@ -124,6 +124,7 @@ class Sweeper:
             with self.puller.writing() as session:
                 if gone:
                     take_turn(session, Turn.HISTORY)
+                    self.puller.observe(session, "comments gone", gone)
                     forget_events(session, self.puller.source, gone)
                 self._go_on(session, kind, answer.following, until, len(said), is_last=is_last)
 

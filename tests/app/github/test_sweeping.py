@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app.audit import AuditEntry
 from app.clock import FixedClock
 from app.contributions.models import ChangeEvent, IssueEvent
 from app.db import Database
@@ -62,6 +64,10 @@ def test_an_issue_that_was_deleted_without_a_word_goes_and_stays_gone(read_once:
 
     assert read_once.read().state is JobState.SUCCEEDED
     assert titles(read_once) == ["Wish 0", "Wish 2", "Wish 3"]
+    with read_once.db.read() as session:
+        lines = session.scalars(sa.select(AuditEntry.data).where(AuditEntry.action == "observe"))
+        told = [json.loads(line) for line in lines]
+    assert [one["rows"] for one in told if one["range"].startswith("issues gone ")] == [1]
     place.things[gone.number] = place.nodes[gone.node] = gone
     place.changed()
     assert read_once.read().state is JobState.SUCCEEDED
