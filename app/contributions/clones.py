@@ -23,10 +23,10 @@ from app.contributions.history import (
     LogEntry,
     LogReader,
 )
-from app.contributions.sources import GitError, Reach
+from app.contributions.sources import GitError, OverLimitError, Reach
 from app.contributions.tidying import tidy
 
-__all__ = ["Clone", "GitError", "Limits", "Reach", "Source", "ask", "is_branch_name", "is_hash"]
+__all__ = ["Clone", "GitError", "Limits", "OverLimitError", "Reach", "Source", "ask", "is_branch_name", "is_hash"]
 
 AT_ONCE = 8192  # commits to one run of git, so that its memory does not grow with the history
 

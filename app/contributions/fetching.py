@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.contributions.git import is_branch_name, is_hash, manner_of, run
-from app.contributions.sources import GitError, Reach, Target, target_of
+from app.contributions.sources import GitError, OverLimitError, Reach, Target, target_of
 
 Report = Callable[[str], None]
 _REFS = "+refs/heads/*:refs/heads/*"
@@ -94,7 +94,7 @@ def fetch_pulls(
     """Bring the heads of pull requests (`refs/pull/N/head`) into the bare repository at `path`, made if need be.
 
     It borrows what the clone at `lender` holds. Gives number -> hash; of those that the source does not have, nothing.
-    Raises: GitError as `fetch`.
+    Raises: GitError as `fetch`; OverLimitError where they take more room than a repository may.
     """
     target = target_of(source, reach=reach)
     if target.is_folder:
@@ -114,11 +114,15 @@ def fetch_pulls(
         (path / "objects" / "info" / "alternates").write_text(f"{(lender / 'objects').absolute()}\n")
         _sweep(path)
         watch = _Watch(path, limits, report)
-        with manner_of(target, keep_open=(lock,)) as manner:
-            run(["fetch", *_PLAIN, "--end-of-options", target.location, *(f"+{name}:{name}" for name in found)],
-                path=path, timeout_s=timeout_s, manner=manner, watch=watch)  # fmt: skip
-        if (trouble := watch.look()) is not None:
-            raise GitError(f"fetching pull requests of {target.location} broke off ({trouble})")
+        try:
+            with manner_of(target, keep_open=(lock,)) as manner:
+                run(["fetch", *_PLAIN, "--end-of-options", target.location, *(f"+{name}:{name}" for name in found)],
+                    path=path, timeout_s=timeout_s, manner=manner, watch=watch)  # fmt: skip
+            if (trouble := watch.look()) is not None:
+                raise GitError(trouble)
+        except GitError as error:
+            broken = f"fetching pull requests of {target.location} broke off ({error})"
+            raise (OverLimitError if watch.is_over else GitError)(broken) from None
         lines = run(["for-each-ref", "--format=%(objectname) %(refname)", *found], path=path).decode()
     return {wanted[name]: sha for sha, name in (line.split(" ", 1) for line in lines.splitlines()) if name in wanted}
 
@@ -179,7 +183,7 @@ class _Watch:
     """Looks at the clone's size while git writes to it; a sentence from it ends the transfer."""
 
     def __init__(self, path: Path, limits: Limits, report: Report) -> None:
-        self.has_spoken = False
+        self.has_spoken = self.is_over = False
         self._path, self._limits, self._report = path, limits, report
         self._told_at = 0.0
 
@@ -195,6 +199,7 @@ class _Watch:
         free = shutil.disk_usage(self._path).free
         said = None
         if size > most:
+            self.is_over = True
             said = (f"it takes more than the {_gib(most)} that a repository may take; raise "
                     "FLAMBEAU_CLONE_LIMIT_GB if it should be counted")  # fmt: skip
         elif free < self._limits.free_bytes:

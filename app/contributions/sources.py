@@ -30,6 +30,10 @@ class GitError(Exception):
     """What git could not do, in a sentence with the way out."""
 
 
+class OverLimitError(GitError):
+    """What was to be fetched takes more room than a repository may: asking again would end the same way."""
+
+
 class Reach(Enum):
     """How far a repository's address may reach: ours alone to name, or given by somebody through a form."""
 

@@ -1,7 +1,8 @@
 """Reads the commits of open pull requests that come from forks: their heads are among the repository's own references.
 
 They go into a repository of their own beside the clone (`Clone.proposed`): anybody may open a pull request, and what
-they wrote is to be looked at, not built by its hash. Each head is asked for once; a push is another head.
+they wrote is to be looked at, not built by its hash. Each head is asked for once; a push is another head. So one that
+takes more room than a repository may is not fetched again and again, nor does it hold the others up.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.contributions.clones import Clone, GitError
+from app.contributions.clones import Clone, GitError, OverLimitError
 from app.contributions.jobs import limits_of
 from app.contributions.models import Change, ChangeSource, ChangeState, Repository
 from app.contributions.registry import clone_of
@@ -35,10 +36,7 @@ def read(step: StepContext) -> dict[str, int]:
             repository = session.get_one(Repository, due[0].repository_id)
             clone = clone_of(step.settings, repository)
         try:
-            heads = clone.fetch_pulls(
-                repository.url, [one.number for one in due if one.number], reach=repository.reach,
-                limits=limits_of(step.settings), report=lambda said: step.progress(None, f"fetching: {said}"),
-            )  # fmt: skip
+            heads = _heads(step, repository, clone, [one.number for one in due if one.number])
         except GitError as error:
             step.log(f"{repository.name}: {error}")
             away.add(repository.id)
@@ -49,6 +47,21 @@ def read(step: StepContext) -> dict[str, int]:
         if time.monotonic() - begun > FOR_S:
             raise NotYet(0.1, f"{done:,} are read")
     return {"read": done}
+
+
+def _heads(step: StepContext, repository: Repository, clone: Clone, numbers: list[int]) -> dict[int, str]:
+    """Number -> head of those that the source has. One that takes more room than may be is left out, others come."""
+    try:
+        return clone.fetch_pulls(
+            repository.url, numbers, reach=repository.reach, limits=limits_of(step.settings),
+            report=lambda said: step.progress(None, f"fetching: {said}"),
+        )  # fmt: skip
+    except OverLimitError as error:
+        if len(numbers) == 1:
+            step.log(f"{repository.name} #{numbers[0]}: {error}")
+            return {}
+    half = len(numbers) // 2
+    return {**_heads(step, repository, clone, numbers[:half]), **_heads(step, repository, clone, numbers[half:])}
 
 
 def _due(step: StepContext, away: set[int]) -> list[Change]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.contributions.clones import Clone, GitError, Limits
+from app.contributions.clones import Clone, Limits, OverLimitError
 from app.contributions.facts import PullRequest, record_pull_requests
 from app.contributions.models import Change, ChangeState, Repository
 from app.contributions.registry import clone_of
@@ -107,8 +107,30 @@ def test_proposed_commits_keep_the_limits_that_clones_have(foundation):
     with foundation.db.read() as session:
         repository = session.scalars(sa.select(Repository)).one()
     clone = clone_of(foundation.app.extensions["flambeau"].settings, repository)
-    with pytest.raises(GitError, match="FLAMBEAU_CLONE_LIMIT_GB"):
+    with pytest.raises(OverLimitError, match="FLAMBEAU_CLONE_LIMIT_GB"):
         clone.fetch_pulls(repository.url, [7], limits=Limits(clone_bytes=1000))
+
+
+def test_a_fork_that_takes_too_much_room_holds_nobody_up_and_is_not_fetched_again(foundation, monkeypatch):
+    heads = {number: forked(foundation, number, {f"docs/{number}.md": "more\n"}) for number in (7, 8, 9)}
+    for number, head in heads.items():
+        requested(foundation, number, head)
+    asked, fetch = [], Clone.fetch_pulls
+
+    def limited(self: Clone, source: str, numbers: list[int], **more: Any) -> dict[int, str]:
+        asked.append(sorted(numbers))
+        limits = Limits(clone_bytes=1000) if 8 in numbers else more["limits"]
+        return fetch(self, source, numbers, **{**more, "limits": limits})
+
+    monkeypatch.setattr(Clone, "fetch_pulls", limited)
+    foundation.read()
+    once = len(asked)
+    foundation.read()
+    assert [8] in asked
+    assert len(asked) == once
+    with foundation.db.read() as session:
+        found = {one.number: one.additions for one in session.scalars(sa.select(Change)) if one.number}
+    assert found == {7: 1, 8: 0, 9: 1}
 
 
 def test_many_small_fetches_of_pull_requests_are_joined_and_nothing_is_lost(foundation, monkeypatch):
