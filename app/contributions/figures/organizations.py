@@ -35,7 +35,7 @@ def organizations(look: Look) -> Drawn:
         kind: Shade = "known" if number else "rest" if is_known else "unknown"
         url = look.organization_url(number)
         bars.append(
-            charts.Bar(name, commits, f"{share(part)}, {heads} {'person' if heads == 1 else 'people'}", url, kind)
+            charts.Bar(name, commits, f"{share(part)}, {heads:,} {'person' if heads == 1 else 'people'}", url, kind)
         )
         about.append(About.organization(one, url))
     elephant = look.summary.elephant_factor
