@@ -70,7 +70,8 @@ def compare(
     for device in (cpu, reference):
         try:
             results.append(device.run(op, inputs, [np.ones_like(x) for x in outputs], *attrs, repeated=repeated))
-        except (ValueError, IndexError, NotImplementedError) as error:
+        # What a kernel says of its arguments and of an index. Where neither device has a kernel nothing was compared.
+        except (ValueError, IndexError) as error:
             results.append(error)
     if isinstance(results[0], Exception) or isinstance(results[1], Exception):
         assert (type(results[0]), str(results[0])) == (type(results[1]), str(results[1]))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.csrc.agreement import BFLOAT16, FLOATS, NUMBERS, assert_within, compare, random_array
+from tests.csrc.conftest import at_level
 from tests.csrc.emulated import Emulated
-from tests.csrc.kernels import Device
 
 pytestmark = pytest.mark.slow
 
@@ -100,10 +100,7 @@ def test_int8_weights_give_the_product_of_what_they_stand_for(cpu):
 
 
 def test_pairs_of_bfloat16_are_multiplied_as_the_reference_does_on_any_number_of_threads(harness, reference):
-    try:
-        cpu = Device("cpu", level="v4-bf16")
-    except RuntimeError as error:
-        pytest.skip(f"level v4-bf16 does not run here: {error}")
+    cpu = at_level("v4-bf16")
     sizes = [(40, 50, 60), (33, 65, 2), (1, 70, 700), (300, 1, 77), (1, 600, 33), (400, 515, 1027), (13, 33, 514),
              (530, 90, 1101), (525, 17, 300)]  # fmt: skip
     for (m, n, k), turn_a, turn_b in itertools.product(sizes, (False, True), (False, True)):
