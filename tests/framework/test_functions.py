@@ -228,7 +228,8 @@ def test_zeros_around_a_tensor_are_numpys(shape, dtype):
     x = (np.arange(np.prod(shape)) % 100).reshape(shape).astype(dtype)
     wide = fl.nn.functional.pad(fl.tensor(x), (2, 1) * len(shape))
     assert np.array_equal(np.asarray(wide), np.pad(x, ((2, 1),) * len(shape)))
-    steps = tuple(slice(1, None, 2) for _ in shape)
-    spread = fl.grad(lambda t: fl.sum(fl.real(t[steps] * 3)))(fl.tensor(x)) if dtype == "float32" else None
-    assert spread is None or (np.asarray(spread)[steps] == 3).all()
-    assert spread is None or np.asarray(spread).sum() == 3 * x[steps].size
+    if dtype == "float32":
+        steps = tuple(slice(1, None, 2) for _ in shape)
+        spread = np.asarray(fl.grad(lambda t: fl.sum(t[steps] * 3))(fl.tensor(x)))
+        assert (spread[steps] == 3).all()
+        assert spread.sum() == 3 * x[steps].size

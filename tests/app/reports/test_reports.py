@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
 from datetime import UTC, date, datetime
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ from tests.app.contributions.test_timeline_queries import told
 
 PRESSES = pytest.mark.skipif(
     not can_print() or find_library("pangoft2-1.0") is None,
-    reason="WeasyPrint or Pango is not installed: make test, apt-get install libpango-1.0-0 libpangoft2-1.0-0",
+    reason="WeasyPrint or Pango is not installed: make test, apt-get install"
+    " libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
 )
 LAST_YEAR = "/reports/2025"
 
@@ -88,7 +90,10 @@ def test_without_weasyprint_a_pdf_is_refused_with_the_way_to_have_it(
     administrator: FlaskClient, acme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     find = importlib.util.find_spec
-    lacking = lambda name, *more: None if name == "weasyprint" else find(name, *more)  # noqa: E731
+
+    def lacking(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name == "weasyprint" else find(name, package)
+
     monkeypatch.setattr(importlib.util, "find_spec", lacking)
     lacks_it = tmp_path / "press.py"
     lacks_it.write_text(
