@@ -1,10 +1,11 @@
-"""What the tests of GitHub share: a portal that counts GitHub's own example repositories, and a signed webhook."""
+"""What the tests of GitHub share: its double, portals that count or read repositories there, and a signed webhook."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +22,8 @@ from app.contributions.models import Repository
 from app.db import Database
 from app.github.jobs import Listener
 from app.settings import Settings
+from tests.app.github.world import World, busy, world
+from tests.doubles.github import GitHub, running
 
 SECRET, FORMER = "a secret of the tests, long enough", "the one before, while it is changed"
 PLACES = ("Codertocat/Hello-World", "octo-org/octo-repo", "Octocoders/Hello-World")
@@ -69,6 +72,22 @@ def hooked(settings: Settings, db: Database, clock: FixedClock) -> Hooked:
             session.add(Repository(name=f"r{number}", url=f"https://github.com/{place}.git", added_at=clock.now(),
                                    public_id=f"r_{number}"))  # fmt: skip
     return Hooked(app, db)
+
+
+@pytest.fixture
+def github(clock: FixedClock) -> Iterator[GitHub]:
+    """The double, of which nothing may be refused by GitHub's own descriptions."""
+    with running(clock.now) as made:
+        yield made
+    assert made.refusals == []
+
+
+@pytest.fixture
+def small(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
+    """A portal beside a small repository."""
+    made = world(github, db, clock, settings)
+    made.a_day_passes = busy(github, clock)
+    return made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,17 @@ from app.jobs import JobState
 from app.settings import Settings
 from tests.app.github.conftest import SECRET, Hooked
 from tests.app.github.world import World, busy, world
-from tests.doubles.github import GitHub, rest, running
+from tests.doubles.github import GitHub, rest
 from tests.doubles.github.state import Happened, Thing
 
 Call = tuple[str, dict[str, Any]]
 
 
 @pytest.fixture
-def github(clock: FixedClock) -> Iterator[GitHub]:
-    with running(clock.now) as made:
-        busy(made, clock, pulls=3, issues=2)
-        yield made
-    assert made.refusals == []
+def github(github: GitHub, clock: FixedClock) -> GitHub:
+    """The double, in which a little happened."""
+    busy(github, clock, pulls=3, issues=2)
+    return github
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -20,25 +19,11 @@ from app.github.models import GithubConnection
 from app.jobs import Job, here
 from app.settings import Settings, SettingsError
 from tests.app.github.world import World, busy, world
-from tests.doubles.github import Fault, GitHub, running
+from tests.doubles.github import Fault, GitHub
 from tests.doubles.github.server import TOKEN
 from tests.portal import SignedIn
 
 HERE = "/contributions/repositories/{}/github/"
-
-
-@pytest.fixture
-def github(clock: FixedClock) -> Iterator[GitHub]:
-    with running(clock.now) as made:
-        yield made
-    assert made.refusals == []
-
-
-@pytest.fixture
-def small(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
-    made = world(github, db, clock, settings)
-    busy(github, clock)
-    return made
 
 
 @pytest.fixture

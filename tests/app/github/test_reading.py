@@ -31,26 +31,10 @@ from app.jobs import Job, JobState
 from app.people.models import Identity, IdentityPerson
 from app.settings import Settings
 from tests.app.github.world import World, busy, world
-from tests.doubles.github import Fault, GitHub, running
+from tests.doubles.github import Fault, GitHub
 from tests.doubles.github.server import TOKEN
 
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture
-def github(clock: FixedClock) -> Iterator[GitHub]:
-    """The double, of which nothing may be refused by GitHub's own descriptions."""
-    with running(clock.now) as made:
-        yield made
-    assert made.refusals == []
-
-
-@pytest.fixture
-def small(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
-    """A portal beside a small repository."""
-    made = world(github, db, clock, settings)
-    made.a_day_passes = busy(github, clock)
-    return made
 
 
 @pytest.fixture

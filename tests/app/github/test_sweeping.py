@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +12,11 @@ import sqlalchemy as sa
 from app.audit import AuditEntry
 from app.clock import FixedClock
 from app.contributions.models import ChangeEvent, IssueEvent
-from app.db import Database
 from app.github import sweeping
 from app.github.client import Client
 from app.jobs import Job, JobState
-from app.settings import Settings
-from tests.app.github.world import World, busy, world
-from tests.doubles.github import GitHub, running
+from tests.app.github.world import World
+from tests.doubles.github import GitHub
 
 
 class Killed(BaseException):
@@ -27,21 +24,11 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def github(clock: FixedClock) -> Iterator[GitHub]:
-    """The double, of which nothing may have been refused."""
-    with running(clock.now) as made:
-        yield made
-        assert made.refusals == []
-
-
-@pytest.fixture
-def read_once(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -> World:
+def read_once(small: World, clock: FixedClock) -> World:
     """A portal that has read all of a repository, and eight days have passed since."""
-    made = world(github, db, clock, settings)
-    busy(github, clock)
-    assert made.read().state is JobState.SUCCEEDED
+    assert small.read().state is JobState.SUCCEEDED
     clock.advance(days=8)
-    return made
+    return small
 
 
 def titles(made: World) -> list[str]:
@@ -159,24 +146,20 @@ def test_where_issues_are_switched_off_none_is_taken_for_gone(read_once: World, 
     assert read_once.spent(before)[0] == 4, "a look and a reading of both kinds; no issue is asked for by itself"
 
 
-def test_what_was_said_within_the_hour_is_not_missed(
-    github: GitHub, db: Database, clock: FixedClock, settings: Settings
-) -> None:
+def test_what_was_said_within_the_hour_is_not_missed(small: World, github: GitHub, clock: FixedClock) -> None:
     """One of GitHub's copies may be behind the one that told of it."""
-    made = world(github, db, clock, settings)
-    busy(github, clock)
-    made.read()
+    small.read()
     place = github.repositories[0]
     fresh = place.things[2].comment(github.account("eve"))
-    made.read()
+    small.read()
     clock.advance(minutes=9)
     place.take_back(fresh)
     place.things[2].comment(github.account("ada"))
-    made.read()
-    assert fresh.number in said(made, ChangeEvent, "comment")
+    small.read()
+    assert fresh.number in said(small, ChangeEvent, "comment")
     clock.advance(days=8)
-    made.read()
-    assert fresh.number not in said(made, ChangeEvent, "comment")
+    small.read()
+    assert fresh.number not in said(small, ChangeEvent, "comment")
 
 
 def test_a_worker_that_is_killed_leaves_the_look_where_it_was(
