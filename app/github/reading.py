@@ -44,7 +44,6 @@ from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Page, Thing, numbered, page
 from app.github.questions import FEWEST, ISSUES, MOST, PULLS, TOGETHER
 from app.github.shapes import Id, Moment, Name, NonsenseError, Shape, either
-from app.github.streams import stream_of
 
 Writing = Callable[[], AbstractContextManager[Session]]
 _NEWEST = {"state": "all", "sort": "updated", "direction": "desc", "per_page": 1}
@@ -128,7 +127,7 @@ class Puller:
         question, cursor, size, since = PULLS if kind is StreamKind.PULLS else ISSUES, *stream
         while True:
             try:
-                found = page(self.client, question, self._reading(), first=size, after=cursor)
+                found = page(self.client, question, self.reading(), first=size, after=cursor)
             except CursorError:
                 cursor = self._begin_anew(kind)
                 continue
@@ -149,23 +148,23 @@ class Puller:
     def lines(self) -> bool:
         """Read the comments on lines that changed since the last; whether that came to its end. Raises: GitHubError."""
         with self.writing() as session:
-            stream = self._stream(session, StreamKind.LINES)
+            stream = self.stream(session, StreamKind.LINES)
             since, etag, following = stream.since, stream.etag, stream.cursor
         while True:
             asked: dict[str, Any] = {"sort": "updated", "direction": "asc", "per_page": MOST}
             asked |= {} if since is None else {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
             answer = self.client.read(following, etag="") if following else self.client.read(
                 "/pulls/comments", asked, etag=etag)  # fmt: skip
-            said = [] if answer.data is None else _listed(answer.data)
+            said = [] if answer.data is None else rows_of(answer.data)
             read = [Line.read(one, what="comment on a line") for one in said]
-            events = [(line.number, self._reading().review_comment(one)) for line, one in zip(read, said, strict=True)]
+            events = [(line.number, self.reading().review_comment(one)) for line, one in zip(read, said, strict=True)]
             self._know({number for number, _ in events})
             newest = read[-1].updated_at if read else since
             # Everything of one second: only GitHub's own link leads past it.
             following = answer.following if newest == since else ""
             is_done = len(said) < MOST or (newest == since and not following)
             with self.writing() as session:
-                stream = self._stream(session, StreamKind.LINES)
+                stream = self.stream(session, StreamKind.LINES)
                 stream.seen += self._write_lines(session, events)
                 stream.etag = answer.etag if newest == since and not following else ""
                 stream.since, stream.cursor, stream.failures = newest, following, 0
@@ -179,7 +178,7 @@ class Puller:
     def releases(self, *, whole: bool = False) -> None:
         """Read the list of releases, if it has changed since, or `whole` in any case. Raises: GitHubError."""
         with self.writing() as session:
-            etag = "" if whole else self._stream(session, StreamKind.RELEASES).etag
+            etag = "" if whole else self.stream(session, StreamKind.RELEASES).etag
         first, told = self._all_releases(etag)
         listed = {one.external_id for one in told}
         with self.writing() as session:
@@ -188,7 +187,7 @@ class Puller:
         # What one list lacks may have moved from page to page meanwhile; what a second one lacks as well is gone.
         again = {one.external_id for one in self._all_releases("")[1]} if known else set()
         with self.writing() as session:
-            stream = self._stream(session, StreamKind.RELEASES)
+            stream = self.stream(session, StreamKind.RELEASES)
             if first.data is not None:
                 take_turn(session, Turn.HISTORY)
                 self.observe(session, "releases", [one.external_id for one in told])
@@ -203,7 +202,7 @@ class Puller:
         first = answer = self.client.read("/releases", {"per_page": MOST}, etag=etag)
         told: list[ReleaseTold] = []
         while answer.data is not None:
-            told += [release for one in _listed(answer.data) if (release := self._reading().release(one)) is not None]
+            told += [release for one in rows_of(answer.data) if (release := self.reading().release(one)) is not None]
             if not answer.following:
                 break
             answer = self.client.read(answer.following)
@@ -222,7 +221,7 @@ class Puller:
             if RELEASES in due:
                 # What was heard late may have changed rows since the list was read, though the list is the same.
                 self.releases(whole=True)
-            things = numbered(self.client, self._reading(), [number for number in due if number != RELEASES])
+            things = numbered(self.client, self.reading(), [number for number in due if number != RELEASES])
             gone = self._gone({*due} - {one.told.number for one in things} - {RELEASES})
             with self.writing() as session:
                 self._write(session, things)
@@ -239,33 +238,42 @@ class Puller:
             return []
         return known if Itself.read(self.client.read("").data, what="repository").has_issues else []
 
-    def _reading(self) -> Reading:
+    def reading(self) -> Reading:
+        """What makes events of GitHub's answers, as of now."""
         return Reading(self.public_id, self.clock.now(), self.source)
 
-    def _stream(self, session: Session, kind: StreamKind) -> GithubStream:
-        return stream_of(session, self.connection_id, kind)
+    def stream(self, session: Session, kind: StreamKind) -> GithubStream:
+        """How far one kind of thing is read; a row from the beginning where there is none."""
+        mine = GithubStream.connection_id == self.connection_id, GithubStream.kind == kind
+        found = session.scalar(sa.select(GithubStream).where(*mine))
+        if found is None:
+            found = GithubStream(connection_id=self.connection_id, kind=kind, etag="", cursor="", next_etag="",
+                                 page_size=MOST, failures=0, seen=0, total=0)  # fmt: skip
+            session.add(found)
+            session.flush()
+        return found
 
     def _begun(self, kind: StreamKind) -> tuple[str, int, datetime | None] | None:
         """Where a walk is: cursor, size of a page, and how far back; None where nothing has changed."""
         with self.writing() as session:
-            stream = self._stream(session, kind)
+            stream = self.stream(session, kind)
             if stream.begun_at is not None:
                 return stream.cursor, stream.page_size, stream.since
             etag = stream.etag
         answer = self.client.read("/pulls" if kind is StreamKind.PULLS else "/issues", _NEWEST, etag=etag)
         with self.writing() as session:
-            stream = self._stream(session, kind)
+            stream = self.stream(session, kind)
             if answer.data is None:
                 stream.read_at = self.clock.now()
                 return None
-            _listed(answer.data)
+            rows_of(answer.data)
             stream.begun_at, stream.next_etag, stream.newest = self.clock.now(), answer.etag, None
             stream.cursor, stream.page_size, stream.seen = "", MOST, 0
             return "", MOST, stream.since
 
     def _begin_anew(self, kind: StreamKind) -> str:
         with self.writing() as session:
-            stream = self._stream(session, kind)
+            stream = self.stream(session, kind)
             if not stream.cursor:
                 raise NonsenseError("GitHub refuses a cursor that it was not given")
             stream.cursor, stream.seen = "", 0
@@ -273,7 +281,7 @@ class Puller:
 
     def _shrink(self, kind: StreamKind, size: int) -> int:
         with self.writing() as session:
-            stream = self._stream(session, kind)
+            stream = self.stream(session, kind)
             stream.page_size = max(size // 2, FEWEST)
             return stream.page_size
 
@@ -281,7 +289,7 @@ class Puller:
         """Write a page, and where it ends."""
         with self.writing() as session:
             self._write(session, found.things)
-            stream = self._stream(session, kind)
+            stream = self.stream(session, kind)
             stream.seen, stream.total, stream.failures = stream.seen + len(found.things), found.total, 0
             newest = max((one.updated_at for one in found.things), default=None)
             if newest is not None and (stream.newest is None or newest > stream.newest):
@@ -309,7 +317,7 @@ class Puller:
             session, self.repository_id, self.source,
             [one.told for one in issues.values() if isinstance(one.told, IssueTold)], measure=False,
         )  # fmt: skip
-        reading = self._reading()
+        reading = self.reading()
         if changed:
             whole = {row: pulls[number] for number, row in changed.items()}
             record_change_events(session, self.source, {row: one.events for row, one in whole.items()})
@@ -324,7 +332,7 @@ class Puller:
         with self.writing() as session:
             unknown = sorted(numbers - set(self._changes(session, numbers)))
         if unknown:
-            things = numbered(self.client, self._reading(), unknown)
+            things = numbered(self.client, self.reading(), unknown)
             with self.writing() as session:
                 self._write(session, things)
 
@@ -364,7 +372,8 @@ class Puller:
                           rows=len(names), sha256=hashlib.sha256("\n".join(names).encode()).hexdigest())  # fmt: skip
 
 
-def _listed(data: Any) -> list[Any]:
+def rows_of(data: Any) -> list[Any]:
+    """The rows of an answer of REST. Raises: NonsenseError."""
     if not isinstance(data, list):
         raise NonsenseError(f"GitHub answered with {type(data).__name__} where a list was asked for")
     return data

@@ -22,13 +22,11 @@ from app.contributions.models import Change, ChangeEvent, ChangeSource, Issue, I
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, ask_to_read
 from app.github.client import CursorError
-from app.github.mapping import Reading
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Listing
 from app.github.questions import ISSUES_AGAIN, MOST, PULLS_AGAIN
-from app.github.reading import Puller
+from app.github.reading import Puller, rows_of
 from app.github.shapes import Count, Id, Moment, NonsenseError, Shape, either
-from app.github.streams import stream_of
 
 EVERY = timedelta(days=7)
 PAGES_AT_ONCE = 25
@@ -112,14 +110,12 @@ class Sweeper:
                 return
             asked = {"sort": "created", "direction": "asc", "per_page": MOST}
             answer = client.read(stream.cursor) if stream.cursor else client.read("/pulls/comments", asked)
-            if not isinstance(answer.data, list):
-                raise NonsenseError("GitHub answered with no list where one was asked for")
-            said = [Said.read(one, what="comment on a line") for one in answer.data]
+            said = [Said.read(one, what="comment on a line") for one in rows_of(answer.data)]
             is_last = not answer.following or not said
             until = stream.begun_at if is_last or stream.begun_at is None else said[-1].at
             with self.puller.writing() as session:
                 missing = self._unlisted_lines(session, said, Stretch(stream.since, until or self._now))
-            name = self._reading.review_comment_id("")
+            name = self.puller.reading().review_comment_id("")
             gone = [one for one in missing if not client.is_there(f"/pulls/comments/{one.removeprefix(name)}")]
             with self.puller.writing() as session:
                 if gone:
@@ -132,17 +128,10 @@ class Sweeper:
     def _now(self) -> datetime:
         return self.puller.clock.now()
 
-    @property
-    def _reading(self) -> Reading:
-        return Reading(self.puller.public_id, self._now, self.puller.source)
-
-    def _stream(self, session: Session, kind: StreamKind) -> GithubStream:
-        return stream_of(session, self.puller.connection_id, kind)
-
     def _begun(self, kind: StreamKind) -> GithubStream | None:
         """Where the look is; None where it is not time for one. What was only just read whole has lost nothing."""
         with self.puller.writing() as session:
-            stream = self._stream(session, kind)
+            stream = self.puller.stream(session, kind)
             if stream.begun_at is not None:
                 return stream
             is_new = session.get_one(GithubConnection, self.puller.connection_id).read_at is None
@@ -156,7 +145,7 @@ class Sweeper:
 
     def _begin_anew(self, kind: StreamKind) -> None:
         with self.puller.writing() as session:
-            stream = self._stream(session, kind)
+            stream = self.puller.stream(session, kind)
             if not stream.cursor:
                 raise NonsenseError("GitHub refuses a cursor that it was not given")
             stream.cursor, stream.since, stream.seen = "", None, 0
@@ -164,7 +153,7 @@ class Sweeper:
     def _go_on(
         self, session: Session, kind: StreamKind, cursor: str, until: datetime | None, seen: int, *, is_last: bool
     ) -> None:
-        stream = self._stream(session, kind)
+        stream = self.puller.stream(session, kind)
         stream.cursor, stream.since, stream.seen, stream.failures = cursor, until, stream.seen + seen, 0
         if is_last:
             stream.begun_at, stream.cursor, stream.since, stream.read_at = None, "", None, self._now
@@ -194,7 +183,7 @@ class Sweeper:
         owner: sa.orm.InstrumentedAttribute[int], mine: Sequence[sa.ColumnElement[bool]],
     ) -> dict[int, int]:  # fmt: skip
         """How many comments are known of each, by number."""
-        is_one = events.external_id.startswith(self._reading.comment_id(""), autoescape=True)
+        is_one = events.external_id.startswith(self.puller.reading().comment_id(""), autoescape=True)
         rows = session.execute(
             sa.select(things.number, sa.func.count(events.id))
             .join(events, owner == things.id)
@@ -204,13 +193,13 @@ class Sweeper:
         return {number: count for number, count in rows if number is not None}
 
     def _unlisted_lines(self, session: Session, said: Sequence[Said], stretch: Stretch) -> list[str]:
-        listed = {self._reading.review_comment_id(one.number) for one in said}
+        listed = {self.puller.reading().review_comment_id(one.number) for one in said}
         rows = session.scalars(
             sa.select(ChangeEvent.external_id)
             .join(Change, Change.id == ChangeEvent.change_id)
             .where(
                 Change.repository_id == self.puller.repository_id, ChangeEvent.source == self.puller.source,
-                ChangeEvent.external_id.startswith(self._reading.review_comment_id(""), autoescape=True),
+                ChangeEvent.external_id.startswith(self.puller.reading().review_comment_id(""), autoescape=True),
                 stretch.holds(ChangeEvent.at),
             )
         )  # fmt: skip
