@@ -87,7 +87,8 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
             return _unpacked(found)
         if found := _find("main"):
             g.may_keep = True
-            title, content = Markup(found.words["title"]), Markup(found.body.decode())  # noqa: S704 - our own templates made it
+            title = Markup(found.words["title"])  # noqa: S704 - a block that our template rendered (`_whole`), read back from a folder that only we write
+            content = Markup(found.body.decode())  # noqa: S704 - the same
             return render_template("base.html", kept_title=title, kept_main=content)
         return None
 
@@ -132,15 +133,15 @@ def _mark(name: str) -> Markup:
     return Markup("<!--own {}-->").format(name)
 
 
-def _whole(title: str, content: str) -> Markup:
+def _whole(title: Markup, content: Markup) -> Markup:
     """The `main` block as this reader sees it; `base.html` calls this of every page."""
     if g.pop("may_share", False) and "csrf_token" not in g and not session.modified:
         g.shared = (str(title), str(content))
     found = _OWN.search(content)
     if found is None:
-        return Markup(content)  # noqa: S704 - our own templates made it
+        return content
     g.may_keep = False
-    return Markup(_OWN.sub(lambda match: _own[match[1]](), content))  # noqa: S704 - our own templates made it
+    return Markup(_OWN.sub(lambda match: _own[match[1]](), content))  # noqa: S704 - a block that our template rendered, with parts that are HTML by `own`'s contract
 
 
 def _find(part: str) -> Kept | None:
