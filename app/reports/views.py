@@ -30,9 +30,10 @@ from app.wording import day
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
 answers.keep_pages(
-    blueprint, lambda session: (marks.of("figures", "resolutions")(session), contributions.is_counting(session)),
+    blueprint,
+    marks.of("figures", "resolutions", "counting"),
     only=("reports.overview", "reports.board", "reports.member"),
-)  # fmt: skip
+)
 nav = [
     pages.Nav("members", "Yearly reports", "reports.overview", order=40),
     pages.Nav("staff", "Yearly reports", "reports.overview", order=70),

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from app import marks
 from app.bodies import queries as bodies
 from app.contributions.metrics import CONTRIBUTIONS
 from app.contributions.models import (
@@ -278,6 +279,7 @@ def latest_readings(session: Session, *, workflow: str = "ingest") -> dict[str, 
     return found
 
 
+@marks.mark("counting")
 def is_counting(session: Session) -> bool:
     """Whether some figures are about to be counted again, so that pages can say so."""
     return session.scalar(sa.select(RollupDue.id).limit(1)) is not None

@@ -16,7 +16,6 @@ from app.contributions import queries
 from app.contributions.figures import FIGURES, BadAddress, Look, NothingThere, read_look, read_scope
 from app.contributions.metrics import METRICS
 from app.contributions.models import Repository
-from app.contributions.stamps import stamps
 from app.contributions.windows import NAMED
 from app.db import current_db
 from app.governance.queries import is_governed
@@ -25,14 +24,12 @@ from app.members.models import Organization
 from app.modules import queries as modules
 
 _OF_READINGS = ("contributions.repositories",)
-_READINGS = marks.of("figures", "repositories", "jobs")
+_READINGS, _COUNTS = marks.of("figures", "repositories", "jobs"), marks.of("figures", "counting")
 
 
 def _under(session: Session) -> Hashable:
     """What a page rests on besides the audit log: what is counted, or how far the reading of each repository is."""
-    if request.endpoint in _OF_READINGS:
-        return _READINGS(session)
-    return (stamps(session), queries.is_counting(session))
+    return (_READINGS if request.endpoint in _OF_READINGS else _COUNTS)(session)
 
 
 blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")
