@@ -42,6 +42,14 @@ def stamps(session: Session) -> Stamps:
     return Stamps((highest or 0, number), (highest_of_people or 0, number_of_people))
 
 
+def stamps_once(session: Session) -> Stamps:
+    """The stamps of now; a session that reads asks once."""
+    if "figure_stamps" not in session.info:
+        session.info["figure_stamps"] = stamps(session)
+    found: Stamps = session.info["figure_stamps"]
+    return found
+
+
 @marks.mark("repositories")
 def moved(session: Session) -> tuple[int, int]:
     """How often the rows of repositories were written: what is read of them, how far, and what went wrong."""

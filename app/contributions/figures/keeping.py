@@ -1,4 +1,4 @@
-"""Figures as drawn, kept for those whose pages are made for them alone: the figures on these are everybody's.
+"""Figures as drawn, kept for whoever takes their rows away as CSV or JSON, or asks the interface for them.
 
 A figure is given again for a minute at most, in the same hour, while the audit log has the same head and nothing that
 figures rest on was written: names and links in it change with a line in that log. It says itself when it was taken.
@@ -13,14 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from flask import has_request_context, request
 from sqlalchemy.orm import Session
 
-from app import answers
-from app.audit import AuditEntry
+from app import answers, audit
 from app.contributions.figures.look import Look
-from app.contributions.stamps import stamps
+from app.contributions.stamps import stamps_once
 
 if TYPE_CHECKING:
     from app.contributions.figures.figure import Figure
@@ -58,7 +56,6 @@ def kept(key: str, look: Look, make: Callable[[], Figure]) -> Figure:
 def _standing(session: Session) -> Hashable:
     """The head of the audit log and the stamps; a session that reads asks once."""
     if "figure_standing" not in session.info:
-        head = session.scalar(sa.select(sa.func.max(AuditEntry.number)))
-        session.info["figure_standing"] = (head, stamps(session))
+        session.info["figure_standing"] = (audit.head(session), stamps_once(session))
     found: Hashable = session.info["figure_standing"]
     return found

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.contributions.stamps import Stamps, stamps
+from app.contributions.stamps import Stamps, stamps_once
 
 PATIENCE_S = 30.0
 """So long a dear answer outlives what machines bring in."""
@@ -68,8 +68,7 @@ def remembered(
             return function(session, *args, **kwargs)
         asked = (*map(_hour, args), *((name, _hour(kwargs[name])) for name in sorted(kwargs)))
         place = (str(bind.engine.url), function.__module__, function.__qualname__, asked)
-        now: Stamps = session.info.setdefault("figure_stamps", None) or stamps(session)
-        session.info["figure_stamps"] = now
+        now = stamps_once(session)
         found = _find(place, now) or _find_once_made(place, now)
         if found is not None:
             kept: _T = found.value
