@@ -8,6 +8,7 @@ takes more room than a repository may is not fetched again and again, nor does i
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -37,12 +38,13 @@ def read(step: StepContext) -> dict[str, int]:
             clone = clone_of(step.settings, repository)
         try:
             heads = _heads(step, repository, clone, [one.number for one in due if one.number])
+            branches = clone.branches()
         except GitError as error:
             step.log(f"{repository.name}: {error}")
             away.add(repository.id)
             continue
         for change in due:
-            _read_one(step, repository, clone, change, heads.get(change.number or 0))
+            _read_one(step, repository, clone, branches, change, heads.get(change.number or 0))
         done += len(due)
         if time.monotonic() - begun > FOR_S:
             raise NotYet(0.1, f"{done:,} are read")
@@ -82,11 +84,13 @@ def _due(step: StepContext, away: set[int]) -> list[Change]:
     return [one for one in found if one.repository_id == found[0].repository_id]
 
 
-def _read_one(step: StepContext, repository: Repository, clone: Clone, change: Change, head: str | None) -> None:
+def _read_one(
+    step: StepContext, repository: Repository, clone: Clone, branches: Mapping[str, str], change: Change,
+    head: str | None,
+) -> None:  # fmt: skip
     found: ChangeRead | None = None
     try:
         if head is not None:
-            branches = clone.branches()
             base = branches.get(change.base_ref) or clone.resolve(str(repository.default_branch))
             found = read_change(clone.proposed, base_branch=base, head=head)
     except GitError as error:
