@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from app import charts, grids
 from app.contributions import queries
-from app.contributions.figures.drawing import INDEPENDENT, UNATTRIBUTED, About, table
+from app.contributions.figures.drawing import INDEPENDENT, UNATTRIBUTED, About, Shade, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.health import WHERE, authors
 from app.contributions.figures.look import Look
@@ -49,6 +49,11 @@ class Group(Generic[_T]):
     def url(self) -> str | None:
         """Where more of it stands."""
         return self.about.url if self.about else None
+
+    @property
+    def shade(self) -> Shade:
+        """How its bar is drawn."""
+        return "rest" if self.is_rest else "known"
 
 
 def told_apart(
@@ -133,8 +138,7 @@ def closure(look: Look) -> Drawn:
         opened = queries.opened_by(look.session, Thing.CHANGES, look.scope, look.window, by, authors=whose)
         closed = closed_by(look.session, look.scope, look.window, by, authors=whose)
         still = open_by(look.session, look.scope, look.window, by, authors=whose)
-        none = Closed(0, 0, 0, 0)
-        return {key: (opened.get(key, 0), closed.get(key, none), still.get(key, 0))
+        return {key: (opened.get(key, 0), closed.get(key, Closed()), still.get(key, 0))
                 for key in {**opened, **closed, **still}}  # fmt: skip
 
     groups, notes = told_apart(look, ask, lambda one: one[0] + one[1].closed + one[2], OPTIONS)
@@ -143,7 +147,7 @@ def closure(look: Look) -> Drawn:
             for one in groups for opened, closed, still in [one.found]]  # fmt: skip
     shown = [(*row[:4], f"{row[4]:.2f}" if row[4] is not None else None, row[5]) for row in rows]
     bars = [charts.Bar(one.name, opened, f"{closed.closed:,} closed, {still:,} open", one.url,
-                       kind="rest" if one.is_rest else "known", told=f"{opened:,} opened")
+                       kind=one.shade, told=f"{opened:,} opened")
             for one in _longest(groups) for opened, closed, still in [one.found]]  # fmt: skip
     title = "Opened, closed and open"
     return Drawn(("whose", "opened", "closed", "merged", "closure ratio", "open at the end"), rows,
@@ -164,7 +168,7 @@ def coverage(look: Look) -> Drawn:
              f"{one.found.reviewers / one.found.merged:.2f}") for one in groups]  # fmt: skip
     bars = [charts.Bar(one.name, 100 * one.found.reviewed / one.found.merged,
                        f"{one.found.reviewed:,} of {one.found.merged:,}", one.url,
-                       kind="rest" if one.is_rest else "known", told=share(one.found.reviewed / one.found.merged))
+                       kind=one.shade, told=share(one.found.reviewed / one.found.merged))
             for one in _longest(groups)]  # fmt: skip
     return Drawn(("whose", "merged", "reviewed", "coverage", "reviewers each"), rows,
                  charts.bars("Review coverage", bars, most=100),

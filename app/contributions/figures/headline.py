@@ -121,8 +121,8 @@ def of(look: Look) -> list[Big]:
 def headline(look: Look) -> Drawn:
     """The large figures over a page, as rows: durations in seconds, shares as parts of one."""
     bigs = of(look)
-    stats = [Markup("<div class=\"stat\"><dt>{}</dt><dd>{}<small>{}</small></dd></div>").format(
-        one.label, one.value, one.note) for one in bigs]  # fmt: skip
+    stats = [Markup("<div class=\"stat\"><dt>{}</dt><dd>{}{}</dd></div>").format(
+        one.label, one.value, one.note and Markup("<small>{}</small>").format(one.note)) for one in bigs]  # fmt: skip
     return Drawn(("figure", "value", "shown", "note"), [(one.label, one.raw, one.value, one.note) for one in bigs],
                  Markup("<dl class=\"stats\">{}</dl>").format(Markup("").join(stats)),
                  table("Key figures", ("Figure", "Value", "Beside it"),

@@ -160,7 +160,7 @@ def accepted(look: Look) -> Drawn:
     """Of the changes closed in the window the share that was merged, with its bounds."""
     by_standing, by_first = (closed_by(look.session, look.scope, look.window, by) for by in (By.STANDING, By.FIRST))
     rows, drawn = [], []
-    for name, (closed, merged, *_) in _groups(by_standing, by_first, Closed(0, 0, 0, 0)):
+    for name, (closed, merged, *_) in _groups(by_standing, by_first, Closed()):
         bounds = share_bounds(merged, closed)
         if bounds is None:
             continue

@@ -65,10 +65,10 @@ class Coverage:
 class Closed(NamedTuple):
     """Changes that were closed: how many, how many of them merged, how many of those reviewed before, and reviewers."""
 
-    closed: int
-    merged: int
-    reviewed: int
-    reviewers: int
+    closed: int = 0
+    merged: int = 0
+    reviewed: int = 0
+    reviewers: int = 0
 
 
 @remembered

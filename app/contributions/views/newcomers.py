@@ -6,7 +6,7 @@ from app.auth import access
 from app.contributions import queries
 from app.contributions.figures.newcomers import coming
 from app.contributions.queries import By
-from app.contributions.queries.health import closed_by
+from app.contributions.queries.health import Closed, closed_by
 from app.contributions.views.foundation import blueprint, choosing, page
 
 _FIGURES = ("newcomers-funnel", "newcomers-by-quarter", "retention", "turnover", "outsiders", "accepted-by-standing",
@@ -20,8 +20,7 @@ def newcomers() -> str:
     with choosing() as (session, look, choices):
         flow = queries.people_flow(session, look.scope, look.window)
         first = queries.first_timers(session, look.scope, look.window, as_of=look.as_of)
-        first_closed = closed_by(session, look.scope, look.window, By.FIRST).get(True)
-        closed, merged = first_closed[:2] if first_closed else (0, 0)
+        ended = closed_by(session, look.scope, look.window, By.FIRST).get(True, Closed())
         came = sum(one.size for one in coming(look).intakes)
         return page("contributions/newcomers.html", session, look, _FIGURES if came else (), summary=None, flow=flow,
-                    first=first, closed=closed, merged=merged, choices=choices)  # fmt: skip
+                    first=first, closed=ended.closed, merged=ended.merged, choices=choices)  # fmt: skip
