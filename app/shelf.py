@@ -86,7 +86,8 @@ class Shelf:
         found = []
         for path in self.folder.glob("*"):
             with contextlib.suppress(OSError):  # another process tidies, too
-                found.append((path.stat().st_mtime, path.stat().st_size, path))
+                of_file = path.stat()
+                found.append((of_file.st_mtime, of_file.st_size, path))
         gone = 0
         left, room, oldest = self.most, self.most_bytes, time.time() - OLDEST_S
         for at, size, path in sorted(found, reverse=True):
