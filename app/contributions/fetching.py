@@ -49,9 +49,7 @@ def ask(source: str, *, keep: str | None = None, reach: Reach = Reach.ANYWHERE, 
     A work tree's HEAD is only what somebody has checked out there just now: its default branch is `keep` (the one
     known so far), else main, master or trunk. A HEAD that points nowhere says as little.
     """
-    target = target_of(source, reach=reach)
-    if target.is_folder:
-        _check_folder(target.location)
+    target = _reached(source, reach)
     return _ask(target, keep=keep, timeout_s=timeout_s)
 
 
@@ -64,16 +62,14 @@ def fetch(
     Raises: GitError if the source is no repository, the transfer breaks or a limit is reached; the clone then holds
     the branches that it held before, and a clone that was new is gone.
     """
-    target = target_of(source, reach=reach)
-    if target.is_folder:
-        _check_folder(target.location)
+    target = _reached(source, reach)
     answer = _ask(target, keep=keep, timeout_s=60)
     is_new = not (path / "HEAD").is_file()
     path.mkdir(parents=True, exist_ok=True)
     with held(path) as lock:
         try:
             if is_new:
-                run(["init", "--bare", "--quiet", "--template=", "--initial-branch=flambeau-none", str(path)])
+                _init(path)
             _sweep(path)
             _transfer(path, target, answer, limits=limits, timeout_s=timeout_s, report=report, lock=lock)
         except BaseException:
@@ -96,9 +92,7 @@ def fetch_pulls(
     It borrows what the clone at `lender` holds. Gives number -> hash; of those that the source does not have, nothing.
     Raises: GitError as `fetch`; OverLimitError where they take more room than a repository may.
     """
-    target = target_of(source, reach=reach)
-    if target.is_folder:
-        _check_folder(target.location)
+    target = _reached(source, reach)
     wanted = {f"refs/pull/{number}/head": number for number in numbers}
     with manner_of(target) as manner:
         said = run(["ls-remote", "--", target.location, *wanted], timeout_s=60, manner=manner)
@@ -109,7 +103,7 @@ def fetch_pulls(
     path.mkdir(parents=True, exist_ok=True)
     with held(path) as lock:
         if not (path / "HEAD").is_file():
-            run(["init", "--bare", "--quiet", "--template=", "--initial-branch=flambeau-none", str(path)])
+            _init(path)
         (path / "objects" / "info").mkdir(exist_ok=True)
         (path / "objects" / "info" / "alternates").write_text(f"{(lender / 'objects').absolute()}\n")
         _sweep(path)
@@ -125,6 +119,17 @@ def fetch_pulls(
             raise (OverLimitError if watch.is_over else GitError)(broken) from None
         lines = run(["for-each-ref", "--format=%(objectname) %(refname)", *found], path=path).decode()
     return {wanted[name]: sha for sha, name in (line.split(" ", 1) for line in lines.splitlines()) if name in wanted}
+
+
+def _reached(source: str, reach: Reach) -> Target:
+    target = target_of(source, reach=reach)
+    if target.is_folder:
+        _check_folder(target.location)
+    return target
+
+
+def _init(path: Path) -> None:
+    run(["init", "--bare", "--quiet", "--template=", "--initial-branch=flambeau-none", str(path)])
 
 
 def _ask(target: Target, *, keep: str | None, timeout_s: float) -> Source:
