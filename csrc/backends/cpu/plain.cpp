@@ -110,19 +110,25 @@ Loop convert_from(Type to) {
     default: return nullptr;
   }
 }
-// The levels convert Bool, Int32, Int64 and floats among each other.
+// The levels convert Bool, Int32, Int64 and floats among each other, and Int32 and floats to integers of 8 and 16 bits.
 template <class From>
 Loop convert_known(Type to) {
   switch (to) {
-    case Type::Int8: return unary<Convert<int8_t>, From, int8_t>;
-    case Type::Int16: return unary<Convert<int16_t>, From, int16_t>;
-    case Type::UInt8: return unary<Convert<uint8_t>, From, uint8_t>;
-    case Type::UInt16: return unary<Convert<uint16_t>, From, uint16_t>;
     case Type::UInt32: return unary<Convert<uint32_t>, From, uint32_t>;
     case Type::UInt64: return unary<Convert<uint64_t>, From, uint64_t>;
     case Type::Complex64: return unary<Convert<Pair<float>>, From, Pair<float>>;
     case Type::Complex128: return unary<Convert<Pair<double>>, From, Pair<double>>;
     default: return nullptr;
+  }
+}
+template <class From>
+Loop convert_known_or_small(Type to) {
+  switch (to) {
+    case Type::Int8: return unary<Convert<int8_t>, From, int8_t>;
+    case Type::Int16: return unary<Convert<int16_t>, From, int16_t>;
+    case Type::UInt8: return unary<Convert<uint8_t>, From, uint8_t>;
+    case Type::UInt16: return unary<Convert<uint16_t>, From, uint16_t>;
+    default: return convert_known<From>(to);
   }
 }
 template <class T, class Other>
@@ -513,9 +519,9 @@ Loop convert(Type from, Type to) {
   if (to == Type::Float16) return to_half<Type::Float16>(from);
   if (to == Type::BFloat16) return to_half<Type::BFloat16>(from);
   switch (from) {
-    case Type::Bool: return convert_known<Truth>(to);
+    case Type::Bool: return convert_known_or_small<Truth>(to);
     case Type::Int32: return convert_known<int32_t>(to);
-    case Type::Int64: return convert_known<int64_t>(to);
+    case Type::Int64: return convert_known_or_small<int64_t>(to);
     case Type::Float32: return convert_known<float>(to);
     case Type::Float64: return convert_known<double>(to);
     case Type::Int8: return convert_from<int8_t>(to);

@@ -80,18 +80,14 @@ FL_INLINE To whole_of(From x) {
   return x >= kLimit ? kMost : x < -kLimit ? kLeast : inside;
 }
 // The same for integers of 8 and 16 bits, which int32 holds.
-template <class To, class From>
-FL_INLINE To small_whole_of(From x) {
-  constexpr From kLeast = To(-1) < To(0) ? -From(1 << (8 * sizeof(To) - 1)) : From(0);
-  constexpr From kMost = From((1 << (8 * sizeof(To))) - 1) + kLeast;
-  const From above = x >= kLeast ? x : x == x ? kLeast : From(0);
-  return To(int32_t(above <= kMost ? above : kMost));
-}
 template <class To>
 struct SmallWhole {
   template <class From>
   static FL_INLINE To of(From x) {
-    return small_whole_of<To>(x);
+    constexpr From kLeast = To(-1) < To(0) ? -From(1 << (8 * sizeof(To) - 1)) : From(0);
+    constexpr From kMost = From((1 << (8 * sizeof(To))) - 1) + kLeast;
+    const From above = x >= kLeast ? x : x == x ? kLeast : From(0);
+    return To(int32_t(above <= kMost ? above : kMost));
   }
 };
 // An integer as a double whose last kept bit stands for all that are cut, for one right rounding to 16 bits.
@@ -189,7 +185,7 @@ Loop convert_to_small(Type to) {
   }
 }
 
-// Between a stored integer type and the one it is computed in; backends/cpu/plain.cpp has the rest.
+// Between a stored integer type and the one it is computed in, and from floats to 8 and 16 bits; backends/cpu/plain.cpp has the rest.
 Loop convert_small(Type from, Type to) {
   switch (from) {
     case Type::Int8: return to == Type::Int32 ? unary<Convert<int32_t>, int8_t, int32_t> : nullptr;
