@@ -109,8 +109,9 @@ std::vector<Part> read_key(const Tensor& x, PyObject* key) {
       Tensor& t = tensors[static_cast<size_t>(i)];
       if (is_tensor(item)) t = tensor_of(item);
       else if (is_array_key(item)) {
-        t = PyRange_Check(item) ? tensor_from(py::list(py::reinterpret_borrow<py::object>(item)).ptr(), std::nullopt, cpu(), true)
-                                : tensor_from(item, std::nullopt, cpu(), true);
+        py::object data = py::reinterpret_borrow<py::object>(item);
+        if (PyRange_Check(item)) data = py::list(data);
+        t = tensor_from(data.ptr(), std::nullopt, cpu(), true);
         if (t.count() == 0 && t.dtype() == DType::Float32) t = cast(t, DType::Int64);  // []
       } else refuse_key(item);
       if (is_inexact(t.dtype())) raise(ErrorKind::Index, "index: a tensor of ", t.dtype(), " cannot index; cast it with x.astype(fl.int64)");

@@ -121,7 +121,8 @@ struct Problem {
 template <class T>
 void turn(const T* x, int64_t row, int64_t count, int64_t n, int64_t lanes, T* to) {
   level->transpose(x, row, to, lanes, count, n, sizeof(T));
-  for (int64_t r = 0; count < lanes && r < n; ++r) std::fill(to + r * lanes + count, to + (r + 1) * lanes, T(0));
+  if (count == lanes) return;
+  for (int64_t r = 0; r < n; ++r) std::fill(to + r * lanes + count, to + (r + 1) * lanes, T(0));
 }
 
 // ---- forward -------------------------------------------------------------------------------------------------

@@ -33,11 +33,6 @@ struct Room {
   float* sums;  // null: one stretch
 };
 
-// Panels of whole operands, or null.
-struct Shared {
-  const char *a = nullptr, *b = nullptr;
-};
-
 void multiply_part(const Stretch& s, const Part& part, const Shared& shared, const float* bias, const Room& room) {
   const Product& p = s.p;
   const int64_t columns = s.gemm.columns;

@@ -59,11 +59,6 @@ struct Stretch {
   int64_t panel_bytes() const { return k * gemm.columns * p.element(); }
 };
 
-// Panels of whole operands, or null.
-struct Shared {
-  const char *a = nullptr, *b = nullptr;
-};
-
 // A part for a stretch of k. a: the part's panels, or null: its rows are read as they lie. shared_b: b's panels, all of
 // them, or null: each is packed into own_b.
 void multiply_part(const Stretch& s, const Part& part, const char* a, const char* shared_b, char* own_b) {

@@ -12,7 +12,7 @@ constexpr int64_t kGrain = 16 * 1024;
 
 struct Indexing {
   const char* name;
-  Type stored, index;
+  Type stored;
   bool from_zero = false;  // no counting from the end
 };
 
@@ -179,8 +179,11 @@ void take_elements(const char* x, const int64_t* index, int64_t axis_size, int64
                [&](int64_t begin, int64_t end) {
                  for (int64_t o = begin; o < end; ++o) {
                    const T* line = from + o * axis_size * size.after;
-                   for (int64_t at = o * count * size.after; size.after == 1 && at < (o + 1) * count; ++at) out[at] = line[index[at]];
-                   for (int64_t j = 0; size.after > 1 && j < count; ++j)
+                   if (size.after == 1) {
+                     for (int64_t at = o * count; at < (o + 1) * count; ++at) out[at] = line[index[at]];
+                     continue;
+                   }
+                   for (int64_t j = 0; j < count; ++j)
                      for (int64_t i = 0; i < size.after; ++i) {
                        const int64_t at = (o * count + j) * size.after + i;
                        out[at] = line[index[at] * size.after + i];
@@ -260,14 +263,14 @@ const fl_kernel* resolve_indexing(const char* name, std::span<const Type> types)
   if (types.size() != 3 || types[2] != types[0] || !is_integer(types[1])) return nullptr;
   if (kFloatsOnly && !is_floating(types[0]) && !is_complex(types[0])) return nullptr;
   for (const char* known : {"take", "take_grad", "take_along_axis", "take_along_axis_grad"})
-    if (std::strcmp(name, known) == 0) return keep_kernel(run, Indexing{known, types[0], types[1]});
+    if (std::strcmp(name, known) == 0) return keep_kernel(run, Indexing{known, types[0]});
   return nullptr;
 }
 
 // embedding(weight, indices) is take along axis 0 with indices from 0 on.
 const fl_kernel* resolve_embedding(const char*, std::span<const Type> types) {
   if (types.size() != 3 || types[0] != types[2] || (types[1] != Type::Int32 && types[1] != Type::Int64)) return nullptr;
-  return keep_kernel(run_take, Indexing{"embedding", types[0], types[1], true});
+  return keep_kernel(run_take, Indexing{"embedding", types[0], true});
 }
 
 const Registration kTake({"take"}, resolve_indexing<run_take, false>);

@@ -44,6 +44,11 @@ struct Cut {
 };
 Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns);
 
+// Panels of operands that were packed before the tasks began, or null.
+struct Shared {
+  const char *a = nullptr, *b = nullptr;
+};
+
 constexpr int64_t kManyColumns = 8192;            // of b packed at once
 constexpr int64_t kPackGrain = int64_t(1) << 16;  // elements
 // multiply(part of the product) for so many columns at a time.

@@ -17,7 +17,7 @@ constexpr int64_t kColumns = 512;
 
 struct Scattering {
   const char* name;
-  Type stored, index;
+  Type stored;
   bool parts;
 };
 
@@ -184,7 +184,7 @@ const fl_kernel* resolve_scatter(const char* name, std::span<const Type> types) 
   if (types.size() != 4 || types[0] != types[2] || types[0] != types[3]) return nullptr;
   if (!is_integer(types[1])) return nullptr;
   const bool parts = std::strcmp(name, "put") == 0;
-  return keep_kernel(run_scatter, Scattering{parts ? "put" : "scatter", types[0], types[1], parts});
+  return keep_kernel(run_scatter, Scattering{parts ? "put" : "scatter", types[0], parts});
 }
 
 const Registration kScatter({"put", "scatter"}, resolve_scatter);
