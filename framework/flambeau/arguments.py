@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from ._core import Tensor
+
 TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +53,11 @@ def _advice(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> s
     for keyword, advice in _KEYWORDS.items():
         if keyword in kwargs:
             return f"; {advice.format(name=f'fl.{name}')}"
-    if name in _SHAPED and len(args) > 1 and all(isinstance(size, int) for size in args):
-        sizes, value = (args[:-1], ", 0") if name == "full" else (args, "")
+    if len(args) < 2:
+        return ""
+    sizes, value = (args[:-1], f", {args[-1]!r}") if name == "full" else (args, "")
+    if name in _SHAPED and len(sizes) > 1 and all(isinstance(size, int) for size in sizes):
         return f"; the shape is one argument: fl.{name}({sizes}{value})"
-    return "; what follows the tensor is written by name, as in axis=0" if len(args) > 1 else ""
+    if isinstance(args[0], Tensor):
+        return "; what follows the tensor is written by name, as in axis=0"
+    return "; the others are written by name, as in dtype=fl.float32"

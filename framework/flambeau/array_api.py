@@ -221,12 +221,9 @@ def prod(
     >>> fl.prod(fl.tensor([[1, 2], [3, 4]]), axis=0)
     tensor([3, 8])
     """
-    if dtype is None and not x.dtype.is_integer and x.dtype != _core.bool_:
-        return _op["product"](x, axis, keepdims)
-    if dtype is None:
-        wide = _core.int64 if x.dtype == _core.bool_ or x.dtype.is_signed else _core.uint64
-        dtype = wide
-    return _op["product"](_astype(x, dtype, copy=False), axis, keepdims)
+    if dtype is None and (x.dtype.is_integer or x.dtype == _core.bool_):
+        dtype = _core.int64 if x.dtype == _core.bool_ or x.dtype.is_signed else _core.uint64
+    return _op["product"](x if dtype is None else _astype(x, dtype, copy=False), axis, keepdims)
 
 
 def isin(x1: Tensor | complex, x2: Tensor | complex, /, *, invert: bool = False) -> Tensor:

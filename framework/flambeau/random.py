@@ -171,10 +171,12 @@ class Generator:
         if weights.size and not (ops["isfinite"](weights).all() and (weights >= 0).all()):
             raise ValueError(f"multinomial: a weight is {_worst(weights)}; weights are finite and not negative (of "
                              "logits take softmax first)")
+        if num_samples < 0:
+            raise ValueError(f"multinomial: num_samples is {num_samples} and cannot be negative")
         rows = _core.to_device(weights.detach(), "cpu").astype(_core.float64).reshape(-1, weights.shape[-1])
         needed = (num_samples > 0) if replacement else num_samples
         least = int((rows > 0).astype(_core.int64).sum(axis=1).min().item()) if rows.size else needed
-        if num_samples < 0 or least < needed:
+        if least < needed:
             raise ValueError(f"multinomial: num_samples is {num_samples}, and a row has {least} weights above 0"
                              + ("" if replacement else "; more than these need replacement=True"))
         if replacement:

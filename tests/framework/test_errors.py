@@ -150,6 +150,8 @@ X = fl.ones((2, 3))
 CALLS = [
     (lambda: fl.zeros(2, 3), r"the shape is one argument: fl.zeros((2, 3))"),
     (lambda: fl.full(2, 3, 1.0), "takes 2 positional arguments but 3 were given"),
+    (lambda: fl.full(2, 3, 1.5), "the shape is one argument: fl.full((2, 3), 1.5)"),
+    (lambda: fl.zeros((2, 3), fl.float64), "the others are written by name, as in dtype=fl.float32"),
     (lambda: fl.ones((2, 3), requires_grad=True), "write fl.ones(...).requires_grad_()"),
     (lambda: fl.std(X, dim=1), "'dim'; it is named axis here"),
     (lambda: fl.var(X, keepdim=True), "'keepdim'; it is named keepdims here"),

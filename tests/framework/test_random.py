@@ -128,6 +128,7 @@ def test_without_replacement_the_heavier_place_comes_first_as_often_as_it_weighs
     ([0.0, 2.0, 1.0], 3, False, "num_samples is 3, and a row has 2 weights above 0; more than these need replacement"),
     ([0.0, 0.0], 1, True, "num_samples is 1, and a row has 0 weights above 0$"),
     ([1.0], -1, True, "num_samples is -1"),
+    ([1.0], -1, False, "num_samples is -1 and cannot be negative$"),
     ([], 1, True, r"shape \(0,\)"),
     ([1, 2], 1, True, "weights are int64"),
 ])  # fmt: skip
