@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Self, overload
 
 import flambeau as fl
+from flambeau.nn.activations import ReLU
 from flambeau.nn.module import Module
 from flambeau.nn.parameter import Parameter
+from flambeau.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 
 class _Numbered(Module):
@@ -75,6 +77,8 @@ class _Numbered(Module):
 class Sequential(_Numbered):
     """Layers one after the other.
 
+    A ReLU before a max pool is computed behind it: the same values and gradients, of a fraction of the elements.
+
     >>> from flambeau import nn
     >>> net = Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     >>> net(fl.zeros((5, 3))).shape
@@ -90,9 +94,21 @@ class Sequential(_Numbered):
             setattr(self, str(number), _checked(self, given))
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
-        for layer in self.children():
+        layers = list(self.children())
+        for place in range(len(layers) - 1):
+            if type(relu := layers[place]) is ReLU and _may_follow(relu, layers[place + 1]):
+                layers[place : place + 2] = layers[place + 1], relu
+        for layer in layers:
             x = layer(x)
         return x
+
+
+def _may_follow(relu: ReLU, layer: Module) -> bool:
+    """Whether the layer is a max pool without empty windows (-inf, which a ReLU changes), and no hook watches."""
+    if not isinstance(layer, MaxPool1d | MaxPool2d | MaxPool3d) or layer.return_indices:
+        return False
+    plain = type(layer) in (MaxPool1d, MaxPool2d, MaxPool3d) and layer.dilation in (1, (1,), (1, 1), (1, 1, 1))
+    return plain and "_hooks" not in vars(layer) and "_hooks" not in vars(relu)
 
 
 class ModuleList(_Numbered):
