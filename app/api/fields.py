@@ -43,6 +43,7 @@ def one_of(words: Iterable[str]) -> Any:
 
 Day = Annotated[date, BeforeValidator(_day)]
 Number = Annotated[int, Field(ge=1, le=9_999_999_999), BeforeValidator(_whole)]
+Votes = Annotated[int, Field(ge=0, le=999_999), BeforeValidator(_whole)]
 Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_whole)]
 Word = Annotated[str, Field(pattern=r"^[^\u0000-\u001f\u007f]*$", min_length=1, max_length=200)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
@@ -62,6 +63,7 @@ RepositoryId = Annotated[str, public_id("r")]
 ChangeId = Annotated[str, public_id("c")]
 IssueId = Annotated[str, public_id("is")]
 BuildId = Annotated[str, public_id("b")]
+JobId = Annotated[str, public_id("j")]
 ReleaseId = Annotated[str, public_id("rel")]
 
 

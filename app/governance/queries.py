@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app.governance.models import GovernanceVersion
-from app.governance_files import Governance, GovernanceError
+from app.governance_files import Governance, GovernanceError, RuleEntry
 
 
 def current(session: Session) -> Governance:
@@ -43,6 +43,27 @@ def is_governed(session: Session) -> bool:
 def current_version(session: Session) -> GovernanceVersion | None:
     """The row of the version in force: its hash and when it was synced. None before the first."""
     return session.scalar(sa.select(GovernanceVersion).order_by(GovernanceVersion.id.desc()).limit(1))
+
+
+def rule_entry(governance: Governance, key: str) -> RuleEntry | None:
+    """The rule of this key as rules.yaml writes it."""
+    return next((entry for entry in governance.rules if entry.key == key), None)
+
+
+def rules_by_clause(governance: Governance) -> dict[str, list[str]]:
+    """Clause of the charter -> keys of what rules.yaml takes from it."""
+    single, unsettled = governance.single_maintainer_entry, governance.unsettled_author_entry
+    written = [(entry.clause, entry.key) for entry in governance.rules]
+    found: dict[str, list[str]] = {}
+    for clause, key in (*written, (single.clause, single.key), (unsettled.clause, unsettled.key)):
+        found.setdefault(clause, []).append(key)
+    return found
+
+
+def clauses_of(governance: Governance, entry: RuleEntry) -> list[tuple[str, str]]:
+    """(number, text) of each clause of the charter that a rule is taken from."""
+    numbers = {entry.clause, entry.electronic_clause, entry.quorum_clause}
+    return [(one, governance.clauses[one]) for one in sorted(filter(None, numbers)) if one in governance.clauses]
 
 
 def content_of(governance: Governance) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, abort, render_template, request
 from sqlalchemy.orm import Session
 
 from app import pages
 from app.auth import access
 from app.db import clock_of, current_db
-from app.governance.queries import current, current_version, is_governed
+from app.governance.queries import (
+    clauses_of,
+    current,
+    current_version,
+    is_governed,
+    rule_entry,
+    rules_by_clause,
+)
 from app.governance_files import Governance
 from app.rulebook import Count, Mode, RulebookError, evaluate
 
@@ -49,9 +54,7 @@ def rule(key: str) -> str | tuple[str, int]:
     """One rule with its clause; `?yes=7&no=5&all=21` shows how a vote comes out, step by step."""
     with current_db().read() as session:
         governance = _governance(session)
-    entry = next((entry for entry in governance.rules if entry.key == key), None)
-    if entry is None:
-        abort(404)
+    entry = rule_entry(governance, key) or abort(404)
     written = governance.rule(key)
     mode = Mode.ELECTRONIC if request.args.get("mode") == Mode.ELECTRONIC.value else Mode.MEETING
     numbers, problems = _numbers()
@@ -65,7 +68,7 @@ def rule(key: str) -> str | tuple[str, int]:
         "governance/rule.html",
         entry=entry,
         rule=written,
-        clauses=[(n, governance.clauses[n]) for n in _clauses(entry) if n in governance.clauses],
+        clauses=clauses_of(governance, entry),
         counts=COUNTS,
         mode=mode.value,
         verdict=verdict,
@@ -80,12 +83,7 @@ def charter() -> str:
     """The charter's clauses as synced, each with the rules that come from it."""
     with current_db().read() as session:
         governance = _governance(session)
-    rules: dict[str, list[Any]] = {}
-    for entry in governance.rules:
-        rules.setdefault(entry.clause, []).append(entry)
-    for written in (governance.single_maintainer_entry, governance.unsettled_author_entry):
-        rules.setdefault(written.clause, []).append(written)
-    return render_template("governance/charter.html", governance=governance, rules=rules)
+    return render_template("governance/charter.html", governance=governance, rules=rules_by_clause(governance))
 
 
 def _governance(session: Session) -> Governance:
@@ -106,8 +104,3 @@ def _numbers() -> tuple[dict[str, int], list[pages.Problem]]:
         else:
             wrong.append((name, "is no whole number of seats"))
     return found, pages.problems(wrong)
-
-
-def _clauses(entry: Any) -> list[str]:
-    numbers = (entry.clause, entry.electronic_clause, entry.quorum_clause)
-    return sorted({number for number in numbers if number})

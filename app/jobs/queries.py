@@ -33,14 +33,23 @@ def title_of(job: Job) -> str:
     return (workflow.title if workflow else "") or job.workflow.replace("-", " ").replace("_", " ").capitalize()
 
 
+def listed(*, state: JobState | None, scheduled: bool) -> sa.Select[Job]:
+    """Jobs of this state (None: of any), with the regular rounds of schedules if `scheduled`."""
+    query = sa.select(Job)
+    if state is not None:
+        query = query.where(Job.state == state)
+    return query if scheduled else query.where(Job.schedule.is_(None))
+
+
 def count(session: Session, *, state: JobState | None, scheduled: bool) -> int:
     """How many jobs a list would have."""
-    return session.scalar(sa.select(sa.func.count()).select_from(_listed(state, scheduled).subquery())) or 0
+    query = listed(state=state, scheduled=scheduled)
+    return session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
 
 
 def newest(session: Session, *, state: JobState | None, scheduled: bool, offset: int, limit: int) -> Sequence[Job]:
     """Jobs, those under way first, then the newest."""
-    query = _listed(state, scheduled)
+    query = listed(state=state, scheduled=scheduled)
     return session.scalars(
         query.order_by(Job.state.in_(UNDER_WAY).desc(), Job.id.desc()).offset(offset).limit(limit)
     ).all()
@@ -88,10 +97,3 @@ def log_of(session: Session, job: Job) -> list[JobLog]:
     """The last lines of a job's log, in order."""
     last = sa.select(JobLog).where(JobLog.job_id == job.id).order_by(JobLog.id.desc()).limit(LOG_LINES)
     return list(reversed(session.scalars(last).all()))
-
-
-def _listed(state: JobState | None, scheduled: bool) -> sa.Select[Job]:
-    query = sa.select(Job)
-    if state is not None:
-        query = query.where(Job.state == state)
-    return query if scheduled else query.where(Job.schedule.is_(None))

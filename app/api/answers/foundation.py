@@ -10,6 +10,7 @@ from app.api.fields import Answer, Asked
 from app.api.operations import operation
 from app.governance.queries import current, version_in_force
 from app.governance_files import RuleEntry, TierTerm
+from app.governance_files import Target as HardwareTarget
 from app.settings import current_settings
 
 
@@ -73,6 +74,52 @@ class Rule(Answer):
                    abstentions=rule.abstentions.value, **texts)  # fmt: skip
 
 
+class Gate(Answer):
+    """What a change or a release needs before it goes on."""
+
+    key: str
+    title: str
+    of: str
+    needs: list[str]
+    clause: str
+
+
+class Target(Answer):
+    """A kind of hardware that releases are proved on (`required`), or shown for (`tried`)."""
+
+    key: str
+    name: str
+    device: str
+    system: str
+    machine: str
+    gate: str
+    since: date
+    note: str
+
+    @classmethod
+    def of(cls, target: HardwareTarget) -> Target:
+        """A target of hardware.yaml."""
+        return cls(key=target.key, name=target.name, device=target.device, system=target.platform.system,
+                   machine=target.platform.machine, gate=target.gate, since=target.since, note=target.note)  # fmt: skip
+
+
+class SingleMaintainer(Answer):
+    """Who may approve, sign or publish where a module has fewer active maintainers than this."""
+
+    fewer_than: int
+    stand_in_body: str
+    stand_in_seat: str
+    reason_needed: bool
+    clause: str
+
+
+class UnsettledAuthor(Answer):
+    """How many more approvals each module needs for each author of a change whom nobody knows."""
+
+    further_approvals: int
+    clause: str
+
+
 class Foundation(Answer):
     """The foundation, and the version of governance/ that all answers rest on."""
 
@@ -81,6 +128,10 @@ class Foundation(Answer):
     projects: list[Project]
     tiers: list[Tier]
     rules: list[Rule]
+    gates: list[Gate]
+    single_maintainer: SingleMaintainer
+    unsettled_author: UnsettledAuthor
+    hardware: list[Target]
     governance_sha256: str
     governed_since: datetime
     is_synthetic: bool
@@ -92,15 +143,21 @@ class FoundationAsked(Asked):
 
 @operation("/foundation", subject="Foundation")
 def foundation(session: Session, asked: FoundationAsked) -> Foundation:
-    """The foundation: its projects, tiers and rules."""
+    """The foundation: its projects, tiers, rules and gates, and the hardware that releases are proved on."""
     found, version = current(session), version_in_force(session)
-    about = found.foundation
+    about, alone = found.foundation, found.single_maintainer_entry
     return Foundation(
         name=about.name, purpose=about.purpose,
         projects=[Project.model_validate(one) for one in about.projects],
         tiers=[Tier(key=tier.key, summary=tier.summary, terms=[Term.of(term) for term in tier.terms])
                for tier in found.tiers],
         rules=[Rule.of(rule) for rule in found.rules],
+        gates=[Gate.model_validate(one) for one in found.gates],
+        single_maintainer=SingleMaintainer(
+            fewer_than=alone.fewer_than, stand_in_body=alone.stand_in.body, stand_in_seat=alone.stand_in.seat,
+            reason_needed=alone.reason_needed, clause=alone.clause),
+        unsettled_author=UnsettledAuthor.model_validate(found.unsettled_author_entry),
+        hardware=[Target.of(one) for one in found.targets],
         governance_sha256=version.sha256, governed_since=version.synced_at,
         is_synthetic=current_settings().synthetic,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Modules: their paths and who keeps them up."""
+"""Modules: their paths, who keeps them up, and the roll call of all bodies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.answers import names
-from app.api.fields import Answer, Asked, Day, Items, Key, Paged, PersonName
+from app.api.fields import Answer, Asked, Day, Items, Key, Paged, PersonName, Word
 from app.api.operations import example, operation
 from app.api.paging import listed
 from app.db import clock_of
 from app.modules import queries as module_queries
 from app.modules.models import Module
+from app.modules.rules import modules_of
+from app.pages import veiled
 
 
 class ModuleLine(Answer):
@@ -45,8 +47,28 @@ class ModuleRecord(ModuleLine):
     rule: Annotated[str, Field(description="Who may approve and sign for it, and why.")]
 
 
+class Amiss(Answer):
+    """A body, or a module's maintainers, of which somebody should know something."""
+
+    body: str
+    name: str
+    module: str | None
+    concerns: list[str]
+
+
+class RollCalled(Answer):
+    """What is amiss on a day; nothing where every seat is held and no cap is passed."""
+
+    at: date
+    amiss: list[Amiss]
+
+
 class ModulesAsked(Paged):
-    """Which modules: all of them."""
+    """Which modules."""
+
+    path: Annotated[
+        Word | None, Field(description="Only those whose path this is, like `csrc/ops/add.h`: the closest glob's.")
+    ] = None
 
 
 class ModuleAsked(Asked):
@@ -56,10 +78,19 @@ class ModuleAsked(Asked):
     at: Annotated[Day | None, Field(description="Left out, today.")] = None
 
 
+class RollCallAsked(Asked):
+    """On which day."""
+
+    at: Annotated[Day | None, Field(description="Left out, today.")] = None
+
+
 @operation("/modules", subject="Modules")
 def modules(session: Session, asked: ModulesAsked) -> Items[ModuleLine]:
     """Every module that is not retired, with the paths that are its."""
     query = sa.select(Module).where(Module.retired_on.is_(None))
+    if asked.path is not None:
+        owners = modules_of(asked.path.lstrip("/"), module_queries.paths(session))
+        query = query.where(Module.key.in_(owners))
     return listed(session, query, [Module.id], asked,
                   lambda rows: [ModuleLine.model_validate(row.Module) for row in rows])  # fmt: skip
 
@@ -76,6 +107,20 @@ def module(session: Session, asked: ModuleAsked) -> ModuleRecord:
         maintainers=[MaintainerOf(person=persons[number], since=since, is_active=number in kept.active)
                      for number, since in kept.appointed.items()],
         rule=kept.signers.because,
+    )  # fmt: skip
+
+
+@operation("/roll-call", subject="Modules")
+def roll_call(session: Session, asked: RollCallAsked) -> RollCalled:
+    """What is amiss in any body on a day: vacant seats, caps, modules with too few active maintainers."""
+    day = asked.at or clock_of(session).now().date()
+    return RollCalled(
+        at=day,
+        amiss=[
+            Amiss(body=one.body.key, name=one.body.name, module=one.module_key,
+                  concerns=[veiled(concern.text) for concern in one.concerns])
+            for one in module_queries.roll_call(session, day)
+        ],
     )  # fmt: skip
 
 

@@ -44,6 +44,9 @@ def use_what_is_there(case: Case, known: dict[str, str]) -> None:
             query[name] = known[key]
     for name in {"repository", "person", "organization", "module", "commit"} & query.keys():
         query[name] = known[name]
+    if "rule" in (case.path_parameters or {}):
+        for name in {"present", "all", "entire"} & query.keys():
+            del query[name]  # as many at least as voted, and as one another
     if "since" in query and "until" in query and query["since"] > query["until"]:
         query["since"], query["until"] = query["until"], query["since"]
     if "figure" in (case.path_parameters or {}):
