@@ -13,7 +13,7 @@ from types import ModuleType
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import answers, auth, log, pages, sessions
+from app import answers, auth, log, pages, parameters, sessions
 from app.clock import Clock, SystemClock
 from app.db import Database
 from app.settings import Settings
@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     answers.init(app, settings.home)
     pages.init(app)
     auth.init(app)
+    parameters.init(app)
     for module in [*load_house(), *load_slices()]:
         _register(app, module)
     missing = auth.undeclared(app)

@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -21,7 +20,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from app import wording
+from app import parameters, wording
 from app.auth import User, access_of, can, current_directory, current_user
 from app.checks import Problem as Problem
 from app.db import current_db
@@ -146,10 +145,9 @@ class Page:
 
     @classmethod
     def from_request(cls, total: int, *, size: int = 50) -> Page:
-        """The page that `?page=` asks for, kept within what there is."""
+        """The page that `?page=` asks for; the last one where there are fewer by now."""
         last = max(1, -(-total // size))
-        number = request.args.get("page", 1, type=int)
-        return cls(number=min(max(number, 1), last), size=size, total=total)
+        return cls(number=min(parameters.number("page", default=1, least=1), last), size=size, total=total)
 
     @property
     def last(self) -> int:
@@ -160,15 +158,6 @@ class Page:
     def offset(self) -> int:
         """How many rows lie before this page."""
         return (self.number - 1) * self.size
-
-
-def day_from_request(today: date) -> date:
-    """The day that `?at=2026-01-31` asks for; today when it asks for none, for nonsense, or for no day of ours."""
-    try:
-        day = date.fromisoformat(request.args.get("at", ""))
-    except ValueError:
-        return today
-    return day if 1970 <= day.year <= 2200 else today
 
 
 def init(app: Flask) -> None:

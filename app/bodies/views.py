@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, auth, forms, marks, pages
+from app import answers, auth, forms, marks, pages, parameters
 from app.auth import Decision, User, access, can, current_user, permission
 from app.bodies import powers, queries
 from app.bodies.forms import AppointmentForm, EndForm
@@ -66,7 +66,7 @@ def show(key: str) -> str:
     with current_db().read() as session:
         body = _body(session, key)
         today = clock_of(session).now().date()
-        day = pages.day_from_request(today)
+        day = parameters.day(today)
         view = queries.roster_view(session, body, day)
         return render_template(
             "bodies/body.html",

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_t
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import audit, forms
+from app import audit, forms, parameters
 from app.auth import Decision, User, access, can, current_user, permission
 from app.builds import api, queries
 from app.builds.forms import AskForm
@@ -89,7 +89,7 @@ def log(public_id: str) -> Response:
     """The log as text from `offset` on; `Log-Next` says where it goes on and `Build-State` where the build stands."""
     with current_db().read() as session:
         build = _build(session, public_id)
-        offset = max(0, request.args.get("offset", 0, type=int))
+        offset = parameters.number("offset", default=0, least=0)
         data, following = queries.read_log(current_settings(), build.job, offset=offset)
     answer = Response(_readable(data), content_type="text/plain; charset=utf-8")
     answer.headers["Log-Next"] = str(max(following, offset))

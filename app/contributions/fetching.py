@@ -263,7 +263,11 @@ def _gib(count: int) -> str:
 def _check_folder(location: str) -> None:
     if location.startswith("file:"):
         return
-    if not Path(location).exists():
+    try:
+        is_there, is_folder = Path(location).exists(), Path(location).is_dir()
+    except OSError as error:
+        raise GitError(f"{location[:100]} cannot be opened: {error.strerror}; give the folder with .git") from None
+    if not is_there:
         raise GitError(f"{location} does not exist; give the folder that holds .git, or an https address")
-    if not Path(location).is_dir():
+    if not is_folder:
         raise GitError(f"{location} is a file; give the folder that holds .git, or an https address")

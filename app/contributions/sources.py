@@ -78,7 +78,11 @@ def check_source(source: str, *, reach: Reach = Reach.ANYWHERE) -> str:
         if reach is Reach.PUBLIC:
             raise GitError(f"{text!r} is a folder, which only administrators and the command line may name; give an "
                            "address")  # fmt: skip
-        return str(Path(text).expanduser().resolve())
+        try:
+            return str(Path(text).expanduser().resolve())
+        except (OSError, RuntimeError) as error:
+            # A name that is too long, a home of nobody's, links in a circle.
+            raise GitError(f"{_short(text)} is no folder ({_why(error)}); give the folder that holds .git") from None
     try:
         parts = urlsplit(text)
     except ValueError as error:
@@ -92,6 +96,14 @@ def check_source(source: str, *, reach: Reach = Reach.ANYWHERE) -> str:
     if parts.scheme != "file" and not _ADDRESS.fullmatch(text):
         raise GitError(f"{text!r} is no plain address: write https://HOST/PATH, the host in ASCII, without ? and #")
     return text
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 100 else f"{text[:100]}...")
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error).rstrip(".")
 
 
 def target_of(source: str, *, reach: Reach = Reach.ANYWHERE, lookup: Lookup | None = None) -> Target:

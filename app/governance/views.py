@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template, request
 from sqlalchemy.orm import Session
 
-from app import pages
+from app import pages, parameters
 from app.auth import access
 from app.db import clock_of, current_db
 from app.governance.queries import (
@@ -56,7 +56,7 @@ def rule(key: str) -> str | tuple[str, int]:
         governance = _governance(session)
     entry = rule_entry(governance, key) or abort(404)
     written = governance.rule(key)
-    mode = Mode.ELECTRONIC if request.args.get("mode") == Mode.ELECTRONIC.value else Mode.MEETING
+    mode = Mode(parameters.choice("mode", [one.value for one in Mode], default=Mode.MEETING.value))
     numbers, problems = _numbers()
     verdict = None
     if numbers and not problems:

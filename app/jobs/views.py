@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import audit, auth, pages
+from app import audit, auth, pages, parameters
 from app.auth import User, access, current_user, permission
 from app.db import current_db, database_now
 from app.jobs import queries
@@ -35,9 +35,9 @@ def jobs_card(session: Session, _user: User) -> pages.Card | None:
 @access("public")
 def overview() -> str:
     """All jobs, those under way first."""
-    wanted = request.args.get("state", "")
-    state = JobState(wanted) if wanted in {one.value for one in JobState} else None
-    scheduled = request.args.get("scheduled") == "yes"
+    wanted = parameters.choice("state", [one.value for one in JobState])
+    state = JobState(wanted) if wanted else None
+    scheduled = parameters.choice("scheduled", ["yes"]) == "yes"
     with current_db().read() as session:
         page = pages.Page.from_request(queries.count(session, state=state, scheduled=scheduled))
         found = queries.newest(session, state=state, scheduled=scheduled, offset=page.offset, limit=page.size)

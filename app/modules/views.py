@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, marks, pages
+from app import answers, marks, pages, parameters
 from app.auth import User, access, current_user
 from app.db import clock_of, current_db
 from app.modules import queries
@@ -48,7 +48,7 @@ def roll_call() -> str:
     answers.may_share()
     with current_db().read() as session:
         today = clock_of(session).now().date()
-        day = pages.day_from_request(today)
+        day = parameters.day(today)
         return render_template("modules/roll_call.html", found=queries.roll_call(session, day), day=day, today=today)
 
 

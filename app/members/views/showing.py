@@ -8,7 +8,7 @@ from flask import render_template, url_for
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app import answers, charts, pages
+from app import answers, charts, pages, parameters
 from app.auth import User, access, can, current_user
 from app.db import clock_of, current_db
 from app.governance.queries import current, is_governed
@@ -28,7 +28,7 @@ def overview() -> str:
     answers.may_share()
     with current_db().read() as session:
         today = clock_of(session).now().date()
-        day = pages.day_from_request(today)
+        day = parameters.day(today)
         listed = queries.members_on(session, day)
         order = [tier.key for tier in current(session).tiers] if is_governed(session) else []
         groups = [

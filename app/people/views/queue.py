@@ -9,7 +9,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import auth, pages
+from app import auth, pages, parameters
 from app.auth import Decision, User, access, can, current_user, permission
 from app.checks import Problem, RefusedError
 from app.db import current_db
@@ -52,7 +52,7 @@ def proposals() -> str:
         apart = [] if person or page.number > 1 else queries.kept_apart(session, limit=APART_SHOWN)
         disputes = [] if person or page.number > 1 else queries.disputes(session, limit=APART_SHOWN)
         return render_template("people/proposals.html", questions=asked, page=page, wanted=wanted, person=person,
-                               apart=apart, disputes=disputes, sure=request.args.get("sure", ""))  # fmt: skip
+                               apart=apart, disputes=disputes, sure=parameters.choice("sure", _SURE))  # fmt: skip
 
 
 @blueprint.get("/proposals/mine")
@@ -96,7 +96,7 @@ def answer() -> Response | tuple[str, int]:
 def decisions() -> str:
     """Every decision about identities, the newest first, each with a way to undo it."""
     kinds = {kind.value: kind for kind in DecisionKind}
-    kind, by = kinds.get(request.args.get("kind", "")), request.args.get("by", "").strip()[:100]
+    kind, by = kinds.get(parameters.choice("kind", kinds)), request.args.get("by", "").strip()[:100]
     with current_db().read() as session:
         page = pages.Page.from_request(queries.count_decisions(session, kind=kind, by=by))
         listed = queries.decisions_log(session, kind=kind, by=by, offset=page.offset, limit=page.size)
@@ -135,9 +135,9 @@ def _wanted(session: Session) -> Wanted:
         abort(404)
     return Wanted(
         search=request.args.get("q", "").strip()[:100],
-        kind=kinds.get(request.args.get("kind", "")),
-        least=_SURE.get(request.args.get("sure", ""), 0),
-        postponed=request.args.get("state") == "postponed",
+        kind=kinds.get(parameters.choice("kind", kinds)),
+        least=_SURE[parameters.choice("sure", _SURE)],
+        postponed=parameters.choice("state", ["open", "postponed"]) == "postponed",
         person=queries.canonical(session, person).id if person else None,
     )
 

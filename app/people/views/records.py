@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import answers, audit, auth, forms, marks, pages
+from app import answers, audit, auth, forms, marks, pages, parameters
 from app.auth import Decision, User, access, can, current_user, permission
 from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
@@ -62,7 +62,7 @@ def may_state(user: User, thing: Any) -> Decision:
 def overview() -> str:
     """Everybody who is not hidden, with their employer of today; bots and tools apart."""
     search = request.args.get("q", "").strip()[:100]
-    kind = "machines" if request.args.get("kind") == "machines" else "people"
+    kind = parameters.choice("kind", ["people", "machines"], default="people")
     answers.may_share()
     with current_db().read() as session:
         page = pages.Page.from_request(queries.count_people(session, search=search, kind=kind), size=PAGE_SIZE)

@@ -10,7 +10,7 @@ from flask import abort, current_app, flash, redirect, render_template, request,
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import auth, forms, limits, pages
+from app import auth, forms, limits, pages, parameters
 from app.auth import User, access, current_user
 from app.checks import Problem
 from app.db import current_db
@@ -54,7 +54,7 @@ def wrong() -> str | Response | tuple[str, int]:
 @access("people.decide")
 def remarks() -> str:
     """What readers say is wrong, the oldest first; or what was answered."""
-    settled = request.args.get("state") == "answered"
+    settled = parameters.choice("state", ["open", "answered"]) == "answered"
     with current_db().read() as session:
         page = pages.Page.from_request(queries.count_remarks(session, settled=settled), size=PAGE_SIZE)
         listed = queries.remarks(session, settled=settled, offset=page.offset, limit=page.size)

@@ -263,6 +263,7 @@ def test_an_archive_holds_the_commits_files(repository: Repository, clone: Clone
     ("", "no address"), ("--upload-pack=touch /tmp/x", "no address"), ("ext::sh -c id", "switched off"),
     ("git@host.example:a/b", "switched off"), ("ssh://host.example/a", "only https, http, file"),
     ("https://me:secret@host.example/a", "password"), ("a\nb", "no address"), ("/nowhere/at/all", "does not exist"),
+    ("/" + "x" * 999, "cannot be opened"), ("~nobody-of-this-name/a", "is no folder"),
 ])  # fmt: skip
 def test_a_source_that_is_none_is_refused_in_a_sentence(source: str, said: str):
     with pytest.raises(GitError, match=said):

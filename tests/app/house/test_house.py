@@ -239,7 +239,7 @@ def test_backup_and_restore_are_commands(app: Flask, tmp_path: Path) -> None:
 
 
 def test_a_list_is_cut_into_pages_that_exist(app: Flask) -> None:
-    for asked, got in (("", 1), ("?page=2", 2), ("?page=99", 3), ("?page=-1", 1), ("?page=x", 1)):
+    for asked, got in (("", 1), ("?page=2", 2), ("?page=99", 3)):
         with app.test_request_context(f"/jobs/{asked}"):
             assert pages.Page.from_request(120, size=50).number == got
 

@@ -89,13 +89,14 @@ def test_dues_are_seen_by_staff_and_by_who_sits_for_the_organization(staff, acme
     assert [b"120,000.50 USD" in seen[name] for name in (acme, "o_other")] == [True, False]
 
 
-def test_the_list_is_as_of_a_day_and_nonsense_is_today(staff, acme):
+def test_the_list_is_as_of_a_day_and_nonsense_is_refused(staff, acme):
     data = {"tier": "platinum", "starts_on": "2024-03-01", "reason": "They joined."}
     staff.post(f"/organizations/{acme}/memberships/new", data=data)
     assert b"<h2>Premier" in staff.get("/organizations/?at=2024-06-01").data
     assert b"Premier, later Platinum" in staff.get(f"/organizations/{acme}").data
+    assert b"<h2>Platinum" in staff.get("/organizations/?at=").data
     for day in ("soon", "9999-99-99", "0001-01-01"):
-        assert b"<h2>Platinum" in staff.get(f"/organizations/?at={day}").data
+        assert staff.get(f"/organizations/?at={day}").status_code == 400
 
 
 def test_a_domain_is_entered_once_and_ended(staff, acme, governed):
