@@ -27,7 +27,8 @@ def _day(text: Any) -> Any:
     return text
 
 
-def _whole(text: Any) -> Any:
+def whole(text: Any) -> Any:
+    """A whole number as a parameter writes it, for a `BeforeValidator`."""
     if isinstance(text, str):
         if not _WHOLE.fullmatch(text):
             raise ValueError("is no whole number; write it like 50")
@@ -42,9 +43,9 @@ def one_of(words: Iterable[str]) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-Number = Annotated[int, Field(ge=1, le=9_999_999_999), BeforeValidator(_whole)]
-Votes = Annotated[int, Field(ge=0, le=999_999), BeforeValidator(_whole)]
-Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_whole)]
+Number = Annotated[int, Field(ge=1, le=9_999_999_999), BeforeValidator(whole)]
+Votes = Annotated[int, Field(ge=0, le=999_999), BeforeValidator(whole)]
+Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(whole)]
 Word = Annotated[str, Field(pattern=r"^[^\u0000-\u001f\u007f]*$", min_length=1, max_length=200)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$|^[0-9a-f]{64}$")]

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import answers as kept
 from app import marks, pages
 from app.api import answers as answers
+from app.api.counterparts import counterparts
 from app.api.document import document, parameters_of
 from app.api.operations import examples, filled, operations, view_of
 from app.api.problems import WrongParameters, wrong_parameters
@@ -54,6 +55,17 @@ def openapi() -> BaseResponse:
     answer.headers["Cache-Control"] = "public, no-cache"
     answer.add_etag()
     return answer.make_conditional(request)
+
+
+@blueprint.app_context_processor
+def of_pages() -> dict[str, Any]:
+    """For the head of every page: the addresses of what it shows, as JSON."""
+    return {"data_addresses": _data_addresses}
+
+
+def _data_addresses() -> list[str]:
+    searched = {"q": request.args["q"]} if request.args.get("q", "").strip() else {}
+    return [PREFIX + path for path in counterparts(request.endpoint, {**searched, **(request.view_args or {})})]
 
 
 @blueprint.after_app_request

@@ -19,9 +19,11 @@ from app.contributions.queries import EVERYTHING
 from app.contributions.windows import Window
 from app.members import queries as members
 from app.members.models import Organization
+from app.members.queries import Member
 from app.people import queries as people
 from app.people.models import Person
 from app.people.queries import Wanted
+from app.reports.rules import years
 from app.wording import counted, share
 
 _OF_BOARD = (
@@ -72,6 +74,17 @@ class Report:
         """Every metric whose figures are drawn, once."""
         found = {one.metric.key: one.metric for chapter in self.chapters for one in chapter.figures}
         return sorted(found.values(), key=lambda one: one.name)
+
+
+def years_told(session: Session, today: date) -> list[int]:
+    """The years of which there are reports, the latest first."""
+    span = queries.span(session, EVERYTHING)
+    return years(span[0] if span else None, today)
+
+
+def members_told(session: Session, today: date) -> list[Member]:
+    """The members of the day, each of whom has reports."""
+    return [one for one in members.members_on(session, today) if one.tier is not None]
 
 
 def board_report(session: Session, year: int, window: Window, *, now: datetime) -> Report:

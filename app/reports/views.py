@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, send_file, url_for
@@ -13,18 +12,23 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import answers, audit, auth, marks, pages
 from app.auth import Decision, User, access, current_user, permission
 from app.clock import current_clock
-from app.contributions import queries as contributions
-from app.contributions.queries import EVERYTHING
 from app.contributions.windows import Window
 from app.db import current_db
 from app.jobs import enqueue
 from app.members import queries as members
 from app.members.models import Organization
 from app.reports import cards as cards
-from app.reports.contents import Report, board_report, organization_report, tier_of_member
+from app.reports.contents import (
+    Report,
+    board_report,
+    members_told,
+    organization_report,
+    tier_of_member,
+    years_told,
+)
 from app.reports.printing import ABSENT, can_print
 from app.reports.queries import WORKFLOW, Printed, printed, subject_of
-from app.reports.rules import days_of, years
+from app.reports.rules import days_of
 from app.settings import current_settings
 from app.wording import day
 
@@ -56,8 +60,8 @@ def overview() -> str:
     answers.may_share()
     with current_db().read() as session:
         today = current_clock().now().date()
-        listed = [one for one in members.members_on(session, today) if one.tier is not None]
-        return render_template("reports/overview.html", years=_years(session, today), members=listed)
+        return render_template("reports/overview.html", years=years_told(session, today),
+                               members=members_told(session, today))  # fmt: skip
 
 
 @blueprint.get("/<int:year>/board")
@@ -141,7 +145,7 @@ def _page(session: Session, found: Report, *, tier: str) -> str:
     answers.may_share()
     today = current_clock().now().date()
     public_id = found.organization.public_id if found.organization else None
-    return render_template("reports/report.html", report=found, tier=tier, years=_years(session, today),
+    return render_template("reports/report.html", report=found, tier=tier, years=years_told(session, today),
                            address=lambda year: _address(year, public_id))  # fmt: skip
 
 
@@ -187,8 +191,3 @@ def _window(year: int) -> Window:
 
 def _organization(session: Session, public_id: str) -> Organization:
     return members.organization_by_public_id(session, public_id) or abort(404)
-
-
-def _years(session: Session, today: date) -> list[int]:
-    span = contributions.span(session, EVERYTHING)
-    return years(span[0] if span else None, today)

@@ -186,24 +186,33 @@ def words_of(session: Session, change: Change, anchors: Mapping[Place, str]) -> 
     return [Word(word.review, word.person, anchors.get(word.place, "") if word.place else "") for word in words]
 
 
+def nearest_of(session: Session, standing: Standing) -> list[tuple[Person, tuple[str, ...]]]:
+    """The fewest persons whose approvals would open the gate, each with the modules that they approve for."""
+    others = {key: replace(who, maintainers=who.maintainers - standing.authors - standing.approved)
+              for key, who in standing.signers.items()}  # fmt: skip
+    nearest = rules.nearest_approvers(others, standing.turn.modules, author=None, approvals=standing.approvals_missing)
+    persons = names_of(session, {int(person) for person, _keys in nearest})
+    return [(persons[int(person)], keys) for person, keys in nearest if int(person) in persons]
+
+
+def modules_of_paths(session: Session, paths: Collection[str]) -> dict[str, str | None]:
+    """Each path with the module that it belongs to; None where none owns it."""
+    return _module_of(paths, modules.paths(session))
+
+
 def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]:
     """All that the page of a change shows."""
     repository = repository_of(session, change)
     standing = standing_of(session, change)
     diff, problem = difference_of(settings, repository, change)
-    paths = modules.paths(session)
     words = words_of(session, change, difference.anchors(diff))
-    others = {key: replace(who, maintainers=who.maintainers - standing.authors - standing.approved)
-              for key, who in standing.signers.items()}  # fmt: skip
-    nearest = rules.nearest_approvers(others, standing.turn.modules, author=None, approvals=standing.approvals_missing)
-    persons = names_of(session, {int(person) for person, _keys in nearest})
     return {
         "repository": repository,
         "turn": standing.turn,
         "sign_off": standing.sign_off,
         "approval": standing.approval,
         "strangers": standing.strangers,
-        "nearest": [(persons[int(person)], keys) for person, keys in nearest if int(person) in persons],
+        "nearest": nearest_of(session, standing),
         "commits": list(
             session.scalars(
                 sa.select(ChangeCommit).where(ChangeCommit.change_id == change.id).order_by(ChangeCommit.position)
@@ -211,7 +220,7 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
         ),
         "words": words,
         "problem": problem,
-        "files": difference.show(diff, modules=_module_of(diff.paths, paths), words=words),
+        "files": difference.show(diff, modules=modules_of_paths(session, diff.paths), words=words),
     }
 
 

@@ -1,7 +1,7 @@
 """What programs can ask for, one module a subject; importing them registers the operations in the document's order."""
 
 from app.api.answers import foundation, governance, organizations, people, bodies, modules, work, changes  # isort: skip
-from app.api.answers import issues, releases, figures, jobs, log, search  # isort: skip
+from app.api.answers import reviewing, issues, releases, figures, sources, reports, jobs, log, search  # isort: skip
 
 __all__ = [
     "bodies",
@@ -16,6 +16,9 @@ __all__ = [
     "organizations",
     "people",
     "releases",
+    "reports",
+    "reviewing",
     "search",
+    "sources",
     "work",
 ]

@@ -162,15 +162,15 @@ def changes(session: Session, asked: ChangesAsked) -> Items[ChangeLine]:
     if asked.module is not None:
         touched = sa.select(ChangeModule.change_id).where(ChangeModule.module_key == asked.module)
         query = query.where(Change.id.in_(touched))
-    return listed(session, query, [Change.id], asked, lambda rows: _changes(session, [row.Change for row in rows]),
+    return listed(session, query, [Change.id], asked, lambda rows: lines_of(session, [row.Change for row in rows]),
                   newest_first=True)  # fmt: skip
 
 
 @operation("/changes/{change}", subject="Changes")
 def change(session: Session, asked: ChangeAsked) -> ChangeRecord:
     """One change with its commits."""
-    found = _change(session, asked.change)
-    (line,) = _changes(session, [found])
+    found = change_of(session, asked.change)
+    (line,) = lines_of(session, [found])
     commits = session.scalars(
         sa.select(ChangeCommit).where(ChangeCommit.change_id == found.id).order_by(ChangeCommit.position)
     )
@@ -192,14 +192,14 @@ def change(session: Session, asked: ChangeAsked) -> ChangeRecord:
 @operation("/changes/{change}/timeline", subject="Changes")
 def change_timeline(session: Session, asked: OfChangeAsked) -> Items[TimelineEntry]:
     """What happened to a change, the oldest first."""
-    found = _change(session, asked.change)
+    found = change_of(session, asked.change)
     return timeline(session, ChangeEvent, ChangeEvent.change_id == found.id, asked)
 
 
 @operation("/changes/{change}/reviews", subject="Changes")
 def change_reviews(session: Session, asked: OfChangeAsked) -> Items[Said]:
     """What was said of a change in the portal, the oldest first."""
-    found = _change(session, asked.change)
+    found = change_of(session, asked.change)
 
     def make(rows: Sequence[Any]) -> list[Said]:
         persons = names.people_of(session, [row.Review.person_id for row in rows])
@@ -218,11 +218,13 @@ def _a_change(session: Session) -> str | None:
     return session.scalar(sa.select(Change.public_id).order_by(Change.id).limit(1))
 
 
-def _change(session: Session, public_id: str) -> Change:
+def change_of(session: Session, public_id: str) -> Change:
+    """The change of a path; 404 for none such."""
     return change_by_public_id(session, public_id) or abort(404, f"There is no change {public_id}.")
 
 
-def _changes(session: Session, found: Sequence[Change]) -> list[ChangeLine]:
+def lines_of(session: Session, found: Sequence[Change]) -> list[ChangeLine]:
+    """These changes as lists show them."""
     authors = names.people_of_identities(session, [one.author_identity_id for one in found])
     holders = names.repositories_of(session, [one.repository_id for one in found])
     return [

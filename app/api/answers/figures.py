@@ -24,7 +24,7 @@ from app.api.fields import (
 )
 from app.api.operations import Csv, example, operation
 from app.api.problems import WrongParameters
-from app.contributions.figures import FIGURES, BadAddress, Figure, NothingThere, read_figure
+from app.contributions.figures import FIGURES, BadAddress, Figure, Look, NothingThere, read_figure, read_look
 from app.contributions.metrics import METRICS
 from app.contributions.windows import NAMED
 from app.db import clock_of
@@ -67,8 +67,8 @@ class RestsOn(Answer):
     audit_hash: str
 
 
-class FigureDrawn(Answer):
-    """A figure: its rows, and all that is needed to check them."""
+class FigureRows(Answer):
+    """A figure's rows, what they count, and what is not known."""
 
     figure: str
     title: str
@@ -77,15 +77,20 @@ class FigureDrawn(Answer):
     definition_version: int
     since: date
     until: date
-    as_of: datetime
     unattributed_share: Annotated[float | None, Field(description="What is attributed to nobody's employer.")]
     unattributed_of: Annotated[str, Field(description="Of what that is a share.")]
     lines_counted_share: float | None
-    rests_on: RestsOn | None
     notes: list[str]
     options: dict[str, str]
     columns: list[str]
     rows: list[list[Any]]
+
+
+class FigureDrawn(FigureRows):
+    """A figure: its rows, and all that is needed to check them."""
+
+    as_of: datetime
+    rests_on: RestsOn | None
 
 
 Window = Annotated[str, one_of(NAMED)]
@@ -95,12 +100,17 @@ class NothingAsked(Asked):
     """No parameters: the answer is whole."""
 
 
-class FigureAsked(Asked):
-    """Which figure, of what, in which days; the options that figures know are added below."""
+class WindowAsked(Asked):
+    """In which days."""
 
     window: Annotated[Window | None, Field(description="Days until today; or give since and until.")] = None
     since: Annotated[Day | None, Field(description="The first day; before 1970 there is none.")] = None
     until: Annotated[Day | None, Field(description="The last day; today at most.")] = None
+
+
+class FigureAsked(WindowAsked):
+    """Which figure, of what, in which days; the options that figures know are added below."""
+
     repository: RepositoryId | None = None
     organization: OrganizationId | None = None
     person: PersonId | None = None
@@ -156,6 +166,17 @@ def figure(session: Session, asked: FigureAsked) -> FigureDrawn:
 @example("figure")
 def _a_figure(session: Session) -> str | None:
     return next((key for key, one in FIGURES.items() if "everything" in one.scopes), None)
+
+
+def asked_look(session: Session, asked: WindowAsked) -> Look:
+    """The look at these days; 404 and 422 as pages say them."""
+    given = asked.model_dump(exclude_none=True, mode="json")
+    try:
+        return read_look(session, given, now=clock_of(session).now())
+    except NothingThere as nothing:
+        abort(404, str(nothing))
+    except BadAddress as bad:
+        raise WrongParameters(bad.problems) from None
 
 
 def _read(session: Session, asked: FigureAsked) -> Figure:

@@ -14,6 +14,8 @@ from app.api.answers import names
 from app.api.fields import Answer, Asked, Day, Items, Key, Paged, PersonName, Word
 from app.api.operations import example, operation
 from app.api.paging import listed
+from app.contributions.queries import last_days
+from app.contributions.queries.modules import last_days_in
 from app.db import clock_of
 from app.modules import queries as module_queries
 from app.modules.models import Module
@@ -37,6 +39,8 @@ class MaintainerOf(Answer):
     person: PersonName | None
     since: date
     is_active: bool
+    last_here_on: Annotated[date | None, Field(description="The last day of work in its paths.")]
+    last_anywhere_on: Annotated[date | None, Field(description="The last day of any work, reviews included.")]
 
 
 class ModuleRecord(ModuleLine):
@@ -102,9 +106,11 @@ def module(session: Session, asked: ModuleAsked) -> ModuleRecord:
     day = asked.at or clock_of(session).now().date()
     kept = module_queries.maintainers_of(session, found.key, day)
     persons = names.people_of(session, kept.appointed)
+    here, anywhere = last_days_in(session, found.key, kept.appointed), last_days(session, kept.appointed)
     return ModuleRecord(
         key=found.key, name=found.name, summary=found.summary, paths=found.paths, retired_on=found.retired_on, at=day,
-        maintainers=[MaintainerOf(person=persons[number], since=since, is_active=number in kept.active)
+        maintainers=[MaintainerOf(person=persons[number], since=since, is_active=number in kept.active,
+                                  last_here_on=here.get(number), last_anywhere_on=anywhere.get(number))
                      for number, since in kept.appointed.items()],
         rule=kept.signers.because,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The foundation's own releases with their gates, and the builds that they are made of."""
+"""The foundation's own releases with their gates, the builds that they are made of, and who builds."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.api.answers import names
 from app.api.conditions import same
-from app.api.fields import Answer, Asked, BuildId, Items, Key, Paged, ReleaseId, RepositoryId, RepositoryRef, Sha
+from app.api.fields import (
+    Answer,
+    Asked,
+    BuildId,
+    Items,
+    Key,
+    Paged,
+    PersonName,
+    ReleaseId,
+    RepositoryId,
+    RepositoryRef,
+    Sha,
+)
 from app.api.operations import example, operation
 from app.api.paging import listed
-from app.builds.models import ArtefactKind, Build
-from app.builds.queries import build_by_public_id
+from app.builds.models import ArtefactKind, Build, RunnerRow
+from app.builds.queries import build_by_public_id, steps_done
 from app.db import clock_of
 from app.jobs import JobState
 from app.pages import veiled
@@ -61,12 +73,31 @@ class ReleaseFile(Answer):
     size_bytes: int
 
 
+class SignatureGiven(Answer):
+    """A sign-off for a module, with its public reason."""
+
+    module: str
+    person: PersonName | None
+    reason: str
+
+
+class Decided(Answer):
+    """Who decided to publish, and why."""
+
+    person: PersonName | None
+    reason: str
+    decided_at: datetime | None
+
+
 class ReleaseRecord(ReleaseLine):
-    """A release with its gates and files."""
+    """A release with its gates, who signed and decided, and its files."""
 
     gates: list[GateSeen]
+    signatures: list[SignatureGiven]
+    decision: Decided | None
     files: list[ReleaseFile]
     builds: list[str]
+    job: str
 
 
 class BuildLine(Answer):
@@ -103,13 +134,35 @@ class ArtefactMade(ReleaseFile):
     kind: ArtefactKind
 
 
-class BuildRecord(BuildLine):
-    """A build with its evidence and files."""
+class BuildStep(Answer):
+    """A step that is done: how long it took, how much memory at most, and which runner did it."""
 
+    name: str
+    seconds: float
+    peak_memory_bytes: int
+    runner: str
+
+
+class BuildRecord(BuildLine):
+    """A build with its steps, evidence and files."""
+
+    job: str
+    error: str | None
+    steps: list[BuildStep]
     isolation: str
     source_sha256: str | None
     conformance: list[Conformance]
     artefacts: list[ArtefactMade]
+
+
+class RunnerSeen(Answer):
+    """A runner: what it builds and tests on, and when it last asked for work."""
+
+    name: str
+    hardware: list[str]
+    isolation: Annotated[str, Field(description="By what it keeps builds apart.")]
+    seen_at: datetime | None
+    revoked_at: datetime | None
 
 
 class ReleasesAsked(Paged):
@@ -128,6 +181,10 @@ class BuildsAsked(Paged):
     repository: RepositoryId | None = None
     commit: Sha | None = None
     target: Annotated[Key | None, Field(description="A hardware target of governance/hardware.yaml.")] = None
+
+
+class RunnersAsked(Paged):
+    """Which runners: all of them."""
 
 
 class BuildAsked(Asked):
@@ -155,8 +212,15 @@ def release(session: Session, asked: ReleaseAsked) -> ReleaseRecord:
         abort(404, f"There is no release {asked.release}.")
     about = release_queries.matter(session, current_settings(), found, at=clock_of(session).now())
     holder = names.repositories_of(session, [found.repository_id])[found.repository_id]
+    decided = about.publication
+    signers = [one.person for one in about.signatures] + ([decided.person] if decided else [])
+    who = names.people_of(session, [int(person) for person in signers])
     return ReleaseRecord(
-        **_release(found, holder),
+        **_release(found, holder), job=found.job.public_id,
+        signatures=[SignatureGiven(module=one.module, person=who[int(one.person)], reason=veiled(one.reason))
+                    for one in about.signatures],
+        decision=Decided(person=who[int(decided.person)], reason=veiled(decided.reason), decided_at=found.decided_at)
+        if decided else None,
         gates=[
             GateSeen(key=one.key, title=one.title, clause=one.clause, state=one.verdict.state,
                      reasons=[veiled(text) for text in one.verdict.reasons])
@@ -187,11 +251,22 @@ def build(session: Session, asked: BuildAsked) -> BuildRecord:
     """One build: its evidence and its files."""
     found = build_by_public_id(session, asked.build) or abort(404, f"There is no build {asked.build}.")
     holder = names.repositories_of(session, [found.repository_id])[found.repository_id]
+    done = [(name, step.result) for name, step in steps_done(session, found.job_id).items()]
     return BuildRecord(
-        **_build(found, holder), isolation=found.isolation, source_sha256=found.source_sha256,
+        **_build(found, holder), job=found.job.public_id, error=veiled(found.job.error) if found.job.error else None,
+        steps=[BuildStep(name=name, seconds=told["seconds"], peak_memory_bytes=told["peak_memory_bytes"],
+                         runner=told["runner"]) for name, told in done],
+        isolation=found.isolation, source_sha256=found.source_sha256,
         conformance=[Conformance.model_validate(one) for one in found.conformance],
         artefacts=[ArtefactMade.model_validate(one) for one in found.artefacts],
     )  # fmt: skip
+
+
+@operation("/runners", subject="Releases")
+def runners(session: Session, asked: RunnersAsked) -> Items[RunnerSeen]:
+    """The runners that build and test."""
+    return listed(session, sa.select(RunnerRow), [RunnerRow.id], asked,
+                  lambda rows: [RunnerSeen.model_validate(row.RunnerRow) for row in rows])  # fmt: skip
 
 
 @example("release")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import nan
 
 from app import charts, grids
@@ -10,7 +11,15 @@ from app.contributions.figures.drawing import About, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics import Kind
-from app.contributions.queries.quality import freshness, known_by_repository, stated_by, tools_over_time
+from app.contributions.metrics.work import lines_counted
+from app.contributions.queries.quality import (
+    freshness,
+    hidden_people,
+    known_by_repository,
+    redated,
+    stated_by,
+    tools_over_time,
+)
 from app.contributions.windows import in_periods
 from app.people import queries as people
 from app.people.rules import StatementSource
@@ -25,6 +34,26 @@ _KINDS = {ProposalKind.SAME_AS: "Two are one person", ProposalKind.BOT: "Is a bo
 _SOURCES = {StatementSource.SELF: "Their own word", StatementSource.STAFF: "Staff",
             StatementSource.DOCUMENT: "A document", StatementSource.IMPORT: "An imported file",
             StatementSource.EMAIL_DOMAIN: "The domain of an address"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What is not known, and what waits for somebody: shares of commits (None without any), and counts."""
+
+    unattributed: float | None
+    lines_counted: float | None
+    questions: int
+    redated: int
+    remarks: int
+    hidden: int
+
+
+def gaps(look: Look) -> Gaps:
+    """How far the figures of these days can be trusted."""
+    session = look.session
+    return Gaps(look.unattributed, lines_counted(look.work), people.count_questions(session, people.Wanted()),
+                redated(session, look.window), people.count_remarks(session, settled=False),
+                hidden_people(session))  # fmt: skip
 
 
 @figure("unattributed-over-time", "What nobody knows", "unattributed", scopes=("everything", "repository", "module"))

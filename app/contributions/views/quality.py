@@ -6,11 +6,9 @@ from flask import render_template
 
 from app import answers, pages
 from app.auth import access, current_user
-from app.contributions.metrics.work import lines_counted
-from app.contributions.queries.quality import hidden_people, redated
+from app.contributions.figures.quality import gaps
 from app.contributions.views.foundation import blueprint, looking, page
 from app.db import current_db
-from app.people import queries as people
 
 _FIGURES = ("unattributed-over-time", "unattributed-by-repository", "identity-queue", "freshness", "stated-by",
             "bots-and-tools")  # fmt: skip
@@ -21,11 +19,7 @@ _FIGURES = ("unattributed-over-time", "unattributed-by-repository", "identity-qu
 def quality() -> str:
     """How far the figures can be trusted, and where each gap is mended."""
     with looking() as (session, look):
-        return page("contributions/quality.html", session, look, _FIGURES, summary=None,
-                    unattributed=look.unattributed, lines=lines_counted(look.work),
-                    questions=people.count_questions(session, people.Wanted()), hidden=hidden_people(session),
-                    redated=redated(session, look.window),
-                    remarks=people.count_remarks(session, settled=False))  # fmt: skip
+        return page("contributions/quality.html", session, look, _FIGURES, summary=None, gaps=gaps(look))
 
 
 @answers.own("contributions.mended")

@@ -35,7 +35,7 @@ def known(portal: Portal) -> dict[str, str]:
 def use_what_is_there(case: Case, known: dict[str, str]) -> None:
     """What no schema can say of right values: ids that exist, a cursor that was given out, days in their order."""
     for name in case.path_parameters or {}:
-        if name != "figure":
+        if name not in ("figure", "year"):
             case.path_parameters[name] = known[name]
     query = case.query or {}
     query.pop("cursor", None)
@@ -58,6 +58,7 @@ def use_what_is_there(case: Case, known: dict[str, str]) -> None:
             needed = next(name for name in scopes if name != "repository")
             query[needed] = known[needed]
             case.query = query
+    if case.operation.path in ("/figures/{figure}", "/data-quality"):
         if query.get("since", "1970") < "1970" or query.get("since", "") > "2026-01-15":
             query.pop("since", None)
             query.pop("until", None)
