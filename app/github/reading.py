@@ -37,6 +37,7 @@ from app.contributions.models import Change, ChangeEvent, ChangeSource, IssueEve
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, numbers_due, numbers_read
 from app.github.client import Answer, Client, CursorError, NeedsPersonError, TooMuchError
+from app.github.confirming import confirm
 from app.github.connecting import connected_with
 from app.github.mapping import Reading
 from app.github.missing import forget_issues, forget_lost_comments, forget_releases, issues_of, unlisted_releases
@@ -184,18 +185,24 @@ class Puller:
         with self.writing() as session:
             is_whole = first.data is not None
             known = unlisted_releases(session, self.repository_id, self.source, listed) if is_whole else set()
-        # What one list lacks may have moved from page to page meanwhile; what a second one lacks as well is gone.
+        # What one list lacks may have moved from page to page meanwhile; of what a second one lacks as well each is
+        # asked for, since a list may be empty by mistake.
         again = {one.external_id for one in self._all_releases("")[1]} if known else set()
+        lost = confirm(sorted(known - again), self._is_published)
+        if lost.gone:
+            self.see_that_it_is_shown()
         with self.writing() as session:
             stream = self.stream(session, StreamKind.RELEASES)
             if first.data is not None:
                 take_turn(session, Turn.HISTORY)
                 self.observe(session, "releases", [one.external_id for one in told])
                 record_releases(session, self.repository_id, self.source, told)
-                self.observe(session, "releases gone", sorted(known - again))
-                forget_releases(session, self.repository_id, self.source, known - again)
-                stream.seen = stream.total = len(told)
-            stream.etag, stream.failures, stream.read_at = first.etag, 0, self.clock.now()
+                self.observe(session, "releases gone", lost.gone)
+                forget_releases(session, self.repository_id, self.source, lost.gone)
+                stream.seen = stream.total = len(told) + len(known) - len(lost.gone)
+            # Of which not all are asked for yet, that list is looked at once more.
+            stream.etag = first.etag if lost.is_whole else ""
+            stream.failures, stream.read_at = 0, self.clock.now()
 
     def _all_releases(self, etag: str) -> tuple[Answer, list[ReleaseTold]]:
         """The first page of the list, and all that are published of the whole list."""
@@ -207,6 +214,14 @@ class Puller:
                 break
             answer = self.client.read(answer.following)
         return first, told
+
+    def _is_published(self, external_id: str) -> bool:
+        found = self.client.find(f"/releases/{external_id}")
+        return found is not None and self.reading().release(found) is not None
+
+    def see_that_it_is_shown(self) -> Itself:
+        """Before anything is taken for gone: GitHub still shows the repository itself. Raises: GitHubError."""
+        return Itself.read(self.client.read("").data, what="repository")
 
     def numbers(self) -> int:
         """Read what webhooks asked to be read again; how many numbers that were. Raises: GitHubError."""
@@ -236,7 +251,7 @@ class Puller:
             known = issues_of(session, self.repository_id, self.source, numbers, now=self.clock.now())
         if not known:
             return []
-        return known if Itself.read(self.client.read("").data, what="repository").has_issues else []
+        return known if self.see_that_it_is_shown().has_issues else []
 
     def reading(self) -> Reading:
         """What makes events of GitHub's answers, as of now."""

@@ -43,13 +43,22 @@ watch = Workflow("github-watch", title="Look which repositories to read at GitHu
 schedule("github-watch", every_s=60, workflow="github-watch")
 
 
-@read.step("repository")
-def identify(step: StepContext) -> dict[str, Any]:
-    """See that it is the repository that it was, under whatever name."""
-    with step.lease.transaction() as (session, _job):
+@read.opens
+def identify(step: StepContext) -> None:
+    """See that it is the repository that it was, under whatever name, and public: whenever a worker begins or goes on.
+
+    So no reading passes it by: none that waited, none of a dead worker, none that somebody runs again on its page.
+    """
+    with _writing(step) as session:
         _connection(session, step).asked_at = step.clock.now()
-    name = _guarded(step, StreamKind.PULLS, lambda puller: puller.identify())
-    return {"name": name}
+    _guarded(step, StreamKind.PULLS, lambda puller: puller.identify())
+
+
+@read.step("repository")
+def begin(step: StepContext) -> dict[str, Any]:
+    """Write down under which name it is read."""
+    with step.db.read() as session:
+        return {"name": _connection(session, step).full_name}
 
 
 @read.step("pull requests")

@@ -22,6 +22,7 @@ from app.contributions.models import Change, ChangeEvent, ChangeSource, Issue, I
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, ask_to_read
 from app.github.client import CursorError
+from app.github.confirming import MOST_ASKED, confirm
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Listing
 from app.github.questions import ISSUES_AGAIN, MOST, PULLS_AGAIN
@@ -30,6 +31,7 @@ from app.github.shapes import Count, Id, Moment, NonsenseError, Shape, either
 
 EVERY = timedelta(days=7)
 PAGES_AT_ONCE = 25
+ASKED_AT_ONCE = 100
 
 
 class Comments(Shape):
@@ -103,7 +105,8 @@ class Sweeper:
 
     def lines(self) -> None:
         """Go through some pages of comments on lines, if it is time. Raises: GitHubError."""
-        kind, client = StreamKind.LINES_AGAIN, self.puller.client
+        kind, client, left = StreamKind.LINES_AGAIN, self.puller.client, ASKED_AT_ONCE
+        name = self.puller.reading().review_comment_id("")
         for _ in range(PAGES_AT_ONCE):
             stream = self._begun(kind)
             if stream is None or self.puller.is_over():
@@ -115,14 +118,22 @@ class Sweeper:
             until = stream.begun_at if is_last or stream.begun_at is None else said[-1].at
             with self.puller.writing() as session:
                 missing = self._unlisted_lines(session, said, Stretch(stream.since, until or self._now))
-            name = self.puller.reading().review_comment_id("")
-            gone = [one for one in missing if not client.is_there(f"/pulls/comments/{one.removeprefix(name)}")]
+            if missing and not left:
+                return
+            lost = confirm(
+                missing, lambda one: client.find(f"/pulls/comments/{one.removeprefix(name)}") is not None,
+                most=min(MOST_ASKED, left or MOST_ASKED),
+            )  # fmt: skip
+            left -= lost.asked
+            if lost.gone:
+                self.puller.see_that_it_is_shown()
             with self.puller.writing() as session:
-                if gone:
+                if lost.gone:
                     take_turn(session, Turn.HISTORY)
-                    self.puller.observe(session, "comments gone", gone)
-                    forget_events(session, self.puller.source, gone)
-                self._go_on(session, kind, answer.following, until, len(said), is_last=is_last)
+                    self.puller.observe(session, "comments gone", lost.gone)
+                    forget_events(session, self.puller.source, lost.gone)
+                if lost.is_whole:
+                    self._go_on(session, kind, answer.following, until, len(said), is_last=is_last)
 
     @property
     def _now(self) -> datetime:
@@ -201,6 +212,6 @@ class Sweeper:
                 Change.repository_id == self.puller.repository_id, ChangeEvent.source == self.puller.source,
                 ChangeEvent.external_id.startswith(self.puller.reading().review_comment_id(""), autoescape=True),
                 stretch.holds(ChangeEvent.at),
-            )
+            ).order_by(ChangeEvent.at, ChangeEvent.id)
         )  # fmt: skip
         return [one for one in rows if one not in listed]

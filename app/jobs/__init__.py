@@ -4,7 +4,7 @@ A worker that is killed loses its lease after a while; another goes on from the 
 runs twice; the step in flight may, so it is idempotent, or transactional (its rows commit with its record).
 """
 
-from app.jobs.leases import Lease, LeaseLost, claim, lease_of
+from app.jobs.leases import Cancelled, Lease, LeaseLost, claim, lease_of
 from app.jobs.tables import UNDER_WAY, Job, JobLog, JobState, JobStep
 from app.jobs.worker import Worker, tick
 from app.jobs.workflows import (
@@ -26,6 +26,7 @@ from app.jobs.workflows import (
 
 __all__ = [
     "UNDER_WAY",
+    "Cancelled",
     "Failed",
     "Job",
     "JobLog",

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -23,7 +24,6 @@ from app.jobs.workflows import (
     NeedsPerson,
     NotYet,
     Schedule,
-    Step,
     StepContext,
     enqueue,
     forget_old_runs,
@@ -98,43 +98,60 @@ class Worker:
     def _work(self, lease: Lease) -> None:
         following: Lease | None = lease
         with _kept_alive(lease):
+            if not self._is_open(lease):
+                return
             while following is not None:
                 if self.stopping.is_set():
                     following.release()
                     return
                 following = self._run_step(following)
 
+    def _is_open(self, lease: Lease) -> bool:
+        """Do what comes before any step; False where the job is over, waits, or is somebody else's by now."""
+        opening = workflows()[lease.workflow].opening
+        if opening is None:
+            return True
+        with self._settled(lease):
+            opening(self._context(lease))
+            return True
+        return False
+
     def _run_step(self, lease: Lease) -> Lease | None:
         """Run one step; the lease of the next, or None when the job is over, waits, or is somebody else's."""
-        step = workflows()[lease.workflow].find(lease.step)
-        fields = {"job": lease.job, "workflow": lease.workflow, "step": lease.step}
-        try:
-            if step is None or step.function is None:
-                raise Failed(f"the step {lease.step} is done by a runner; the queue {self.queue} is not its own")
-            following = self._call(lease, step)
-        except LeaseLost as lost:
-            log.warning("lease lost", extra={"fields": {**fields, "error": str(lost)}})
-            return None
-        except Exception as error:
-            with _ignoring_lost_lease(fields):
-                self._settle(lease, error)
-            return None
-        log.info("step done", extra={"fields": fields})
-        return following
+        with self._settled(lease):
+            following = self._call(lease)
+            log.info("step done", extra={"fields": _fields(lease)})
+            return following
+        return None
 
-    def _call(self, lease: Lease, step: Step) -> Lease | None:
-        assert step.function is not None  # noqa: S101 - checked by the caller
+    @contextmanager
+    def _settled(self, lease: Lease) -> Iterator[None]:
+        """Settle the job where the block breaks off, and go on behind it."""
+        try:
+            yield
+        except LeaseLost as lost:
+            log.warning("lease lost", extra={"fields": {**_fields(lease), "error": str(lost)}})
+        except Exception as error:
+            with _ignoring_lost_lease(lease):
+                self._settle(lease, error)
+
+    def _call(self, lease: Lease) -> Lease | None:
+        step = workflows()[lease.workflow].find(lease.step)
+        if step is None or step.function is None:
+            raise Failed(f"the step {lease.step} is done by a runner; the queue {self.queue} is not its own")
+        context = self._context(lease)
+        if not step.transactional:
+            return lease.record(step.function(context))
+        with lease.transaction() as (session, held):
+            return lease.record_in(session, held, step.function(replace(context, job=held, _session=session)))
+
+    def _context(self, lease: Lease) -> StepContext:
         house = self.app.extensions["flambeau"]
         with self.db.read() as session:
             job = session.get_one(Job, lease.job_id)
             recorded = session.execute(sa.select(JobStep.name, JobStep.result).where(JobStep.job_id == lease.job_id))
             results = {name: result for name, result in recorded}
-        if not step.transactional:
-            context = StepContext(job, step.name, lease, results, self.db, house.settings, house.clock)
-            return lease.record(step.function(context))
-        with lease.transaction() as (session, held):
-            context = StepContext(held, step.name, lease, results, self.db, house.settings, house.clock, session)
-            return lease.record_in(session, held, step.function(context))
+        return StepContext(job, lease.step, lease, results, self.db, house.settings, house.clock)
 
     def _settle(self, lease: Lease, error: Exception) -> None:
         if isinstance(error, NotYet):
@@ -220,8 +237,12 @@ def _kept_alive(lease: Lease) -> Iterator[None]:
 
 
 @contextmanager
-def _ignoring_lost_lease(fields: dict[str, str]) -> Iterator[None]:
+def _ignoring_lost_lease(lease: Lease) -> Iterator[None]:
     try:
         yield
     except LeaseLost as lost:
-        log.warning("lease lost", extra={"fields": {**fields, "error": str(lost)}})
+        log.warning("lease lost", extra={"fields": {**_fields(lease), "error": str(lost)}})
+
+
+def _fields(lease: Lease) -> dict[str, str]:
+    return {"job": lease.job, "workflow": lease.workflow, "step": lease.step}

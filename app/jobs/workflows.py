@@ -96,7 +96,8 @@ class Workflow:
     """A named list of steps, declared in a slice's jobs.py.
 
     `attempts` counts failures of one step, `crashes` deaths of the worker in it; `audited` writes one audit entry a
-    step.
+    step. `opening` is done whenever a worker takes a job up, before the step at which it is: what must hold each time
+    (a permission, say) is looked at there, whatever was done before and whoever asked for the job to go on.
 
     >>> bake = Workflow("bake-example", queue="worker")
     >>> @bake.step("knead")
@@ -114,6 +115,7 @@ class Workflow:
     audited: bool = False
     title: str = ""
     steps: list[Step] = field(default_factory=list)
+    opening: StepFunction | None = None
 
     def __post_init__(self) -> None:
         _workflows[self.name] = self
@@ -126,6 +128,11 @@ class Workflow:
             return function
 
         return add
+
+    def opens(self, function: StepFunction) -> StepFunction:
+        """Declare what is done whenever a worker takes a job up; what it raises counts as in a step."""
+        self.opening = function
+        return function
 
     def remote_step(self, name: str) -> None:
         """Add a step that a runner does elsewhere; it claims the job over HTTP and its result is recorded for it."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -88,6 +90,23 @@ def small(github: GitHub, db: Database, clock: FixedClock, settings: Settings) -
     made = world(github, db, clock, settings)
     made.a_day_passes = busy(github, clock)
     return made
+
+
+@pytest.fixture
+def another(github: GitHub, settings: Settings, sqlite_template: Path, tmp_path: Path, clock: FixedClock,
+            ) -> Iterator[Callable[[], World]]:  # fmt: skip
+    """Gives another portal beside the same GitHub, which has read nothing yet."""
+    made: list[Database] = []
+
+    def make() -> World:
+        path = tmp_path / f"another-{len(made)}.db"
+        shutil.copy(sqlite_template, path)
+        made.append(Database(f"sqlite:///{path}", clock=clock))
+        return world(github, made[-1], clock, settings)
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,13 +13,9 @@ from app.clock import FixedClock
 from app.contributions.models import ChangeEvent, IssueEvent
 from app.github import sweeping
 from app.github.client import Client
-from app.jobs import Job, JobState
-from tests.app.github.world import World
-from tests.doubles.github import GitHub
-
-
-class Killed(BaseException):
-    """A worker's end."""
+from app.jobs import JobState
+from tests.app.github.world import Killed, World
+from tests.doubles.github import Fault, GitHub
 
 
 @pytest.fixture
@@ -116,6 +111,93 @@ def test_a_release_that_was_deleted_or_taken_back_goes(read_once: World, github:
     place.releases = [one for one in place.releases if one.tag != "v1.0"]
     assert read_once.read().state is JobState.SUCCEEDED
     assert [tag for tag, _ in read_once.rows()["releases"]] == ["v1.1"]
+    place.releases[0].published_at = None
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert read_once.rows()["releases"] == []
+
+
+def test_release_lists_that_are_empty_by_mistake_take_nothing_back(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    for number in range(40):
+        place.release(f"v1.{number + 1}", github.account("ada"))
+    read_once.read()
+    every = read_once.rows()["releases"]
+    assert len(every) == 41
+    github.fails(*[Fault(200, "[]", only="/releases")] * 2)
+    place.release("v2.0", github.account("ada"))
+    before = len(github.asked)
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert [one for one in every if one not in read_once.rows()["releases"]] == []
+    assert sum("/releases/" in one.path for one in github.asked[before:]) == 9, "and not 41"
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert len(read_once.rows()["releases"]) == 42
+
+
+def test_many_releases_that_are_gone_go_a_few_at_a_time(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    for number in range(24):
+        place.release(f"v1.{number + 1}", github.account("ada"))
+    read_once.read()
+    place.releases = [one for one in place.releases if one.tag == "v1.0"]
+    left = []
+    for _ in range(4):
+        assert read_once.read().state is JobState.SUCCEEDED
+        left.append(len(read_once.rows()["releases"]))
+    assert left == [17, 9, 1, 1]
+
+
+def test_nothing_is_taken_for_gone_of_a_repository_that_is_not_shown_itself(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    place.releases = []
+    whole = place.full_name
+
+    def hides(request: Any) -> None:
+        if "/releases/" in request.path:
+            place.rename("hidden/away")
+            place.former.clear()
+
+    github.before = hides
+    assert read_once.read().state is JobState.NEEDS_PERSON
+    assert len(read_once.rows()["releases"]) == 1
+    github.before = lambda _request: None
+    place.rename(whole)
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert read_once.rows()["releases"] == []
+
+
+def test_a_list_of_comments_on_lines_that_is_empty_by_mistake_costs_few_calls(
+    read_once: World, github: GitHub
+) -> None:
+    place = github.repositories[0]
+    place.things[1].review("COMMENTED", github.account("ben"), lines=60)
+    read_once.read()
+    known = said(read_once, ChangeEvent, "line")
+    read_once.clock.advance(days=8)
+    before = len(github.asked)
+    # The list is asked for by the reading too, before the look.
+    place.things[2].comment(None)
+    github.before = lambda request: (
+        github.fails(Fault(200, "[]", only="/pulls/comments")) if "sort=created" in request.full_path else None
+    )
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert said(read_once, ChangeEvent, "line") == known
+    assert sum("/pulls/comments/" in one.path for one in github.asked[before:]) == 10
+
+
+def test_comments_on_lines_that_are_all_gone_go_within_a_few_readings(
+    read_once: World, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "ASKED_AT_ONCE", 12)
+    place = github.repositories[0]
+    for line in place.lines():
+        place.take_back_line(line)
+    left = []
+    for _ in range(3):
+        assert read_once.read().state is JobState.SUCCEEDED
+        left.append(len(said(read_once, ChangeEvent, "line")))
+    assert left == [6, 0, 0], "of 18 nine, then three of the nine that are left"
 
 
 def test_a_look_costs_a_point_a_hundred_and_comes_once_a_week(
@@ -179,13 +261,7 @@ def test_a_worker_that_is_killed_leaves_the_look_where_it_was(
         return send(self, *arguments, **options)
 
     monkeypatch.setattr(Client, "_send", dies)
-    number = read_once.ask()
-    with pytest.raises(Killed):
-        read_once.worker.run_until_idle()
-    with read_once.db.write() as session:
-        # The dead worker's lease runs out.
-        job = session.scalars(sa.select(Job).where(Job.public_id == number)).one()
-        job.lease_expires_at = datetime(2020, 1, 1, tzinfo=UTC)
+    number = read_once.ask_and_die()
     monkeypatch.setattr(Client, "_send", send)
     before = len(github.asked)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from pydantic import SecretStr
@@ -36,6 +38,10 @@ from tests.doubles.github import GitHub
 from tests.doubles.github.server import TOKEN
 
 ACTOR = Actor.system("test")
+
+
+class Killed(BaseException):
+    """As if the process ended here: no handler of ours sees it."""
 
 
 @dataclass
@@ -88,6 +94,20 @@ class World:
         with self.db.write() as session:
             job = session.scalars(sa.select(Job).where(Job.public_id == public_id)).one()
             job.run_at = job.created_at
+
+    def ask_and_die(self) -> str:
+        """Ask for a reading that a worker begins and does not survive; its lease has run out. The job's name."""
+        number = self.ask()
+        with pytest.raises(Killed):
+            self.worker.run_until_idle()
+        self.lease_runs_out(number)
+        return number
+
+    def lease_runs_out(self, public_id: str) -> None:
+        """Whoever works on it, or waits to, is long overdue."""
+        with self.db.write() as session:
+            job = session.scalars(sa.select(Job).where(Job.public_id == public_id)).one()
+            job.lease_expires_at = job.run_at = datetime(2020, 1, 1, tzinfo=UTC)
 
     def job(self, public_id: str) -> Job:
         """A job as it is."""

@@ -342,3 +342,34 @@ def test_four_workers_at_once_do_each_job_once_and_share_the_oven(db_each: Datab
     assert most_at_once == 1, "one job at a time uses the oven"
     assert {look(db_each, job).state for job in made} == {JobState.SUCCEEDED}
     assert {look(db_each, job).fence for job in made} == {1}, "no job was claimed twice"
+
+
+def test_what_opens_a_workflow_is_done_whenever_a_worker_takes_the_job_up(db_each: Database, worker: Worker) -> None:
+    looked: list[str] = []
+    workflow = Workflow("shop", backoff_s=0.01)
+
+    @workflow.opens
+    def is_allowed(step: StepContext) -> None:
+        looked.append(step.name)
+        if len(looked) == 2:
+            raise NeedsPerson("somebody took the permission back")
+
+    @workflow.step("unlock")
+    def unlock(step: StepContext) -> None:
+        pass
+
+    @workflow.step("sell")
+    def sell(step: StepContext) -> str:
+        if len(looked) < 3:
+            raise NotYet(0, "nobody is there")
+        return "sold"
+
+    made = start(db_each, "shop")
+    worker.run_until_idle()
+    stopped = look(db_each, made)
+    assert (stopped.state, stopped.error) == (JobState.NEEDS_PERSON, "somebody took the permission back")
+    with db_each.write() as session:
+        assert jobs.retry(session, session.get_one(Job, stopped.id))
+    worker.run_until_idle()
+    assert look(db_each, made).state is JobState.SUCCEEDED
+    assert looked == ["unlock", "sell", "sell"]

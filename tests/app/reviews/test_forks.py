@@ -13,6 +13,9 @@ from app.contributions.clones import Clone, Limits, OverLimitError
 from app.contributions.facts import PullRequest, record_pull_requests
 from app.contributions.models import Change, ChangeState, Repository
 from app.contributions.registry import clone_of
+from app.jobs import Job, JobState
+from app.reviews import store
+from app.reviews.reading import read_change
 from tests.app.reviews.test_reviews_pages import page, say
 
 pytestmark = pytest.mark.slow
@@ -143,3 +146,30 @@ def test_many_small_fetches_of_pull_requests_are_joined_and_nothing_is_lost(foun
         assert clone.fetch_pulls(repository.url, [number]) == {number: heads[number]}
     assert list((clone.proposed.path / "objects" / "pack").glob("*.pack"))
     assert [clone.proposed.diff(clone.resolve("main"), head).added for head in heads.values()] == [1] * 4
+
+
+@pytest.mark.parametrize("breaks", ["read_change", "store.put"])
+def test_one_that_we_cannot_read_is_named_and_the_rest_goes_on(foundation, monkeypatch, breaks):
+    heads = {number: forked(foundation, number, {f"docs/{number}.md": "more\n"}) for number in (7, 8, 9)}
+    for number, head in heads.items():
+        requested(foundation, number, head)
+    asked, whole = [], read_change if breaks == "read_change" else store.put
+
+    def trips(*arguments: Any, **more: Any) -> Any:
+        head = more["head"] if breaks == "read_change" else more["found"].head
+        asked.append(head)
+        if head == heads[8]:
+            raise ZeroDivisionError("lines by nothing")
+        return whole(*arguments, **more)
+
+    monkeypatch.setattr(f"app.reviews.forks.{breaks}", trips)
+    foundation.read()
+    foundation.read()
+    assert sorted(asked) == sorted(heads.values()), "once each"
+    with foundation.db.read() as session:
+        found = {one.number: one.additions for one in session.scalars(sa.select(Change)) if one.number}
+        jobs = list(session.scalars(sa.select(Job).where(Job.workflow == "read-forks")))
+        results = [step.result for job in jobs for step in job.steps]
+    assert found == {7: 1, 8: 0, 9: 1}
+    assert {"read": 3, "broken": ["flambeau #8: ZeroDivisionError: lines by nothing"]} in results
+    assert {job.state for job in jobs} == {JobState.SUCCEEDED}

@@ -49,6 +49,7 @@ OPERATIONS = (
     ("/repos/{owner}/{repo}/pulls/comments", "get"),
     ("/repos/{owner}/{repo}/pulls/comments/{comment_id}", "get"),
     ("/repos/{owner}/{repo}/releases", "get"),
+    ("/repos/{owner}/{repo}/releases/{release_id}", "get"),
     ("/repos/{owner}/{repo}/installation", "get"),
     ("/app/installations/{installation_id}/access_tokens", "post"),
 )

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
@@ -113,6 +114,8 @@ class GitHub:
             self.before(request)
             try:
                 response = self._fault(request) or self._answer(request)
+            except ClientDisconnected:
+                response = Response(status=400)  # whoever asked died in the middle of it, and hears no answer
             except Exception:
                 self.refusals.append(traceback.format_exc())
                 raise
@@ -200,7 +203,18 @@ class GitHub:
         if what.startswith("pulls/comments/"):
             found = next((one for one in repository.lines() if one.number == int(parts[-1])), None)
             return (404, _said("Not Found", 404), {}) if found is None else (200, rest.line_alone(found), {})
+        if what.startswith("releases/"):
+            return self._release(repository, int(parts[-1]))
         return self._listed(repository, what, query, path)
+
+    def _release(self, repository: Repository, number: int) -> tuple[int, Any, dict[str, str]]:
+        """Of a draft whoever may not push hears what the description says, "Unauthorized"."""
+        found = next((one for one in repository.releases if one.number == number), None)
+        if found is None:
+            return 404, _said("Not Found", 404), {}
+        if found.published_at is None:
+            return 401, _said("Requires authentication", 401), {}
+        return 200, rest.release(found), {}
 
     def _listed(
         self, repository: Repository, what: str, query: dict[str, str], path: str
