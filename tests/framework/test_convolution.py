@@ -17,6 +17,8 @@ Case = tuple[tuple[int, ...], tuple[int, ...], int, int, int, int]
 CASES: dict[str, Case] = {
     "squares of pixels": ((3, 16, 14, 12), (48, 16, 3, 3), 1, 1, 1, 1),
     "odd squares, channels beyond a panel": ((8, 40, 7, 5), (65, 40, 3, 3), 1, 1, 1, 1),
+    "squares, image by image": ((17, 17, 13, 14), (35, 17, 3, 3), 1, 1, 1, 1),
+    "squares, images together, more padding": ((35, 16, 8, 9), (33, 16, 3, 3), 1, 2, 1, 1),
     "squares without padding": ((2, 17, 15, 15), (16, 17, 3, 3), 1, 0, 1, 1),
     "squares with more padding than a gradient has": ((2, 16, 13, 14), (18, 16, 3, 3), 1, 2, 1, 1),
     "a stride": ((2, 33, 15, 13), (40, 33, 3, 3), 2, 1, 1, 1),
@@ -173,7 +175,9 @@ def test_a_batch_is_its_images() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["squares of pixels", "depthwise, wide rows", "depthwise, a stride, phases", "depthwise by 7"]
+    "name",
+    ["squares of pixels", "squares, image by image", "depthwise, wide rows", "depthwise, a stride, phases",
+     "depthwise by 7"],
 )
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 5e37])
 def test_what_is_not_finite_stays_where_it_belongs(bad: float, name: str) -> None:

@@ -94,17 +94,38 @@ FL_INLINE void both_ways(const Read& read, const Write& write) {
 }
 #define FL_STEP __attribute__((always_inline))
 
+// Neighbouring tiles share two columns of pixels, so each is transformed once.
 template <class V>
 void input(const void* from, int64_t pixel, int64_t row, int64_t tiles, int64_t channels, void* to_bytes, int64_t tile,
            int64_t plane) {
   using T = typename Of<V>::Element;
-  const T* x = static_cast<const T*>(from);
-  T* to = static_cast<T*>(to_bytes);
-  for (int64_t t = 0; t < tiles; ++t, x += 2 * pixel, to += tile)
-    each_vector<V>(channels, [&](int64_t c, int lanes) FL_STEP {
-      both_ways<V, Input>([&](int h, int w) FL_STEP { return load_some<V>(x + c + h * row + w * pixel, lanes); },
-                          [&](int h, int w, V v) FL_STEP { store_some<V>(to + c + (4 * h + w) * plane, v, lanes); });
-    });
+  each_vector<V>(channels, [&](int64_t c, int lanes) FL_STEP {
+    const T* x = static_cast<const T*>(from) + c;
+    T* to = static_cast<T*>(to_bytes) + c;
+    V down[4][4];
+    const auto column = [&](int w) FL_STEP {
+      V pixels[4];
+#pragma GCC unroll 4
+      for (int h = 0; h < 4; ++h) pixels[h] = load_some<V>(x + h * row + w * pixel, lanes);
+      Input::line(pixels, down[w]);
+    };
+    column(0);
+    column(1);
+    for (int64_t t = 0; t < tiles; ++t, x += 2 * pixel, to += tile) {
+      column(2);
+      column(3);
+#pragma GCC unroll 4
+      for (int h = 0; h < 4; ++h) {
+        const V across[4] = {down[0][h], down[1][h], down[2][h], down[3][h]};
+        V y[4];
+        Input::line(across, y);
+#pragma GCC unroll 4
+        for (int w = 0; w < 4; ++w) store_some<V>(to + (4 * h + w) * plane, y[w], lanes);
+        down[0][h] = down[2][h];
+        down[1][h] = down[3][h];
+      }
+    }
+  });
 }
 
 template <class V>
