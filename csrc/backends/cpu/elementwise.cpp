@@ -16,6 +16,7 @@ constexpr int kMaxInputs = 3;
 struct Pointwise {
   Loop loop[2];  // the second where the op's attribute 0 is true
   ParameterLoop with;  // of ops whose attributes are numbers, instead
+  RowsLoop rows;       // null: none
   bool power;          // of floats: some exponents have loops of their own
   int inputs;
   Type stored[kMaxInputs + 1];  // inputs, then the output
@@ -36,7 +37,8 @@ struct Call {
   }
 };
 
-constexpr int64_t kShortRow = 128;  // rows from which on the loop takes each for itself
+constexpr int64_t kShortRow = 64;  // elements from which on the loop takes each row for itself
+constexpr int64_t kShortestRow = 8;  // and a loop of many rows
 
 struct alignas(64) Block {
   char bytes[2 * kBlock * kLargestElement];
@@ -46,7 +48,6 @@ struct alignas(64) Block {
 enum class Access : uint8_t {
   Whole,   // contiguous: by its address
   Repeat,  // a pattern of at most kBlock elements over and over: written out once for a piece
-  Rows,    // contiguous rows: by their addresses, where a row is taken for itself
   Gather,
 };
 
@@ -67,7 +68,69 @@ Access access_of(const Walk<kMaxInputs>& walk, int i, int64_t& period) {
   const bool repeats = std::all_of(walk.strides[i], walk.strides[i] + first + 1, [](int64_t s) { return s == 0; });
   period = count;
   if (repeats && count <= kBlock) return Access::Repeat;
-  return first < last ? Access::Rows : Access::Gather;
+  return Access::Gather;
+}
+
+// Whether rows are long enough to be taken each for itself, and an operand has them contiguous, or one element for each.
+bool goes_by_rows(const Walk<kMaxInputs>& walk, int inputs) {
+  const int last = walk.ndim - 1;
+  if (last < 1 || walk.shape[last] < kShortRow) return false;
+  for (int i = 0; i < inputs; ++i) {
+    int64_t period;
+    const bool steps_or_repeats = walk.strides[i][last] == 0 || walk.strides[i][last] == 1;
+    if (steps_or_repeats && access_of(walk, i, period) == Access::Gather) return true;
+  }
+  return false;
+}
+// Whether a loop of many rows may take them: an operand has one element for each row, and the other has them contiguous.
+bool repeats_along_rows(const Walk<kMaxInputs>& walk) {
+  const int last = walk.ndim - 1;
+  if (last < 1 || walk.shape[last] < kShortestRow) return false;
+  return walk.strides[0][last] + walk.strides[1][last] == 1 && (walk.strides[0][last] == 0 || walk.strides[1][last] == 0);
+}
+
+// Walks through rows: where each operand's stands, in elements.
+struct RowsWalk {
+  const Walk<kMaxInputs>& walk;
+  int inputs, last;
+  int64_t index[kMaxDims] = {}, offset[kMaxInputs] = {};
+
+  RowsWalk(const Walk<kMaxInputs>& walk, int inputs, int64_t row) : walk(walk), inputs(inputs), last(walk.ndim - 1) {
+    for (int d = last - 1; d >= 0; --d) {
+      index[d] = row % walk.shape[d];
+      row /= walk.shape[d];
+      for (int i = 0; i < inputs; ++i) offset[i] += index[d] * walk.strides[i][d];
+    }
+  }
+  int64_t rows_left() const { return walk.shape[last - 1] - index[last - 1]; }  // before an outer dimension steps
+  void advance(int64_t rows) {
+    for (int d = last - 1; d >= 0; --d, rows = 1) {
+      index[d] += rows;
+      const int64_t back = index[d] < walk.shape[d] ? 0 : walk.shape[d];
+      for (int i = 0; i < inputs; ++i) offset[i] += (rows - back) * walk.strides[i][d];
+      if (!back) return;
+      index[d] = 0;
+    }
+  }
+};
+
+// Many rows of two operands in one call.
+void run_many_rows(const Pointwise& op, const Call&, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
+                   bool, int64_t begin, int64_t end) {
+  const int last = walk.ndim - 1;
+  const int64_t inner = walk.shape[last], element = size_of(op.stored[0]);
+  const bool repeats[] = {walk.strides[0][last] == 0, walk.strides[1][last] == 0};
+  const int64_t step[] = {walk.strides[0][last - 1], walk.strides[1][last - 1]};
+  RowsWalk at_row(walk, 2, begin / inner);
+  for (int64_t at = begin; at < end;) {
+    const int64_t first = at % inner, n = std::min(inner - first, end - at);
+    const int64_t rows = n < inner ? 1 : std::min((end - at) / inner, at_row.rows_left());
+    const void* from[2];
+    for (int i = 0; i < 2; ++i) from[i] = data[i] + (at_row.offset[i] + first * walk.strides[i][last]) * element;
+    op.rows(from, repeats, step, output + at * element, rows, n);
+    at += rows * n;
+    at_row.advance(rows);
+  }
 }
 
 // Element 0 of `bytes`, `count` times over.
@@ -75,22 +138,79 @@ void repeat_first(char* bytes, int64_t done, int64_t count) {
   for (; done < count; done *= 2) std::memcpy(bytes + done, bytes, size_t(std::min(done, count - done)));
 }
 
+// n times the element at x of input i, in its type of computation.
+void fill_block(const Pointwise& op, int i, const char* x, int64_t n, char* to) {
+  alignas(64) char pattern[64];
+  const int64_t element = size_of(op.computed[i]);
+  const void* once[] = {x};
+  if (op.widen[i]) op.widen[i](once, pattern, 1);
+  else std::memcpy(pattern, x, size_t(element));
+  repeat_first(pattern, element, sizeof pattern);
+  level->fill(to, pattern, size_t(n * element));
+}
+
+// Rows of kShortRow elements and more, each for itself: contiguous ones where they lie, and of an element that repeats
+// along its row a block is filled once.
+void run_rows(const Pointwise& op, const Call& loop, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
+              bool streams, int64_t begin, int64_t end) {
+  Block gathered[kMaxInputs], widened[kMaxInputs];
+  alignas(64) char result[kBlock * kLargestElement], narrowed[kBlock * kLargestElement];
+  const int last = walk.ndim - 1;
+  const int64_t inner = walk.shape[last];
+  const int64_t out_size = size_of(op.stored[op.inputs]);
+  RowsWalk at_row(walk, op.inputs, begin / inner);
+  const char* filled[kMaxInputs] = {};
+  for (int64_t at = begin; at < end;) {
+    const int64_t first = at % inner, row = std::min(inner - first, end - at);
+    for (int64_t done = 0; done < row; done += kBlock) {
+      const int64_t n = std::min(kBlock, row - done);
+      const void* from[kMaxInputs];
+      for (int i = 0; i < op.inputs; ++i) {
+        const int64_t element = size_of(op.stored[i]), step = walk.strides[i][last];
+        const char* x = data[i] + (at_row.offset[i] + (first + done) * step) * element;
+        from[i] = x;
+        if (step == 0) {
+          if (filled[i] != x) fill_block(op, i, x, std::min(kBlock, inner), gathered[i].bytes);
+          filled[i] = x;
+          from[i] = gathered[i].bytes;
+          continue;
+        }
+        if (step != 1) {
+          gather({const_cast<char*>(x), element, 1, &n, &step}, 0, n, gathered[i].bytes);
+          from[i] = gathered[i].bytes;
+        }
+        if (op.widen[i]) {
+          op.widen[i](&from[i], widened[i].bytes, n);
+          from[i] = widened[i].bytes;
+        }
+      }
+      char* to = output + (at + done) * out_size;
+      loop(from, streams || op.narrow ? result : to, n);
+      const void* source[] = {result};
+      if (op.narrow) {
+        op.narrow(source, streams ? narrowed : to, n);
+        source[0] = narrowed;
+      }
+      if (streams) write_past_caches(to, source[0], size_t(n * out_size));
+    }
+    at += row;
+    at_row.advance(1);
+  }
+}
+
 void run_range(const Pointwise& op, const Call& loop, const Walk<kMaxInputs>& walk, const char* const* data, char* output,
                bool streams, int64_t begin, int64_t end) {
   Block gathered[kMaxInputs], widened[kMaxInputs];
   alignas(64) char result[kBlock * kLargestElement], narrowed[kBlock * kLargestElement];
-  const int last = walk.ndim - 1;
-  const int64_t inner = walk.ndim ? walk.shape[last] : 1, most = std::min(kBlock, end - begin);
-  const int64_t out_size = size_of(op.stored[op.inputs]), result_size = size_of(op.computed[op.inputs]);
+  const int64_t most = std::min(kBlock, end - begin);
+  const int64_t out_size = size_of(op.stored[op.inputs]);
   Operand operands[kMaxInputs];
-  bool by_rows = false;
   for (int i = 0; i < op.inputs; ++i) {
     Operand& operand = operands[i];
     operand.strided = {const_cast<char*>(data[i]), size_of(op.stored[i]), walk.ndim, walk.shape, walk.strides[i]};
     operand.size = size_of(op.computed[i]);
     operand.period = 1;
     operand.access = access_of(walk, i, operand.period);
-    by_rows |= operand.access == Access::Rows || (operand.access == Access::Gather && walk.strides[i][last] == 0);
     if (operand.access != Access::Repeat) continue;
     gather(operand.strided, 0, operand.period, gathered[i].bytes);
     char* pattern = gathered[i].bytes;
@@ -102,41 +222,29 @@ void run_range(const Pointwise& op, const Call& loop, const Walk<kMaxInputs>& wa
     repeat_first(pattern, operand.period * operand.size, (most + operand.period - 1) * operand.size);
     operand.pattern = pattern;
   }
-  by_rows = by_rows && inner >= kShortRow;
   for (int64_t at = begin; at < end;) {
     const int64_t n = std::min(kBlock, end - at);
     char* to = output + at * out_size;
     char* target = streams || op.narrow ? result : to;
-    for (int64_t done = 0; done < n;) {
-      const int64_t place = at + done, count = by_rows ? std::min(n - done, inner - place % inner) : n - done;
-      const void* from[kMaxInputs];
-      for (int i = 0; i < op.inputs; ++i) {
-        const Operand& operand = operands[i];
-        if (operand.access == Access::Repeat) {
-          from[i] = operand.pattern + (operand.period == 1 ? 0 : place % operand.period * operand.size);
-          continue;
-        }
-        if (operand.access == Access::Whole) {
-          from[i] = data[i] + place * operand.strided.element;
-        } else if (operand.access == Access::Rows && by_rows) {
-          int64_t offset = 0, rest = place;
-          for (int d = last; d >= 0; --d) {
-            offset += rest % walk.shape[d] * walk.strides[i][d];
-            rest /= walk.shape[d];
-          }
-          from[i] = data[i] + offset * operand.strided.element;
-        } else {
-          gather(operand.strided, place, count, gathered[i].bytes);
-          from[i] = gathered[i].bytes;
-        }
-        if (op.widen[i]) {
-          op.widen[i](&from[i], widened[i].bytes, count);
-          from[i] = widened[i].bytes;
-        }
+    const void* from[kMaxInputs];
+    for (int i = 0; i < op.inputs; ++i) {
+      const Operand& operand = operands[i];
+      if (operand.access == Access::Repeat) {
+        from[i] = operand.pattern + (operand.period == 1 ? 0 : at % operand.period * operand.size);
+        continue;
       }
-      loop(from, target + done * result_size, count);
-      done += count;
+      if (operand.access == Access::Whole) {
+        from[i] = data[i] + at * operand.strided.element;
+      } else {
+        gather(operand.strided, at, n, gathered[i].bytes);
+        from[i] = gathered[i].bytes;
+      }
+      if (op.widen[i]) {
+        op.widen[i](&from[i], widened[i].bytes, n);
+        from[i] = widened[i].bytes;
+      }
     }
+    loop(from, target, n);
     const void* source[] = {result};
     if (op.narrow) {
       op.narrow(source, streams ? narrowed : to, n);
@@ -208,8 +316,11 @@ fl_status run(const fl_kernel* self, fl_stream, const fl_call* call) {
     }
   }
   const bool streams = n * size_of(op.stored[op.inputs]) >= kStreamBytes;
+  const auto run_part = op.rows && !streams && repeats_along_rows(walk) ? run_many_rows
+                        : goes_by_rows(walk, op.inputs)                    ? run_rows
+                                                                            : run_range;
   parallel_for(n, op.grain, [&](int64_t begin, int64_t end) {
-    run_range(op, loop, walk, data, output, streams, begin, end);
+    run_part(op, loop, walk, data, output, streams, begin, end);
   });
   return FL_OK;
 }
@@ -264,6 +375,7 @@ const fl_kernel* resolve(const char* name, std::span<const Type> types) {
   if (!op.loop[0]) op.loop[0] = plain_pointwise(name, computed);
   if (std::strcmp(name, "gelu") == 0 || std::strcmp(name, "gelu_grad") == 0)
     op.loop[1] = level->pointwise(name, computed, true);
+  if (!op.narrow && op.inputs == 2) op.rows = level->pointwise_rows(name, type);
   op.grain = grain_of(name);
   op.power = std::strcmp(name, "pow") == 0 && is_floating(type);
   return op.loop[0] ? keep_kernel(run, op) : nullptr;

@@ -281,6 +281,24 @@ void multiply_complex(const void* const* inputs, void* output, int64_t n) {
   });
 }
 
+template <class Op, class T>
+void binary_rows(const void* const* inputs, const bool* repeats, const int64_t* step, void* output, int64_t rows, int64_t n) {
+  const T* a = static_cast<const T*>(inputs[0]);
+  const T* b = static_cast<const T*>(inputs[1]);
+  T* y = static_cast<T*>(output);
+  for (int64_t r = 0; r < rows; ++r, a += step[0], b += step[1], y += n) {
+    if (repeats[0]) {
+      const T one = *a;
+      for (int64_t i = 0; i < n; ++i) y[i] = Op::of(one, b[i]);
+    } else if (repeats[1]) {
+      const T one = *b;
+      for (int64_t i = 0; i < n; ++i) y[i] = Op::of(a[i], one);
+    } else {
+      for (int64_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i]);
+    }
+  }
+}
+
 bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
 
 template <class V>
@@ -430,6 +448,17 @@ Loop pointwise(const char* op, Type type, bool alternative) {
     case Type::Complex128: return complex_parts<F64>(op);
     default: return nullptr;
   }
+}
+
+template <class T>
+RowsLoop arithmetic_rows(const char* op) {
+  if (same(op, "add")) return binary_rows<Add, T>;
+  if (same(op, "subtract")) return binary_rows<Subtract, T>;
+  if (same(op, "multiply")) return binary_rows<Multiply, T>;
+  return same(op, "divide") ? binary_rows<Divide, T> : nullptr;
+}
+RowsLoop pointwise_rows(const char* op, Type type) {
+  return type == Type::Float32 ? arithmetic_rows<float>(op) : type == Type::Float64 ? arithmetic_rows<double>(op) : nullptr;
 }
 
 void fill(void* to, const void* pattern, size_t bytes) {

@@ -19,6 +19,11 @@ using Loop = void (*)(const void* const* inputs, void* output, int64_t n);
 // The same of an op whose attributes are numbers: three of them, those that it lacks 0.
 using ParameterLoop = void (*)(const void* const* inputs, void* output, int64_t n, const double* parameters);
 
+// `rows` rows of n results of two operands, each row contiguous or, where `repeats` says so, one element over and over;
+// `step` elements lie between an operand's rows. The results are contiguous.
+using RowsLoop = void (*)(const void* const* inputs, const bool* repeats, const int64_t* step, void* output, int64_t rows,
+                          int64_t n);
+
 // Reduces n contiguous elements to one value of the accumulation type at `result`. n > 0.
 using RowReduction = void (*)(const void* x, int64_t n, void* result);
 
@@ -190,6 +195,7 @@ struct Kernels {
   // start + i step for i in [begin, end), in double, to element i of Float32 or Float64.
   void (*steps)(Type type, double start, double step, int64_t begin, int64_t end, void* to);
   Loop (*power)(double exponent, Type type);  // pow by this one number
+  RowsLoop (*pointwise_rows)(const char* op, Type type);
 };
 
 }  // namespace flambeau::cpu

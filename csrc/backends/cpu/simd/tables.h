@@ -44,6 +44,7 @@ ParameterLoop activation(const char* op, Type type);
 void fill(void* to, const void* pattern, size_t bytes);
 void steps(Type type, double start, double step, int64_t begin, int64_t end, void* to);
 Loop power(double exponent, Type type);
+RowsLoop pointwise_rows(const char* op, Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
 
