@@ -12,10 +12,11 @@ from flask.cli import AppGroup, with_appcontext
 
 from app import audit, backup, sessions
 from app.auth import current_directory
-from app.db import alembic_config, current_db
+from app.db import current_db
 from app.jobs import Worker
 from app.jobs.leases import LEASE_S
 from app.settings import current_settings
+from app.upgrading import alembic_config
 
 LINK_HOURS = 24
 

@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 from flask import current_app
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.clock import Clock, SystemClock
+from app.upgrading import alembic_config, tell_where_behind
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -156,6 +154,7 @@ class Database:
             sa.event.listen(self.engine, "begin", _sqlite_begins)
         else:
             self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=4, max_overflow=8)
+        tell_where_behind(self.engine)
         reader = self.engine.execution_options(flambeau_access="read", postgresql_readonly=True)
         writer = self.engine.execution_options(flambeau_access="write")
         info = {"flambeau_clock": self.clock}
@@ -235,15 +234,6 @@ def database_now(session: Session) -> datetime:
     moment = session.scalar(sa.text("SELECT clock_timestamp()"))
     assert isinstance(moment, datetime)  # noqa: S101 - a type that the driver promises
     return moment.astimezone(UTC)
-
-
-def alembic_config(connection: sa.Connection | None = None) -> Config:
-    """Alembic's settings for our migrations, on a connection that is already open."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
 
 
 def _sqlite_connected(connection: Any, _record: ConnectionPoolEntry) -> None:

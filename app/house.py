@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import answers, audit, auth, limits, marks, pages, sessions
 from app.auth import access, current_user
 from app.db import current_db
+from app.upgrading import behind
 
 blueprint = Blueprint("house", __name__)
 answers.keep_pages(blueprint, marks.of("figures", "resolutions", "jobs"), only=("house.front",))
@@ -38,12 +39,13 @@ def style() -> BaseResponse:
 @blueprint.get("/healthz")
 @access("public")
 def healthz() -> tuple[Response, int]:
-    """Whether the portal can reach its database."""
+    """Whether the portal can reach its database, and that has the tables which this program needs."""
     try:
-        with current_db().read() as db_session:
-            db_session.execute(sa.text("SELECT 1"))
+        lacks = behind(current_db().engine)
     except sa.exc.OperationalError:
         return jsonify(ok=False, database="unreachable"), 503
+    if lacks:
+        return jsonify(ok=False, database="behind: run flask db upgrade"), 503
     return jsonify(ok=True, database=current_db().dialect), 200
 
 

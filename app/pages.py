@@ -26,6 +26,7 @@ from app.checks import Problem as Problem
 from app.db import current_db
 from app.governance_files import GovernanceError
 from app.log import log
+from app.upgrading import BehindError
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ def init(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
     app.register_error_handler(GovernanceError, _not_ready)
+    app.register_error_handler(BehindError, _behind)
     app.register_error_handler(Exception, _unexpected)
 
     @app.before_request
@@ -319,6 +321,15 @@ def _changed_meanwhile(_error: StaleDataError) -> Any:
 
 def _not_ready(error: GovernanceError) -> Any:
     return _error_page(503, f"The portal is not set up yet: {error}.")
+
+
+def _behind(error: BehindError) -> Any:
+    # No page: it would ask the tables once more. Who runs the portal finds the way out in its log.
+    log.error("the database is behind", extra={"fields": {"request_id": _request_id(), "error": error.message}})
+    text = "The portal’s tables are not up to date. Whoever runs it finds in its log what to do; come back later."
+    if request.path.startswith("/api/"):
+        return problem(503, text)
+    return Response(f"{text}\n", 503, content_type="text/plain; charset=utf-8")
 
 
 def _unexpected(error: Exception) -> Any:
