@@ -72,4 +72,25 @@ Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candida
   return apply(row, inputs, attrs);
 }
 
+std::vector<Tensor> apply_all_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t held) {
+  const Tensor& first = inputs[0];
+  const DType dtype = first.dtype();
+  bool may = !is_watched() && !is_recorded(inputs) && contains(row.dtypes, dtype) && is_only_owner(first, held) &&
+             first.count() * static_cast<int64_t>(size_of(dtype)) >= kReuseBytes;
+  for (const Tensor& x : inputs) may = may && x.dtype() == dtype && x.device() == cpu() && x.has_value();
+  if (may) {
+    std::vector<Meta> metas(static_cast<size_t>(row.output_count));
+    row.infer(row, inputs, attrs, metas);
+    if (metas[0].shape == first.shape() && metas[0].dtype == dtype) {
+      std::vector<Tensor> outputs{first.alias(first.shape(), first.strides(), 0)};
+      for (size_t i = 1; i < metas.size(); ++i) outputs.push_back(Tensor::empty(std::move(metas[i].shape), metas[i].dtype, cpu()));
+      if (launch(row, cpu(), inputs, attrs, outputs)) {
+        outputs[0]->storage->version.store(0, std::memory_order_relaxed);
+        return outputs;
+      }
+    }
+  }
+  return apply_all(row, inputs, attrs);
+}
+
 }  // namespace flambeau

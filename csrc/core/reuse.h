@@ -1,6 +1,8 @@
 // Results that take the place of an operand which nobody will see again.
 #pragma once
 
+#include <vector>
+
 #include "core/op.h"
 
 namespace flambeau {
@@ -20,5 +22,9 @@ bool is_only_owner(const Tensor& x, uint32_t held);
 // which are the caller's, and the row's rule for gradients does not read it if one is recorded. Whoever sets a bit promises to
 // read that input no more.
 Tensor apply_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, uint32_t held);
+
+// As apply_all(), of a row whose CPU kernel writes an element of its first output after all reading of it in input 0: that
+// output may take input 0's memory under the same conditions (dtypes are not promoted then).
+std::vector<Tensor> apply_all_over(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t held);
 
 }  // namespace flambeau

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "core/registry.h"
+#include "core/reuse.h"
 #include "ops/batching.h"
 #include "ops/neural.h"
 #include "ops/ops.h"
@@ -414,7 +415,7 @@ void infer_batch(const OpRow& row, const Dims& x) {
       if (b.grad(0).defined()) {
         std::vector<Tensor> inputs{b.grad(0), x, b.output(1), b.output(2)};
         if (has(b.inputs, 1)) inputs.push_back(b.input(1));
-        grads = apply_all(row, inputs, b.attrs);
+        grads = apply_all_over(row, inputs, b.attrs, 2);  // held by the walk, and here
       }
       double share = x.count() == 0 ? 0 : static_cast<double>(x.size(1)) / static_cast<double>(x.count());
       const auto add_to_x = [&](const Tensor& more) { grads[0] = grads[0].defined() ? add(grads[0], more) : more; };

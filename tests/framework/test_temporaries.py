@@ -239,6 +239,29 @@ def test_gradients_of_large_chains_are_those_of_small_ones(again):
         np.testing.assert_array_equal(found, np.concatenate([p[i] for p in parts]))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_batch_norms_gradient_takes_the_memory_of_the_one_that_came_unless_it_is_held(dtype: str):
+    rng = np.random.default_rng(2)
+    values, g = (rng.normal(size=(19, 24, 37, 31)).astype(dtype) for _ in range(2))
+    weight = fl.tensor(rng.normal(size=24).astype(dtype), requires_grad=True)
+
+    def gradients(held: bool) -> list[np.ndarray[Any, Any]]:
+        x = fl.tensor(values, requires_grad=True)
+        weight.grad = None
+        y = functional.batch_norm(x, None, None, weight, weight, True)
+        if held:
+            y.retain_grad()
+        (y * fl.tensor(g)).backward(fl.ones(y.shape, dtype=y.dtype))
+        if held:
+            np.testing.assert_array_equal(y.grad.numpy(), g)
+        return [x.grad.numpy(), weight.grad.numpy()]
+
+    for found, wanted in zip(gradients(held=False), gradients(held=True), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    blocks = {held: requests_of(lambda held=held: gradients(held)) for held in (False, True)}
+    assert blocks[True] > blocks[False]
+
+
 def test_hooks_and_kept_gradients_see_what_came_and_what_went():
     x = large(0.5, requires_grad=True)
     middle = functional.sigmoid(x * 3.0)

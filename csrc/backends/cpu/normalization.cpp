@@ -21,6 +21,7 @@ struct State {
 
 constexpr int64_t kPieceElements = 16 * kBlock;
 constexpr int64_t kMostParts = 16;  // stretches of rows that have sums of their own
+constexpr int64_t kAskBytes = int64_t(1) << 19;  // of a batch from which the next channel is asked for
 
 // What a call reads and writes, in the type of computation.
 template <class T>
@@ -167,10 +168,10 @@ template <class T>
 void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>& o, int64_t batch, int64_t channels,
                       int64_t size) {
   const double count = double(batch * size);
-  const bool long_way = streams<T>(batch * channels * size);
+  const bool long_way = streams<T>(batch * channels * size), asks = batch * channels * size * int64_t(sizeof(T)) >= kAskBytes;
   parallel_for(channels, std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, batch * size)), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
-      const Passing passing{long_way, long_way && c + 1 < channels ? size : 0};
+      const Passing passing{long_way, asks && c + 1 < channels ? size : 0};
       const int64_t at = c * size;
       const Stretches planes{batch, channels * size};
       const double weight = o.weight ? double(o.weight[c]) : 1.0;
