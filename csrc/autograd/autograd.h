@@ -1,6 +1,7 @@
 // Gradients: the tape that apply() writes, and walking it backward.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -95,6 +96,19 @@ class CustomRule {
 void record_custom(std::unique_ptr<CustomRule> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
 // Makes x a result of `node`, for a rule that saved its own output.
 void attach(const Tensor& x, TapeNode& node, uint32_t output);
+
+// ---- writing in place ------------------------------------------------------------------------------------------
+
+// How errors call what the user wrote ("x += y"), and what they say to write instead ("x = x + y").
+struct InPlace {
+  const char* doing;
+  const char* instead;
+};
+// inputs[0] becomes what the row gives of the inputs, and keeps shape, dtype and, where no gradient looks, its memory. With
+// gradients it gets the result's memory and node, and raises if another tensor would have had to see the write.
+void update(const OpRow& row, const InPlace& said, Inputs inputs);
+// The same for another write, where gradients look or inside vmap: `compute` makes a new tensor of inputs[0] as it was.
+void take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute);
 
 // ---- a look at the tape ----------------------------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ py::object to_dlpack(const Tensor& tensor, bool versioned, bool copy) {
     throw PythonError{};
   }
   auto given = std::make_unique<Given>();
-  given->tensor = tensor;
+  given->tensor = tensor.detach();  // this memory, whatever becomes of the tensor
   if (copy) {
     NoGrad off;
     given->tensor = apply(op_named("copy"), {to_device(tensor, cpu())});

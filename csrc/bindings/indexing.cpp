@@ -5,6 +5,7 @@
 #include "bindings/python.h"
 #include "core/half.h"
 #include "ops/ops.h"
+#include "ops/write.h"
 
 namespace flambeau::python {
 namespace {
@@ -43,7 +44,8 @@ bool is_integer_key(PyObject* key) {
   // Another library's array: one without dimensions is a position; the others choose, however few elements they have.
   const py::object ndim = py::reinterpret_steal<py::object>(PyObject_GetAttrString(key, "ndim"));
   if (!ndim) PyErr_Clear();
-  return !ndim || !PyLong_Check(ndim.ptr()) || PyLong_AsLong(ndim.ptr()) == 0;
+  int overflow = 0;
+  return !ndim || !PyLong_Check(ndim.ptr()) || (PyLong_AsLongAndOverflow(ndim.ptr(), &overflow) == 0 && !overflow);
 }
 
 bool is_array_key(PyObject* key) {
@@ -307,25 +309,6 @@ bool is_basic(const std::vector<Part>& parts) {
   return std::none_of(parts.begin(), parts.end(), [](const Part& part) { return part.kind == Part::Chosen; });
 }
 
-// Copies contiguous elements into strided ones; both on the host.
-void write_elements(char* base, std::span<const int64_t> shape, std::span<const int64_t> strides, size_t size, const char* source) {
-  Dims at = Dims::filled(shape.size(), 0);
-  const bool rows = !shape.empty() && strides.back() == 1;
-  const int64_t run = rows ? shape.back() : 1;
-  const size_t outer = rows ? shape.size() - 1 : shape.size();
-  int64_t count = 1;
-  for (int64_t n : shape) count *= n;
-  for (int64_t done = 0; done < count; done += run) {
-    int64_t offset = 0;
-    for (size_t i = 0; i < outer; ++i) offset += at[i] * strides[i];
-    std::memcpy(base + offset * static_cast<int64_t>(size), source + static_cast<size_t>(done) * size, static_cast<size_t>(run) * size);
-    for (size_t i = outer; i-- > 0;) {
-      if (++at[i] < shape[i]) break;
-      at[i] = 0;
-    }
-  }
-}
-
 // How far each chosen place lies from the first element of choice.x, in elements.
 std::vector<int64_t> offsets_of(const Choice& choice) {
   std::vector<int64_t> offsets(static_cast<size_t>(count_of(choice.shape)), 0);
@@ -362,7 +345,7 @@ void write_chosen(const Choice& choice, const Tensor& from) {
     int64_t start = 0;
     for (size_t i = 0; i < choice.before; ++i) start += at[i] * strides[i];
     for (int64_t offset : offsets) {
-      write_elements(base + (start + offset) * static_cast<int64_t>(size), shape.subspan(after), strides.subspan(after), size,
+      ops::write_elements(base + (start + offset) * static_cast<int64_t>(size), shape.subspan(after), strides.subspan(after), size,
                      source + static_cast<size_t>(done) * size);
       done += run;
     }
@@ -373,72 +356,65 @@ void write_chosen(const Choice& choice, const Tensor& from) {
   }
 }
 
-void check_writable(const Tensor& x) {
-  require_value(x, "x[...] = value");
-  if (x.requires_grad() && grad_enabled())
-    raise(ErrorKind::Runtime, "x[...] = value: the tensor requires a gradient, which the write would make wrong; use "
-          "fl.where(mask, value, x), or write under fl.no_grad()");
-  if (x->storage && x->storage->read_only) raise(ErrorKind::Value, "x[...] = value: this memory is read-only; write into x.copy()");
-  for (size_t i = 0; i < x.shape().size(); ++i)
-    if (x.shape()[i] > 1 && x.strides()[i] == 0)
-      raise(ErrorKind::Value, "x[...] = value: the elements along axis ", i, " of shape ", x.shape(), " are one and the same in memory (it was "
-            "broadcast), so a write to one would change all; write into x.copy()");
+constexpr InPlace kWrite{"x[...] = value", "fl.where(mask, value, x), or fl.index_put(x, key, value)"};
+
+Tensor index_put(const Tensor& x, PyObject* key, const Tensor& value) {
+  static const py::handle function = py::object(py::module_::import("flambeau.sorting").attr("index_put")).release();
+  return function(x, py::handle(key), cast(to_device(value, x.device()), x.dtype())).cast<Tensor>();
 }
 
-// In a recorded function a write into all of a tensor is an op of the graph.
-void record_write(const Tensor& x, const std::vector<Part>& parts, const Tensor& value) {
-  if (!is_basic(parts) || apply_basic(x, parts).get() != x.get())
-    raise(ErrorKind::Runtime, "x[...] = value: a recorded function writes into a whole tensor or not at all; use x[...] = "
-          "fl.where(mask, value, x)");
-  apply(op_named("assign"), {x, ops::broadcast_to(cast(to_device(value, x.device()), x.dtype()), x.shape())});
+// In a recorded function a write is an op of the graph, into all of x.
+void record_write(const Tensor& x, PyObject* key, const std::vector<Part>& parts, const Tensor& value) {
+  const bool whole = is_basic(parts) && apply_basic(x, parts).get() == x.get();
+  const Tensor values = whole ? ops::broadcast_to(cast(to_device(value, x.device()), x.dtype()), x.shape()) : index_put(x, key, value);
+  apply(op_named("assign"), {x, values});
+}
+
+// `value` in the shape that the index chooses. Leading 1s say nothing.
+Tensor spread(Tensor value, const Dims& shape) {
+  Dims trimmed = value.shape();
+  while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
+  if (!(trimmed == value.shape())) value = ops::reshape(value, trimmed);
+  bool fits = value.shape().size() <= shape.size();
+  for (size_t i = 0; fits && i < value.shape().size(); ++i) {
+    const int64_t size = value.shape()[value.shape().size() - 1 - i];
+    fits = size == 1 || size == shape[shape.size() - 1 - i];
+  }
+  if (!fits)
+    raise(ErrorKind::Shape, "x[...] = value: a value of shape ", value.shape(), " does not fit the ", shape, " that the index chooses");
+  return ops::broadcast_to(value, shape);
 }
 
 void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
   if (x.count() == 0) return;
-  if (!x.device()->host_memory()) {
-    // Through the host and back: the device sees one plain copy.
-    if (!x.contiguous()) raise(ErrorKind::NotImplemented, "x[...] = value: a view on ", x.device()->name(), "; write into the whole tensor");
+  if (is_basic(parts)) {
+    const Tensor window = apply_basic(x.detach(), parts);
+    ops::write_into(window, spread(cast(to_device(value, x.device()), x.dtype()), window.shape()));
+    return;
+  }
+  if (!x.device()->host_memory()) {  // through the host and back
     const Tensor host = to_device(x, cpu());
     write(host, parts, to_device(value, cpu()));
-    const uint64_t size = size_of(x.dtype());
-    x.device()->copy_from_host(x->storage->memory, static_cast<uint64_t>(x->offset) * size, host.host_data(),
-                               static_cast<uint64_t>(x.count()) * size);
-    x->storage->version.fetch_add(1, std::memory_order_relaxed);
+    ops::write_into(x, to_device(host, x.device()));
     return;
   }
   value = cast(to_device(value, x.device()), x.dtype());
-  const auto shaped = [&](const Dims& shape) {
-    Dims trimmed = value.shape();  // leading 1s say nothing
-    while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
-    if (!(trimmed == value.shape())) value = ops::reshape(value, trimmed);
-    bool fits = value.shape().size() <= shape.size();
-    for (size_t i = 0; fits && i < value.shape().size(); ++i) {
-      const int64_t size = value.shape()[value.shape().size() - 1 - i];
-      fits = size == 1 || size == shape[shape.size() - 1 - i];
-    }
-    if (!fits)
-      raise(ErrorKind::Shape, "x[...] = value: a value of shape ", value.shape(), " does not fit the ", shape, " that the index chooses");
-    Tensor dense = contiguous(ops::broadcast_to(value, shape));
-    if (dense->storage == x->storage) dense = apply(op_named("copy"), {dense});
-    return dense;
-  };
-  if (is_basic(parts)) {
-    const Tensor window = apply_basic(x.detach(), parts);
-    if (window.count() == 0) return;
-    const Tensor dense = shaped(window.shape());
-    write_elements(static_cast<char*>(window.host_data()), window.shape(), window.strides(), size_of(x.dtype()),
-                   static_cast<const char*>(dense.host_data()));
-  } else {
-    const Choice choice = choose(x.detach(), parts);
-    Dims shape;
-    for (size_t i = 0; i < choice.before; ++i) shape.push_back(choice.x.shape()[i]);
-    for (int64_t size : choice.shape) shape.push_back(size);
-    for (size_t i = choice.before + choice.count; i < choice.x.shape().size(); ++i) shape.push_back(choice.x.shape()[i]);
-    const Tensor dense = shaped(shape);
-    if (dense.count() == 0) return;
-    write_chosen(choice, dense);
-  }
+  const Choice choice = choose(x.detach(), parts);
+  Dims shape;
+  for (size_t i = 0; i < choice.before; ++i) shape.push_back(choice.x.shape()[i]);
+  for (int64_t size : choice.shape) shape.push_back(size);
+  for (size_t i = choice.before + choice.count; i < choice.x.shape().size(); ++i) shape.push_back(choice.x.shape()[i]);
+  Tensor dense = contiguous(spread(value, shape));
+  if (dense.count() == 0) return;
+  if (dense->storage == x->storage) dense = apply(op_named("copy"), {dense});
+  write_chosen(choice, dense);
   x->storage->version.fetch_add(1, std::memory_order_relaxed);
+}
+
+// With gradients x becomes what fl.index_put makes of it.
+void put(const Tensor& x, PyObject* key, const Tensor& value) {
+  const Tensor both[] = {x, value};
+  take_result(kWrite, both, [&](const Tensor& before) { return index_put(before, key, value); });
 }
 
 }  // namespace
@@ -459,13 +435,15 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded([&] {
     if (!value) raise(ErrorKind::Type, "del x[...]: elements of a tensor cannot be deleted");
     const Tensor& x = tensor_of(self);
-    check_writable(x);
+    ops::require_writable(kWrite.doing, x);
+    if (x.requires_grad() && grad_enabled() && is_leaf(x))
+      raise(ErrorKind::Runtime, "x[...] = value: the tensor requires a gradient, which the write would make wrong; use "
+            "fl.where(mask, value, x), or write under fl.no_grad()");
     const auto parts = read_key(x, key);
-    NoGrad off;
     Tensor from;
     if (is_tensor(value)) {
       from = tensor_of(value);
-      if (!recorder()) require_value(from, "x[...] = value");
+      if (!recorder() && !from.is_batched()) require_value(from, kWrite.doing);
     } else if (auto number = scalar_operand("x[...] = value", value, x)) {
       from = *number;
     } else {
@@ -477,7 +455,13 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     if (is_inexact(from.dtype()) && !is_inexact(x.dtype()))
       raise(ErrorKind::DType, "x[...] = value: the value is ", from.dtype(), " and the tensor ", x.dtype(),
             ", which would lose its fraction; cast it with value.astype(fl.", x.dtype(), ")");
-    if (recorder()) record_write(x, parts, from);
+    if (x.is_batched() || from.is_batched() || (grad_enabled() && (x.requires_grad() || from.requires_grad()))) {
+      put(x, key, from);
+      return 0;
+    }
+    if (!recorder()) require_value(x, kWrite.doing);
+    NoGrad off;
+    if (recorder()) record_write(x, key, parts, from);
     else write(x, parts, from);
     return 0;
   });

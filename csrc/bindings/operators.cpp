@@ -10,11 +10,11 @@ namespace {
 const OpRow* rows[32];
 enum Operator {
   kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kRemainder, kPower, kMatmul, kNegative, kAbs, kNot, kAnd, kOr, kXor, kLeft, kRight,
-  kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kSquare, kOperators
+  kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kSquare, kCopy, kOperators
 };
 constexpr const char* kNames[kOperators] = {
     "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "matmul", "negative", "abs", "bitwise_invert",
-    "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "square"};
+    "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "square", "copy"};
 
 PyObject* run(const OpRow& row, Inputs inputs) {
   Tensor out;
@@ -34,14 +34,6 @@ PyObject* run(const OpRow& row, Inputs inputs) {
     out = apply_over(row, inputs, {}, candidates, 1);
   }
   return wrap(std::move(out));
-}
-
-// What is neither tensor nor number: Python asks the other operand's type, or compares by identity. For an array it
-// would end in a riddle of NumPy's.
-PyObject* not_ours(const OpRow& row, PyObject* other, bool compares) {
-  if (!compares && (PyObject_HasAttrString(other, "__dlpack__") || PyObject_HasAttrString(other, "__array_interface__")))
-    raise(ErrorKind::Type, row.name, ": ", Py_TYPE(other)->tp_name, " beside a tensor; make a tensor of it with fl.asarray(array)");
-  Py_RETURN_NOTIMPLEMENTED;
 }
 
 template <int kOperator>
@@ -95,8 +87,6 @@ PyObject* unary(PyObject* a) {
   });
 }
 
-PyObject* positive(PyObject* a) { return Py_NewRef(a); }
-
 int truth(PyObject* a) {
   return guarded([&] {
     const Tensor& x = tensor_of(a);
@@ -134,6 +124,13 @@ PyType_Slot slot(int id, Function* function) { return {id, reinterpret_cast<void
 
 }  // namespace
 
+// Python asks the other operand's type, or compares by identity. For an array it would end in a riddle of NumPy's.
+PyObject* not_ours(const OpRow& row, PyObject* other, bool compares) {
+  if (!compares && (PyObject_HasAttrString(other, "__dlpack__") || PyObject_HasAttrString(other, "__array_interface__")))
+    raise(ErrorKind::Type, row.name, ": ", Py_TYPE(other)->tp_name, " beside a tensor; make a tensor of it with fl.asarray(array)");
+  Py_RETURN_NOTIMPLEMENTED;
+}
+
 void resolve_operator_rows() {
   for (int i = 0; i < kOperators; ++i) rows[i] = &op_named(kNames[i]);
 }
@@ -156,7 +153,7 @@ std::vector<PyType_Slot> operator_slots() {
           slot(Py_nb_and, binary<kAnd>), slot(Py_nb_or, binary<kOr>), slot(Py_nb_xor, binary<kXor>),
           slot(Py_nb_lshift, binary<kLeft>), slot(Py_nb_rshift, binary<kRight>),
           slot(Py_nb_negative, unary<kNegative>), slot(Py_nb_absolute, unary<kAbs>), slot(Py_nb_invert, unary<kNot>),
-          slot(Py_nb_positive, positive), slot(Py_nb_bool, truth), slot(Py_nb_float, to_float), slot(Py_nb_int, to_int),
+          slot(Py_nb_positive, unary<kCopy>), slot(Py_nb_bool, truth), slot(Py_nb_float, to_float), slot(Py_nb_int, to_int),
           slot(Py_nb_index, to_index), slot(Py_tp_richcompare, rich_compare)};
 }
 

@@ -116,6 +116,9 @@ int set_item(PyObject* self, PyObject* key, PyObject* value);
 extern PyNumberMethods number_methods;
 PyObject* rich_compare(PyObject* a, PyObject* b, int operation);
 std::vector<PyType_Slot> operator_slots();
+std::vector<PyType_Slot> in_place_slots();
+// What an operator gives beside `other`, neither tensor nor number: NotImplemented, or a TypeError for arrays.
+PyObject* not_ours(const OpRow& row, PyObject* other, bool compares);
 void resolve_operator_rows();
 int get_buffer(PyObject* self, Py_buffer* view, int flags);
 void release_buffer(PyObject* self, Py_buffer* view);

@@ -224,6 +224,7 @@ PyObject* wrap(Tensor tensor) noexcept {
 
 void make_tensor_type(PyObject* module) {
   std::vector<PyType_Slot> slots = operator_slots();
+  for (const PyType_Slot& one : in_place_slots()) slots.push_back(one);
   slots.push_back({Py_tp_dealloc, reinterpret_cast<void*>(dealloc)});
   slots.push_back({Py_tp_new, reinterpret_cast<void*>(refuse_new)});
   slots.push_back({Py_tp_getset, attributes});

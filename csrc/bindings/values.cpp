@@ -414,7 +414,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     if ((flags & PyBUF_WRITABLE) && read_only) refuse("this memory is read-only");
     if (!(flags & PyBUF_STRIDES) && !x.contiguous()) refuse("the tensor is not contiguous; use x.contiguous()");
     auto kept = std::make_unique<BufferShape>();
-    kept->tensor = x;
+    kept->tensor = x.detach();  // this memory, whatever becomes of x
     for (size_t i = 0; i < x.shape().size(); ++i) {
       kept->shape.push_back(static_cast<Py_ssize_t>(x.shape()[i]));
       kept->strides.push_back(static_cast<Py_ssize_t>(x.strides()[i] * static_cast<int64_t>(size_of(x.dtype()))));

@@ -92,6 +92,7 @@ void apply_view(const OpRow& row, Inputs inputs, Attrs attrs, Tensor& output) {
   bool viewable = row.view(row, x, attrs, window);
   if (Recorder* recorder = thread_state.recorder) {
     output = Tensor::description(std::move(window.shape), x.dtype(), x.device());
+    if (viewable) output->is_view = x->is_view = true;
     recorder->record(row, inputs, attrs, {&output, 1});
     return;
   }

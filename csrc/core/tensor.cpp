@@ -153,7 +153,11 @@ Tensor Tensor::element_of(Tensor batch, uint64_t vmap) {
   return x;
 }
 
-Tensor Tensor::detached_batch() const { return element_of(batch().detach(), impl_->vmap); }
+Tensor Tensor::detached_batch() const {
+  Tensor x = element_of(batch().detach(), impl_->vmap);
+  x->is_view = impl_->is_view = true;
+  return x;
+}
 
 Tensor Tensor::alias(Dims shape, Dims strides, int64_t offset) const {
   auto impl = Ref<TensorImpl>::adopt(new TensorImpl());

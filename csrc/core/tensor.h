@@ -31,7 +31,7 @@ struct TensorImpl : public RefCounted<TensorImpl> {
   DType dtype = DType::Float32;
   bool contiguous = true;
   bool requires_grad = false;
-  bool is_view = false;       // looks into another tensor's storage
+  bool is_view = false;       // looks into another tensor's storage; while recorded or inside vmap also: another looks into it
   int32_t recorded = -1;      // number of the recorder's value
   uint32_t node_output = 0;   // which output of `node` this is
   uint64_t recording = 0;     // which recording `recorded` belongs to
@@ -75,7 +75,10 @@ class Tensor {
   bool contiguous() const { return impl_->contiguous; }
   bool requires_grad() const { return impl_->requires_grad; }
   bool has_value() const { return impl_->storage || (impl_->count == 0 && impl_->recorded < 0); }
-  uint32_t version() const { return impl_->storage ? impl_->storage->version.load(std::memory_order_relaxed) : 0; }
+  // Changes with each write: of the memory, or of what is only recorded.
+  uint32_t version() const {
+    return impl_->storage ? impl_->storage->version.load(std::memory_order_relaxed) : static_cast<uint32_t>(impl_->recorded + 1);
+  }
   // First byte, if the host may read the memory. REQUIRES: device()->host_memory(), has_value().
   void* host_data() const {
     return static_cast<char*>(impl_->storage->host) + impl_->offset * static_cast<int64_t>(size_of(impl_->dtype));

@@ -42,6 +42,7 @@ Tensor GraphRecorder::argument(const Tensor& like) {
   Tensor x = Tensor::description(like.shape(), like.dtype(), like.device());
   x->recorded = add_value(x);
   x->recording = recording_;
+  x->is_view = true;  // of what the caller has
   graph_.inputs.push_back(x->recorded);
   return x;
 }

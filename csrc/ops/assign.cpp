@@ -1,8 +1,7 @@
 // assign.cpp: writing into a tensor, as a recorded function does it.
-#include "core/launch.h"
 #include "core/registry.h"
-#include "ops/ops.h"
 #include "ops/rows.h"
+#include "ops/write.h"
 
 namespace flambeau::ops {
 
@@ -20,21 +19,10 @@ namespace {
         raise(ErrorKind::Shape, row.name, ": x is ", inputs[0].shape(), " and values are ", inputs[1].shape(), "; they must be equal");
       if (inputs[0].dtype() != inputs[1].dtype())
         raise(ErrorKind::DType, row.name, ": x is ", inputs[0].dtype(), " and values are ", inputs[1].dtype(), "; cast them");
-      if (!inputs[0].contiguous())
-        raise(ErrorKind::Value, row.name, ": x of shape ", inputs[0].shape(), " is a view with strides ", inputs[0].strides(),
-              "; write into the whole tensor");
       out[0] = {inputs[0].shape(), inputs[0].dtype()};
     },
     .aliases = [](const OpRow&, Inputs, Attrs, std::vector<int32_t>& output_of) { output_of = {0}; },
-    .decompose = [](const OpRow&, Inputs inputs, Attrs, std::span<Tensor> out) {
-      static const OpRow& copy = op_named("copy");
-      if (out[0].count() == 0) return;
-      // A window on x itself is read before x is written.
-      const bool shared = inputs[1]->storage == out[0]->storage;
-      const Tensor values = shared ? apply(copy, {inputs[1]}) : inputs[1];
-      const Inputs from(&values, 1);
-      if (!launch(copy, out[0].device(), from, {}, out)) launch_on_cpu(copy, out[0].device(), from, {}, out);
-    },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs, std::span<Tensor> out) { write_into(out[0], inputs[1]); },
     .differentiable = 0,
     .ulp_note = "the same bits",
     .samples = {{{{{3, 4}}, {{3, 4}}}}, {{{{65}}, {{65}}}}, {{{{0, 3}}, {{0, 3}}}}, {{{{}}, {{}}}}},

@@ -43,6 +43,7 @@ bool detour(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outp
   }
   apply_batched(row, batches, {batched.get(), batches.size()}, attrs, outputs);
   for (Tensor& out : outputs) out = Tensor::element_of(std::move(out), innermost);
+  if (row.view) outputs[0]->is_view = inputs[0]->is_view = true;
   return true;
 }
 
@@ -112,7 +113,9 @@ OutsideVmaps::~OutsideVmaps() {
 
 Tensor element_of(const Tensor& batch, uint64_t number) {
   check_alive(batch, "vmap");
-  return Tensor::element_of(batch, number);
+  Tensor x = Tensor::element_of(batch, number);
+  x->is_view = true;
+  return x;
 }
 
 Tensor without_levels(const Tensor& x, size_t first) {

@@ -121,8 +121,8 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def positive(x: Tensor, /) -> Tensor:
-    """x as it is."""
-    return x
+    """The same values in memory of their own: +x."""
+    return _op["copy"](x)
 
 
 @explained
@@ -130,6 +130,8 @@ def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | 
     """Not below min, not above max."""
     if isinstance(min, int | float) and isinstance(max, int | float) and min <= max and x.dtype in _FLOATS:
         return _op["clip_to"](x, low=float(min), high=float(max))
+    if min is None and max is None:
+        return _op["copy"](x)
     if min is not None:
         x = _op["maximum"](x, min)
     return x if max is None else _op["minimum"](x, max)
@@ -276,7 +278,7 @@ def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> T
         if repeats < 0:
             raise ValueError(f"repeat: repeats is {repeats} and must be at least 0")
         spread = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
-        wide = _op["broadcast_to"](_op["expand_dims"](x, axis + 1), spread)
+        wide = _op["copy"](_op["broadcast_to"](_op["expand_dims"](x, axis + 1), spread))
         return wide.reshape((*x.shape[:axis], size * repeats, *x.shape[axis + 1 :]))
     if repeats.size == 1:
         return repeat(x, int(repeats.reshape(()).item()), axis=axis)

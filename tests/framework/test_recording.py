@@ -208,17 +208,22 @@ def test_a_recorded_write_takes_numbers_and_windows_on_itself():
     assert x.tolist() == [[7, 7], [7, 7]]
 
 
-def test_what_a_recorded_function_cannot_write_says_how_to():
-    x = fl.ones((2, 2))
-    for key in (0, x > 0, [1, 0]):
-        with pytest.raises(RuntimeError, match=r"whole tensor|recorded"):
-            fl.record(lambda y, key=key: x.__setitem__(key, y), fl.tensor(2.0))
-    with pytest.raises(RuntimeError, match="recorded"):
-        fl.record(lambda y: y.__setitem__(..., 1.0), fl.ones(2))
+def test_a_recorded_function_writes_wherever_the_function_itself_would():
+    for key in (0, fl.tensor([[True, False], [True, True]]), [1, 0], (slice(None), 1)):
+        x, like = fl.ones((2, 2)), fl.ones((2, 2))
+        graph = fl.record(lambda y, key=key, x=x: x.__setitem__(key, y) or x, fl.tensor(2.0))
+        assert x.tolist() == [[1, 1], [1, 1]]
+        like[key] = 5
+        assert graph.run(fl.tensor(5.0)).tolist() == like.tolist() == x.tolist()
+    x = fl.zeros((2, 3))
     window = x.T
-    with pytest.raises(ValueError, match="is a view"):
-        fl.record(lambda y: window.__setitem__(..., y), fl.tensor(2.0))
-    assert x.tolist() == [[1, 1], [1, 1]]
+    fl.record(lambda y: window.__setitem__(..., y) or y, fl.arange(2.0)).run(fl.arange(2.0))
+    assert x.tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_a_recorded_write_by_a_mask_that_is_not_known_says_how_to():
+    with pytest.raises(RuntimeError, match=r"recorded.*fl\.where"):
+        fl.record(lambda y: y.__setitem__(y > 0, 1.0), fl.ones(2))
 
 
 def test_batch_norm_in_training_is_recorded_with_its_running_statistics():

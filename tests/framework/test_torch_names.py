@@ -33,12 +33,27 @@ COMPARED = {
 @pytest.mark.torch
 @pytest.mark.parametrize(("name", "ways"), ROWS, ids=[name for name, _ in ROWS])
 def test_both_ways_give_the_same(name: str, ways: tuple[str, str]) -> None:
-    theirs = eval(ways[0], {"torch": torch()} | {key: torch().tensor(array) for key, array in ARRAYS.items()})
-    ours = eval(ways[1], {"fl": fl} | {key: fl.tensor(array) for key, array in ARRAYS.items()})
+    theirs = _value(ways[0], written(ways[1]), {"torch": torch()} | {k: torch().tensor(a) for k, a in ARRAYS.items()})
+    ours = _value(ways[1], written(ways[1]), {"fl": fl} | {k: fl.tensor(a) for k, a in ARRAYS.items()})
     if isinstance(ours, fl.Tensor):
         assert str(theirs.dtype).removeprefix("torch.") == ours.dtype.name
     compared = COMPARED.get(name, _array)
     np.testing.assert_allclose(compared(ours), compared(theirs), rtol=1e-6)
+
+
+def written(way: str) -> str | None:
+    """The tensor that a statement such as "x += 1" writes into; None for what gives a value."""
+    found = re.match(r"([a-z])(\[.*\])? \S?= ", way)
+    return found and found[1]
+
+
+def _value(way: str, target: str | None, names: dict[str, Any]) -> Any:
+    if target is None:
+        return eval(way, names)
+    before = names[target]
+    exec(way, names)
+    assert names[target] is before
+    return before
 
 
 def _array(value: Any) -> np.ndarray:

@@ -1,0 +1,132 @@
+// x += y and its kin: into x's memory where no gradient looks, and with gradients by giving x what the op gave.
+#include <algorithm>
+
+#include "autograd/autograd.h"
+#include "autograd/node.h"
+#include "ops/write.h"
+
+namespace flambeau {
+namespace {
+
+// A floating result does not fit into integers, nor a complex one into floats.
+int kind_of(DType dtype) { return dtype == DType::Bool ? 0 : is_complex(dtype) ? 3 : is_inexact(dtype) ? 2 : 1; }
+
+// The result as x can take it. Raises if shape or kind would change.
+Tensor fitted(const InPlace& said, const Tensor& x, Tensor result) {
+  if (!(result.shape() == x.shape()))
+    raise(ErrorKind::Shape, said.doing, ": x is ", x.shape(), " and would have to be ", result.shape(), "; in place it keeps its shape: write ",
+          said.instead);
+  if (kind_of(result.dtype()) > kind_of(x.dtype()))
+    raise(ErrorKind::DType, said.doing, ": x is ", x.dtype(), " and the result ", result.dtype(), "; in place x keeps its dtype: write ",
+          said.instead);
+  return cast(result, x.dtype());
+}
+
+// The result of x's own node that the tape keeps, if it does.
+OpNode::Output* kept_result(const Tensor& x) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  if (!node || node->kind != GradNode::Kind::Op) return nullptr;
+  OpNode::Output& output = static_cast<OpNode*>(node)->outputs()[x->node_output];
+  return output.saved && output.value.defined() && output.value->storage == x->storage ? &output : nullptr;
+}
+
+bool is_shared(const Tensor& x) {
+  if (!x->storage) return false;
+  return x->storage->borrowed() || x->storage->use_count() > (kept_result(x) ? 2u : 1u);
+}
+
+// x becomes what `result` is. Whoever saved the old x meets another version.
+void take_over(const Tensor& x, Tensor result) {
+  static const OpRow& copy = op_named("copy");
+  const uint32_t version = x.version() + 1;
+  if (result.get() == x.get()) return;
+  if (is_shared(result)) result = apply(copy, {result});
+  if (result->storage) {
+    if (OpNode::Output* kept = kept_result(result)) kept->version = version;
+    result->storage->version.store(version, std::memory_order_relaxed);
+  }
+  TensorImpl& impl = *x.get();
+  impl.storage = result->storage;
+  impl.offset = result->offset;
+  impl.contiguous = result->contiguous;
+  impl.strides = result->strides;
+  impl.requires_grad = result->requires_grad;
+  impl.is_view = result->storage && result->is_view;  // nobody else has seen the result
+  impl.recorded = result->recorded;
+  impl.recording = result->recording;
+  impl.vmap = result->vmap;
+  impl.batch = result->batch;
+  impl.node = result->node;
+  impl.node_output = result->node_output;
+}
+
+// The same tensor for the tape to keep while x changes.
+Tensor as_it_was(const Tensor& x) {
+  Tensor old = x.is_batched() ? Tensor::element_of(x.batch(), x->vmap) : x.alias(x.shape(), x.strides(), x->offset);
+  old->requires_grad = x->requires_grad;
+  old->node = x->node;
+  old->node_output = x->node_output;
+  return old;
+}
+
+uint64_t innermost_vmap(Inputs inputs) {
+  uint64_t number = 0;
+  for (const Tensor& x : inputs)
+    if (x.is_batched()) number = std::max(number, x->vmap);
+  return number;
+}
+
+[[noreturn]] void refuse_shared(const InPlace& said, std::string_view where) {
+  raise(ErrorKind::Runtime, said.doing, ": ", where, "another tensor looks into x's memory (a view, x.detach(), an array, an "
+        "argument) and would not learn of the gradient; write ", said.instead);
+}
+
+void require_free(const InPlace& said, const Tensor& x, uint64_t vmap) {
+  if (x.requires_grad() && is_leaf(x) && tape())
+    raise(ErrorKind::Runtime, said.doing, ": x requires a gradient and no op made it, so backward() could not tell what it was "
+          "before; write under fl.no_grad(), as optimizers do, or make a new tensor: ", said.instead);
+  if (vmap && (!x.is_batched() || x->vmap != vmap))
+    raise(ErrorKind::Runtime, said.doing, ": inside vmap the result differs from example to example and x is one for all; write ", said.instead);
+  if (x.is_batched() || recorder()) {
+    if (x->is_view) refuse_shared(said, vmap ? "inside vmap " : "in a recorded function ");
+    if (recorder() && !x.is_batched() && x.has_value())
+      raise(ErrorKind::Runtime, said.doing, ": x was made outside of the recorded function and would have to carry a gradient out of "
+            "it; write ", said.instead);
+  } else if (is_shared(x)) {
+    refuse_shared(said, "");
+  }
+}
+
+}  // namespace
+
+void take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute) {
+  const Tensor x = inputs[0];
+  require_free(said, x, innermost_vmap(inputs));
+  take_over(x, fitted(said, x, compute(as_it_was(x))));
+}
+
+void update(const OpRow& row, const InPlace& said, Inputs inputs) {
+  const Tensor x = inputs[0];
+  ops::require_writable(said.doing, x);
+  bool wants = innermost_vmap(inputs) != 0;
+  for (const Tensor& input : inputs) wants = wants || (tape() && input.requires_grad());
+  if (wants) {
+    take_result(said, inputs, [&](const Tensor& before) {
+      std::vector<Tensor> now(inputs.begin(), inputs.end());
+      for (Tensor& input : now)
+        if (input.get() == x.get()) input = before;
+      return flambeau::apply(row, Inputs(now));
+    });
+    return;
+  }
+  if (recorder()) {
+    const Tensor result = fitted(said, x, apply(row, inputs));
+    if (x.count() > 0) apply(op_named("assign"), {x, result});
+    return;
+  }
+  require_value(x, said.doing);
+  NoGrad off;
+  if (!ops::compute_into(row, inputs)) ops::write_into(x, fitted(said, x, apply(row, inputs)));
+}
+
+}  // namespace flambeau

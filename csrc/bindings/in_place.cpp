@@ -1,0 +1,59 @@
+// x += y and the other operators that write into x.
+#include "autograd/autograd.h"
+#include "bindings/python.h"
+
+namespace flambeau::python {
+namespace {
+
+struct Operator {
+  const char* row;
+  InPlace said;
+};
+enum { kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kRemainder, kPower, kMatmul, kAnd, kOr, kXor, kLeft, kRight, kOperators };
+constexpr Operator kTable[kOperators] = {
+    {"add", {"x += y", "x = x + y"}}, {"subtract", {"x -= y", "x = x - y"}}, {"multiply", {"x *= y", "x = x * y"}},
+    {"divide", {"x /= y", "x = x / y"}}, {"floor_divide", {"x //= y", "x = x // y"}}, {"remainder", {"x %= y", "x = x % y"}},
+    {"pow", {"x **= y", "x = x ** y"}}, {"matmul", {"x @= y", "x = x @ y"}}, {"bitwise_and", {"x &= y", "x = x & y"}},
+    {"bitwise_or", {"x |= y", "x = x | y"}}, {"bitwise_xor", {"x ^= y", "x = x ^ y"}},
+    {"bitwise_left_shift", {"x <<= y", "x = x << y"}}, {"bitwise_right_shift", {"x >>= y", "x = x >> y"}}};
+
+template <int kOperator>
+PyObject* in_place(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    constexpr const Operator& self = kTable[kOperator];
+    static const OpRow& row = op_named(self.row);
+    Borrowed<2> both;
+    both.set(0, tensor_of(a));
+    std::optional<Tensor> made;
+    if (is_tensor(b)) {
+      both.set(1, tensor_of(b));
+    } else {
+      made = scalar_operand(row.name, b, tensor_of(a));
+      if (!made) return not_ours(row, b, false);
+      both.set(1, *made);
+    }
+    {
+      GilRelease free(long_work(both.first(2)));
+      update(row, self.said, both.first(2));
+    }
+    return Py_NewRef(a);
+  });
+}
+
+PyObject* power(PyObject* a, PyObject* b, PyObject*) { return in_place<kPower>(a, b); }
+
+template <class Function>
+PyType_Slot slot_of(int id, Function* function) { return {id, reinterpret_cast<void*>(function)}; }
+
+}  // namespace
+
+std::vector<PyType_Slot> in_place_slots() {
+  return {slot_of(Py_nb_inplace_add, in_place<kAdd>), slot_of(Py_nb_inplace_subtract, in_place<kSubtract>),
+          slot_of(Py_nb_inplace_multiply, in_place<kMultiply>), slot_of(Py_nb_inplace_true_divide, in_place<kDivide>),
+          slot_of(Py_nb_inplace_floor_divide, in_place<kFloorDivide>), slot_of(Py_nb_inplace_remainder, in_place<kRemainder>),
+          slot_of(Py_nb_inplace_power, power), slot_of(Py_nb_inplace_matrix_multiply, in_place<kMatmul>),
+          slot_of(Py_nb_inplace_and, in_place<kAnd>), slot_of(Py_nb_inplace_or, in_place<kOr>), slot_of(Py_nb_inplace_xor, in_place<kXor>),
+          slot_of(Py_nb_inplace_lshift, in_place<kLeft>), slot_of(Py_nb_inplace_rshift, in_place<kRight>)};
+}
+
+}  // namespace flambeau::python
