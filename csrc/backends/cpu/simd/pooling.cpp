@@ -1,4 +1,6 @@
 // simd/pooling.cpp: rows of pools. Compiled once per level.
+#include <type_traits>
+
 #include "kernels.h"
 #include "neural.h"
 #include "tables.h"
@@ -208,6 +210,90 @@ void mean_grad(const PoolPlane& p, const void* g_bytes, void* dx_bytes, void* me
 
 // ---- squares that touch --------------------------------------------------------------------------------------
 
+#if FL_MASKED
+// Comparisons stay masks. Of what is read and written the lanes are known before: `low` and `high` of two vectors of a row.
+FL_INLINE Lanes lanes_that_take_over(F32 later, F32 best) {
+  return _kor_mask16(_mm512_cmp_ps_mask((__m512)later, (__m512)best, _CMP_GT_OQ), _mm512_cmp_ps_mask((__m512)later, (__m512)later, _CMP_UNORD_Q));
+}
+FL_INLINE Lanes lanes_that_take_over(F64 later, F64 best) {
+  return _mm512_cmp_pd_mask((__m512d)later, (__m512d)best, _CMP_GT_OQ) | _mm512_cmp_pd_mask((__m512d)later, (__m512d)later, _CMP_UNORD_Q);
+}
+FL_INLINE F32 chosen(Lanes lanes, F32 yes, F32 no) { return (F32)_mm512_mask_mov_ps((__m512)no, lanes, (__m512)yes); }
+FL_INLINE F64 chosen(Lanes lanes, F64 yes, F64 no) { return (F64)_mm512_mask_mov_pd((__m512d)no, (__mmask8)lanes, (__m512d)yes); }
+
+template <class V>
+struct PairLanes {
+  Lanes low, high, out;
+  explicit PairLanes(int64_t n) : low(lanes_between<V>(0, 2 * n)), high(lanes_between<V>(0, 2 * n - kLanes<V>)), out(lanes_between<V>(0, n)) {}
+};
+// visit(first column of y, lanes, whether a row of x has a second vector) for all of `pairs` pairs of rows, whose pointers it moves on.
+template <class V, class Visit>
+FL_INLINE void each_pair(int64_t n, int64_t pairs, const Visit& visit) {
+  const PairLanes<V> whole(kLanes<V>), rest(n % kLanes<V>);
+  const int64_t end = n - n % kLanes<V>;
+  for (int64_t p = 0; p < pairs; ++p) {
+    for (int64_t i = 0; i < end; i += kLanes<V>) visit(p, i, whole, std::true_type());
+    if (end == n) continue;
+    if (2 * (n - end) > kLanes<V>) visit(p, end, rest, std::true_type());
+    else visit(p, end, rest, std::false_type());
+  }
+}
+
+template <class V>
+void square(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
+  using T = typename Of<V>::Element;
+  each_pair<V>(n, pairs, [&](int64_t p, int64_t i, const PairLanes<V>& lanes, auto two) __attribute__((always_inline)) {
+    const T* x = static_cast<const T*>(x_bytes) + 2 * (p * width + i);
+    const auto later = [](V best, V v) __attribute__((always_inline)) { return chosen(lanes_that_take_over(v, best), v, best); };
+    const V a = later(load_masked(x, lanes.low), load_masked(x + width, lanes.low));
+    V b = a;
+    if constexpr (two) b = later(load_masked(x + kLanes<V>, lanes.high), load_masked(x + width + kLanes<V>, lanes.high));
+    store_masked(static_cast<T*>(y_bytes) + p * n + i, later(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), lanes.out);
+  });
+}
+
+template <class V>
+void square_grad(const void* x_bytes, int64_t width, const void* g_bytes, void* dx_bytes, int64_t n, int64_t pairs) {
+  using T = typename Of<V>::Element;
+  each_pair<V>(n, pairs, [&](int64_t p, int64_t i, const PairLanes<V>& lanes, auto two) __attribute__((always_inline)) {
+    const T* x = static_cast<const T*>(x_bytes) + 2 * (p * width + i);
+    T* dx = static_cast<T*>(dx_bytes) + 2 * (p * width + i);
+    const V zero{}, above = load_masked(x, lanes.low), below = load_masked(x + width, lanes.low);
+    V above_more = above, below_more = below;
+    if constexpr (two) {
+      above_more = load_masked(x + kLanes<V>, lanes.high);
+      below_more = load_masked(x + width + kLanes<V>, lanes.high);
+    }
+    const V all = load_masked(static_cast<const T*>(g_bytes) + p * n + i, lanes.out);
+    V best = every_second<V, 0>(above, above_more), first = all;
+    V value = every_second<V, 1>(above, above_more);
+    Lanes taken = lanes_that_take_over(value, best);
+    best = chosen(taken, value, best);
+    V second = chosen(taken, all, zero);
+    first = chosen(taken, zero, first);
+    value = every_second<V, 0>(below, below_more);
+    taken = lanes_that_take_over(value, best);
+    best = chosen(taken, value, best);
+    V third = chosen(taken, all, zero);
+    first = chosen(taken, zero, first);
+    second = chosen(taken, zero, second);
+    taken = lanes_that_take_over(every_second<V, 1>(below, below_more), best);
+    const V fourth = chosen(taken, all, zero);
+    first = chosen(taken, zero, first);
+    second = chosen(taken, zero, second);
+    third = chosen(taken, zero, third);
+    store_masked(dx, woven<V, 0>(first, second), lanes.low);
+    store_masked(dx + width, woven<V, 0>(third, fourth), lanes.low);
+    if constexpr (two) {
+      store_masked(dx + kLanes<V>, woven<V, 1>(first, second), lanes.high);
+      store_masked(dx + width + kLanes<V>, woven<V, 1>(third, fourth), lanes.high);
+    }
+  });
+  T* dx = static_cast<T*>(dx_bytes);
+  for (int64_t r = 0; 2 * n < width && r < 2 * pairs; ++r)
+    for (int64_t k = 2 * n; k < width; ++k) dx[r * width + k] = T(0);
+}
+#else
 template <class V>
 void square(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
   using T = typename Of<V>::Element;
@@ -268,6 +354,7 @@ void square_grad(const void* x_bytes, int64_t width, const void* g_bytes, void* 
     for (int64_t k = 2 * n; k < width; ++k) dx[k] = dx[width + k] = T(0);
   }
 }
+#endif
 
 template <class V>
 void square_mean(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs, double divisor) {
