@@ -28,7 +28,8 @@ class Settings(BaseModel):
     `home` holds all that is not code: database, clones, logs, artefacts, the session key. `is_local` marks what this
     portal builds as one machine's own; `lease_s` is how long a worker or runner may be silent before another goes on.
     `clone_limit_gb`, `commit_limit` and `free_disk_gb`: what one repository that is counted may take; `drafts_mb`: what
-    all files together may that were given and are not applied yet.
+    all files together may that were given and are not applied yet. `proposed_days`: for how long the commits of a pull
+    request from elsewhere are kept once it is closed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     commit_limit: int = Field(default=5_000_000, ge=1)
     free_disk_gb: float = Field(default=1.0, ge=0)
     drafts_mb: float = Field(default=100.0, gt=0)
+    proposed_days: int = Field(default=180, ge=1, le=36_500)
     issuers: tuple[Issuer, ...] = ()
     mail: MailServer | None = None
     github_hook_secrets: tuple[SecretStr, ...] = ()
@@ -127,6 +129,7 @@ class Settings(BaseModel):
             "commit_limit": "FLAMBEAU_COMMIT_LIMIT",
             "free_disk_gb": "FLAMBEAU_FREE_DISK_GB",
             "drafts_mb": "FLAMBEAU_DRAFTS_MB",
+            "proposed_days": "FLAMBEAU_PROPOSED_DAYS",
         }
         values.update({field: env[variable] for field, variable in optional.items() if env.get(variable)})
         lines = [f"  {text}" for text in missing]

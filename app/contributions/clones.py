@@ -6,7 +6,7 @@ Everything that git says is read as hostile input: in full hashes, NUL-separated
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from app.contributions.history import (
     LogEntry,
     LogReader,
 )
+from app.contributions.proposed import forget, numbers_in
 from app.contributions.sources import GitError, OverLimitError, Reach
 from app.contributions.tidying import tidy
 
@@ -82,6 +83,14 @@ class Clone:
         with suppress(GitError):  # it is as good as before, and joined another time
             self.proposed.tidy(limits=limits)
         return found
+
+    def proposed_numbers(self) -> set[int]:
+        """The pull requests whose heads `proposed` holds."""
+        return numbers_in(self.proposed.path)
+
+    def forget_proposed(self, numbers: Collection[int]) -> None:
+        """Let go of what these pull requests brought, unless something else reaches it. Raises: GitError."""
+        forget(self.proposed.path, numbers)
 
     def tidy(self, *, limits: Limits = USUAL_LIMITS) -> bool:
         """Join the packs and loose objects of many fetches, where there are many (see `tidying`)."""

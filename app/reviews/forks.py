@@ -1,4 +1,7 @@
-"""Reads the commits of open pull requests that come from forks: their heads are among the repository's own references.
+"""Reads the commits of pull requests that come from forks: their heads are among the repository's own references.
+
+The open ones first; then those that were closed before anybody read them, which GitHub keeps all the same, as far back
+as such commits are kept here (`app.reviews.forgetting`).
 
 They go into a repository of their own beside the clone (`Clone.proposed`): anybody may open a pull request, and what
 they wrote is to be looked at, not built by its hash. Each head is asked for once; a push is another head. So one that
@@ -19,9 +22,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.contributions.clones import Clone, GitError, OverLimitError
+from app.contributions.clones import Clone, GitError, OverLimitError, is_hash
 from app.contributions.jobs import limits_of
-from app.contributions.models import Change, ChangeSource, ChangeState, Repository
+from app.contributions.models import Change, ChangeState, Repository
 from app.contributions.registry import clone_of
 from app.jobs import Cancelled, LeaseLost, NotYet, StepContext, Workflow, schedule
 from app.log import log
@@ -30,6 +33,8 @@ from app.reviews.reading import ChangeRead, read_change
 
 FOR_S = 30.0
 AT_ONCE = 50
+NOWHERE = "its commits are not there any more, or take more room than FLAMBEAU_CLONE_LIMIT_GB allows"
+UNREADABLE = "its commits cannot be read; the log of the job that read forks says why"
 workflow = Workflow("read-forks", title="Read pull requests from forks for review", attempts=1)
 schedule("read-forks", every_s=60, workflow="read-forks")
 
@@ -97,46 +102,56 @@ def _heads(step: StepContext, repository: Repository, clone: Clone, numbers: lis
 
 
 def _due(step: StepContext, away: set[int]) -> list[Change]:
-    """Of one repository the open pull requests from forks whose head was not asked for yet."""
-    wanted = (
+    """Of one repository the pull requests from forks whose head was not asked for yet: open ones, or else closed."""
+    unread = (
         sa.select(Change)
         .join(Repository, Repository.id == Change.repository_id)
         .where(
-            Change.state == ChangeState.OPEN, Change.source_kind == ChangeSource.PULL_REQUEST, Change.head_ref == "",
-            Change.head_sha != "", Change.asked_sha != Change.head_sha, Repository.fetched_at.is_not(None),
-            Repository.default_branch.is_not(None), Repository.id.not_in(away),
+            store.is_from_fork(), Change.head_sha != "", Change.asked_sha != Change.head_sha,
+            Repository.fetched_at.is_not(None), Repository.default_branch.is_not(None), Repository.id.not_in(away),
         )
         .order_by(Change.repository_id, Change.updated_at.desc(), Change.id)
         .limit(AT_ONCE)
     )  # fmt: skip
+    is_kept = Change.closed_at > store.kept_since(step.settings, step.clock.now())
     with step.db.read() as session:
-        found = list(session.scalars(wanted))
-    return [one for one in found if one.repository_id == found[0].repository_id]
+        for which in (Change.state == ChangeState.OPEN, is_kept):
+            if found := list(session.scalars(unread.where(which))):
+                return [one for one in found if one.repository_id == found[0].repository_id]
+    return []
 
 
 def _read_one(
     step: StepContext, repository: Repository, clone: Clone, branches: Mapping[str, str], change: Change,
     head: str | None, broken: list[str],
 ) -> None:  # fmt: skip
+    found, lacks = None, "" if head else NOWHERE
     with _told(step, f"{repository.name} #{change.number}", broken) as told:
-        found: ChangeRead | None = None
         if head is not None:
-            base = branches.get(change.base_ref) or clone.resolve(str(repository.default_branch))
+            base = _base(clone, branches, change) or clone.resolve(str(repository.default_branch))
             found = read_change(clone.proposed, base_branch=base, head=head)
         with step.lease.transaction() as (session, _job):
-            _write(session, step, repository, change, found)
+            _write(session, step, repository, change, found, lacks)
     if told.is_broken:
         with step.lease.transaction() as (session, _job):
-            _write(session, step, repository, change, None)
+            _write(session, step, repository, change, None, UNREADABLE)
+
+
+def _base(clone: Clone, branches: Mapping[str, str], change: Change) -> str | None:
+    """What the commits are beside: the branch they are for; of a closed one as it was then, since it may have them."""
+    if change.state is not ChangeState.OPEN and is_hash(change.base_sha) and clone.has(change.base_sha):
+        return change.base_sha
+    return branches.get(change.base_ref)
 
 
 def _write(
-    session: Session, step: StepContext, repository: Repository, seen: Change, found: ChangeRead | None
+    session: Session, step: StepContext, repository: Repository, seen: Change, found: ChangeRead | None, lacks: str
 ) -> None:  # fmt: skip
-    """Write down what was read, unless the pull request was closed or moved meanwhile."""
+    """Write down what was read, or what is lacking, unless the pull request was closed or moved meanwhile."""
     known = session.get_one(Change, seen.id)
-    if (known.state, known.head_ref, known.head_sha) != (ChangeState.OPEN, "", seen.head_sha):
+    if (known.state, known.head_ref, known.head_sha) != (seen.state, "", seen.head_sha):
         return
+    known.too_long = lacks
     if found is not None:
         audit.observe(session, job=step.job.public_id, source=repository.public_id,
                       range=f"#{seen.number}@{found.head}", rows=len(found.commits), sha256=found.sha256)  # fmt: skip

@@ -13,10 +13,10 @@ from app.contributions import events
 from app.contributions.models import Branch, ChangeState, Repository
 from app.contributions.registry import by_public_id, clone_of
 from app.jobs import Failed, StepContext, Workflow, enqueue
-from app.reviews import forks, store
+from app.reviews import forgetting, forks, store
 from app.reviews.reading import from_json, read_change
 
-__all__ = ["branch_gone", "branch_moved", "forks", "read", "write_down"]
+__all__ = ["branch_gone", "branch_moved", "forgetting", "forks", "read", "write_down"]
 workflow = Workflow("read-change", title="Read a branch for review")
 
 

@@ -24,13 +24,14 @@ from app.people.models import Identity, IdentityPerson, Person
 from app.people.queries import canonical_id, names_of
 from app.people.queries.identities import address_of
 from app.people.rules import Role, identifies_one_person, masked
-from app.reviews import difference, rules
+from app.reviews import difference, rules, store
 from app.reviews.difference import Place
 from app.reviews.models import Review
 from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled, Whose
 from app.rulebook import GateVerdict, Signers
 from app.rulebook.paths import owners
 from app.settings import Settings
+from app.wording import counted
 
 CLOSED_SHOWN = 20
 OPEN_SHOWN = 100
@@ -167,15 +168,28 @@ def standing_of(session: Session, change: Change) -> Standing:
     return _standings(session, [change])[change.id]
 
 
-def difference_of(settings: Settings, repository: Repository, change: Change) -> tuple[Diff, str]:
+def difference_of(session: Session, settings: Settings, repository: Repository, change: Change) -> tuple[Diff, str]:
     """The difference of a change as the clone has it, or an empty one with a sentence of why it is not there."""
     clone = clone_of(settings, repository)
-    if change.source_kind is ChangeSource.PULL_REQUEST and not change.head_ref and clone.proposed.exists:
+    is_forks = change.source_kind is ChangeSource.PULL_REQUEST and not change.head_ref
+    if is_forks and clone.proposed.exists:
         clone = clone.proposed
     try:
         return clone.diff(change.base_sha, change.head_sha), ""
     except GitError as error:
-        return Diff(), f"The difference cannot be shown now: {error}. It comes back with the next reading."
+        return Diff(), (_why_not(settings, change, now(session)) if is_forks else "") or (
+            f"The difference cannot be shown now: {error}. It comes back with the next reading."
+        )
+
+
+def _why_not(settings: Settings, change: Change, now: datetime) -> str:
+    """Why the difference of a fork's pull request is not there; "" where its reading is to come."""
+    if change.closed_at is not None and change.closed_at <= store.kept_since(settings, now):
+        days = counted(settings.proposed_days, "day")
+        return f"It was closed on {change.closed_at:%Y-%m-%d}; contents from forks are kept for {days} after that."
+    if change.asked_sha == change.head_sha and change.too_long:
+        return f"The difference cannot be shown: {change.too_long}."
+    return ""
 
 
 def words_of(session: Session, change: Change, anchors: Mapping[Place, str]) -> list[Word]:
@@ -204,7 +218,7 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
     """All that the page of a change shows."""
     repository = repository_of(session, change)
     standing = standing_of(session, change)
-    diff, problem = difference_of(settings, repository, change)
+    diff, problem = difference_of(session, settings, repository, change)
     words = words_of(session, change, difference.anchors(diff))
     return {
         "repository": repository,

@@ -5,7 +5,7 @@ A branch that a pull request comes from is that pull request's change: its forge
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeSou
 from app.db import clock_of
 from app.people.queries import intern_identities
 from app.reviews.reading import ChangeRead
+from app.settings import Settings
 
 SOURCE = "portal"
 
@@ -38,6 +39,16 @@ def open_refs(repository_id: int) -> sa.Select[str]:
     )
 
 
+def is_from_fork() -> sa.ColumnElement[bool]:
+    """Whether a change is a pull request that comes from elsewhere."""
+    return sa.and_(Change.source_kind == ChangeSource.PULL_REQUEST, Change.head_ref == "")
+
+
+def kept_since(settings: Settings, now: datetime) -> datetime:
+    """Commits of a pull request that was closed before this are not kept."""
+    return now - timedelta(days=settings.proposed_days)
+
+
 def put(session: Session, known: Change | None, *, repository_id: int, branch: str, found: ChangeRead) -> Change:
     """Open the change of a branch or move it to what was read; a branch that comes back opens its change again."""
     now = clock_of(session).now()
@@ -46,7 +57,8 @@ def put(session: Session, known: Change | None, *, repository_id: int, branch: s
     )
     is_told = change.source_kind is ChangeSource.PULL_REQUEST
     kind = _what_happened(known, found.head)
-    if known is None or (change.head_sha, change.state) != (found.head, ChangeState.OPEN):
+    has_come_back = not is_told and change.state is not ChangeState.OPEN
+    if known is None or change.head_sha != found.head or has_come_back:
         change.updated_at = now
     last = found.commits[-1]
     change.base_sha, change.head_sha = found.base, found.head

@@ -77,7 +77,8 @@ def say(public_id: str) -> Response | tuple[str, int]:
         change = queries.change_by_public_id(session, public_id) or abort(404)
         place = None
         if anchor:
-            diff, _problem = queries.difference_of(current_settings(), queries.repository_of(session, change), change)
+            repository = queries.repository_of(session, change)
+            diff, _problem = queries.difference_of(session, current_settings(), repository, change)
             place = place_of(diff, anchor)
     with current_db().write() as session:
         change = session.get_one(Change, change.id)

@@ -156,7 +156,7 @@ def change_standing(session: Session, asked: ChangeAsked) -> ReviewStanding:
 def change_difference(session: Session, asked: ChangeAsked) -> ChangeDifference:
     """The difference of a change, as far as its page shows it: of a file at most 1,500 lines."""
     found = change_of(session, asked.change)
-    diff, problem = queries.difference_of(current_settings(), queries.repository_of(session, found), found)
+    diff, problem = queries.difference_of(session, current_settings(), queries.repository_of(session, found), found)
     files = difference.show(diff, modules=queries.modules_of_paths(session, diff.paths), words=())
     return ChangeDifference(
         change=found.public_id, base_sha=found.base_sha, head_sha=found.head_sha, updated_at=found.updated_at,
