@@ -1,4 +1,4 @@
-"""Changes and issues told apart side by side: by members and others, tier, organization, module, repository, person."""
+"""Changes and issues side by side: by members and others, tier, organization, module, repository, folder, person."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from app import charts, grids
 from app.contributions import queries
 from app.contributions.figures.drawing import INDEPENDENT, UNATTRIBUTED, About, Shade, table
 from app.contributions.figures.figure import Drawn, figure
+from app.contributions.figures.folders import NEITHER, NOTE, folders_of, held_by_scope, named_folders
 from app.contributions.figures.health import WHERE, authors
 from app.contributions.figures.look import Look
 from app.contributions.figures.newcomers import FIRST, NAMES
 from app.contributions.figures.unattributed import of_changes
 from app.contributions.metrics import Spread, spread
-from app.contributions.queries import By, Standing, Thing
+from app.contributions.queries import Apart, By, Folders, Standing, Thing
 from app.contributions.queries.health import Closed, closed_by, open_by
 from app.members import queries as members
 from app.modules import queries as modules
@@ -26,7 +27,8 @@ from app.wording import share, span
 _T = TypeVar("_T")
 BY = {"standing": By.STANDING, "first": By.FIRST, "tier": By.TIER, "organization": By.ORGANIZATION,
       "module": By.MODULE, "repository": By.REPOSITORY, "person": By.PERSON}  # fmt: skip
-OPTIONS: dict[str, tuple[str, ...]] = {"tier": (), "apart": tuple(BY)}
+_FOLDER = "folder"
+OPTIONS: dict[str, tuple[str, ...]] = {"tier": (), "apart": (*BY, _FOLDER), "path": ()}
 _OF_ISSUES: dict[str, tuple[str, ...]] = {"tier": (), "apart": tuple(name for name in BY if name != "module")}
 _REST = {By.TIER: (Standing.OTHER, Standing.INDEPENDENT, Standing.UNKNOWN),
          By.ORGANIZATION: (Standing.INDEPENDENT, Standing.UNKNOWN)}  # fmt: skip
@@ -57,14 +59,20 @@ class Group(Generic[_T]):
 
 
 def told_apart(
-    look: Look, ask: Callable[[By], Mapping[Any, _T]], size: Callable[[_T], int], options: Mapping[str, tuple[str, ...]]
-) -> tuple[list[Group[_T]], tuple[str, ...]]:
+    look: Look, ask: Callable[[Apart], Mapping[Any, _T]], size: Callable[[_T], int],
+    options: Mapping[str, tuple[str, ...]],
+) -> tuple[list[Group[_T]], tuple[str, ...]]:  # fmt: skip
     """The largest groups of what the address tells apart by, then who belongs to none; and what to say of them.
 
     Whom nobody, or no member, employs stands apart as on every other page, so that the parts add up to the whole.
     """
-    by = BY[look.option("apart", options["apart"])]
+    wanted = look.option("apart", options["apart"])
+    by = folders_of(look) if wanted == _FOLDER else BY[wanted]
+    if by is None:
+        return [], (NEITHER,)
     found = dict(ask(by))
+    if isinstance(by, Folders):
+        found = held_by_scope(look, by, found)
     rest: dict[Standing, _T] = {}
     if by in _REST:
         found.pop(None, None)
@@ -77,7 +85,7 @@ def told_apart(
     named = _names(look, by, shown)
     groups = [Group(*named.get(key, ("Somebody", None)), found[key]) for key in shown]
     groups += [Group(_SHORT[one], None, value, is_rest=True) for one, value in rest.items() if size(value)]
-    notes = (_MODULES,) if by is By.MODULE else ()
+    notes = (_MODULES,) if by is By.MODULE else (NOTE,) if isinstance(by, Folders) else ()
     return groups, (*notes, _LARGEST) if len(found) > _MOST else notes
 
 
@@ -134,7 +142,7 @@ def closure(look: Look) -> Drawn:
     """How many changes of each group were opened, closed and merged, and how many are open at the end."""
     whose = authors(look)
 
-    def ask(by: By) -> dict[Any, tuple[int, Closed, int]]:
+    def ask(by: Apart) -> dict[Any, tuple[int, Closed, int]]:
         opened = queries.opened_by(look.session, Thing.CHANGES, look.scope, look.window, by, authors=whose)
         closed = closed_by(look.session, look.scope, look.window, by, authors=whose)
         still = open_by(look.session, look.scope, look.window, by, authors=whose)
@@ -188,8 +196,10 @@ def _told(found: Spread) -> str:
     return ", ".join([*parts, f"n\u00a0=\u00a0{found.n:,}"])
 
 
-def _names(look: Look, by: By, keys: list[Any]) -> dict[Any, tuple[str, About | None]]:
+def _names(look: Look, by: Apart, keys: list[Any]) -> dict[Any, tuple[str, About | None]]:
     """The name of each group, and what its row is about."""
+    if isinstance(by, Folders):
+        return named_folders(look, by, keys)
     if by is By.STANDING:
         return {key: (NAMES[key], None) for key in keys}
     if by is By.FIRST:

@@ -7,10 +7,12 @@ from app.contributions.queries.exchange import (
     reviews_exchanged,
     reviews_exchanged_by_person,
 )
+from app.contributions.queries.folders import Folders
 from app.contributions.queries.people import Releases, files, people_flow, releases, releases_over_time
 from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.timelines import (
     EVERYBODY,
+    Apart,
     Authors,
     By,
     Counts,
@@ -61,9 +63,11 @@ from app.contributions.queries.work import (
 __all__ = [
     "EVERYBODY",
     "EVERYTHING",
+    "Apart",
     "Authors",
     "By",
     "Counts",
+    "Folders",
     "Load",
     "Named",
     "Other",

@@ -25,6 +25,7 @@ from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, day_of
 from app.contributions.queries.timelines import (
     EVERYBODY,
+    Apart,
     Authors,
     By,
     Thing,
@@ -109,7 +110,7 @@ def count_waiting(session: Session, thing: Thing, scope: Scope, *, authors: Auth
 
 @remembered
 def closed_by(
-    session: Session, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
+    session: Session, scope: Scope, window: Window, by: Apart, *, authors: Authors = EVERYBODY
 ) -> dict[Any, Closed]:
     """What became of the changes by people that were closed in the window, told apart by `by`."""
     table, merged = ChangeMeasure, sa.case((ChangeMeasure.merged_on.is_not(None), 1), else_=0)
@@ -126,7 +127,7 @@ def closed_by(
 
 @remembered
 def open_by(
-    session: Session, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
+    session: Session, scope: Scope, window: Window, by: Apart, *, authors: Authors = EVERYBODY
 ) -> dict[Any, int]:
     """The changes by people that were open at the end of the window, told apart by `by`."""
     table, day = ChangeMeasure, window.until

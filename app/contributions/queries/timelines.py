@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.contributions.metrics import Comparison, compare, factor
 from app.contributions.metrics.durations import Durations, add_up, seconds_of, step_of
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
+from app.contributions.queries.folders import Folders
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.windows import Window
@@ -78,6 +79,11 @@ class By(Enum):
     MONTH = "month"
 
 
+Apart = By | Folders
+"""What tells changes apart: one of a fixed list, or the folders below one. Of folders as of modules, a change that
+touches two is in both."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many in a window. `merged`, `reviewed` and the rest are of changes; an issue has none.
@@ -131,7 +137,7 @@ class Load:
 @remembered
 def waiting(
     session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY,
-    by: By = By.NOTHING,
+    by: Apart = By.NOTHING,
 ) -> dict[Any, Durations]:  # fmt: skip
     """Times to first response of what was opened in the window, told apart by `by` (key None for NOTHING)."""
     return _durations(session, thing, scope, window, as_of, authors, by, lasting=False)
@@ -140,7 +146,7 @@ def waiting(
 @remembered
 def lasting(
     session: Session, thing: Thing, scope: Scope, window: Window, *, as_of: datetime, authors: Authors = EVERYBODY,
-    by: By = By.NOTHING,
+    by: Apart = By.NOTHING,
 ) -> dict[Any, Durations]:  # fmt: skip
     """Durations until closing of what was opened in the window, told apart by `by`."""
     return _durations(session, thing, scope, window, as_of, authors, by, lasting=True)
@@ -233,7 +239,7 @@ def reviews_by_organization(
 
 @remembered
 def opened_by(
-    session: Session, thing: Thing, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
+    session: Session, thing: Thing, scope: Scope, window: Window, by: Apart, *, authors: Authors = EVERYBODY
 ) -> dict[Any, int]:
     """What was opened in the window, told apart by `by`; the parts add up to the whole."""
     table = thing.measure
@@ -248,7 +254,7 @@ def opened_by(
 
 
 def _durations(
-    session: Session, thing: Thing, scope: Scope, window: Window, as_of: datetime, authors: Authors, by: By, *,
+    session: Session, thing: Thing, scope: Scope, window: Window, as_of: datetime, authors: Authors, by: Apart, *,
     lasting: bool,
 ) -> dict[Any, Durations]:  # fmt: skip
     table = thing.measure
@@ -360,8 +366,10 @@ def _of(table: type[ChangeMeasure] | type[IssueMeasure], authors: Authors) -> li
     return found
 
 
-def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
+def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: Apart) -> Any:
     """By what the measures are grouped."""
+    if isinstance(by, Folders):
+        return by.rows.folder
     return {
         By.NOTHING: table.is_bot, By.FIRST: table.is_first, By.TIER: table.tier_key,
         By.ORGANIZATION: table.organization_id, By.REPOSITORY: table.repository_id, By.PERSON: table.person_id,
@@ -374,13 +382,17 @@ def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: By) -> Any:
     }[by]  # fmt: skip
 
 
-def joined(by: By) -> list[sa.ColumnElement[bool]]:
+def joined(by: Apart) -> list[sa.ColumnElement[bool]]:
     """What ties the rows of `key_of` to the measures of changes, where these stand in another table."""
+    if isinstance(by, Folders):
+        return [by.rows.change_id == ChangeMeasure.change_id]
     return [ChangeModule.change_id == ChangeMeasure.change_id] if by is By.MODULE else []
 
 
-def named(by: By, value: Any) -> Any:
+def named(by: Apart, value: Any) -> Any:
     """A group's key as answers have it."""
+    if isinstance(by, Folders):
+        return value
     if by is By.NOTHING:
         return None
     if by is By.MONTH:

@@ -100,6 +100,16 @@ def choosing() -> Iterator[tuple[Session, Look, Choices]]:
                                      list(tiers.items()), chosen)  # fmt: skip
 
 
+def trail(look: Look, below: str, endpoint: str, anchor: str, **values: str) -> list[tuple[str, str]]:
+    """The folders down to the one that is looked at, each with its address; the last is where we are."""
+    parts = below.split("/") if below else []
+    arguments = {name: value for name, value in look.arguments.items() if name != "path"}
+    plain = Look(look.session, look.scope, look.window, look.as_of, arguments)
+    top = [("all of it", plain.url(endpoint, **values))]
+    down = [(part, plain.url(endpoint, path="/".join(parts[: at + 1]), **values)) for at, part in enumerate(parts)]
+    return [(text, f"{url}#{anchor}") for text, url in (*top, *down)]
+
+
 def page(name: str, session: Session, look: Look, figures: Sequence[str], **values: Any) -> str:
     """A page over a look, with these figures by their keys; `summary` None: a page that does not show it.
 

@@ -14,7 +14,7 @@ from app.contributions.figures.modules import boards
 from app.contributions.figures.paths import below_of
 from app.contributions.queries import Scope
 from app.contributions.queries.modules import last_days_in
-from app.contributions.views.foundation import blueprint, looking, page
+from app.contributions.views.foundation import blueprint, looking, page, trail
 from app.governance.queries import is_governed
 from app.modules import queries as modules
 from app.people import queries as people
@@ -40,7 +40,8 @@ def module(key: str) -> str:
     with looking() as (session, whole):
         found = modules.module_by_key(session, key) or abort(404)
         look = whole.at(Scope(repository=whole.scope.repository, module=key))
-        return page("contributions/module.html", session, look, _FIGURES, module=found, trail=_trail(look),
+        return page("contributions/module.html", session, look, _FIGURES, module=found,
+                    trail=trail(look, below_of(look), "contributions.module", "paths", key=key),
                     maintainers=_maintainers(session, look, key),
                     recent=queries.recent_commits(session, look.scope))  # fmt: skip
 
@@ -57,15 +58,3 @@ def _maintainers(session: Session, look: Look, key: str) -> list[dict[str, Any]]
          "anywhere": anywhere.get(number)}
         for number, since in kept.appointed.items()
     ]  # fmt: skip
-
-
-def _trail(look: Look) -> list[tuple[str, str]]:
-    """The folders down to the one that is looked at, each with its address; the last is where we are."""
-    parts = below_of(look).split("/") if below_of(look) else []
-    arguments = {name: value for name, value in look.arguments.items() if name != "path"}
-    plain = Look(look.session, look.scope, look.window, look.as_of, arguments)
-    key = look.scope.module or ""
-    return [("all of it", plain.url("contributions.module", key=key) + "#paths")] + [
-        (part, plain.url("contributions.module", key=key, path="/".join(parts[: at + 1])) + "#paths")
-        for at, part in enumerate(parts)
-    ]
