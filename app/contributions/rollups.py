@@ -27,8 +27,8 @@ from app.contributions.rules import TrailerKey
 from app.contributions.stamps import stamp
 from app.contributions.summing import sum_all, sum_persons
 from app.db import Turn, holds_on, take_turn
-from app.people.models import Employment, IdentityPerson
-from app.people.rules import Role
+from app.people.models import Employment, IdentityDecision, IdentityPerson
+from app.people.rules import DecisionKind, Role
 
 REVIEWING = (TrailerKey.REVIEWED, TrailerKey.APPROVED, TrailerKey.ACKED)
 _COLUMNS = ("day", "repository_id", "module_key", "kind", "attribution", "organization_id", "person_id", "is_counted",
@@ -125,7 +125,8 @@ def _sums(credit: sa.Subquery, *, by_module: bool) -> sa.Select[tuple[object, ..
 def _credits(held: sa.Subquery) -> sa.Subquery:
     """One row for each (commit, person, kind): the author, and everybody whom a trailer names.
 
-    A landing bot's commit is the first co-author's. Whoever wrote a commit is not its co-author or reviewer as well.
+    A landing bot's commit is the first co-author's. Whoever a commit is credited to is not its co-author or reviewer as
+    well, under whatever name.
     """
     author = aliased(IdentityPerson)
     named = aliased(IdentityPerson)
@@ -155,6 +156,9 @@ def _credits(held: sa.Subquery) -> sa.Subquery:
     )  # fmt: skip
     helper = aliased(IdentityPerson)
     is_co_author = CommitTrailer.key == TrailerKey.CO_AUTHORED
+    credited, theirs = aliased(IdentityPerson), aliased(CommitTrailer)
+    is_theirs = sa.exists().where(theirs.id == first, credited.identity_id == theirs.identity_id,
+                                  credited.person_id == helper.person_id)  # fmt: skip
     helped = (
         sa.select(
             *place, helper.person_id.label("person_id"),
@@ -174,6 +178,7 @@ def _credits(held: sa.Subquery) -> sa.Subquery:
         .where(
             CommitTrailer.key.in_((TrailerKey.CO_AUTHORED, TrailerKey.ASSISTED, *REVIEWING)),
             helper.person_id != author.person_id,
+            sa.or_(author.role != Role.LANDING_BOT, CommitTrailer.id == first, ~is_theirs),
             sa.or_(helper.role == Role.PERSON, CommitTrailer.key == TrailerKey.ASSISTED,
                    sa.and_(helper.role == Role.ASSISTANCE, is_co_author)),
         )
@@ -186,7 +191,16 @@ def _bots_among(persons: Collection[int]) -> sa.CompoundSelect[Any]:
     now = sa.select(IdentityPerson.person_id).where(IdentityPerson.person_id.in_(persons),
                                                     IdentityPerson.role.in_((Role.BOT, Role.LANDING_BOT)))  # fmt: skip
     before = sa.select(Rollup.person_id).where(Rollup.person_id.in_(persons), Rollup.kind == Kind.BOT)
-    return sa.union(now, before)
+    return sa.union(now, before, landing_bots_among(persons))
+
+
+def landing_bots_among(persons: Collection[int]) -> sa.Select[Any]:
+    """Who of them is a landing bot by a decision or was one: where all its commits name people, it has no figures."""
+    return (
+        sa.select(IdentityPerson.person_id)
+        .join(IdentityDecision, IdentityDecision.identity_id == IdentityPerson.identity_id)
+        .where(IdentityPerson.person_id.in_(persons), IdentityDecision.kind == DecisionKind.LANDING_BOT_FOR)
+    )
 
 
 def _named_in_commits_of(persons: sa.CompoundSelect[Any]) -> sa.Select[Any]:

@@ -25,7 +25,7 @@ from app.contributions.models import (
     Rollup,
     RollupDue,
 )
-from app.contributions.rollups import roll_days, roll_persons
+from app.contributions.rollups import landing_bots_among, roll_days, roll_persons
 from app.db import Database
 from app.people.models import IdentityPerson
 from app.people.queries import on_change, provide_areas, provide_attributions, provide_weights, resolve
@@ -61,6 +61,8 @@ def persons_changed(session: Session, persons: Collection[int]) -> None:
 def _has_figures(session: Session, persons: Collection[int]) -> bool:
     """Whether one of them has figures, or would have if they were no bot: they are named in what is counted already."""
     if session.scalar(sa.select(Rollup.id).where(Rollup.person_id.in_(persons)).limit(1)):
+        return True
+    if session.scalar(landing_bots_among(persons).limit(1)) is not None:
         return True
     being_counted = sa.select(RollupDue.repository_id).where(RollupDue.repository_id.is_not(None))
     named = (

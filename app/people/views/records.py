@@ -47,6 +47,16 @@ permission("people.decide")(auth.staff_only)
 permission("people.invite")(auth.administrators_only)
 
 
+@permission("people.hide")
+def may_hide(user: User, thing: Any) -> Decision:
+    """Everybody may take their own name off the pages and back on; staff that of others (`thing`: the row number)."""
+    if thing is None:
+        return Decision(user.is_signed_in, "signed-in people may, for themselves")
+    if user.person_id == thing:
+        return Decision(True, "everybody may decide that of their own name")
+    return auth.staff_only(user)
+
+
 @permission("people.state")
 def may_state(user: User, thing: Any) -> Decision:
     """Staff may say whom anybody works for; everybody may say it of themselves (`thing`: the person's row number)."""
@@ -271,21 +281,24 @@ def rename(public_id: str) -> Any:
 
 
 @blueprint.route("/<public_id>/hide", methods=["GET", "POST"])
-@access("people.decide")
+@access("people.hide")
 def hide(public_id: str) -> Any:
-    """Take a person's name and addresses off all pages, or show them again."""
+    """Take a person's name and addresses off all pages, or show them again: their own word, or staff's."""
     person = _canonical(public_id)
-    hidden = person.hidden_at is None
+    auth.require("people.hide", person.id)
+    is_own, hidden = current_user().person_id == person.id, person.hidden_at is None
 
     def forget(session: Session) -> None:
         if hidden:
             audit.forget(session, person.public_id)
 
-    title = "Hide this person" if hidden else "Show this person again"
-    lead = "Name and addresses disappear from pages and exports; counts stay." if hidden else ""
-    return ask_about(person, title, title, [REASON], ReasonForm, queries.hide, lead=lead, edits="person", then=forget,
-                more={"hidden": hidden}, is_danger=hidden,
-                said="The person is hidden; counts stay." if hidden else "The person is shown again.")  # fmt: skip
+    whom = "me" if is_own else "this person"
+    title = f"Hide {whom}" if hidden else f"Show {whom} again"
+    values = {"reason": "I ask for it."} if is_own else {}
+    lead = _what_hiding_does(person, is_own=is_own) if hidden else ""
+    return ask_about(person, title, title, [REASON], ReasonForm, queries.hide, edits="person", then=forget,
+                lead=lead, more={"hidden": hidden}, is_danger=hidden, values=values,
+                said=_said_of_hiding(is_own=is_own, hidden=hidden))  # fmt: skip
 
 
 @blueprint.route("/<public_id>/invite", methods=["GET", "POST"])
@@ -309,6 +322,24 @@ def invite(public_id: str) -> Any:
         )
     link = url_for("house.sign_in_link", token=token, _external=True)
     return render_template("people/invited.html", person=person, link=link, hours=LINK_HOURS)
+
+
+def _what_hiding_does(person: Person, *, is_own: bool) -> str:
+    """What disappears, and what would not: work under names of which nobody has said yet that they are theirs."""
+    lead = "Name and addresses disappear from pages and exports; counts stay."
+    with current_db().read() as session:
+        asked = queries.count_questions(session, queries.Wanted(person=person.id))
+    if not asked:
+        return lead
+    others = f"{asked} other identities look" if asked > 1 else "Another identity looks"
+    whose, where = ("yours", "on your account page") if is_own else ("this person’s", "under “Proposals”")
+    return f"{lead} {others} like {whose} and would stay on the pages; say first {where} whose work that is."
+
+
+def _said_of_hiding(*, is_own: bool, hidden: bool) -> str:
+    if is_own:
+        return "Your name and addresses are on no page now; counts stay." if hidden else "Your name is shown again."
+    return "The person is hidden; counts stay." if hidden else "The person is shown again."
 
 
 def _canonical(public_id: str) -> Person:

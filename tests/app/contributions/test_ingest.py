@@ -338,6 +338,30 @@ def test_a_landing_bots_commit_is_the_first_co_authors(db_each, repository: Sour
     assert rollup(db_each) == before
 
 
+def test_whoever_a_landed_commit_is_credited_to_neither_reviewed_it_nor_helped_themselves(
+    db_each, repository: Source, read
+):
+    named = ("Co-authored-by: Anne Arc <anne@arc.example>", "Co-authored-by: Anne A. <anne@arc.example>",
+             "Co-authored-by: Bob Bell <bob@bell.example>", "Reviewed-by: Anne Arc <anne@arc.example>",
+             "Reviewed-by: Bob Bell <bob@bell.example>")  # fmt: skip
+    repository.commit("land\n\n" + "\n".join(named), {"a": "1\n"}, author=("lander", "land@x.example"))
+    read(repository)
+    with db_each.write() as session:
+        decision = people.decide(session, DecisionKind.LANDING_BOT_FOR, identity(session, "lander"),
+                                 actor=Actor.system("test"), reason="it lands", landing_for="anybody")  # fmt: skip
+        people.resolve(session)
+    assert commits_of(db_each, "Anne Arc") == {"commit": 1}
+    assert commits_of(db_each, "Bob Bell") == {"co-authored": 1, "reviewed": 1}
+    counted = rollup(db_each)
+    with db_each.write() as session:
+        roll_all(session)
+    assert rollup(db_each) == counted
+    with db_each.write() as session:
+        people.undo(session, session.merge(decision), actor=Actor.system("test"), reason="it is somebody")
+        people.resolve(session)
+    assert commits_of(db_each, "Anne Arc") == {"co-authored": 1, "reviewed": 1}
+
+
 def test_an_affiliation_counts_at_once_and_only_on_its_days(db_each, repository: Source, read):
     for day in (1, 10, 20):
         at = datetime(2025, 6, day, tzinfo=UTC)

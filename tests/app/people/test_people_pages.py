@@ -245,6 +245,32 @@ def test_a_hidden_person_has_no_name_on_any_page_and_the_rest_stays(staff, ada, 
         assert "people.person.hide" in session.scalars(sa.select(AuditEntry.action)).all()
 
 
+def test_people_hide_their_own_name_and_show_it_again(client, ada, app, governed, signed_in):
+    own = signed_in(client, ada)
+    assert "Hide my name" in own.get(f"/people/{ada}").text
+    asked = own.get(f"/people/{ada}/hide").text
+    assert ("Hide me" in asked, "Another identity looks like yours" in asked) == (True, False)
+    said = send(own, f"/people/{ada}/hide", {}, follow_redirects=True).text
+    assert "is empty" in said  # the reason is offered, and may be another
+    send(own, f"/people/{ada}/hide", {"reason": "I ask for it."})
+    visitor = app.test_client()
+    assert "Lovelace" not in visitor.get(f"/people/{ada}").text
+    assert "Lovelace" in own.get(f"/people/{ada}").text
+    send(own, f"/people/{ada}/hide", {"reason": "I changed my mind."})
+    assert "Lovelace" in visitor.get(f"/people/{ada}").text
+    with governed.read() as session:
+        own_word = sa.select(AuditEntry.action).where(AuditEntry.actor_id == ada).order_by(AuditEntry.number)
+        assert list(session.scalars(own_word)) == ["people.person.hide", "people.person.show"]
+
+
+def test_who_hides_somebody_reads_what_would_still_be_shown(staff, ada, governed):
+    with governed.write() as session:
+        people.intern_identities(session, [("git", "Ada Lovelace", "lovelace@acme.com", "")])
+        people.resolve(session)
+        people.refresh_proposals(session)
+    assert "Another identity looks like this person’s and would stay" in unescape(staff.get(f"/people/{ada}/hide").text)
+
+
 def test_an_invitation_signs_the_person_in_once(administrator, ada, app):
     page = administrator.post(f"/people/{ada}/invite").get_data(as_text=True)
     link = page.split("<code>")[1].split("</code>")[0]
