@@ -29,6 +29,47 @@ struct Operands {
   const T *x = nullptr, *g = nullptr, *weight = nullptr, *bias = nullptr, *mean = nullptr, *variance = nullptr;
   T *first = nullptr, *second = nullptr, *third = nullptr;
   double eps;
+  // Of rows in 16 bits, instead of x, g and first: each is widened while it is in the cache.
+  const char *narrow_x = nullptr, *narrow_g = nullptr;
+  char* narrow_first = nullptr;
+};
+
+// Rows as the loops take them, some at a time: load() before they are read, store() when they are written.
+template <class T>
+class Rows {
+ public:
+  Rows(const State& op, const Operands<T>& o, int64_t n) : o_(o), n_(n) {
+    if (!o.narrow_x) return;
+    together_ = std::max<int64_t>(1, 2 * kBlock / n);
+    widen_ = convert(op.stored, compute_type(op.stored));
+    narrow_ = convert(compute_type(op.stored), op.stored);
+    memory_ = static_cast<T*>(piece_scratch(size_t(3 * together_ * n) * sizeof(T)));
+  }
+  bool fine() const { return !o_.narrow_x || memory_; }
+  int64_t together(int64_t left) const { return o_.narrow_x ? std::min(together_, left) : left; }
+  void load(int64_t from, int64_t rows) {
+    if (!o_.narrow_x) return;
+    from_ = from;
+    const void* x[] = {o_.narrow_x + from * n_ * 2};
+    widen_(x, memory_, rows * n_);
+    if (!o_.narrow_g) return;
+    const void* g[] = {o_.narrow_g + from * n_ * 2};
+    widen_(g, memory_ + together_ * n_, rows * n_);
+  }
+  const T* x(int64_t r) const { return o_.narrow_x ? memory_ + (r - from_) * n_ : o_.x + r * n_; }
+  const T* g(int64_t r) const { return o_.narrow_x ? memory_ + (together_ + r - from_) * n_ : o_.g + r * n_; }
+  T* first(int64_t r) const { return o_.narrow_x ? memory_ + (2 * together_ + r - from_) * n_ : o_.first + r * n_; }
+  void store(int64_t rows) const {
+    if (!o_.narrow_x) return;
+    const void* from[] = {memory_ + 2 * together_ * n_};
+    narrow_(from, o_.narrow_first + from_ * n_ * 2, rows * n_);
+  }
+
+ private:
+  const Operands<T>& o_;
+  int64_t n_, together_ = 1, from_ = 0;
+  Loop widen_ = nullptr, narrow_ = nullptr;
+  T* memory_ = nullptr;
 };
 
 // ---- rows ----------------------------------------------------------------------------------------------------
@@ -48,6 +89,22 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
   const int64_t grain = std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, n));
   if (!op.gradient) {
     const int64_t row_bytes = n * int64_t(sizeof(T));
+    if (o.narrow_x) {
+      bool fine = true;
+      parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+        Rows<T> part(op, o, n);
+        if (!part.fine()) return __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
+        for (int64_t at = begin, some; at < end; at += some) {
+          part.load(at, some = part.together(end - at));
+          for (int64_t r = at; r < at + some; ++r) {
+            const Spread s = spread_of(loops, part.x(r), n, centered, o.eps);
+            loops.weighted(part.x(r), o.weight, o.bias, part.first(r), n, s.mean, s.scale, nullptr, false);
+          }
+          part.store(some);
+        }
+      });
+      return fine;
+    }
     const bool past = rows * row_bytes >= kStreamBytes && row_bytes % 64 == 0 && reinterpret_cast<uintptr_t>(o.first) % 64 == 0;
     parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
       // A row is added up while the one before it is written.
@@ -65,20 +122,27 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
   T* partial = static_cast<T*>(host->scratch(size_t(parts * sums + 1) * sizeof(T)));
   if (!partial) return false;
   std::fill(partial, partial + parts * sums, T(0));
+  bool fine = true;
   parallel_for(divide_up(rows, part_rows), 1, [&](int64_t begin, int64_t end) {
+    Rows<T> lines(op, o, n);
+    if (!lines.fine()) return __atomic_store_n(&fine, false, __ATOMIC_RELAXED);
     for (int64_t part = begin; part < end; ++part) {
       T* dw = partial + part * sums;
       T* db = op.kind == Kind::Layer ? dw + n : nullptr;
-      for (int64_t r = part * part_rows; r < std::min(rows, (part + 1) * part_rows); ++r) {
-        const T* x = o.x + r * n;
-        const T* g = o.g + r * n;
-        const Spread s = spread_of(loops, x, n, centered, o.eps);
-        double totals[2];
-        loops.row_sums(g, x, o.weight, s.mean, s.scale, n, totals, dw, db);
-        // dx = scale (g w - mean(g w) - (x - mean) scale^2 mean(g w (x - mean)))
-        const double along = -s.scale * s.scale * s.scale * totals[1] / double(n);
-        const double middle = centered ? -s.scale * totals[0] / double(n) : 0.0;
-        loops.row_grad(g, x, o.weight, o.first + r * n, n, s.mean, s.scale, along, middle);
+      const int64_t stop = std::min(rows, (part + 1) * part_rows);
+      for (int64_t at = part * part_rows, some; at < stop; at += some) {
+        lines.load(at, some = lines.together(stop - at));
+        for (int64_t r = at; r < at + some; ++r) {
+          const T *x = lines.x(r), *g = lines.g(r);
+          const Spread s = spread_of(loops, x, n, centered, o.eps);
+          double totals[2];
+          loops.row_sums(g, x, o.weight, s.mean, s.scale, n, totals, dw, db);
+          // dx = scale (g w - mean(g w) - (x - mean) scale^2 mean(g w (x - mean)))
+          const double along = -s.scale * s.scale * s.scale * totals[1] / double(n);
+          const double middle = centered ? -s.scale * totals[0] / double(n) : 0.0;
+          loops.row_grad(g, x, o.weight, lines.first(r), n, s.mean, s.scale, along, middle);
+        }
+        lines.store(some);
       }
     }
   });
@@ -91,7 +155,7 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
     o.second[i] = dw;
     if (o.third) o.third[i] = db;
   }
-  return true;
+  return fine;
 }
 
 // ---- channels ------------------------------------------------------------------------------------------------
@@ -263,15 +327,25 @@ fl_status run_as(const State& op, const fl_call* call) {
     return p;
   };
   Operands<T> o;
-  o.x = read(x_at);
-  if (op.gradient) o.g = read(0);
+  const bool by_rows = op.kind == Kind::Layer || op.kind == Kind::Rms;
+  const bool narrow = by_rows && compute_type(op.stored) != op.stored && is_contiguous(x) &&
+                      (!op.gradient || is_contiguous(call->inputs[0])) && is_contiguous(call->outputs[0]);
+  if (narrow) {
+    o.narrow_x = data_of(x);
+    if (op.gradient) o.narrow_g = data_of(call->inputs[0]);
+    o.narrow_first = data_of(call->outputs[0]);
+  } else {
+    o.x = read(x_at);
+    if (op.gradient) o.g = read(0);
+  }
   if (call->input_count > weight_at) o.weight = read(weight_at);
   if (!op.gradient && call->input_count > 2) o.bias = read(2);
   if (given) {
     o.mean = read(2);
     o.variance = read(3);
   }
-  const Result first(call->outputs[0], op.stored);
+  const Type first_type = narrow ? compute_type(op.stored) : op.stored;  // written to where it lies
+  const Result first(call->outputs[0], first_type);
   const Result second(call->outputs[call->output_count > 1 ? 1 : 0], op.stored);
   const Result third(call->outputs[call->output_count > 2 ? 2 : 0], op.stored);
   if (!fine || !first.data() || !second.data() || !third.data()) return no_memory(op.name);
@@ -281,7 +355,7 @@ fl_status run_as(const State& op, const fl_call* call) {
   o.eps = call->attrs[op.kind == Kind::Batch ? 0 : 1].value.f;
   const NormLoops& loops = *level->norm(compute_type(op.stored));
   const int64_t all = count_of(x);
-  if (op.kind == Kind::Layer || op.kind == Kind::Rms) {
+  if (by_rows) {
     int64_t n = 1;
     for (int axis = x.ndim - int(call->attrs[0].value.i); axis < x.ndim; ++axis) n *= x.shape[axis];
     fine = run_rows(loops, op, o, n ? all / n : 0, n);
