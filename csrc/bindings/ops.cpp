@@ -45,6 +45,11 @@ size_t index_of(const PyOp& op, PyObject* word) {
   refuse_argument(*op.row, "there is no argument", word);
 }
 
+// `device=`, which ops without inputs take as well.
+bool is_device_word(const OpRow& row, PyObject* word) {
+  return row.max_inputs == 0 && PyUnicode_CompareWithASCIIString(word, "device") == 0;
+}
+
 PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* names) {
   const void* back = __builtin_return_address(0);
   return guarded([&]() -> PyObject* {
@@ -57,12 +62,17 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
     const size_t total = slots + row.attrs.size();
 
     PyObject* given[16] = {};
+    PyObject* device = nullptr;
     if (total > std::size(given)) raise(ErrorKind::Runtime, row.name, ": too many arguments in its row");
     if (count > total)
       raise(ErrorKind::Type, row.name, " takes ", total, " arguments at most, but ", count, " were given");
     for (size_t i = 0; i < count; ++i) given[i] = args[i];
     for (size_t i = 0; i < named; ++i) {
       PyObject* word = PyTuple_GET_ITEM(names, static_cast<Py_ssize_t>(i));
+      if (is_device_word(row, word)) {
+        device = args[count + i];
+        continue;
+      }
       const size_t at = index_of(op, word);
       if (given[at]) refuse_argument(row, "two values for", word);
       given[at] = args[count + i];
@@ -140,6 +150,8 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
     }
 
     const Attrs settled(attrs, attr_count);
+    std::optional<OnDevice> there;
+    if (row.max_inputs == 0) there.emplace(device_from(device ? device : Py_None));
     if (row.output_count == 1) {
       // What this function holds itself (scalars that became tensors) has an object of another type.
       const uint32_t candidates = row.pointwise && may_reuse(inputs) ? temporaries(given, inputs.size(), back, args) : 0;
@@ -299,6 +311,24 @@ py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs,
 
 }  // namespace
 
+// Tuples, lists and single numbers of Python's own, as most calls bring them; none: look closer, and name what is wrong.
+static std::optional<Dims> plain_dims(PyObject* object) {
+  PyObject* const* items = &object;
+  Py_ssize_t count = 1;
+  if (PyTuple_CheckExact(object) || PyList_CheckExact(object)) {
+    items = PySequence_Fast_ITEMS(object);
+    count = PySequence_Fast_GET_SIZE(object);
+  }
+  Dims dims;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (!PyLong_CheckExact(items[i])) return std::nullopt;
+    int overflow = 0;
+    dims.push_back(PyLong_AsLongLongAndOverflow(items[i], &overflow));
+    if (overflow) return std::nullopt;
+  }
+  return dims;
+}
+
 Attr attr_from(const OpRow& row, const AttrSpec& spec, PyObject* object) {
   const auto refuse = [&](const char* wanted) {
     raise(ErrorKind::Type, row.name, ": ", word_of(spec), " is ", Py_TYPE(object)->tp_name, " and must be ", wanted);
@@ -327,7 +357,9 @@ Attr attr_from(const OpRow& row, const AttrSpec& spec, PyObject* object) {
       if (value == -1.0 && PyErr_Occurred()) { PyErr_Clear(); refuse("a number"); }
       return value;
     }
-    case FL_ATTR_INTS: return dims_from(text(row.name, ": ", word_of(spec)), object);
+    case FL_ATTR_INTS:
+      if (const auto plain = plain_dims(object)) return *plain;
+      return dims_from(text(row.name, ": ", word_of(spec)), object);
     case FL_ATTR_DTYPE: return dtype_from(object);
     case FL_ATTR_TEXT:
       if (!PyUnicode_Check(object)) refuse("a string");

@@ -15,6 +15,7 @@ __all__ = [
 ]  # fmt: skip
 
 Shape = int | tuple[int, ...] | list[int]
+_FLOAT32, _full, _arange = _core.float32, _core.ops["full"], _core.ops["arange"]
 
 
 @explained
@@ -36,7 +37,7 @@ def full(shape: Shape, fill_value: complex, *, dtype: DType | None = None, devic
         whole = int(bool(value))
     elif dtype.is_integer:
         whole = _whole(value, dtype)
-    return _core.apply("full", [], [_shape(shape), float(value), whole, dtype, imaginary], device)
+    return _full(shape, float(value), whole, dtype, imaginary, device=device)
 
 
 def _whole(value: float, dtype: DType) -> int:
@@ -53,19 +54,19 @@ def _whole(value: float, dtype: DType) -> int:
 @explained
 def zeros(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Zeros; float32 unless a dtype is given."""
-    return _core.apply("full", [], [_shape(shape), 0.0, 0, _core.dtype(dtype) if dtype else _core.float32, 0.0], device)
+    return _full(shape, 0.0, 0, dtype or _FLOAT32, 0.0, device=device)
 
 
 @explained
 def ones(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Ones; float32 unless a dtype is given."""
-    return _core.apply("full", [], [_shape(shape), 1.0, 1, _core.dtype(dtype) if dtype else _core.float32, 0.0], device)
+    return _full(shape, 1.0, 1, dtype or _FLOAT32, 0.0, device=device)
 
 
 @explained
 def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """A tensor to be filled. It holds zeros, so that a forgotten write gives the same result each time."""
-    return zeros(shape, dtype=dtype, device=device)
+    return _full(shape, 0.0, 0, dtype or _FLOAT32, 0.0, device=device)
 
 
 @explained
@@ -77,19 +78,19 @@ def full_like(x: Tensor, /, fill_value: complex, *, dtype: DType | None = None, 
 @explained
 def zeros_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Zeros, with the shape, dtype and device of x."""
-    return full_like(x, 0, dtype=dtype, device=device)
+    return _full(x.shape, 0.0, 0, dtype or x.dtype, 0.0, device=device or x.device)
 
 
 @explained
 def ones_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """Ones, with the shape, dtype and device of x."""
-    return full_like(x, 1, dtype=dtype, device=device)
+    return _full(x.shape, 1.0, 1, dtype or x.dtype, 0.0, device=device or x.device)
 
 
 @explained
 def empty_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None) -> Tensor:
     """A tensor to be filled, with the shape, dtype and device of x."""
-    return zeros_like(x, dtype=dtype, device=device)
+    return _full(x.shape, 0.0, 0, dtype or x.dtype, 0.0, device=device or x.device)
 
 
 def arange(
@@ -116,8 +117,8 @@ def arange(
         raise _core.ShapeError(f"arange: from {start} to {stop} by {step} has more elements than any memory holds")
     dtype = _core.dtype(dtype)
     if whole and dtype.is_integer and max(abs(start), abs(stop), abs(step)) > 2**53:  # beyond what a float64 counts
-        return _core.apply("arange", [], [0.0, 1.0, count, dtype], device) * step + start
-    return _core.apply("arange", [], [float(start), float(step), count, dtype], device)
+        return _arange(0.0, 1.0, count, dtype, device=device) * step + start
+    return _arange(float(start), float(step), count, dtype, device=device)
 
 
 _EVEN = (_core.float32, _core.float64)  # computed in double and rounded once, where a device has it
@@ -140,7 +141,7 @@ def linspace(
     dtype = _core.dtype(dtype or _core.float32)
     steps = num - 1 if endpoint else num
     if dtype in _EVEN and num:
-        x = _core.apply("arange", [], [float(start), (stop - start) / max(steps, 1), num, dtype], device)
+        x = _arange(float(start), (stop - start) / max(steps, 1), num, dtype, device=device)
         if endpoint and num > 1:
             x[num - 1] = float(stop)
         return x
@@ -159,7 +160,7 @@ def eye(
     """Ones on diagonal k, zeros elsewhere."""
     columns = n_rows if n_cols is None else n_cols
     diagonal = _reachable((n_rows, columns), k)
-    return _core.apply("eye", [], [n_rows, columns, diagonal, _core.dtype(dtype or _core.float32)], device)
+    return _core.ops["eye"](n_rows, columns, diagonal, dtype or _FLOAT32, device=device)
 
 
 def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
@@ -217,6 +218,3 @@ def _reachable(shape: tuple[builtins.int, ...], diagonal: builtins.int) -> built
     """The diagonal, or one just beside the matrix in place of one farther away."""
     return max(-shape[-2], min(diagonal, shape[-1]))
 
-
-def _shape(shape: Shape) -> tuple[int, ...]:
-    return tuple(shape) if isinstance(shape, list | tuple) else (shape,)

@@ -204,7 +204,7 @@ class Generator:
         # "different" is 1: one number for each example of that vmap.
         sizes = [size if policy == 1 else 1 for size, policy in levels]
         place = self.reserve(math.prod((*sizes, *shape)))
-        x = _core.apply(op, [], [(*sizes, *shape), *between, *place, drawn], device or self._device)
+        x = _core.ops[op]((*sizes, *shape), *between, *place, drawn, device=device or self._device)
         if levels:
             x = _core.with_levels(_core.ops["broadcast_to"](x, (*(size for size, _ in levels), *shape)), 0)
         return x if drawn == dtype else x.astype(dtype)
