@@ -243,6 +243,28 @@ def _batch_norm_grad(inputs: list[Array], attrs: Attrs) -> Any:
     return [dx, (g * normal).sum(axis=_around(x)), g.sum(axis=_around(x))]
 
 
+def _squares(x: Array) -> Array:
+    """The squares of 2 by 2 of every plane, each in a row."""
+    n, c, h, w = x.shape
+    cut = x[:, :, : h // 2 * 2, : w // 2 * 2].reshape(n, c, h // 2, 2, w // 2, 2)
+    return cut.transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2, w // 2, 4)
+
+
+def _batch_norm_max_pool(x: list[Array], attrs: Attrs) -> Any:
+    y, mean, variance = _batch_norm(x, attrs)
+    return [_squares(y).max(axis=-1), mean, variance]
+
+
+def _batch_norm_max_pool_grad(inputs: list[Array], attrs: Attrs) -> Any:
+    g, x, mean, variance, weight, bias = inputs
+    y = (x - _channel(mean, 4)) * _channel(weight / np.sqrt(variance + attrs[0]), 4) + _channel(bias, 4)
+    taken = np.eye(4)[_squares(y).argmax(axis=-1)] * g[..., None]
+    n, c, h, w = g.shape
+    dy = np.zeros(x.shape)
+    dy[:, :, : 2 * h, : 2 * w] = taken.reshape(n, c, h, w, 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(n, c, 2 * h, 2 * w)
+    return _batch_norm_grad([dy, x, mean, variance, weight], attrs)
+
+
 def _max_axes(x: Array, attrs: Attrs) -> list[list[tuple[range, int]]]:
     return _windows(x.shape[2:], *attrs)
 
@@ -317,6 +339,8 @@ NUMPY: dict[str, Callable[[list[Array], Attrs], Any]] = {
     "group_norm_grad": _group_norm_grad,
     "batch_norm": _batch_norm,
     "batch_norm_grad": _batch_norm_grad,
+    "batch_norm_max_pool": _batch_norm_max_pool,
+    "batch_norm_max_pool_grad": _batch_norm_max_pool_grad,
     "embedding": lambda x, attrs: x[0][x[1]],
     "dropout": _dropout,
     "attention": _attention,

@@ -25,6 +25,7 @@ FLOAT32 = {
     "linear_recurrence",  # each value starts the next
     "batch_norm", "group_norm", "layer_norm", "rms_norm",  # their weights are float32
     "batch_norm_grad", "group_norm_grad", "layer_norm_grad", "rms_norm_grad",
+    "batch_norm_max_pool", "batch_norm_max_pool_grad",
 }  # fmt: skip
 # Neither pointwise nor a derivative, and in no list of PyTorch's: one rounding at the end, whatever they sum.
 KEEP = {

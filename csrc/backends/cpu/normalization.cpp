@@ -11,7 +11,7 @@
 namespace flambeau::cpu {
 namespace {
 
-enum class Kind : uint8_t { Layer, Rms, Group, Batch };
+enum class Kind : uint8_t { Layer, Rms, Group, Batch, Pooled };
 struct State {
   const char* name;
   Kind kind;
@@ -259,6 +259,50 @@ void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>
   });
 }
 
+// The norm of a batch and the largest element of squares of it: a plane of the norm's result is written into the first
+// cache alone, and the pool's gradient where the norm's will be.
+template <class T>
+bool run_pooled(const NormLoops& loops, const PoolLoops& pools, const State& op, const Operands<T>& o, int64_t batch, int64_t channels,
+                int64_t height, int64_t width) {
+  const int64_t size = height * width, high = height / 2, wide = width / 2;
+  const double count = double(batch * size);
+  const int64_t grain = std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, batch * size));
+  return parallel_with_scratch(channels, grain, size_t(size) * sizeof(T), [&](void* plane, int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      const Passing passing{false, c + 1 < channels ? size : 0};
+      const Stretches planes{batch, channels * size};
+      const T* x = o.x + c * size;
+      const double weight = double(o.weight[c]), bias = double(o.bias[c]);
+      if (!op.gradient) {
+        const auto [mean, variance] = moments_of(loops, x, size, planes);
+        const double scale = weight / std::sqrt(variance + o.eps);
+        for (int64_t image = 0; image < batch; ++image) {
+          loops.affine(x + image * planes.step, plane, size, {}, double(mean), scale, bias, passing);
+          pools.square(plane, width, o.first + (image * channels + c) * high * wide, wide, high);
+        }
+        o.second[c] = mean;
+        o.third[c] = T(variance);
+        continue;
+      }
+      const double mean = double(o.mean[c]), scale = 1 / std::sqrt(double(o.variance[c]) + o.eps);
+      T* dx = o.first + c * size;
+      for (int64_t image = 0; image < batch; ++image) {
+        T* to = dx + image * planes.step;
+        loops.affine(x + image * planes.step, plane, size, {}, mean, weight * scale, bias, {});
+        pools.square_grad(plane, width, o.g + (image * channels + c) * high * wide, to, wide, high);
+        std::fill(to + 2 * high * width, to + size, T(0));
+      }
+      double totals[2];
+      loops.products(dx, x, mean, size, planes, totals);
+      const double sum = totals[0], along = totals[1] * scale;
+      loops.combine(dx, x, dx, size, planes, mean, weight * scale, -weight * scale * scale * along / count, -weight * scale * sum / count,
+                    passing);
+      o.second[c] = T(along);
+      o.third[c] = T(sum);
+    }
+  });
+}
+
 // Short planes: whole rows (channels, size) at a time, each channel's numbers beside each other in double.
 template <class T>
 void run_batch_rows(const State& op, const Operands<T>& o, int64_t batch, int64_t channels, int64_t size) {
@@ -318,7 +362,7 @@ template <class T>
 fl_status run_as(const State& op, const fl_call* call) {
   const int x_at = op.gradient ? 1 : 0;
   const fl_tensor& x = call->inputs[x_at];
-  const bool given = op.kind == Kind::Batch && op.gradient;
+  const bool given = op.kind >= Kind::Batch && op.gradient;
   const int weight_at = given ? 4 : x_at + 1;
   bool fine = true;
   const auto read = [&](int i) {
@@ -343,6 +387,7 @@ fl_status run_as(const State& op, const fl_call* call) {
   if (given) {
     o.mean = read(2);
     o.variance = read(3);
+    if (op.kind == Kind::Pooled) o.bias = read(5);
   }
   const Type first_type = narrow ? compute_type(op.stored) : op.stored;  // written to where it lies
   const Result first(call->outputs[0], first_type);
@@ -352,7 +397,7 @@ fl_status run_as(const State& op, const fl_call* call) {
   o.first = first.as<T>();
   if (call->output_count > 1) o.second = second.as<T>();
   if (call->output_count > 2) o.third = third.as<T>();
-  o.eps = call->attrs[op.kind == Kind::Batch ? 0 : 1].value.f;
+  o.eps = call->attrs[op.kind >= Kind::Batch ? 0 : 1].value.f;
   const NormLoops& loops = *level->norm(compute_type(op.stored));
   const int64_t all = count_of(x);
   if (by_rows) {
@@ -362,7 +407,9 @@ fl_status run_as(const State& op, const fl_call* call) {
   } else {
     const int64_t batch = x.shape[0], channels = x.shape[1], size = batch * channels > 0 ? all / (batch * channels) : 0;
     const int64_t groups = op.kind == Kind::Group ? call->attrs[0].value.i : 1;
-    if (op.kind == Kind::Group) run_groups(loops, op, o, batch, groups, channels / groups, size);
+    if (op.kind == Kind::Pooled)
+      fine = run_pooled(loops, *level->pool(compute_type(op.stored)), op, o, batch, channels, x.shape[2], x.shape[3]);
+    else if (op.kind == Kind::Group) run_groups(loops, op, o, batch, groups, channels / groups, size);
     else if (size >= 16) run_batch_planes(loops, op, o, batch, channels, size);
     else run_batch_rows(op, o, batch, channels, size);
   }
@@ -381,17 +428,20 @@ fl_status run_norm(const fl_kernel* self, fl_stream, const fl_call* call) {
 const fl_kernel* resolve_norm(const char* name, std::span<const Type> types) {
   if (!all_one_float(types)) return nullptr;
   constexpr std::pair<const char*, Kind> kKinds[] = {
-      {"layer_norm", Kind::Layer}, {"rms_norm", Kind::Rms}, {"group_norm", Kind::Group}, {"batch_norm", Kind::Batch}};
+      {"layer_norm", Kind::Layer}, {"rms_norm", Kind::Rms}, {"group_norm", Kind::Group},
+      {"batch_norm_max_pool", Kind::Pooled}, {"batch_norm", Kind::Batch}};
   for (const auto& [known, kind] : kKinds) {
     const size_t length = std::strlen(known);
     if (std::strncmp(name, known, length) != 0) continue;
+    // In 16 bits a norm's result has equals that it has not in 32: which one a pool takes is for its parts to say.
+    if (kind == Kind::Pooled && compute_type(types[0]) != types[0]) return nullptr;
     return keep_kernel(run_norm, State{known, kind, name[length] != '\0', types[0]});
   }
   return nullptr;
 }
 
 const Registration kNorm({"layer_norm", "layer_norm_grad", "rms_norm", "rms_norm_grad", "group_norm", "group_norm_grad",
-                          "batch_norm", "batch_norm_grad"}, resolve_norm);
+                          "batch_norm", "batch_norm_grad", "batch_norm_max_pool", "batch_norm_max_pool_grad"}, resolve_norm);
 
 }  // namespace
 }  // namespace flambeau::cpu

@@ -8,8 +8,11 @@ from typing import Self, overload
 import flambeau as fl
 from flambeau.nn.activations import ReLU
 from flambeau.nn.module import Module
+from flambeau.nn.normalization import BatchNorm2d
 from flambeau.nn.parameter import Parameter
 from flambeau.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
+
+_NONE, _ONE, _TWO = ((number, (number,), (number,) * 2, (number,) * 3) for number in range(3))  # along all axes
 
 
 class _Numbered(Module):
@@ -77,7 +80,8 @@ class _Numbered(Module):
 class Sequential(_Numbered):
     """Layers one after the other.
 
-    A ReLU before a max pool is computed behind it: the same values and gradients, of a fraction of the elements.
+    A ReLU before a max pool is computed behind it: the same values and gradients, of a fraction of the elements. While
+    training, BatchNorm2d and a MaxPool2d of touching squares behind it (or behind its ReLU) are one operation.
 
     >>> from flambeau import nn
     >>> net = Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
@@ -98,16 +102,33 @@ class Sequential(_Numbered):
         for place in range(len(layers) - 1):
             if type(relu := layers[place]) is ReLU and _may_follow(relu, layers[place + 1]):
                 layers[place : place + 2] = layers[place + 1], relu
-        for layer in layers:
+        place = 0
+        while place < len(layers):
+            layer = layers[place]
+            place += 1
+            if type(layer) is BatchNorm2d and place < len(layers) and _is_one_pass(layer, layers[place]):
+                pooled = layer._and_max_pool(x)
+                if pooled is not None:
+                    x = pooled
+                    place += 1
+                    continue
             x = layer(x)
         return x
+
+
+def _is_one_pass(norm: BatchNorm2d, layer: Module) -> bool:
+    """Whether the layer takes the largest of squares of 2 by 2 that touch, and no hook watches."""
+    if type(layer) is not MaxPool2d or "_hooks" in vars(layer) or "_hooks" in vars(norm):
+        return False
+    squares = layer.kernel_size in _TWO and layer.stride in _TWO and layer.padding in _NONE and layer.dilation in _ONE
+    return squares and not layer.ceil_mode and not layer.return_indices
 
 
 def _may_follow(relu: ReLU, layer: Module) -> bool:
     """Whether the layer is a max pool without empty windows (-inf, which a ReLU changes), and no hook watches."""
     if not isinstance(layer, MaxPool1d | MaxPool2d | MaxPool3d) or layer.return_indices:
         return False
-    plain = type(layer) in (MaxPool1d, MaxPool2d, MaxPool3d) and layer.dilation in (1, (1,), (1, 1), (1, 1, 1))
+    plain = type(layer) in (MaxPool1d, MaxPool2d, MaxPool3d) and layer.dilation in _ONE
     return plain and "_hooks" not in vars(layer) and "_hooks" not in vars(relu)
 
 

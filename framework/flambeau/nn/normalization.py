@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import flambeau as fl
 from flambeau.nn import functional, init
+from flambeau.nn.functional.normalization import batch_norm_max_pool
 from flambeau.nn.module import Module
 from flambeau.nn.parameter import Parameter
 
@@ -91,6 +92,15 @@ class BatchNorm2d(_BatchNorm):
     """Each channel of (n, channels, h, w) with mean 0 and variance 1: see functional.batch_norm."""
 
     _ndims = (4,)
+
+    def _and_max_pool(self, x: fl.Tensor) -> fl.Tensor | None:
+        """What MaxPool2d(2) makes of the layer's result, by one operation; None where it is not open."""
+        if self.weight is None or self.bias is None or not (self.training or self.running_mean is None):
+            return None
+        if x.ndim != 4 or min(x.shape) < 1 or min(x.shape[2:]) < 2 or x.shape[1] != self.num_features:
+            return None
+        momentum = self._next_momentum() if self.training else 0.0
+        return batch_norm_max_pool(x, self.running_mean, self.running_var, self.weight, self.bias, momentum, self.eps)
 
 
 class BatchNorm3d(_BatchNorm):

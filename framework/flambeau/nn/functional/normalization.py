@@ -10,8 +10,8 @@ from flambeau import _core
 from flambeau.nn.functional.padding import pad
 from flambeau.nn.functional.pooling import avg_pool2d
 
-_layer_norm, _rms_norm, _group_norm, _batch_norm = (
-    _core.ops[name] for name in ("layer_norm", "rms_norm", "group_norm", "batch_norm"))
+_layer_norm, _rms_norm, _group_norm, _batch_norm, _batch_norm_max_pool = (
+    _core.ops[name] for name in ("layer_norm", "rms_norm", "group_norm", "batch_norm", "batch_norm_max_pool"))
 
 _HALF = (fl.float16, fl.bfloat16)
 
@@ -140,11 +140,39 @@ def batch_norm(
         raise ValueError(f"batch_norm: input is {tuple(input.shape)}: one value a channel has no spread; give a larger "
                          "batch, or call eval() first")
     result, mean, variance = _batch_norm(input, weight, bias if weight is not None else None, eps)
-    if running_mean is not None or running_var is not None:
-        with fl.no_grad():
-            _move(running_mean, mean.detach(), momentum)
-            _move(running_var, variance.detach() * (count / max(count - 1, 1)), momentum)
+    _move_both(running_mean, running_var, mean, variance, count, momentum)
     return result + _by_channel(bias, input) if weight is None and bias is not None else result
+
+
+def batch_norm_max_pool(
+    input: fl.Tensor,
+    running_mean: fl.Tensor | None,
+    running_var: fl.Tensor | None,
+    weight: fl.Tensor,
+    bias: fl.Tensor,
+    momentum: float,
+    eps: float,
+) -> fl.Tensor:
+    """max_pool2d(batch_norm(...), 2) while training, in one pass over images of at least 2 by 2."""
+    result, mean, variance = _batch_norm_max_pool(input, weight, bias, eps)
+    _move_both(running_mean, running_var, mean, variance, input.size // input.shape[1], momentum)
+    return result
+
+
+def _move_both(
+    running_mean: fl.Tensor | None,
+    running_var: fl.Tensor | None,
+    mean: fl.Tensor,
+    variance: fl.Tensor,
+    count: int,
+    momentum: float,
+) -> None:
+    """The running statistics toward a batch's of `count` values a channel."""
+    if running_mean is None and running_var is None:
+        return
+    with fl.no_grad():
+        _move(running_mean, mean.detach(), momentum)
+        _move(running_var, variance.detach() * (count / max(count - 1, 1)), momentum)
 
 
 def _move(running: fl.Tensor | None, now: fl.Tensor, momentum: float) -> None:
