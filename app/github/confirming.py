@@ -7,8 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 MOST_ASKED = 10
+_T = TypeVar("_T")
+
+
+def spread(every: Sequence[_T], most: int) -> Sequence[_T]:
+    """At most so many of these, from everywhere in the list.
+
+    >>> spread([1, 2, 3, 4, 5, 6, 7], 3), spread([1, 2], 3)
+    ([1, 4, 7], [1, 2])
+    """
+    return every[:: -(-len(every) // most) or 1]
 
 
 @dataclass(frozen=True)
@@ -33,8 +44,7 @@ def confirm(missing: Sequence[str], is_there: Callable[[str], bool], *, most: in
     >>> confirm([str(number) for number in range(9000)], lambda _one: False, most=3)
     Confirmed(gone=('0', '3000', '6000'), asked=3, is_whole=False)
     """
-    step = -(-len(missing) // most) if missing else 1
-    asked = missing[::step]
+    asked = spread(missing, most)
     gone = tuple(one for one in asked if not is_there(one))
     is_wrong = 2 * len(gone) < len(asked)
     return Confirmed(gone, len(asked), len(asked) == len(missing) or is_wrong)

@@ -106,7 +106,7 @@ query Again($owner: String!, $name: String!, $first: Int!, $after: String) {{
     page: {list_of}(first: $first, after: $after, orderBy: {{field: CREATED_AT, direction: ASC}}) {{
       totalCount
       pageInfo {{ hasNextPage endCursor }}
-      nodes {{ number createdAt comments {{ totalCount }} }}
+      nodes {{ number createdAt state author {{ __typename }} comments {{ totalCount }} }}
     }}
   }}
 }}

@@ -9,7 +9,6 @@ Before a walk REST is asked for the newest thing with its ETag: where nothing ha
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import StrictBool
 from sqlalchemy.orm import Session
 
 from app import audit
@@ -40,39 +38,22 @@ from app.github.client import Answer, Client, CursorError, NeedsPersonError, Too
 from app.github.confirming import confirm
 from app.github.connecting import connected_with
 from app.github.mapping import Reading
-from app.github.missing import forget_issues, forget_lost_comments, forget_releases, issues_of, unlisted_releases
+from app.github.missing import (
+    close_lost_pulls,
+    forget_issues,
+    forget_lost_comments,
+    forget_releases,
+    issues_of,
+    open_pulls_of,
+    unlisted_releases,
+)
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Page, Thing, numbered, page
 from app.github.questions import FEWEST, ISSUES, MOST, PULLS, TOGETHER
-from app.github.shapes import Id, Moment, Name, NonsenseError, Shape, either
+from app.github.shapes import Itself, Line, NonsenseError
 
 Writing = Callable[[], AbstractContextManager[Session]]
 _NEWEST = {"state": "all", "sort": "updated", "direction": "desc", "per_page": 1}
-_PULL_OF = re.compile(r"/pulls/([1-9]\d{0,9})$")
-
-
-class Itself(Shape):
-    """A repository, as far as it must be known again."""
-
-    number: Id = either("id")
-    full_name: Name
-    is_private: StrictBool = either("private")
-    has_issues: StrictBool
-
-
-class Line(Shape):
-    """A comment on a line, as far as its place goes."""
-
-    pull: str = either("pull_request_url")
-    updated_at: Moment = either("updated_at")
-
-    @property
-    def number(self) -> int:
-        """The number of its pull request."""
-        found = _PULL_OF.search(self.pull)
-        if found is None:
-            raise NonsenseError(f"GitHub's comment on a line cannot be read ({self.pull[:100]!r} is no pull request)")
-        return int(found[1])
 
 
 @dataclass
@@ -237,21 +218,29 @@ class Puller:
                 # What was heard late may have changed rows since the list was read, though the list is the same.
                 self.releases(whole=True)
             things = numbered(self.client, self.reading(), [number for number in due if number != RELEASES])
-            gone = self._gone({*due} - {one.told.number for one in things} - {RELEASES})
+            gone, pulls = self._gone({*due} - {one.told.number for one in things} - {RELEASES})
             with self.writing() as session:
                 self._write(session, things)
                 self.observe(session, "issues gone", gone)
                 forget_issues(session, self.repository_id, self.source, gone)
+                self.observe(session, "pull requests gone", [str(number) for number in pulls.values()])
+                close_lost_pulls(session, list(pulls))
                 numbers_read(session, self.repository_id, due, asked_until=asked_until)
             done += len(due)
 
-    def _gone(self, numbers: set[int]) -> list[str]:
-        """Which issues are gone, of numbers that lead nowhere: none where GitHub hides them all at present."""
+    def _gone(self, numbers: set[int]) -> tuple[list[str], dict[int, int]]:
+        """Which issues and open pull requests (row: number) are gone, of numbers that lead nowhere.
+
+        None where GitHub hides all of their kind at present.
+        """
+        now = self.clock.now()
         with self.writing() as session:
-            known = issues_of(session, self.repository_id, self.source, numbers, now=self.clock.now())
-        if not known:
-            return []
-        return known if self.see_that_it_is_shown().has_issues else []
+            issues = issues_of(session, self.repository_id, self.source, numbers, now=now)
+            pulls = open_pulls_of(session, self.repository_id, numbers, now=now)
+        if not issues and not pulls:
+            return [], {}
+        shown = self.see_that_it_is_shown()
+        return issues if shown.has_issues else [], pulls if shown.has_pulls else {}
 
     def reading(self) -> Reading:
         """What makes events of GitHub's answers, as of now."""

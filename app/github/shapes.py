@@ -6,6 +6,7 @@ so that nothing longer or odder goes on from this place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 MOST_LABELS = 100
+_PULL_OF = re.compile(r"/pulls/([1-9]\d{0,9})$")
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _M = TypeVar("_M", bound="Shape")
 
@@ -334,3 +336,28 @@ class Sender(Shape):
 
     sender: User | None = None
     merged_by: User | None = Field(default=None, validation_alias=AliasPath("pull_request", "merged_by"))
+
+
+class Itself(Shape):
+    """A repository, as far as it must be known again."""
+
+    number: Id = either("id")
+    full_name: Name
+    is_private: StrictBool = either("private")
+    has_issues: StrictBool
+    has_pulls: StrictBool = Field(default=True, validation_alias="has_pull_requests")
+
+
+class Line(Shape):
+    """A comment on a line, as far as its place goes."""
+
+    pull: str = either("pull_request_url")
+    updated_at: Moment = either("updated_at")
+
+    @property
+    def number(self) -> int:
+        """The number of its pull request."""
+        found = _PULL_OF.search(self.pull)
+        if found is None:
+            raise NonsenseError(f"GitHub's comment on a line cannot be read ({self.pull[:100]!r} is no pull request)")
+        return int(found[1])

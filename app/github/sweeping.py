@@ -1,8 +1,9 @@
 """Looks once a week for what is gone at GitHub: nobody but a webhook tells of it.
 
 Pull requests and issues are listed by when they were opened, with nothing but the number of their comments: one point
-a hundred. An issue that the list lacks, and whatever has fewer comments than are known, is put on the list of numbers
-that are read whole, where what is gone is found out. Comments on lines come by REST, some pages at a time, until a
+a hundred. What the list lacks or has and is not known, whatever has fewer comments than are known, another state, or
+nobody for an author any more (an account that is gone) is put on the list of numbers that are read whole, where what is
+gone is found out. Comments on lines come by REST, some pages at a time, until a
 reading has seen them all; of each that the list lacks GitHub is asked by itself.
 """
 
@@ -18,16 +19,16 @@ from sqlalchemy.orm import Session
 
 from app.contributions.gone import forget_events
 from app.contributions.metrics import EventKind
-from app.contributions.models import Change, ChangeEvent, ChangeSource, Issue, IssueEvent
+from app.contributions.models import Change, ChangeEvent, ChangeSource, ChangeState, Issue, IssueEvent
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, ask_to_read
 from app.github.client import CursorError
-from app.github.confirming import MOST_ASKED, confirm
+from app.github.confirming import MOST_ASKED, confirm, spread
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Listing
 from app.github.questions import ISSUES_AGAIN, MOST, PULLS_AGAIN
 from app.github.reading import Puller, rows_of
-from app.github.shapes import Count, Id, Moment, NonsenseError, Shape, either
+from app.github.shapes import Count, Id, Moment, NonsenseError, Shape, Word, either
 
 EVERY = timedelta(days=7)
 PAGES_AT_ONCE = 25
@@ -45,6 +46,8 @@ class Brief(Shape):
 
     number: Id
     opened_at: Moment = either("createdAt")
+    state: Word
+    author: dict[str, Any] | None
     comments: Comments
 
 
@@ -120,10 +123,13 @@ class Sweeper:
                 missing = self._unlisted_lines(session, said, Stretch(stream.since, until or self._now))
             if missing and not left:
                 return
-            lost = confirm(
-                missing, lambda one: client.find(f"/pulls/comments/{one.removeprefix(name)}") is not None,
-                most=min(MOST_ASKED, left or MOST_ASKED),
-            )  # fmt: skip
+
+            def is_there(one: str, of: dict[str, int] = missing) -> bool:
+                # What is hidden together with its pull request was not taken back.
+                is_shown = client.find(f"/pulls/comments/{one.removeprefix(name)}") is not None
+                return is_shown or client.find(f"/pulls/{of[one]}") is None
+
+            lost = confirm(list(missing), is_there, most=min(MOST_ASKED, left or MOST_ASKED))
             left -= lost.asked
             if lost.gone:
                 self.puller.see_that_it_is_shown()
@@ -170,24 +176,35 @@ class Sweeper:
             stream.begun_at, stream.cursor, stream.since, stream.read_at = None, "", None, self._now
 
     def _compare(self, session: Session, briefs: Sequence[Brief], stretch: Stretch, *, pulls: bool) -> None:
-        """Put on the list what a page lacks of its stretch, and what has fewer comments there than here."""
-        place, said = self.puller.repository_id, {one.number: one.comments.total for one in briefs}
+        """Put on the list what a page lacks of its stretch, and what looks otherwise there than here."""
+        place, said = self.puller.repository_id, {one.number: one for one in briefs}
         mine: tuple[sa.ColumnElement[bool], ...]
+        things: type[Change] | type[Issue] = Change if pulls else Issue
         if pulls:
             mine = Change.repository_id == place, Change.source_kind == ChangeSource.PULL_REQUEST
             these = [*mine, Change.number.in_(said)]
-            known = self._comments(session, Change, ChangeEvent, ChangeEvent.change_id, these)
+            counts = self._comments(session, Change, ChangeEvent, ChangeEvent.change_id, these)
         else:
             mine = Issue.repository_id == place, Issue.source == self.puller.source
             these = [*mine, Issue.number.in_(said)]
-            known = self._comments(session, Issue, IssueEvent, IssueEvent.issue_id, these)
-            wanted = sa.select(Issue.number).where(*mine, Issue.number.is_not(None), stretch.holds(Issue.opened_at))
-            for number in session.scalars(wanted).all():
-                if number is not None and number not in said:
-                    ask_to_read(session, place, number, because="the list of issues lacks it")
-        for number, count in known.items():
-            if count > said[number]:
+            counts = self._comments(session, Issue, IssueEvent, IssueEvent.issue_id, these)
+        here = sa.or_(things.number.in_(said), stretch.holds(things.opened_at))
+        rows = session.execute(
+            sa.select(things.number, things.state, things.author_identity_id).where(*mine, here).order_by(things.number)
+        )
+        known = {number: (state, author) for number, state, author in rows if number is not None}
+        lacking = [number for number, (state, _) in known.items()
+                   if number not in said and (not pulls or state is ChangeState.OPEN)]  # fmt: skip
+        # A list that is empty by mistake must not have everything read again; what is left is lacking next week too.
+        for number in spread(lacking, MOST):
+            ask_to_read(session, place, number, because="the list of what there is lacks it")
+        for number, one in said.items():
+            if number not in known:
+                ask_to_read(session, place, number, because="it was never read")
+            elif counts.get(number, 0) > one.comments.total:
                 ask_to_read(session, place, number, because="it has fewer comments than are known")
+            elif known[number][0].value != one.state or (one.author is None and known[number][1] is not None):
+                ask_to_read(session, place, number, because="its state or its author is another")
 
     def _comments(
         self, session: Session, things: type[Change] | type[Issue], events: type[ChangeEvent] | type[IssueEvent],
@@ -203,10 +220,11 @@ class Sweeper:
         )
         return {number: count for number, count in rows if number is not None}
 
-    def _unlisted_lines(self, session: Session, said: Sequence[Said], stretch: Stretch) -> list[str]:
+    def _unlisted_lines(self, session: Session, said: Sequence[Said], stretch: Stretch) -> dict[str, int]:
+        """The comments that the list lacks of a stretch, each with the number of its pull request."""
         listed = {self.puller.reading().review_comment_id(one.number) for one in said}
-        rows = session.scalars(
-            sa.select(ChangeEvent.external_id)
+        rows = session.execute(
+            sa.select(ChangeEvent.external_id, Change.number)
             .join(Change, Change.id == ChangeEvent.change_id)
             .where(
                 Change.repository_id == self.puller.repository_id, ChangeEvent.source == self.puller.source,
@@ -214,4 +232,4 @@ class Sweeper:
                 stretch.holds(ChangeEvent.at),
             ).order_by(ChangeEvent.at, ChangeEvent.id)
         )  # fmt: skip
-        return [one for one in rows if one not in listed]
+        return {name: number for name, number in rows if name not in listed and number is not None}

@@ -81,7 +81,7 @@ def test_a_comment_on_a_line_that_was_deleted_goes(read_once: World, github: Git
 
     assert read_once.read().state is JobState.SUCCEEDED
     assert said(read_once, ChangeEvent, "line") == before - {line.number for line in lost}
-    assert {one.path for one in github.asked if one.status == 404} == {
+    assert {one.path for one in github.asked if one.status == 404 or "/pulls/comments/" in one.path} == {
         f"/repos/acme/tensor/pulls/comments/{line.number}" for line in lost
     }, "of each of them GitHub was asked by itself"
 
@@ -226,6 +226,72 @@ def test_where_issues_are_switched_off_none_is_taken_for_gone(read_once: World, 
     assert read_once.read().state is JobState.SUCCEEDED
     assert len(titles(read_once)) == 4
     assert read_once.spent(before)[0] == 4, "a look and a reading of both kinds; no issue is asked for by itself"
+
+
+def test_open_pull_requests_that_went_with_an_account_are_closed_and_come_back_with_it(
+    read_once: World, github: GitHub, clock: FixedClock
+) -> None:
+    """GitHub hides what an account that it suspends had written; what others said of it is no less true."""
+    place = github.repositories[0]
+    hidden = [place.things[2], place.things[4]]
+    assert [one.state for one in hidden] == ["OPEN", "MERGED"]
+    before = read_once.rows()
+    for one in hidden:
+        place.delete(one)
+
+    assert read_once.read().state is JobState.SUCCEEDED
+    rows = read_once.rows()
+    assert [one[2] for one in rows["changes"] if one[0] in (2, 4)] == ["closed", "merged"]
+    assert rows["events"] == before["events"]
+    for one in hidden:
+        place.things[one.number] = place.nodes[one.node] = one
+    place.changed()
+    clock.advance(days=8)
+    read_once.read()
+    assert read_once.rows()["changes"] == before["changes"]
+
+
+def test_where_pull_requests_are_switched_off_none_is_taken_for_gone(read_once: World, github: GitHub) -> None:
+    place = github.repositories[0]
+    place.has_pulls = False
+    for one in [one for one in place.things.values() if one.is_pull]:
+        place.delete(one)
+    before = read_once.rows()["changes"]
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert read_once.rows()["changes"] == before
+
+
+@pytest.mark.parametrize("is_pull", [True, False])
+def test_what_an_account_wrote_that_is_gone_is_nobodys(read_once: World, github: GitHub, is_pull: bool) -> None:
+    place = github.repositories[0]
+    thing = next(one for one in place.things.values() if one.is_pull is is_pull and one.who is not None)
+    which = "changes" if is_pull else "issues"
+    assert next(one for one in read_once.rows()[which] if one[0] == thing.number)[-1] is not None
+    thing.who = None
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert next(one for one in read_once.rows()[which] if one[0] == thing.number)[-1] is None
+
+
+def test_a_list_that_is_empty_by_mistake_has_a_hundred_asked_for_and_no_more(
+    read_once: World, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = github.repositories[0]
+    for number in range(130):
+        place.issue(f"More {number}", None)
+    read_once.read()
+    read_once.clock.advance(days=8)
+    empty = {"hasIssuesEnabled": True, "page": {"totalCount": 0, "nodes": [],
+                                                "pageInfo": {"hasNextPage": False, "endCursor": None}}}  # fmt: skip
+    ask = Client.ask
+
+    def mistaken(self: Client, query: str, variables: Any) -> Any:
+        return {"repository": empty} if "CREATED_AT" in query and "issues(" in query else ask(self, query, variables)
+
+    monkeypatch.setattr(Client, "ask", mistaken)
+    before = len(github.asked)
+    assert read_once.read().state is JobState.SUCCEEDED
+    assert len(titles(read_once)) == 134
+    assert read_once.spent(before)[0] <= 6, "of 134 every second one, 25 for a point"
 
 
 def test_what_was_said_within_the_hour_is_not_missed(small: World, github: GitHub, clock: FixedClock) -> None:

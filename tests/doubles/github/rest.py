@@ -18,6 +18,7 @@ def repository(one: Repository) -> dict[str, Any]:
         found.pop(forked_from, None)
     # The example lacks the language, which the description asks for.
     return found | {"language": None, "has_issues": one.has_issues, "id": one.number, "node_id": f"R_{one.number}",
+                    "has_pull_requests": one.has_pulls,
                     "name": one.name, "full_name": one.full_name, "private": one.is_private, "html_url": f"https://github.com/{one.full_name}",
                     "url": f"{API}/repos/{one.full_name}"}  # fmt: skip
 
@@ -34,6 +35,14 @@ def pull(thing: Thing) -> dict[str, Any]:
     found["head"] |= {"ref": f"topic-{thing.number}", "sha": thing.head}
     url = f"https://github.com/{thing.repository.full_name}/pull/{thing.number}"
     return found | _common(thing) | {"merged_at": _iso(thing.merged_at), "draft": thing.is_draft, "html_url": url}
+
+
+def pull_alone(thing: Thing) -> dict[str, Any]:
+    """GET /repos/{owner}/{repo}/pulls/{pull_number}"""
+    found: dict[str, Any] = example("pull-request")
+    mine = {key: value for key, value in pull(thing).items() if key in found and key not in ("base", "head")}
+    # Here the description knows no null: who is gone is "ghost".
+    return found | mine | {"user": account(thing.who or Account(10137, "ghost"))}
 
 
 def issue(thing: Thing) -> dict[str, Any]:

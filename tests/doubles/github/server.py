@@ -203,6 +203,9 @@ class GitHub:
         if what.startswith("pulls/comments/"):
             found = next((one for one in repository.lines() if one.number == int(parts[-1])), None)
             return (404, _said("Not Found", 404), {}) if found is None else (200, rest.line_alone(found), {})
+        if what.startswith("pulls/") and parts[-1].isdigit():
+            thing = repository.things.get(int(parts[-1]))
+            return (200, rest.pull_alone(thing), {}) if thing and thing.is_pull else (404, _said("Not Found", 404), {})
         if what.startswith("releases/"):
             return self._release(repository, int(parts[-1]))
         return self._listed(repository, what, query, path)

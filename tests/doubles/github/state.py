@@ -170,6 +170,7 @@ class Repository:
     numbers: Iterator[int]
     is_private: bool = False
     has_issues: bool = True
+    has_pulls: bool = True
     former: set[str] = field(default_factory=set)
     things: dict[int, Thing] = field(default_factory=dict)
     nodes: dict[str, Thing] = field(default_factory=dict)
