@@ -130,7 +130,8 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None 
     for row in rows:
         css = "series-1" if row.kind == "known" else f"series-{row.kind}"
         label = linked(row.label, row.url)
-        figure = (row.told or f"{number(tidy(row.value))} {unit}".strip()) + (f" · {row.note}" if row.note else "")
+        length = number(tidy(row.value)) + (unit if unit == "%" else f" {unit}".rstrip())
+        figure = (row.told or length) + (f" · {row.note}" if row.note else "")
         drawn.append(
             Markup(
                 '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'

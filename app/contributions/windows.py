@@ -71,6 +71,24 @@ class Window:
         return found
 
 
+    @property
+    def cut(self) -> str:
+        """Which of the periods count in part alone, so that nobody takes a short month for a fall; "" where none does.
+
+        >>> Window(date(2025, 11, 23), date(2026, 11, 22)).cut
+        'Nov 2025 counts from 23 Nov 2025, Nov 2026 until 22 Nov 2026.'
+        >>> Window(date(2026, 3, 1), date(2026, 3, 29)).cut, Window(date(2024, 1, 1), date(2025, 12, 31)).cut
+        ('23 Feb 2026 counts from 1 Mar 2026.', '')
+        """
+        periods = self.periods()
+        begins = [f"{periods[0].label} counts from {_day(self.since)}"] if periods[0].first < self.since else []
+        is_one, ends = len(periods) == 1, []
+        if periods[-1].last > self.until:
+            last = "" if begins and is_one else f"{periods[-1].label} " if begins else f"{periods[-1].label} counts "
+            ends = [f"{last}until {_day(self.until)}"]
+        return f"{(' ' if is_one else ', ').join(begins + ends)}." if begins or ends else ""
+
+
 def placing(periods: Sequence[Period]) -> Callable[[date], int]:
     """Tells of a day that lies in one of these periods, in which (by its place among them)."""
     firsts = [period.first for period in periods]

@@ -173,14 +173,15 @@ def coverage(look: Look) -> Drawn:
     groups, notes = told_apart(look, lambda by: closed_by(look.session, look.scope, look.window, by, authors=whose),
                                lambda one: one.merged, OPTIONS)  # fmt: skip
     rows = [(one.name, one.found.merged, one.found.reviewed, round(one.found.reviewed / one.found.merged, 4),
-             f"{one.found.reviewers / one.found.merged:.2f}") for one in groups]  # fmt: skip
+             round(one.found.reviewers / one.found.merged, 2)) for one in groups]  # fmt: skip
+    shown = [(*row[:4], f"{row[4]:.2f}") for row in rows]
     bars = [charts.Bar(one.name, 100 * one.found.reviewed / one.found.merged,
                        f"{one.found.reviewed:,} of {one.found.merged:,}", one.url,
                        kind=one.shade, told=share(one.found.reviewed / one.found.merged))
             for one in _longest(groups)]  # fmt: skip
     return Drawn(("whose", "merged", "reviewed", "coverage", "reviewers each"), rows,
                  charts.bars("Review coverage", bars, most=100),
-                 table("Review coverage", ("Whose", "Merged", "Reviewed", "Coverage", "Reviewers each"), rows,
+                 table("Review coverage", ("Whose", "Merged", "Reviewed", "Coverage", "Reviewers each"), shown,
                        [one.about for one in groups]),
                  of_changes(look, authors=whose), of="changes opened in these days", notes=notes)  # fmt: skip
 

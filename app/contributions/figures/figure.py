@@ -23,6 +23,10 @@ ANYWHERE = ("everything", "repository", "organization", "person", "module")
 """The scopes that a figure can be asked of; a repository can be named beside another one."""
 
 
+FLOWS = (("from",), ("opened from",))
+"""How the first column is called of what is counted period by period."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """What a figure's function gives: rows for reusing, a drawing, a table for reading, and what is not known.
@@ -124,8 +128,13 @@ class Registered:
             where = "" if look.around.scope == EVERYTHING else " here"
             unattributed, of = look.around.unattributed, f"all commits in these days{where}"
         return Figure(self.key, self.title, self.metric, look.window, look.as_of, drawn.columns, tuple(drawn.rows),
-                      drawn.drawing, drawn.table, unattributed, look.grounds, drawn.lines_counted, of, drawn.notes,
-                      options)  # fmt: skip
+                      drawn.drawing, drawn.table, unattributed, look.grounds, drawn.lines_counted, of,
+                      (*drawn.notes, *self._cut(drawn, look)), options)  # fmt: skip
+
+    def _cut(self, drawn: Drawn, look: Look) -> tuple[str, ...]:
+        """What must be said of a drawing over time whose first or last step is not whole; a state has no such step."""
+        is_flow = drawn.columns[:1] in FLOWS and self.metric.key != "backlog"
+        return (look.window.cut,) if is_flow and look.window.cut else ()
 
 
 FIGURES: dict[str, Registered] = {}

@@ -71,13 +71,14 @@ def coverage(look: Look) -> Drawn:
     values = [100 * one.reviewed / one.merged if one.merged else float("nan") for one in found]
     rows = [(period.first.isoformat(), one.merged, one.reviewed,
              round(one.reviewed / one.merged, 4) if one.merged else None,
-             f"{one.reviewers / one.merged:.2f}" if one.merged else "–")
+             round(one.reviewers / one.merged, 2) if one.merged else None)
             for period, one in zip(look.periods, found, strict=True)]  # fmt: skip
+    shown = [(*row[:4], f"{row[4]:.2f}" if row[4] is not None else "–") for row in rows]
     series = [charts.Series("Reviewed before the merge", values)]
     has_any = any(one.merged for one in found)
     return Drawn(("from", "merged", "reviewed", "coverage", "reviewers each"), rows if has_any else (),
                  charts.line("Review coverage", look.labels, series, unit="% of merged changes"),
-                 table("Review coverage", ("From", "Merged", "Reviewed", "Coverage", "Reviewers each"), rows),
+                 table("Review coverage", ("From", "Merged", "Reviewed", "Coverage", "Reviewers each"), shown),
                  of_changes(look, authors=authors(look)), of="changes opened in these days")  # fmt: skip
 
 

@@ -52,19 +52,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Spread:
-    """Durations in a few figures: `n` of which `ended` have ended; None where so large a share has not ended yet.
+    """Durations in a few figures, whole seconds: `n` of which `ended` have ended; None where too few have ended yet.
 
     `low` and `high` bound the median with 95 % confidence (`high` None: no bound can be given yet).
     """
 
     n: int
     ended: int
-    p25: float | None
-    median: float | None
-    p75: float | None
-    p90: float | None
-    low: float | None
-    high: float | None
+    p25: int | None
+    median: int | None
+    p75: int | None
+    p90: int | None
+    low: int | None
+    high: int | None
 
 
 Durations = Mapping[float, tuple[int, int]]
@@ -144,17 +144,21 @@ def spread(counted: Durations) -> Spread:
     (5, 4, 3, None)
     """
     points = curve(counted)
-    low, high = bounds(points)
+    low, high = (_whole(one) for one in bounds(points))
     return Spread(
         n=sum(ended + going_on for ended, going_on in counted.values()),
         ended=sum(ended for ended, _ in counted.values()),
-        p25=percentile(points, 0.25),
-        median=percentile(points, 0.5),
-        p75=percentile(points, 0.75),
-        p90=percentile(points, 0.9),
+        p25=_whole(percentile(points, 0.25)),
+        median=_whole(percentile(points, 0.5)),
+        p75=_whole(percentile(points, 0.75)),
+        p90=_whole(percentile(points, 0.9)),
         low=low,
         high=high,
     )
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)
 
 
 def _band(point: Point) -> tuple[float, float]:

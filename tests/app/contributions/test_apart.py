@@ -53,7 +53,7 @@ def test_openings_closings_and_coverage_worked_out_by_hand(app: Flask, governed_
             ("Acme", 3, 2, 2, 0.6667, 1), ("Bell", 3, 2, 1, 0.6667, 1), ("Independent", 1, 1, 1, 1.0, 0),
             ("Unattributed", 1, 0, 0, 0.0, 1))  # fmt: skip
         assert drawn(session, "review-coverage-apart", apart="organization").rows == (
-            ("Acme", 2, 2, 1.0, "1.50"), ("Bell", 1, 1, 1.0, "1.00"), ("Independent", 1, 1, 1.0, "1.00"))  # fmt: skip
+            ("Acme", 2, 2, 1.0, 1.5), ("Bell", 1, 1, 1.0, 1.0), ("Independent", 1, 1, 1.0, 1.0))  # fmt: skip
         tiers = drawn(session, "closure-apart", apart="tier").rows
         assert [(row[0], row[1]) for row in tiers] == [
             ("Silver", 3), ("No member’s", 3), ("Independent", 1), ("Unattributed", 1)]  # fmt: skip

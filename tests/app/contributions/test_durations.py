@@ -108,6 +108,11 @@ def test_a_step_is_at_most_2_2_percent_short(seconds: int):
     assert seconds <= begins * 2 ** (1 / 32) * (1 + 1e-9)
 
 
+def test_figures_of_steps_are_whole_seconds():
+    found = spread({seconds_of(step): (1, 0) for step in range(300, 340)})
+    assert {type(value) for value in (found.p25, found.median, found.p75, found.p90, found.low, found.high)} == {int}
+
+
 @given(TIMES, TIMES)
 def test_parts_add_up_to_the_whole(one: list[int], other: list[int]):
     assert add_up([durations(one), durations(other)]) == durations([*one, *other])

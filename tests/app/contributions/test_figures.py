@@ -18,6 +18,7 @@ from app.contributions.figures.figure import figure
 from app.contributions.metrics.timelines import REVIEWS
 from app.contributions.models import ChangeEvent
 from app.contributions.queries import Other, Scope, Side
+from app.contributions.windows import Window
 from app.db import Database
 from app.members.models import Organization
 from app.people.models import IdentityPerson, Person
@@ -143,3 +144,16 @@ def test_a_row_leads_on_and_can_be_called_wrong(app: Flask):
                       [About("/somewhere", "organization", "o_1"), None])  # fmt: skip
     assert '<a href="/somewhere">&lt;Acme&gt;</a>' in drawn
     assert drawn.count("about=organization") == drawn.count("This is wrong") == 1
+
+
+def test_a_drawing_over_time_says_which_of_its_steps_are_not_whole(app: Flask, governed: Database):
+    with app.test_request_context(), governed.write() as session:
+        told(session)
+        part = Look(session, Scope(), Window(date(2026, 1, 9), date(2026, 4, 20)), NOW, {}, {})
+        said = "5 Jan 2026 counts from 9 Jan 2026, 20 Apr 2026 until 20 Apr 2026."
+        assert FIGURES["commits-over-time"].of(part).notes == (said,)
+        assert said in FIGURES["first-response-over-time"].of(part).caption
+        assert said not in FIGURES["backlog-over-time"].of(part).caption  # how many are open has no such step
+        assert said not in FIGURES["organizations"].of(part).caption
+        whole = Look(session, Scope(), Window(date(2026, 1, 5), date(2026, 4, 26)), NOW, {}, {})
+        assert FIGURES["commits-over-time"].of(whole).notes == ()
