@@ -4,6 +4,7 @@
 #include "autograd/autograd.h"
 #include "bindings/python.h"
 #include "core/half.h"
+#include "core/launch.h"
 #include "ops/ops.h"
 #include "ops/write.h"
 
@@ -417,6 +418,25 @@ void put(const Tensor& x, PyObject* key, const Tensor& value) {
   take_result(kWrite, both, [&](const Tensor& before) { return index_put(before, key, value); });
 }
 
+// Whether the key is a bool tensor of x's shape: then x[mask] = one number needs no list of places.
+bool is_whole_mask(const Tensor& x, PyObject* key) {
+  if (!is_tensor(key)) return false;
+  const Tensor& mask = tensor_of(key);
+  return mask.dtype() == DType::Bool && mask.shape() == x.shape() && mask.has_value() && mask.device() == cpu() &&
+         x.device() == cpu() && x.count() > 0 && x.contiguous() && mask->storage != x->storage;
+}
+// False, and nothing written, if the value is not one number.
+bool write_where(const Tensor& x, const Tensor& mask, const Tensor& from) {
+  if (from.count() != 1) return false;
+  static const OpRow &where = op_named("where"), &copy = op_named("copy");
+  Tensor value = ops::reshape(cast(to_device(from, cpu()), x.dtype()), {});
+  if (value->storage == x->storage) value = apply(copy, {value});
+  const Tensor target = x.detach(), inputs[] = {mask, value, target};
+  if (!launch(where, cpu(), inputs, {}, {&target, 1})) return false;
+  x->storage->version.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
 }  // namespace
 
 PyObject* get_item(PyObject* self, PyObject* key) {
@@ -439,7 +459,9 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     if (x.requires_grad() && grad_enabled() && is_leaf(x))
       raise(ErrorKind::Runtime, "x[...] = value: the tensor requires a gradient, which the write would make wrong; use "
             "fl.where(mask, value, x), or write under fl.no_grad()");
-    const auto parts = read_key(x, key);
+    const bool masked = is_whole_mask(x, key);
+    std::vector<Part> parts;
+    if (!masked) parts = read_key(x, key);
     Tensor from;
     if (is_tensor(value)) {
       from = tensor_of(value);
@@ -461,6 +483,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     }
     if (!recorder()) require_value(x, kWrite.doing);
     NoGrad off;
+    if (masked && !recorder() && write_where(x, tensor_of(key), from)) return 0;
+    if (masked) parts = read_key(x, key);
     if (recorder()) record_write(x, key, parts, from);
     else write(x, parts, from);
     return 0;

@@ -188,6 +188,18 @@ AttrSpec real_attr(const char* name, double fallback) { return {.name = name, .k
     FL_GRADIENT(where(at_most(abs(x), number(attrs, 0)), zeros_of(g), g)),
     FL_GRADIENT_BY("hardshrink_grad"), 0, 0});
 
+// x between -delta and delta.
+Tensor bounded(const Tensor& x, Attrs attrs) {
+  return apply(op_named("clip_to"), {x}, {-number(attrs, 0), number(attrs, 0)});
+}
+[[maybe_unused]] const OpRow& kHuber = activation({
+    "huber", "Half the square of x up to a size of `delta`, and delta times (|x| - delta / 2) beyond.",
+    "huber_grad", "The gradient of huber: g times x, which goes no farther from 0 than delta.",
+    {real_attr("delta", 1)}, {1.5},
+    FL_VALUE(multiply(bounded(x, attrs), subtract(x, multiply(bounded(x, attrs), 0.5)))),
+    FL_GRADIENT(multiply(g, bounded(x, attrs))),
+    FL_GRADIENT_BY("huber_grad"), 4, 4});
+
 [[maybe_unused]] const OpRow& kThreshold = activation({
     "threshold", "x where it is above the threshold, and `value` elsewhere; NaN stays NaN.",
     "threshold_grad", "The gradient of threshold: g where x is above it.",

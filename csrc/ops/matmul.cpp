@@ -94,6 +94,11 @@ void matmul_vjp(const Backward& backward) {
   const Dims& shape_a = backward.input(0).shape();
   const Dims& shape_b = backward.input(1).shape();
   Tensor g = backward.grad();
+  if (shape_a.size() == 1 && shape_b.size() == 1) {
+    for (size_t i = 0; i < 2; ++i)
+      if (backward.needs(i)) backward.give(i, multiply(g, conj(backward.input(1 - i))));
+    return;
+  }
   if (shape_b.size() == 1) g = expand_dims(g, {g.ndim()});
   if (shape_a.size() == 1) g = expand_dims(g, {g.ndim() - 1});
   if (backward.needs(0)) {

@@ -80,6 +80,8 @@ NUMPY = {
     "hardshrink": _value(lambda x, bound: np.where(np.abs(x) <= bound, 0.0, x)),
     "hardshrink_grad": _pieces(lambda x, bound: ~(np.abs(x) <= bound) * 1.0),
     "softshrink": _value(lambda x, bound: np.where(np.abs(x) <= bound, 0.0, x - np.copysign(bound, x))),
+    "huber": _value(lambda x, delta: np.where(np.abs(x) > delta, delta * (np.abs(x) - delta / 2), x * x / 2)),
+    "huber_grad": _gradient(lambda x, delta: np.clip(x, -delta, delta)),
     "threshold": _value(lambda x, threshold, value: np.where(x <= threshold, value, x)),
     "threshold_grad": _pieces(lambda x, threshold, value: ~(x <= threshold) * 1.0),
 }

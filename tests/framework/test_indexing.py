@@ -76,6 +76,23 @@ def test_bool_masks_choose_and_write(axes):
     assert np.array_equal(ours.numpy(), theirs)
 
 
+def test_one_number_is_written_where_a_mask_of_the_same_shape_is_true():
+    x, mask = X.astype(np.float32), X % 3 == 1
+    expected = np.where(mask, np.float32(x[1, 2, 3]), x)
+    for number in (lambda t: t[1, 2, 3], lambda t: t[1, 2, 3].reshape(1, 1), lambda _: float(x[1, 2, 3])):
+        ours = fl.asarray(x.copy())
+        ours[fl.asarray(mask)] = number(ours)  # an element of what is written too is read once, before
+        assert np.array_equal(ours.numpy(), expected)
+    turned = fl.asarray(x.copy())
+    turned[fl.asarray(np.asfortranarray(mask))] = int(x[1, 2, 3])
+    assert np.array_equal(turned.numpy(), expected)
+    flags = fl.tensor([True, False, True])
+    flags[flags] = False
+    assert not flags.any()
+    with pytest.raises(fl.DTypeError, match="lose its fraction"):
+        fl.asarray(X.copy())[fl.asarray(mask)] = 0.5
+
+
 def test_a_mask_beside_a_slice():
     mask = np.array([True, False, True, True])
     assert np.array_equal(fl.asarray(X)[1:, fl.asarray(mask), 2].numpy(), X[1:, mask, 2])

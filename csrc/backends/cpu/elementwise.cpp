@@ -433,8 +433,8 @@ const Registration kBinary({"add", "subtract", "multiply", "divide", "floor_divi
 const Registration kActivations({"clip_to", "clip_to_grad", "hardtanh", "hardtanh_grad", "leaky_relu", "leaky_relu_grad", "elu",
                                  "elu_grad", "softplus", "softplus_grad", "log_sigmoid", "log_sigmoid_grad", "silu",
                                  "silu_grad", "mish", "mish_grad", "hardsigmoid", "hardsigmoid_grad", "hardswish",
-                                 "hardswish_grad", "hardshrink", "hardshrink_grad", "softshrink", "threshold",
-                                 "threshold_grad"},
+                                 "hardswish_grad", "hardshrink", "hardshrink_grad", "softshrink", "huber",
+                                 "huber_grad", "threshold", "threshold_grad"},
                                 resolve_activation);
 const Registration kWhere({"where"}, resolve);
 const Registration kCast({"cast"}, resolve_cast);

@@ -443,9 +443,20 @@ Pair<T> sum_pairs(const Pair<T>* x, int64_t n) {
   const int64_t half = (n / 2 + 511) / 512 * 512;
   return Add::of(sum_pairs(x, half), sum_pairs(x + half, n - half));
 }
+// A long row is so many columns of numbers side by side, each summed, and their sums last.
 template <class T>
 void sum_row(const void* x, int64_t n, void* result) {
-  *static_cast<Pair<T>*>(result) = sum_pairs(static_cast<const Pair<T>*>(x), n);
+  constexpr int64_t kWide = 64;  // pairs
+  const Pair<T>* pairs = static_cast<const Pair<T>*>(x);
+  if (n < 4 * kWide) {
+    *static_cast<Pair<T>*>(result) = sum_pairs(pairs, n);
+    return;
+  }
+  Pair<T> sums[2 * kWide];
+  const int64_t rows = n / kWide, rest = n % kWide;
+  level->column_reduction("sum", sizeof(T) == 4 ? Type::Float32 : Type::Float64)(x, rows, 2 * kWide, 2 * kWide, sums);
+  std::copy(pairs + rows * kWide, pairs + n, sums + kWide);
+  *static_cast<Pair<T>*>(result) = sum_pairs(sums, kWide + rest);
 }
 // Columns of pairs are twice as many columns of numbers.
 template <Type part>

@@ -50,6 +50,8 @@ constexpr Activation kActivations[] = {
     {"hardshrink", OF(std::fabs(x) <= p[0] ? 0 : x)},
     {"hardshrink_grad", OF(std::fabs(x) <= p[0] ? 0 : 1), Kind::Pieces},
     {"softshrink", OF(std::fabs(x) <= p[0] ? 0 : x < 0 ? x + p[0] : x - p[0])},
+    {"huber", OF(std::fabs(x) > p[0] ? p[0] * (std::fabs(x) - p[0] / 2) : x * x / 2)},
+    {"huber_grad", OF(x > p[0] ? p[0] : x < -p[0] ? -p[0] : x), Kind::Slope},
     {"threshold", OF(x <= p[0] ? p[1] : x)},
     {"threshold_grad", OF(x <= p[0] ? 0 : 1), Kind::Pieces},
 };

@@ -174,6 +174,21 @@ struct Softshrink {
     return absolute(x) <= p[0] ? V{} : x < V{} ? x + p[0] : x - p[0];
   }
 };
+struct Huber {
+  template <class V>
+  static FL_INLINE V near(V x, V delta) {
+    return x > delta ? delta : x < -delta ? -delta : x;
+  }
+  template <class V>
+  static FL_INLINE V of(V x, const V* p) {
+    const V y = near(x, p[0]);
+    return y * (x - y * value<V>(0.5));
+  }
+  template <class V>
+  static FL_INLINE V grad(V g, V x, const V* p) {
+    return g * near(x, p[0]);
+  }
+};
 struct Threshold {
   template <class V>
   static FL_INLINE V of(V x, const V* p) {
@@ -250,6 +265,7 @@ ParameterLoop loop_of(const char* op) {
   FL_ACTIVATION("hardsigmoid", Hardsigmoid)
   FL_ACTIVATION("hardswish", Hardswish)
   FL_ACTIVATION("hardshrink", Hardshrink)
+  FL_ACTIVATION("huber", Huber)
   FL_ACTIVATION("threshold", Threshold)
 #undef FL_ACTIVATION
   return same(op, "softshrink") ? values<Softshrink, V> : nullptr;

@@ -175,9 +175,7 @@ def huber_loss(
     if delta <= 0:
         raise ValueError(f"huber_loss: delta is {delta} and must be positive")
     same_shape("huber_loss", input, target)
-    away = input - target
-    near = fl.clip(away, -delta, delta)
-    losses = near * (away - near * 0.5)
+    losses = _core.ops["huber"](input - target, delta=delta)
     if weight is not None:
         same_shape("huber_loss", input, weight, "weight")
         losses = losses * weight
