@@ -42,7 +42,8 @@ size_t index_of(const PyOp& op, PyObject* word) {
     if (PyUnicode_CompareWithASCIIString(word, theirs) == 0)
       raise(ErrorKind::Type, op.row->name, ": there is no argument '", theirs, "'; it is named ", ours,
             " here, as in the Python Array API (fl.nn.functional keeps PyTorch's words)");
-  refuse_argument(*op.row, "there is no argument", word);
+  const auto said = py::module_::import("flambeau.arguments").attr("otherwise")(op.row->name, py::handle(word)).cast<std::string>();
+  raise(ErrorKind::Type, op.row->name, ": there is no argument '", py::cast<std::string>(py::str(py::handle(word))), "'", said);
 }
 
 // `device=`, which ops without inputs take as well.

@@ -138,9 +138,10 @@ PyObject* make_contiguous(PyObject* self, PyObject*) {
   });
 }
 
-PyObject* requires_grad_(PyObject* self, PyObject* args) {
+PyObject* requires_grad_(PyObject* self, PyObject* args, PyObject* kwargs) {
+  static const char* names[] = {"requires_grad", nullptr};
   int wanted = 1;
-  if (!PyArg_ParseTuple(args, "|p:requires_grad_", &wanted)) return nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:requires_grad_", const_cast<char**>(names), &wanted)) return nullptr;
   return guarded([&] {
     set_requires_grad(tensor_of(self), wanted != 0);
     return Py_NewRef(self);
@@ -191,7 +192,7 @@ PyMethodDef methods[] = {
     {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
     {"detach", detach, METH_NOARGS, "The same memory, apart from autograd."},
     {"contiguous", make_contiguous, METH_NOARGS, "Itself if it is contiguous, else a contiguous copy."},
-    {"requires_grad_", requires_grad_, METH_VARARGS, "Set requires_grad and give the tensor back."},
+    {"requires_grad_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(requires_grad_)), METH_VARARGS | METH_KEYWORDS, "Set requires_grad and give the tensor back."},
     {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward_method)), METH_VARARGS | METH_KEYWORDS,
      "backward(gradient=None, retain_graph=False, create_graph=False, inputs=None)\n--\n\n"
      "Add the gradient of this tensor to .grad of every leaf it depends on, or of `inputs` alone."},

@@ -458,9 +458,14 @@ const OpRow& kConcat = register_op({
     .decompose = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
       Meta meta;
       row.infer(row, inputs, attrs, {&meta, 1});
+      const int64_t axis = attrs[0].as_int();
+      if (axis < inputs[0].ndim()) {  // each input's part of that axis is a row of the two axes that it becomes
+        out[0] = reshape(concat({inputs.begin(), inputs.end()}, axis), meta.shape);
+        return;
+      }
       std::vector<Tensor> parts;
-      for (const Tensor& x : inputs) parts.push_back(expand_dims(x, {attrs[0].as_int()}));
-      out[0] = concat(parts, attrs[0].as_int());
+      for (const Tensor& x : inputs) parts.push_back(expand_dims(x, {axis}));
+      out[0] = concat(parts, axis);
     },
     .batching = batch_axis,
     .ulp_note = "the same elements",

@@ -14,16 +14,40 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
+_AXIS = "it is named axis here, as in the Python Array API"
+_ONE_STEP = "a step is one native call over all parameters, so leave it out"
+_READS = "a file is read into the CPU's memory and nothing in it is run, so leave it out; net.to(device) moves"
+_DEVICES = "it is for every device, so leave it out"
+_LOADS = "memory needs no pinning, and workers live as long as the loader is walked, so leave it out"
+# By keyword; {name} is what was called. What several places take, they may mean differently: see `explained`.
 _KEYWORDS = {
-    "dim": "it is named axis here, as in the Python Array API",
-    "dims": "it is named axis here, as in the Python Array API",
+    "dim": _AXIS, "dims": _AXIS,
     "keepdim": "it is named keepdims here, as in the Python Array API",
     "unbiased": "correction=1 divides by one less than the count, as PyTorch does unless told otherwise",
     "diagonal": "it is named k here, as in the Python Array API",
     "size": "the shape comes first: {name}((2, 3))",
     "requires_grad": "write {name}(...).requires_grad_()",
     "out": "a result is a new tensor; x[...] = {name}(...) writes it into x",
-}
+    "alpha": "multiply first: x + 2 * y",
+    "as_tuple": "fl.nonzero gives a tuple of places by axis, fl.argwhere one matrix",
+    "memory_format": "memory is laid out row by row; convolutions turn channels last inside by themselves",
+    "non_blocking": "a copy is done when the call returns, so leave it out",
+    "inplace": "a function gives a new tensor; x[...] = {name}(...) writes it into x",
+    "device": "make it, then move it: {name}(...).to(device)",
+    "dtype": "make it, then cast it: {name}(...).to(fl.float64)",
+    "foreach": _ONE_STEP, "fused": _ONE_STEP, "capturable": _ONE_STEP, "differentiable": _ONE_STEP,
+    "learning_rate": "it is named lr",
+    "verbose": "schedule.get_last_lr() tells the rates",
+    "size_average": "reduction='mean', 'sum' or 'none' says it", "reduce": "reduction='mean', 'sum' or 'none' says it",
+    "pin_memory": _LOADS, "pin_memory_device": _LOADS, "persistent_workers": _LOADS,
+    "multiprocessing_context": "workers='processes' instead of threads, which start at once",
+    "device_type": _DEVICES,
+    "map_location": _READS, "weights_only": _READS, "mmap": "fl.load(path, mmap=True) reads safetensors so",
+    "pickle_protocol": "files are safetensors, so leave it out",
+    "use_reentrant": "there is one kind of checkpoint, so leave it out",
+    "in_dims": "it is named in_axes", "out_dims": "it is named out_axes",
+    "create_graph": "what these functions give can be differentiated again as it is, so leave it out",
+}  # fmt: skip
 _SHAPED = ("zeros", "ones", "empty", "full")
 
 
@@ -43,16 +67,54 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise  # from inside the function, which took the arguments
-            said = f"{error}{_advice(function.__name__, args, kwargs)}"
+            place = function.__module__.removeprefix("flambeau.")
+            name = f"{place}.{function.__name__}" if place in ("fft", "linalg", "random") else function.__name__
+            said = f"{error}{_advice(name, args, kwargs)}"
         raise TypeError(said)
 
     return call
 
 
+class Explained:
+    """A class of which a call with PyTorch's keyword, where it takes none of that name, says how the call is written.
+
+    >>> import flambeau as fl
+    >>> fl.nn.Linear(2, 3, device="cpu")
+    Traceback (most recent call last):
+    TypeError: Linear: there is no argument 'device'; make it, then move it: Linear(...).to(device)
+    """
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args, **kwargs):
+            for keyword in kwargs.keys() & _KEYWORDS.keys():
+                _refuse_unless_taken(cls, keyword)
+            return super().__new__(cls)
+
+
+def _refuse_unless_taken(cls: type, keyword: str) -> None:
+    import inspect
+
+    taken = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]  # of this very class
+    if any(one.name == keyword or one.kind is one.VAR_KEYWORD for one in taken):
+        return
+    said = _DEVICES if keyword == "device" and not hasattr(cls, "to") else _KEYWORDS[keyword].format(name=cls.__name__)
+    raise TypeError(f"{cls.__name__}: there is no argument '{keyword}'; {said}")
+
+
+def otherwise(name: str, keyword: str) -> str:
+    """What follows an error about this keyword of fl's function of that name; nothing where PyTorch has none such.
+
+    >>> otherwise("add", "alpha")
+    '; multiply first: x + 2 * y'
+    """
+    return f"; {_KEYWORDS[keyword].format(name=f'fl.{name}')}" if keyword in _KEYWORDS else ""
+
+
 def _advice(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
-    for keyword, advice in _KEYWORDS.items():
-        if keyword in kwargs:
-            return f"; {advice.format(name=f'fl.{name}')}"
+    for keyword in kwargs:
+        if said := otherwise(name, keyword):
+            return said
     if len(args) < 2:
         return ""
     sizes, value = (args[:-1], f", {args[-1]!r}") if name == "full" else (args, "")

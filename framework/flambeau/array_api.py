@@ -46,6 +46,7 @@ def squeeze(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
     return _op["squeeze"](x, axis)
 
 
+@explained
 def concat(arrays: list[Tensor] | tuple[Tensor, ...], /, *, axis: int | None = 0) -> Tensor:
     """One after the other along an axis; with axis=None flattened first."""
     if axis is None:
@@ -53,6 +54,7 @@ def concat(arrays: list[Tensor] | tuple[Tensor, ...], /, *, axis: int | None = 0
     return _op["concat"](arrays, axis)
 
 
+@explained
 def stack(arrays: list[Tensor] | tuple[Tensor, ...], /, *, axis: int = 0) -> Tensor:
     """Side by side along a new axis."""
     return _op["stack"](arrays, axis)
@@ -143,6 +145,7 @@ def count_nonzero(x: Tensor, /, *, axis: int | tuple[int, ...] | None = None, ke
     return _op["sum"](x if x.dtype == _core.bool_ else x != 0, axis, keepdims, _core.int64)
 
 
+@explained
 def diff(
     x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from . import _core
 from ._core import DType, Tensor
+from .arguments import explained
 from .array_api import matrix_transpose, moveaxis, tensordot, vecdot
 from .contraction import outer
 
@@ -179,6 +180,7 @@ def eigvalsh(x: Tensor, /) -> Tensor:
     return eigh(x).eigenvalues
 
 
+@explained
 def svd(x: Tensor, /, *, full_matrices: bool = True) -> SVDResult:
     """U, S and Vh with U @ diag(S) @ Vh = x: orthonormal columns, singular values in descending order, and
     orthonormal rows.
@@ -249,6 +251,7 @@ def matrix_power(x: Tensor, n: int, /) -> Tensor:
 # ---- norms ----
 
 
+@explained
 def vector_norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """The norm of the vectors along `axis` (of all elements if not given): (sum(|x| ** ord)) ** (1 / ord).
 
@@ -272,6 +275,7 @@ def vector_norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord:
     return _op["pow"](_op["sum"](_op["pow"](size, ord), axis, keepdims), 1.0 / ord)
 
 
+@explained
 def matrix_norm(x: Tensor, /, *, keepdims: bool = False, ord: float | Literal["fro", "nuc"] | None = "fro") -> Tensor:
     """The norm of the matrices in the last two axes.
 
@@ -296,6 +300,7 @@ def matrix_norm(x: Tensor, /, *, keepdims: bool = False, ord: float | Literal["f
 # ---- parts and products ----
 
 
+@explained
 def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     """The cross product of vectors of three elements along an axis; the other axes broadcast.
 

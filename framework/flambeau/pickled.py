@@ -19,6 +19,7 @@ from typing import Any
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.arguments import explained
 
 _DTYPES = {"FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16",
            "BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
@@ -67,6 +68,7 @@ class _Dict(dict[Any, Any]):
         pass
 
 
+@explained
 def load_pt(path: str | os.PathLike[str]) -> Any:
     """What a file of torch.save holds: dicts, lists and tuples of tensors, numbers and words. No code of it runs.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from . import _core
 from ._core import Device, DType, Tensor
+from .arguments import explained
 
 Shape = int | tuple[int, ...] | list[int]
 
@@ -279,6 +280,7 @@ def _seed(seed: int) -> int:
 default_generator = Generator()
 
 
+@explained
 def uniform(
     shape: Shape = (),
     *,
@@ -292,6 +294,7 @@ def uniform(
     return (generator or default_generator).uniform(shape, low=low, high=high, dtype=dtype, device=device)
 
 
+@explained
 def normal(
     shape: Shape = (),
     *,
@@ -305,6 +308,7 @@ def normal(
     return (generator or default_generator).normal(shape, mean=mean, std=std, dtype=dtype, device=device)
 
 
+@explained
 def randint(
     low: int,
     high: int,
@@ -318,11 +322,13 @@ def randint(
     return (generator or default_generator).randint(low, high, shape, dtype=dtype, device=device)
 
 
+@explained
 def permutation(n: int, *, device: object = None, generator: Generator | None = None) -> Tensor:
     """0 to n - 1 in random order, from the default generator or another."""
     return (generator or default_generator).permutation(n, device=device)
 
 
+@explained
 def multinomial(
     weights: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Self
 
 import flambeau as fl
 from flambeau import _core, state_trees
+from flambeau.arguments import explained
 from flambeau.whole_files import written_whole
 
 _DTYPES = {"BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16",
@@ -38,6 +39,7 @@ class _Entry:
     end: int
 
 
+@explained
 def save(tensors: Any, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors by name, whole or not at all: a file that was there stays until the new one is complete.
 
@@ -64,6 +66,7 @@ def save(tensors: Any, path: str | os.PathLike[str], metadata: Mapping[str, str]
             file.write(_core.bytes_of(tensor))
 
 
+@explained
 def load(path: str | os.PathLike[str], device: _core.Device | str | None = None, *,
          mmap: bool = False) -> Any:
     """All tensors of a file by name, in the order of their bytes; of a file of a nested state that state.

@@ -20,6 +20,7 @@ _op = _core.ops
 # ---- places ----
 
 
+@explained
 def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
     """Where x is not 0: for each axis the indices of all such elements, row by row.
 
@@ -154,6 +155,7 @@ def unique_inverse(x: Tensor, /) -> UniqueInverse:
     return UniqueInverse(found.values, found.inverse_indices)
 
 
+@explained
 def unique_values(x: Tensor, /) -> Tensor:
     """The distinct values in ascending order; see `unique_all`.
 
@@ -215,6 +217,7 @@ def _running(op: str, x: Tensor, axis: int | None, dtype: DType | None, include_
 # ---- writing at indices, out of place ----
 
 
+@explained
 def scatter(x: Tensor, indices: Tensor, values: Tensor | float, /, *, axis: int, reduce: str = "set") -> Tensor:
     """x with elements along an axis replaced by `values` at each line's own indices; the counterpart of
     take_along_axis: out[i, indices[i, j]] = values[i, j].

@@ -410,3 +410,32 @@ def test_celu_of_a_negative_alpha_grows_beyond_all_bounds() -> None:
     expected.sum().backward()
     assert leaf.grad is not None
     np.testing.assert_allclose(np.asarray(leaf.grad), theirs.grad.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [fl.float16, fl.bfloat16], ids=str)
+def test_norms_of_halves_beside_wide_parameters_stay_halves_as_in_pytorch(dtype):
+    fl.manual_seed(0)
+    x, weight, bias = fl.random.normal((4, 6, 6)), fl.random.uniform(6), fl.random.uniform(6)
+    half, mean, variance = x.astype(dtype), fl.zeros(6), fl.ones(6)
+    for name, call in {
+        "batch_norm": lambda x: functional.batch_norm(x, mean, variance, weight, bias, training=True),
+        "eval": lambda x: functional.batch_norm(x, mean, variance, weight, bias),
+        "group_norm": lambda x: functional.group_norm(x, 2, weight, bias),
+        "instance_norm": lambda x: functional.instance_norm(x, weight=weight, bias=bias),
+        "layer_norm": lambda x: functional.layer_norm(x, (6,), weight, bias),
+        "rms_norm": lambda x: functional.rms_norm(x, (6,), weight, 1e-5),
+    }.items():
+        result = call(half)
+        assert result.dtype == dtype, name
+        wide = call(half.astype(fl.float32)).astype(dtype)
+        assert float(fl.max(fl.abs(result.astype(fl.float32) - wide.astype(fl.float32)))) <= 0.02, name
+
+
+def test_binary_cross_entropy_refuses_each_input_out_of_range_and_keeps_a_target_of_nan():
+    for bad in (-0.25, 1.5, float("nan"), float("inf")):
+        for reduction in ("mean", "sum", "none"):
+            with pytest.raises(ValueError, match="probabilities, from 0 to 1"):
+                functional.binary_cross_entropy(fl.tensor([0.5, bad]), fl.tensor([1.0, 0.0]), reduction=reduction)
+    loss = functional.binary_cross_entropy(fl.tensor([0.0, 1.0, 0.5]), fl.tensor([1.0, 0.0, 0.5]), reduction="none")
+    assert loss.tolist() == pytest.approx([100.0, 100.0, 0.693147], rel=1e-5)
+    assert fl.isnan(functional.binary_cross_entropy(fl.tensor([0.5]), fl.tensor([float("nan")])))

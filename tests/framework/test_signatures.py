@@ -128,9 +128,10 @@ def _same(a: Any, b: Any) -> bool:
 def both(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
     """What has one name in both: the functions and classes."""
     for name in sorted(set(dir(ours)) & set(dir(theirs))):
-        if not name.startswith("_") and not inspect.ismodule(getattr(ours, name)) and callable(getattr(ours, name)):
+        own = getattr(ours, name, None)  # None: an error that tells the other way
+        if not name.startswith("_") and not inspect.ismodule(own) and callable(own):
             # PyTorch's pools are chosen by return_indices and tell their signature under another name
-            yield name, getattr(ours, name), getattr(theirs, f"{name}_with_indices", getattr(theirs, name))
+            yield name, own, getattr(theirs, f"{name}_with_indices", getattr(theirs, name))
 
 
 NAMESPACES = {

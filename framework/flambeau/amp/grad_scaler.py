@@ -10,6 +10,7 @@ from typing import Any
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.arguments import Explained
 from flambeau.autograd import trees
 from flambeau.optim import Optimizer
 from flambeau.optim.optimizer import buckets
@@ -27,7 +28,7 @@ class _Progress:
     stepped: bool = False
 
 
-class GradScaler:
+class GradScaler(Explained):
     """Scales the loss up, gradients down again, and skips steps whose gradients are infinite or NaN.
 
     The scale falls by `backoff_factor` after such a step and grows by `growth_factor` after `growth_interval` good ones

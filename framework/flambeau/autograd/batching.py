@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from flambeau.arguments import explained
+
 from .. import _core
 from .._core import Tensor
 from . import trees
@@ -14,6 +16,7 @@ Axes = int | None | dict[Any, Any] | list[Any] | tuple[Any, ...]
 _POLICIES = ("error", "different", "same")  # in the order of the native enum
 
 
+@explained
 def vmap(
     function: Callable[..., Any],
     in_axes: Axes = 0,

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal
 
+from flambeau.arguments import explained
+
 from .. import _core
 from .._core import Tensor
 from . import trees
@@ -56,6 +58,7 @@ def jvp(
     return (output, push(tangents), *aux)
 
 
+@explained
 def jacobian(
     function: Callable[..., Any],
     argnums: ArgNums = 0,
@@ -108,6 +111,7 @@ def jacobian(
     return whole
 
 
+@explained
 def hessian(
     function: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:

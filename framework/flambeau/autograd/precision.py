@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from flambeau.arguments import Explained
+
 from .. import _core
 from .modes import _Mode
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
-class autocast(_Mode):
+class autocast(_Mode, Explained):
     """Inside, products and convolutions run in `dtype`, losses and linear algebra in float32, by the op table's policy.
 
     `with fl.autocast(dtype=fl.bfloat16):` around the forward pass and the loss, or `@fl.autocast()`; backward() is

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flambeau.arguments import otherwise
+
 from .. import _core, random
 from . import trees
 
@@ -26,6 +28,8 @@ def checkpoint(function: Callable[..., Any], *args: Any, preserve_rng_state: boo
     >>> x.grad
     tensor([3.0, 12.0])
     """
+    if "use_reentrant" in kwargs:
+        raise TypeError(f"checkpoint: there is no argument 'use_reentrant'{otherwise('checkpoint', 'use_reentrant')}")
     if not _core.grad_enabled() or _core.recording() or _core.in_checkpoint():
         return function(*args, **kwargs)
     levels = _core.vmap_levels()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import flambeau as fl
 from flambeau import scopes
+from flambeau.arguments import Explained
 from flambeau.data.collate import default_collate
 from flambeau.data.datasets import IterableDataset
 from flambeau.data.samplers import BatchSampler, RandomSampler, SequentialSampler
@@ -19,7 +20,7 @@ from flambeau.random import Generator
 Collate = Callable[[list[Any]], Any]
 
 
-class DataLoader:
+class DataLoader(Explained):
     """Batches of a dataset: `for x, y in DataLoader(data, batch_size=32, shuffle=True, seed=0)`.
 
     dataset: a Dataset or anything else with a length and examples by number, or an IterableDataset.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import flambeau as fl
 from flambeau import _core, scopes
+from flambeau.arguments import Explained
 from flambeau.nn.hooks import Hooked, call_with_hooks
 from flambeau.nn.parameter import Parameter
 
@@ -24,7 +25,20 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-class Module(Hooked):
+class _Elsewhere:
+    """Stands where PyTorch's modules have a name and ours do not: reading it tells the other way."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> object:
+        raise AttributeError(f"'{owner.__name__}' object has no attribute '{self._name}': {self._said}")
+
+
+class Module(Hooked, Explained):
     """The base of every layer: define `__init__`, which sets parameters and layers as attributes, and `__call__`.
 
     Attributes are plain: a Parameter, a Module or a buffer is found by looking at them, in the order in which they
@@ -51,6 +65,11 @@ class Module(Hooked):
         """Compute. A subclass defines it, with its own types."""
         hint = " (what PyTorch calls forward)" if hasattr(self, "forward") else ""
         raise NotImplementedError(f"{type(self).__name__} defines no __call__: write `def __call__(self, x):`{hint}")
+
+    if not TYPE_CHECKING:  # subclasses may have methods of these names
+        forward = _Elsewhere("call the layer itself, net(x)")
+        cuda = _Elsewhere("net.to('cuda') moves it; fl.devices() lists the devices of this machine")
+        type = _Elsewhere("net.to(fl.float64) casts it")
 
     # ---- what is inside ----
 

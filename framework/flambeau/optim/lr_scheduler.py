@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from flambeau.arguments import Explained
 from flambeau.optim.optimizer import Optimizer
 from flambeau.optim.plateau import ReduceLROnPlateau
 
@@ -16,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class LRScheduler:
+class LRScheduler(Explained):
     """The base: a subclass defines `rate(base, group)`, the rate after `self.last_epoch` steps.
 
     Making a scheduler sets the rates of step 0; step() sets the next. Rates are computed from those that the groups had

@@ -7,6 +7,7 @@ from typing import Any
 
 import flambeau as fl
 from flambeau import scopes
+from flambeau.arguments import Explained
 
 Closure = Callable[[], Any]
 # What schedulers write into groups beside the options.
@@ -15,7 +16,7 @@ SCHEDULED = {"initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum"}
 Parameters = Iterable[fl.Tensor] | Iterable[Mapping[str, Any]]
 
 
-class Optimizer:
+class Optimizer(Explained):
     """The base of optimizers: `param_groups` is a list of dictionaries with "params" and the options of the group.
 
     A subclass defines `defaults` and `_step_group`.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flambeau.arguments import Explained
 from flambeau.optim.optimizer import Optimizer
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Explained):
     """The rate times `factor` once a figure has not improved for more than `patience` steps.
 
     mode "min": lower is better. An improvement is larger than `threshold`, which is a share ("rel") or a difference

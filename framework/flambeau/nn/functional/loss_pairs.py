@@ -23,14 +23,22 @@ def binary_cross_entropy(
     0.6931
     """
     same_shape("binary_cross_entropy", input, target)
+    losses = -(target * _log_from(input) + (1.0 - target) * _log_from(1.0 - input))
+    result = reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
     if not fl.recording() and not _core.vmap_levels() and input.device.host_memory and input.size:
         with fl.no_grad():
-            least, most = fl.min(input).item(), fl.max(input).item()
-        if not (least >= 0.0 and most <= 1.0):  # so that NaN is refused too
-            raise ValueError(f"binary_cross_entropy: the input goes from {least:g} to {most:g} and is to hold "
-                             "probabilities, from 0 to 1; logits go to binary_cross_entropy_with_logits")
-    losses = -(target * _log_from(input) + (1.0 - target) * _log_from(1.0 - input))
-    return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
+            _require_probabilities(input, result)
+    return result
+
+
+def _require_probabilities(input: fl.Tensor, result: fl.Tensor) -> None:
+    """Raises if the loss is NaN, as it is for every input out of range, and the input is to blame."""
+    if not math.isnan(fl.sum(result).item()):
+        return
+    least, most = fl.min(input).item(), fl.max(input).item()
+    if not (least >= 0.0 and most <= 1.0):  # so that NaN is refused too
+        raise ValueError(f"binary_cross_entropy: the input goes from {least:g} to {most:g} and is to hold "
+                         "probabilities, from 0 to 1; logits go to binary_cross_entropy_with_logits")
 
 
 @in_float32
@@ -220,6 +228,6 @@ def gaussian_nll_loss(
 
 
 def _log_from(probability: fl.Tensor) -> fl.Tensor:
-    """The logarithm, and -100 where it would be below: no gradient goes there."""
-    positive = probability > 0
-    return fl.where(positive, fl.maximum(fl.log(fl.where(positive, probability, 1.0)), -100.0), -100.0)
+    """The logarithm, and -100 where it would be below: no gradient goes there. Of what is below 0 NaN."""
+    zero = probability == 0
+    return fl.where(zero, -100.0, fl.maximum(fl.log(fl.where(zero, 1.0, probability)), -100.0))

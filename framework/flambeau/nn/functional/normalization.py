@@ -33,8 +33,8 @@ def layer_norm(
     axes = _trailing("layer_norm", input, normalized_shape)
     if weight is None:
         result = _layer_norm(input, None, None, axes, eps)
-        return result if bias is None else result + bias
-    return _layer_norm(input, weight, bias, axes, eps)
+        return result if bias is None else _like(input, result + bias)
+    return _like(input, _layer_norm(input, weight, bias, axes, eps))
 
 
 def rms_norm(
@@ -50,8 +50,8 @@ def rms_norm(
     >>> rms_norm(fl.tensor([2.0, 14.0]), 2, eps=0.0).tolist()
     [0.20000000298023224, 1.399999976158142]
     """
-    return _rms_norm(input, weight, _trailing("rms_norm", input, normalized_shape),
-                     float(fl.finfo(input.dtype).eps) if eps is None else eps)
+    return _like(input, _rms_norm(input, weight, _trailing("rms_norm", input, normalized_shape),
+                                  float(fl.finfo(input.dtype).eps) if eps is None else eps))
 
 
 def group_norm(
@@ -70,8 +70,8 @@ def group_norm(
     """
     if weight is None:
         result = _group_norm(input, None, None, num_groups, eps)
-        return result if bias is None else result + _by_channel(bias, input)
-    return _group_norm(input, weight, bias, num_groups, eps)
+        return result if bias is None else _like(input, result + _by_channel(bias, input))
+    return _like(input, _group_norm(input, weight, bias, num_groups, eps))
 
 
 def instance_norm(
@@ -128,8 +128,7 @@ def batch_norm(
         if input.dtype in _HALF:  # rounded once: x scaled, and its shift, may be far larger than their sum
             result = batch_norm(input.astype(fl.float32), _wide(running_mean), _wide(running_var), _wide(weight),
                                 _wide(bias), eps=eps)
-            given = [t for t in (running_mean, weight, bias) if t is not None]
-            return result.astype(fl.result_type(input, *given), copy=False)
+            return _like(input, result)
         scale = 1.0 / fl.sqrt(running_var + eps)
         if weight is not None:
             scale = weight * scale
@@ -141,7 +140,14 @@ def batch_norm(
                          "batch, or call eval() first")
     result, mean, variance = _batch_norm(input, weight, bias if weight is not None else None, eps)
     _move_both(running_mean, running_var, mean, variance, count, momentum)
-    return result + _by_channel(bias, input) if weight is None and bias is not None else result
+    return _like(input, result + _by_channel(bias, input) if weight is None and bias is not None else result)
+
+
+def _like(input: fl.Tensor, result: fl.Tensor) -> fl.Tensor:
+    """In the half precision that came in: wide parameters beside it are for accuracy. Autocast decides itself."""
+    if input.dtype not in _HALF or result.dtype == input.dtype or _core.autocast_mode()[0]:
+        return result
+    return result.astype(input.dtype)
 
 
 def batch_norm_max_pool(
@@ -156,7 +162,7 @@ def batch_norm_max_pool(
     """max_pool2d(batch_norm(...), 2) while training, in one pass over images of at least 2 by 2."""
     result, mean, variance = _batch_norm_max_pool(input, weight, bias, eps)
     _move_both(running_mean, running_var, mean, variance, input.size // input.shape[1], momentum)
-    return result
+    return _like(input, result)
 
 
 def _move_both(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import flambeau as fl
+from flambeau.arguments import explained
 from flambeau.nn.functional.distance import norm
 
 
@@ -23,6 +24,7 @@ def get_total_norm(tensors: Iterable[fl.Tensor], norm_type: float = 2.0, error_i
     return total
 
 
+@explained
 def clip_grad_norm_(
     parameters: fl.Tensor | Iterable[fl.Tensor],
     max_norm: float,
@@ -54,6 +56,7 @@ def clip_grads_with_norm_(
             x.grad = gradient * factor.to(x.device).to(x.dtype)
 
 
+@explained
 def clip_grad_value_(parameters: fl.Tensor | Iterable[fl.Tensor], clip_value: float) -> None:
     """Keep each element of the gradients between -clip_value and clip_value."""
     if clip_value < 0:

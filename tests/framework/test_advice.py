@@ -1,0 +1,62 @@
+"""Calls with PyTorch's keywords say how the call is written here, wherever they are made."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import flambeau as fl
+import pytest
+from flambeau import data, nn, optim
+
+X = fl.ones((2, 3))
+CALLS = {
+    "fl.concat([X, X], dim=1)": "it is named axis here",
+    "fl.stack([X], dim=0)": "it is named axis here",
+    "fl.linalg.vector_norm(X, keepdim=True)": "it is named keepdims here",
+    "fl.nonzero(X, as_tuple=True)": "fl.argwhere one matrix",
+    "fl.random.normal(size=(2, 3))": "fl.random.normal((2, 3))",
+    "fl.add(X, X, alpha=2)": "multiply first: x + 2 * y",
+    "fl.matmul(X, X.T, out=X)": "x[...] = fl.matmul(...) writes it into x",
+    "nn.functional.relu(X, inplace=True)": "a function gives a new tensor",
+    "fl.vmap(abs, in_dims=0)": "it is named in_axes",
+    "fl.checkpoint(abs, X, use_reentrant=False)": "one kind of checkpoint",
+    "fl.load('nowhere', map_location='cpu')": "net.to(device) moves",
+    "data.DataLoader([1], pin_memory=True)": "DataLoader: there is no argument 'pin_memory'; memory needs no pinning",
+    "nn.Linear(2, 3, device='cpu')": "Linear(...).to(device)",
+    "nn.Conv2d(1, 1, 3, dtype=fl.float64)": "Conv2d(...).to(fl.float64)",
+    "nn.CrossEntropyLoss(size_average=True)": "reduction='mean', 'sum' or 'none' says it",
+    "optim.SGD([X], lr=0.1, fused=True)": "a step is one native call",
+    "optim.AdamW([X], learning_rate=0.1)": "it is named lr",
+    "optim.lr_scheduler.StepLR(None, 1, verbose=True)": "schedule.get_last_lr()",
+    "fl.autocast(device_type='cpu')": "it is for every device",
+    "fl.amp.GradScaler(device='cuda')": "it is for every device",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_pytorchs_keyword_is_answered_by_the_way_it_is_written_here(call: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(CALLS[call])):
+        eval(call, {"fl": fl, "nn": nn, "data": data, "optim": optim, "X": X})
+
+
+def test_a_class_of_ones_own_may_take_such_a_keyword() -> None:
+    class Placed(nn.Module):
+        def __init__(self, device: str) -> None:
+            self.device = device
+
+    class Open(nn.Module):
+        def __init__(self, **options: Any) -> None:
+            self.options = options
+
+    assert Placed(device="cpu").device == "cpu"
+    assert Open(device="cpu").options == {"device": "cpu"}
+
+
+def test_a_layer_says_how_it_is_called_and_moved() -> None:
+    net: Any = nn.Linear(2, 2)
+    with pytest.raises(AttributeError, match=r"call the layer itself, net\(x\)"):
+        net.forward(X)
+    with pytest.raises(AttributeError, match=r"net.to\('cuda'\) moves it"):
+        net.cuda()
+    assert fl.zeros(2).requires_grad_(requires_grad=False).requires_grad is False
