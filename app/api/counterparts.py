@@ -25,7 +25,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "contributions.overview": ("/figures", "/commits"),
     "contributions.person": ("/figures", "/people/{public_id}", "/commits?author={public_id}"),
     "contributions.quality": ("/figures", "/data-quality"),
-    "contributions.repositories": ("/repositories",),
+    "contributions.repositories": ("/figures", "/repositories"),
     "contributions.repository": ("/repositories/{public_id}",),
     "contributions.reviews": ("/figures",),
     "github.places.show": ("/repositories/{public_id}/github",),

@@ -16,6 +16,7 @@ from app.contributions.figures import (
     paths,
     people,
     quality,
+    repositories,
     reviews,
     work,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "read_figure",
     "read_look",
     "read_scope",
+    "repositories",
     "reviews",
     "work",
 ]

@@ -23,8 +23,9 @@ from app.members.models import Organization
 
 _OF_ALL = ("commits-over-time", "standing-over-time", "tiers-over-time", "diversity-over-time",
            "organizations")
-_OF_ONE = ("headline", "share-over-time", "compare", "compare-over-time", "people", "modules", "contributors-over-time",
-           "reviews-exchanged", "reviewing-people", "changes-over-time", "first-response-over-time")  # fmt: skip
+_OF_ONE = ("headline", "share-over-time", "compare", "compare-over-time", "people", "modules", "repositories",
+           "contributors-over-time", "reviews-exchanged", "reviewing-people", "changes-over-time",
+           "first-response-over-time")  # fmt: skip
 _CARDS, _CHOICES = 12, 40
 
 

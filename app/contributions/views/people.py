@@ -10,8 +10,8 @@ from app.contributions.queries import Scope
 from app.contributions.views.foundation import blueprint, looking, page
 from app.people import queries as people
 
-_FIGURES = ("headline", "commits-over-time", "modules", "changes-over-time", "first-response-over-time",
-            "reviews-exchanged", "reviewing-people")  # fmt: skip
+_FIGURES = ("headline", "commits-over-time", "modules", "repositories", "changes-over-time",
+            "first-response-over-time", "reviews-exchanged", "reviewing-people")  # fmt: skip
 
 
 @blueprint.get("/people/<public_id>")

@@ -14,7 +14,7 @@ from app.contributions.forms import RepositoryForm
 from app.contributions.models import RepositoryState
 from app.contributions.registry import add_repository, by_public_id, enqueue_ingest
 from app.contributions.sources import Reach, is_folder
-from app.contributions.views.foundation import blueprint
+from app.contributions.views.foundation import blueprint, looking, page
 from app.db import current_db
 
 permission("contributions.repository.add")(auth.administrators_only)
@@ -24,8 +24,7 @@ permission("contributions.repository.folder")(auth.administrators_only)
 @blueprint.get("/repositories/")
 @access("public")
 def repositories() -> str:
-    """Every repository that is counted, with how far its reading is."""
-    answers.may_share()
+    """Every repository that is counted: its work beside the others', and how far its reading is."""
     return _repositories([], {})
 
 
@@ -80,12 +79,12 @@ def _reach(location: str) -> Reach:
 
 
 def _repositories(problems: list[pages.Problem], given: Mapping[str, str]) -> str:
-    with current_db().read() as session:
+    g.sent = problems, given
+    with looking() as (session, look):
         listed = queries.repositories(session)
         passes = queries.passes_of(session, listed)
-        rows = [(one, passes[one.id]) for one in listed]
-    g.sent = problems, given
-    return render_template("contributions/repositories.html", rows=rows)
+        return page("contributions/repositories.html", session, look, ("repositories",) if listed else (), summary=None,
+                    rows=[(one, passes[one.id]) for one in listed])  # fmt: skip
 
 
 @answers.own("contributions.add")

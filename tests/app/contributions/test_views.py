@@ -143,7 +143,7 @@ def test_every_figure_of_an_organization_can_be_taken_away(client, counted):
     acme = one(counted, Organization)
     page = client.get(f"/contributions/organizations/{acme.public_id}").text
     links = {html.unescape(link) for link in re.findall(r'href="(/contributions/figures/[^"]+)"', page)}
-    assert len(links) == 14
+    assert len(links) == 16
     for link in links:
         assert client.get(link).status_code == 200, link
     found = client.get(f"/contributions/figures/share-over-time.json?organization={acme.public_id}").get_json()
