@@ -24,7 +24,12 @@ struct Tile {
   int n;  // columns
   bool accumulate;
   const T* bias;
-  const char* next;  // one line for every four k
+};
+
+// Where the lines that are asked for go on: down the rows, then to the next line of each.
+struct Asking {
+  const char* at;
+  int64_t step, rows, left, back;
 };
 
 // One step of k: kM rows of a, `row_step` elements apart, by kN vectors of b's row. a: of every third row, which leaves
@@ -49,13 +54,13 @@ FL_INLINE void step(const typename Of<V>::Element* const (&a)[(kM + 2) / 3], int
 // kM rows by kN vectors, of which the first `rows` rows and t.n columns are kept. `packed`: a's values of one k lie side
 // by side.
 template <class V, int kM, int kN, bool packed>
-FL_INLINE void tile(const Tile<V>& t, int rows) {
+FL_INLINE void tile(const Tile<V>& t, int rows, Asking& asking) {
   using T = typename Of<V>::Element;
   constexpr int64_t kWidth = kVectors * kLanes<V>;
   V sums[kM][kN] = {};
   const T *b = t.b, *c = t.c;
   const T* const last_row = t.c + (rows - 1) * t.c_row;
-  const char* next = t.next;
+  const char* next = asking.at;
   const int64_t row_step = packed ? 1 : t.a_row;
   constexpr int64_t kStep = packed ? kRows : 1;
   const T* a[(kM + 2) / 3];
@@ -68,16 +73,22 @@ FL_INLINE void tile(const Tile<V>& t, int rows) {
     b += kWidth;
   };
   int64_t p = 0;
-  for (; p + 4 <= t.k; p += 4) {
-    __builtin_prefetch(next, 0, 2);
-    next += 64;
-    __builtin_prefetch(c, 1);
-    if (kN > 1) __builtin_prefetch(c + kLanes<V>, 1);
-    c = c == last_row ? c : c + t.c_row;
+  while (p + 4 <= t.k) {
+    const int64_t steps = asking.left < (t.k - p) / 4 ? asking.left : (t.k - p) / 4;
+    for (const int64_t end = p + 4 * steps; p < end; p += 4) {
+      __builtin_prefetch(next, 0, 2);
+      next += asking.step;
+      __builtin_prefetch(c, 1);
+      if (kN > 1) __builtin_prefetch(c + kLanes<V>, 1);
+      c = c == last_row ? c : c + t.c_row;
 #pragma GCC unroll 4
-    for (int q = 0; q < 4; ++q) advance();
+      for (int q = 0; q < 4; ++q) advance();
+    }
+    asking.left -= steps;
+    if (asking.left == 0) next += asking.back, asking.left = asking.rows;
   }
   for (; p < t.k; ++p) advance();
+  asking.at = next;
 #pragma GCC unroll 16
   for (int r = 0; r < kM; ++r) {
     if (r >= rows) break;
@@ -101,32 +112,35 @@ FL_INLINE void tile(const Tile<V>& t, int rows) {
 
 template <class V, int kN, bool packed>
 void rows_of_tiles(const GemmPanel& o, Tile<V> t) {
-  const int64_t lines = t.next ? (t.k + 3) / 4 * 64 : 0;
+  const Asking nothing{reinterpret_cast<const char*>(t.b), 0, 1, 1, 0};
+  Asking asking = nothing;
+  int64_t lines = o.next.rows * o.next.lines;
+  if (lines > 0)
+    asking = {static_cast<const char*>(o.next.data), o.next.row_bytes, o.next.rows, o.next.rows,
+              64 - o.next.rows * o.next.row_bytes};
   int64_t i = 0;
   const auto advance = [&](int64_t rows) __attribute__((always_inline)) {
     i += rows;
     t.a += packed ? rows * t.k : rows * t.a_row;
     t.c += rows * t.c_row;
-    t.next += lines;
+    lines -= t.k / 4;
   };
-  const char* const end = static_cast<const char*>(o.next) + o.next_bytes;
-  const auto* const nothing = reinterpret_cast<const char*>(t.b);
   while (i < o.m) {
     const int64_t left = o.m - i;
-    if (t.next >= end) t.next = nothing;
+    if (lines <= 0) asking = nothing;
     if (left >= kRows) {
-      tile<V, kRows, kN, packed>(t, kRows);
+      tile<V, kRows, kN, packed>(t, kRows, asking);
       advance(kRows);
     } else if constexpr (packed) {  // zeros fill the panel
-      if (left > kHalfRows) tile<V, kRows, kN, true>(t, int(left));
-      else if (left > kFewRows) tile<V, kHalfRows, kN, true>(t, int(left));
-      else tile<V, kFewRows, kN, true>(t, int(left));
+      if (left > kHalfRows) tile<V, kRows, kN, true>(t, int(left), asking);
+      else if (left > kFewRows) tile<V, kHalfRows, kN, true>(t, int(left), asking);
+      else tile<V, kFewRows, kN, true>(t, int(left), asking);
       return;
     } else {
-      if (left >= kHalfRows) tile<V, kHalfRows, kN, false>(t, kHalfRows), advance(kHalfRows);
-      else if (left >= kFewRows) tile<V, kFewRows, kN, false>(t, kFewRows), advance(kFewRows);
-      else if (left >= 2) tile<V, 2, kN, false>(t, 2), advance(2);
-      else tile<V, 1, kN, false>(t, 1), advance(1);
+      if (left >= kHalfRows) tile<V, kHalfRows, kN, false>(t, kHalfRows, asking), advance(kHalfRows);
+      else if (left >= kFewRows) tile<V, kFewRows, kN, false>(t, kFewRows, asking), advance(kFewRows);
+      else if (left >= 2) tile<V, 2, kN, false>(t, 2, asking), advance(2);
+      else tile<V, 1, kN, false>(t, 1, asking), advance(1);
     }
   }
 }
@@ -135,7 +149,7 @@ template <class V>
 void panel(const GemmPanel& o) {
   using T = typename Of<V>::Element;
   const Tile<V> t{o.k, static_cast<const T*>(o.a), o.a_row, static_cast<const T*>(o.b), static_cast<T*>(o.c), o.c_row, int(o.n),
-                  o.accumulate, static_cast<const T*>(o.bias), static_cast<const char*>(o.next)};
+                  o.accumulate, static_cast<const T*>(o.bias)};
   const bool narrow = o.n <= kLanes<V>;
   if (o.a_row == 0) return narrow ? rows_of_tiles<V, 1, true>(o, t) : rows_of_tiles<V, kVectors, true>(o, t);
   return narrow ? rows_of_tiles<V, 1, false>(o, t) : rows_of_tiles<V, kVectors, false>(o, t);

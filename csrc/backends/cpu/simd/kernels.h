@@ -35,6 +35,12 @@ using RowSearch = int64_t (*)(const void* x, int64_t n);
 
 // Rows of a against one panel of b; see gemm.cpp. A panel has, for each k, `columns` (of b) or `rows` (of a) values side
 // by side, zeros past the edges.
+// Lines of memory that come to the second-level cache meanwhile: `lines` of 64 bytes in each of `rows` rows.
+struct Ahead {
+  const void* data = nullptr;
+  int64_t rows = 0, row_bytes = 0, lines = 0;  // row_bytes: from one row to the next
+};
+
 struct GemmPanel {
   int64_t m, n, k;   // n is at most the `columns` of the type
   const void* a;     // panels one after the other; or, where a_row is not 0, rows so far apart, each contiguous
@@ -44,8 +50,7 @@ struct GemmPanel {
   int64_t c_row;
   bool accumulate;
   const void* bias;  // n values that are added as well, or null
-  const void* next;  // bytes that come to the second-level cache meanwhile; none
-  int64_t next_bytes;
+  Ahead next;
 };
 struct Gemm {
   int rows, columns;  // of the tile; columns are a multiple of the vector
