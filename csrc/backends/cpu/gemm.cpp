@@ -1,9 +1,9 @@
 // gemm.cpp: large products by packed panels.
 //
-// Where a has many rows, all threads first pack a stretch of b's k, then each task goes with its band of a, as it lies or
-// packed, over all of b's panels while the next one comes to the second-level cache. Elsewhere a task packs the panels of b
-// that it needs one by one; rows of a are read as they lie, or are packed by all threads before. Each element of the result
-// is summed in the order of k, in stretches that depend on k alone, whatever the task it falls into.
+// Where a has many rows, each task goes with its band of a, as it lies or packed, over all panels of b, which are packed by
+// whoever needs them first. Elsewhere a task packs the panels of b that it needs one by one; rows of a are read as they lie, or
+// are packed by all threads before. While a panel is multiplied the next one comes to the second-level cache. Each element
+// of the result is summed in the order of k, in stretches that depend on k alone, whatever the task it falls into.
 #include <algorithm>
 #include <span>
 
@@ -18,7 +18,7 @@ constexpr int64_t kBandRows = 192;         // of a task where b is packed by all
 constexpr int64_t kFewRows = 512;          // of a task where it packs b itself
 constexpr int64_t kDirectColumns = 1536;   // up to these a is not worth packing
 constexpr int64_t kSharedWork = int64_t(1) << 27;   // m n k from which b is packed by all
-constexpr int64_t kSharedBytes = int64_t(4) << 20;  // of a packed for all tasks at once
+constexpr int64_t kSharedBytes = int64_t(1) << 20;  // of a or b packed for all tasks at once: stays near the second-level cache
 constexpr int64_t kTaskWork = int64_t(1) << 21;
 constexpr int64_t kTasks = 8;
 

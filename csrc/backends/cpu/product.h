@@ -35,7 +35,7 @@ struct Cut {
   int64_t depth;          // of a stretch of k, which depends on k alone
   int64_t rows, columns;  // of a task
   int64_t down, across;   // tasks
-  bool shared;            // b is packed by all threads before the tasks begin, else by each task
+  bool shared;            // b is packed once for all tasks, else by each task
   bool direct;            // rows of a are read as they lie
   Part part(const Product& p, int64_t task) const {
     const int64_t i = task % down * rows, j = task / down * columns;
