@@ -40,7 +40,7 @@ def test_products_of_any_size_and_layout_agree_with_the_reference(cpu, reference
     cpu.threads(1)
 
 
-# Edges of tiles, panels, stretches of k, tasks; rows in two bands, few rows, few columns; rows or columns packed in rounds.
+# Edges of tiles, panels, stretches of k, tasks; rows in two bands, few rows, few columns; rounds of packing.
 LARGE = [(513, 75, 530), (640, 130, 66), (37, 1100, 113), (300, 17, 1030), (525, 1, 600), (601, 310, 1043),
          (5000, 9, 101), (170, 165, 160), (500, 130, 2100)]  # fmt: skip
 
