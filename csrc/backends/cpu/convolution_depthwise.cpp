@@ -264,6 +264,26 @@ bool depthwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out)
   const int64_t vectors = plane.rows * divide_up(plane.width, lanes);  // of a plane, a tap
   const int64_t sums = multiple * kernel * lanes;
   const size_t bytes = size_t(copied.elements() + sums) * sizeof(T) + size_t(multiple * kernel) * sizeof(double) + sizeof(double);
+  if (direct) {
+    // A few images' sums in the type, lanes apart; theirs in double.
+    const int64_t grain = std::max<int64_t>(1, kPiece / (g.batch * size));
+    return parallel_with_scratch(g.out, grain, size_t(kernel) * (size_t(lanes) * sizeof(T) + sizeof(double)), [&](void* scratch, int64_t begin, int64_t end) {
+      double* totals = static_cast<double*>(scratch);
+      T* held = reinterpret_cast<T*>(totals + kernel);
+      for (int64_t o = begin; o < end; ++o) {
+        std::fill(totals, totals + kernel, 0.0);
+        for (int64_t image = 0, count; image < g.batch; image += count) {
+          count = std::clamp<int64_t>(kHeld / vectors, 1, g.batch - image);
+          std::fill(held, held + kernel * lanes, T(0));
+          depthwise.direct->weight_grad(where_it_lies, count, x + (image * g.in + o / multiple) * in, g.in * in,
+                                        grad + (image * g.out + o) * size, g.out * size, held);
+          for (int64_t t = 0; t < kernel; ++t)
+            for (int64_t l = 0; l < lanes; ++l) totals[t] += double(held[t * lanes + l]);
+        }
+        for (int64_t t = 0; t < kernel; ++t) out[o * kernel + t] = T(totals[t]);
+      }
+    });
+  }
   const int64_t grain = std::max<int64_t>(1, kPiece / (g.batch * copied.elements()));
   return parallel_with_scratch(g.in, grain, bytes, [&](void* scratch, int64_t begin, int64_t end) {
     double* totals = static_cast<double*>(scratch);
@@ -281,9 +301,7 @@ bool depthwise_weight_grad(const Geometry& g, const T* grad, const T* x, T* out)
         count = std::clamp<int64_t>(kHeld / vectors, 1, g.batch - image);
         const T* from = x + (image * g.in + c) * in;
         const T* given = grad + (image * g.out + c * multiple) * size;
-        for (int64_t i = 0; direct && i < multiple; ++i)
-          depthwise.direct->weight_grad(where_it_lies, count, from, g.in * in, given + i * size, g.out * size, held + i * kernel * lanes);
-        for (int64_t n = 0; !direct && n < count; ++n, from += g.in * in, given += g.out * size) {
+        for (int64_t n = 0; n < count; ++n, from += g.in * in, given += g.out * size) {
           copy_plane(copied, used, from, g.x[1], g.x[2], copy);
           for (int64_t i = 0; i < multiple; ++i) depthwise.weight_grad(plane, copy, given + i * size, held + i * kernel * lanes);
         }

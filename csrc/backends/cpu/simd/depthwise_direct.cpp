@@ -259,6 +259,7 @@ void weight_grad_of(const DirectPlane& plane, int64_t count, const void* from_by
         V x[K];
         columns.read(from + h * p.width, x);
         if constexpr (kStride == 2) columns.ask(from + from_step + h * p.width);
+        else if (h < p.rows) __builtin_prefetch(g + g_step + h * p.columns + i);
 #pragma GCC unroll 8
         for (int k = 0; k < K; ++k) x[k] = (V)((Int)x[k] & used);  // what meets no g need not be finite
         const int64_t at = h + p.above, r = at / kStride;  // of the result, at the kernel's first row
