@@ -39,8 +39,11 @@ Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns) {
   const int64_t wanted = p.whole ? 1 : std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
   cut_rows(cut, p, tile_rows, std::max(divide_up(p.m, cut.shared ? kBandRows : kFewRows), cut.shared ? wanted : 1));
   cut.across = std::clamp<int64_t>(divide_up(wanted, cut.down), 1, std::max<int64_t>(1, p.n / (2 * tile_columns)));
-  if (cut.across * cut.down < wanted)  // few columns
+  if (cut.across * cut.down < wanted) {  // few columns
     cut_rows(cut, p, tile_rows, std::min(divide_up(wanted, cut.across), divide_up(p.m, 2 * tile_rows)));
+    // Bands of a few rows each would pack all of b.
+    cut.shared = cut.shared || (cut.down > 1 && cut.direct);
+  }
   cut.columns = divide_up(divide_up(p.n, cut.across), tile_columns) * tile_columns;
   cut.across = divide_up(p.n, cut.columns);
   return cut;
