@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ def einsum(equation: str, /, *operands: Tensor) -> Tensor:
     >>> fl.einsum("ij,j->i", fl.tensor([[1.0, 2.0], [3.0, 4.0]]), fl.tensor([1.0, 10.0]))
     tensor([21.0, 43.0])
     """
-    inputs, output = _read(equation, operands)
+    inputs, output = _read(equation, tuple(x.shape for x in operands))
     named = [_diagonals(_Named(x, names), equation) for x, names in zip(operands, inputs, strict=True)]
     _check_sizes(named, equation)
     while len(named) > 1:
@@ -70,22 +71,23 @@ class _Named:
         return self.x.shape[self.names.index(name)] if name in self.names else 1
 
 
-def _read(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[Name]], list[Name]]:
+@functools.lru_cache(256)
+def _read(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[list[Name]], list[Name]]:
     """The names of each operand's axes and of the result's; axes of ... are numbers, counted from the right."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    if len(terms) != len(operands):
-        raise ValueError(f"einsum: '{equation}' names {len(terms)} operands, but {len(operands)} were given")
+    if len(terms) != len(shapes):
+        raise ValueError(f"einsum: '{equation}' names {len(terms)} operands, but {len(shapes)} were given")
     inputs: list[list[Name]] = []
     broadcast = 0
-    for term, x in zip(terms, operands, strict=True):
+    for term, shape in zip(terms, shapes, strict=True):
         before, dots, after = term.partition("...")
         for letter in before + after:
             if not (letter.isascii() and letter.isalpha()):
                 raise ValueError(f"einsum: '{letter}' in '{equation}' is no letter")
-        extra = x.ndim - len(before + after)
+        extra = len(shape) - len(before + after)
         if extra < 0 or (extra > 0 and not dots):
-            raise _core.ShapeError(f"einsum: '{term}' in '{equation}' does not fit an operand of shape {x.shape}")
+            raise _core.ShapeError(f"einsum: '{term}' in '{equation}' does not fit an operand of shape {shape}")
         inputs.append([*before, *range(-extra, 0), *after])
         broadcast = max(broadcast, extra)
     spread: list[Name] = list(range(-broadcast, 0))
@@ -130,6 +132,8 @@ def _check_sizes(named: Sequence[_Named], equation: str) -> None:
 
 def _cheapest_pair(named: Sequence[_Named], output: Sequence[Name]) -> tuple[int, int]:
     """The two whose product takes the fewest multiplications; of equal ones those with the smaller result."""
+    if len(named) == 2:
+        return 0, 1
 
     def cost(i: int, j: int) -> tuple[int, int]:
         a, b = named[i], named[j]

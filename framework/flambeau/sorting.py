@@ -244,9 +244,13 @@ def index_put(x: Tensor, key: object, values: Tensor | float, /, *, accumulate: 
     >>> fl.index_put(fl.zeros(3), [0, 2, 2], 1.0, accumulate=True)
     tensor([1.0, 0.0, 2.0])
     """
+    how = "add" if accumulate else "set"
+    if isinstance(key, Tensor) and key.dtype.is_integer and x.ndim:  # whole parts of x
+        given = _op["broadcast_to"](_values(values, x), (*key.shape, *x.shape[1:]))
+        return _op["put"](x, key.reshape(-1), given.reshape(key.size, *x.shape[1:]), 0, how)
     numbers = _core.apply("arange", [], [0.0, 1.0, x.size, _core.int64], x.device).reshape(x.shape)[key]
     given = _op["broadcast_to"](_values(values, x), numbers.shape)
-    put = _op["put"](x.reshape(-1), numbers.reshape(-1), given.reshape(-1), 0, "add" if accumulate else "set")
+    put = _op["put"](x.reshape(-1), numbers.reshape(-1), given.reshape(-1), 0, how)
     return put.reshape(x.shape)
 
 

@@ -7,6 +7,7 @@ from ._core import Tensor
 from .printing import format_tensor, tensor_text
 from .torch_names import METHODS, Elsewhere
 
+_reshape_op, _permute_op, _cast_op, _copy_op = (_core.ops[name] for name in ("reshape", "permute_dims", "cast", "copy"))
 # Rows whose Python form is written out in array_api.py, because the standard's arguments are not the row's.
 _WRITTEN_OUT = {"reshape", "cast", "copy", "concat", "stack", "squeeze", "slice", "where"}
 
@@ -18,22 +19,23 @@ def table_functions() -> dict[str, object]:
 
 def _reshape(self: Tensor, *shape: object) -> Tensor:
     """The same elements in another shape: x.reshape(2, -1) or x.reshape((2, -1))."""
-    return _core.ops["reshape"](self, shape[0] if len(shape) == 1 and isinstance(shape[0], list | tuple) else shape)
+    return _reshape_op(self, shape[0] if len(shape) == 1 and isinstance(shape[0], list | tuple) else shape)
 
 
 def _permute(self: Tensor, *axes: object) -> Tensor:
     """The axes in another order: x.permute_dims(1, 0) or x.permute_dims((1, 0))."""
-    return _core.ops["permute_dims"](self, axes[0] if len(axes) == 1 and isinstance(axes[0], list | tuple) else axes)
+    return _permute_op(self, axes[0] if len(axes) == 1 and isinstance(axes[0], list | tuple) else axes)
 
 
 def _astype(self: Tensor, dtype: object, *, copy: bool = True, device: object = None) -> Tensor:
     """The values in another dtype; a copy even if it is the same, unless copy=False."""
-    dtype = _core.dtype(dtype)
+    if not isinstance(dtype, _core.DType):
+        dtype = _core.dtype(dtype)
     result = self
     if dtype != self.dtype:
-        result = _core.ops["cast"](self, dtype)
+        result = _cast_op(self, dtype)
     elif copy:
-        result = _core.ops["copy"](self)
+        result = _copy_op(self)
     return result if device is None else _core.to_device(result, device)
 
 
@@ -47,7 +49,7 @@ def _to(self: Tensor, target: object = None, *, dtype: object = None, device: ob
     elif target is not None:
         device = target
     result = self if device is None else _core.to_device(self, device)
-    return result if dtype is None or result.dtype == dtype else _core.ops["cast"](result, dtype)
+    return result if dtype is None or result.dtype == dtype else _cast_op(result, dtype)
 
 
 def _to_device(self: Tensor, device: object, /, *, stream: object = None) -> Tensor:
@@ -110,7 +112,7 @@ def _dlpack_device(self: Tensor) -> tuple[int, int]:
 
 def _copy(self: Tensor) -> Tensor:
     """A tensor of its own memory with the same values, apart from autograd but with the same requires_grad."""
-    return _core.ops["copy"](self.detach()).requires_grad_(self.requires_grad)
+    return _copy_op(self.detach()).requires_grad_(self.requires_grad)
 
 
 def _deepcopy(self: Tensor, memo: dict[int, object]) -> Tensor:
@@ -146,13 +148,13 @@ def _namespace(self: Tensor, /, *, api_version: str | None = None) -> object:
 def _transpose(self: Tensor) -> Tensor:
     if self.ndim != 2:
         raise _core.ShapeError(f"T: a matrix is needed and the shape is {self.shape}; use x.mT or permute_dims")
-    return _core.ops["permute_dims"](self, (1, 0))
+    return _permute_op(self, (1, 0))
 
 
 def _matrix_transpose(self: Tensor) -> Tensor:
     if self.ndim < 2:
         raise _core.ShapeError(f"mT: at least two dimensions are needed and the shape is {self.shape}")
-    return _core.ops["permute_dims"](self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+    return _permute_op(self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
 
 
 def _names(self: Tensor) -> list[str]:
