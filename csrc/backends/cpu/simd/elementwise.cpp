@@ -174,24 +174,54 @@ FL_BINARY(Maximum, ((a > b) | (a != a) ? a : b))
 FL_BINARY(Minimum, ((a < b) | (a != a) ? a : b))
 
 // Python's pair for integers: a == floor_divide * b + remainder, the remainder has the divisor's sign. That of floats is in
-// functions.cpp.
+// functions.cpp. Doubles divide many at once, and their quotient's floor is right while all lies within 2^52: rounding moves
+// the quotient less than half as far as an integer can be from it, 1 / b.
+FL_INLINE double floor_of_quotient(double a, double b) { return __builtin_floor(a / (b == 0 ? 1.0 : b)); }
 struct FloorDivide {
-  template <class T>
-  static FL_INLINE T of(T a, T b) {
+  static FL_INLINE int32_t of(int32_t a, int32_t b) {
+    const double quotient = floor_of_quotient(a, b);
+    // The smallest integer has no positive twin.
+    return b == 0 ? 0 : int32_t(quotient > 2147483647.0 ? -2147483648.0 : quotient);
+  }
+  static FL_INLINE int64_t within(int64_t a, int64_t b) {
+    const int64_t quotient = int64_t(floor_of_quotient(double(a), double(b)));
+    return b == 0 ? 0 : quotient;
+  }
+  static FL_INLINE int64_t of(int64_t a, int64_t b) {
     if (b == 0) return 0;
-    if (b == -1) return T(Wrapping<T>(0) - Wrapping<T>(a));  // the smallest integer has no positive twin
-    const T quotient = a / b;
-    return quotient - T((a % b != 0) & ((a < 0) != (b < 0)));
+    if (b == -1) return int64_t(uint64_t(0) - uint64_t(a));
+    return a / b - int64_t((a % b != 0) & ((a < 0) != (b < 0)));
   }
 };
 struct Remainder {
-  template <class T>
-  static FL_INLINE T of(T a, T b) {
+  static FL_INLINE int32_t of(int32_t a, int32_t b) {
+    const uint32_t whole = uint32_t(FloorDivide::of(a, b)) * uint32_t(b);
+    return b == 0 ? 0 : int32_t(uint32_t(a) - whole);
+  }
+  static FL_INLINE int64_t within(int64_t a, int64_t b) { return b == 0 ? 0 : a - FloorDivide::within(a, b) * b; }
+  static FL_INLINE int64_t of(int64_t a, int64_t b) {
     if (b == 0 || b == -1) return 0;
-    const T remainder = a % b;
+    const int64_t remainder = a % b;
     return remainder != 0 && ((remainder < 0) != (b < 0)) ? remainder + b : remainder;
   }
 };
+template <class Op>
+void divide_integers(const void* const* inputs, void* output, int64_t n) {
+  constexpr int64_t kSome = 512;
+  const int64_t* a = static_cast<const int64_t*>(inputs[0]);
+  const int64_t* b = static_cast<const int64_t*>(inputs[1]);
+  int64_t* y = static_cast<int64_t*>(output);
+  for (int64_t begin = 0; begin < n; begin += kSome) {
+    const int64_t end = begin + kSome < n ? begin + kSome : n;
+    int64_t sizes = 0;
+    for (int64_t i = begin; i < end; ++i) sizes |= (a[i] ^ (a[i] >> 63)) | (b[i] ^ (b[i] >> 63));
+    if (sizes < int64_t(1) << 52)
+      for (int64_t i = begin; i < end; ++i) y[i] = Op::within(a[i], b[i]);
+    else
+      for (int64_t i = begin; i < end; ++i) y[i] = Op::of(a[i], b[i]);
+  }
+}
+
 struct Pow {
   static FL_INLINE F32 of(F32 a, F32 b) { return pow_of(a, b); }
   static FL_INLINE double of(double a, double b) { return pow(a, b); }
@@ -373,6 +403,10 @@ template <class T>
 Loop integer(const char* op) {
   if (same(op, "negative")) return unary<Negative, T>;
   if (same(op, "isfinite")) return unary<IsFiniteInteger, T, uint8_t>;
+  if constexpr (sizeof(T) == 8) {
+    if (same(op, "floor_divide")) return divide_integers<FloorDivide>;
+    if (same(op, "remainder")) return divide_integers<Remainder>;
+  }
   if (same(op, "floor_divide")) return binary<FloorDivide, T>;
   if (same(op, "remainder")) return binary<Remainder, T>;
   if (same(op, "pow")) return binary<Pow, T>;
