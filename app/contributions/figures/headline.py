@@ -10,7 +10,7 @@ from app.contributions import queries
 from app.contributions.figures.drawing import table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, Look
-from app.contributions.metrics import Spread, count, ranked, spread
+from app.contributions.metrics import Spread, Summary, count, ranked, spread
 from app.contributions.metrics.durations import add_up
 from app.contributions.queries import EVERYBODY, Counts, Side, Thing
 from app.contributions.queries.health import spread_of
@@ -29,7 +29,7 @@ class Big:
 
 def of_project(look: Look) -> list[Big]:
     """Everything, or one repository."""
-    now, was = look.summary, look.before.summary
+    now, was = _summaries(look)
     changes, changes_before = _changes(look), _changes(look.before)
     released, released_before = (queries.releases(look.session, look.scope, one.window) for one in (look, look.before))
     return [
@@ -52,7 +52,7 @@ def of_project(look: Look) -> list[Big]:
 
 def of_organization(look: Look) -> list[Big]:
     """One organization, or one with all that it owns."""
-    now, was = look.summary, look.before.summary
+    now, was = _summaries(look)
     changes, changes_before = _changes(look), _changes(look.before)
     received = sum(queries.reviews_exchanged(look.session, Side.RECEIVED, look.scope, look.window).values())
     given = queries.review_load(look.session, look.scope, look.window).reviews
@@ -76,7 +76,7 @@ def of_organization(look: Look) -> list[Big]:
 
 def of_person(look: Look) -> list[Big]:
     """One person's work."""
-    now, was, changes = look.summary, look.before.summary, _changes(look)
+    (now, was), changes = _summaries(look), _changes(look)
     received = sum(queries.reviews_exchanged(look.session, Side.RECEIVED, look.scope, look.window).values())
     given = queries.review_load(look.session, look.scope, look.window).reviews
     answers = spread(queries.response_given(look.session, look.scope, look.window))
@@ -95,6 +95,7 @@ def of_person(look: Look) -> list[Big]:
 
 def of_module(look: Look) -> list[Big]:
     """One module."""
+    look.work  # noqa: B018 - its sums are the window's
     now = look.summary
     back = "" if now.retention is None else f"{share(now.retention)} of those of the days before stayed"
     return [
@@ -158,6 +159,15 @@ def _count(label: str, value: int | None, note: str) -> Big:
 
 def _share(label: str, value: float | None, note: str) -> Big:
     return Big(label, "–" if value is None else share(value), note, None if value is None else round(value, 4))
+
+
+def _summaries(look: Look) -> tuple[Summary, Summary]:
+    """Of these days and of those before. In this order each answer serves the next: what the page draws period by
+    period holds the sums of the window, and who contributed before is known when it is asked who stayed.
+    """
+    before = look.before.summary
+    look.work  # noqa: B018 - read for what `summary` makes of it
+    return look.summary, before
 
 
 def _rank(look: Look) -> tuple[int, int] | None:

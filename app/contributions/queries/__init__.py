@@ -7,6 +7,7 @@ from app.contributions.queries.exchange import (
     reviews_exchanged,
     reviews_exchanged_by_person,
 )
+from app.contributions.queries.flows import Counts, counts, opened_by, over_time
 from app.contributions.queries.folders import Folders
 from app.contributions.queries.people import Releases, files, people_flow, releases, releases_over_time
 from app.contributions.queries.scopes import EVERYTHING, Scope
@@ -15,16 +16,12 @@ from app.contributions.queries.timelines import (
     Apart,
     Authors,
     By,
-    Counts,
     Load,
     Standing,
     Thing,
-    counts,
     first_timers,
     lasting,
-    opened_by,
     outsiders,
-    over_time,
     review_load,
     reviews_by_organization,
     waiting,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,7 +15,7 @@ from app.contributions.metrics.durations import Durations, durations
 from app.contributions.metrics.timelines import REVIEWS
 from app.contributions.models import Attribution, ChangeEvent, ChangeMeasure, ChangeReviewer
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
+from app.contributions.queries.scopes import Scope, rows_of
 from app.contributions.windows import Window
 from app.people.models import IdentityPerson, Person
 
@@ -42,10 +42,8 @@ def reviews_exchanged(session: Session, side: Side, scope: Scope, window: Window
 
     GIVEN: by this scope's people; RECEIVED: of changes by this scope's people.
     """
-    other: Any = ChangeMeasure if side is Side.GIVEN else ChangeReviewer
-    keys = (other.organization_id, other.attribution, ChangeMeasure.is_bot)
     found: Counter[Other] = Counter()
-    for organization, attribution, bot, number in session.execute(_joined(side, scope, window, *keys).group_by(*keys)):
+    for organization, attribution, bot, _, number in _exchanged(session, side, scope, window):
         known = attribution is not Attribution.UNKNOWN
         is_of_bot = bot and side is Side.GIVEN
         found[Other(None, is_known=True, is_bot=True) if is_of_bot else Other(organization, known)] += number
@@ -55,9 +53,19 @@ def reviews_exchanged(session: Session, side: Side, scope: Scope, window: Window
 @remembered
 def reviews_exchanged_by_person(session: Session, side: Side, scope: Scope, window: Window) -> Mapping[int, int]:
     """The same by the person on the other side; bots' changes and changes by nobody that is known are left out."""
-    key = ChangeMeasure.person_id if side is Side.GIVEN else ChangeReviewer.person_id
-    query = _joined(side, scope, window, key).where(key.is_not(None), ChangeMeasure.is_bot.is_(False)).group_by(key)
-    return {person: number for person, number in session.execute(query)}
+    found: Counter[int] = Counter()
+    for _, _, bot, person, number in _exchanged(session, side, scope, window):
+        if person is not None and not bot:
+            found[person] += number
+    return found
+
+
+@remembered
+def _exchanged(session: Session, side: Side, scope: Scope, window: Window) -> Sequence[Any]:
+    """(organization, attribution, person) of the other side, whether it is a bot's change, and how many reviews."""
+    other: Any = ChangeMeasure if side is Side.GIVEN else ChangeReviewer
+    keys = (other.organization_id, other.attribution, ChangeMeasure.is_bot, other.person_id)
+    return rows_of(session, _joined(side, scope, window, *keys).group_by(*keys))
 
 
 @remembered
@@ -76,7 +84,7 @@ def response_given(session: Session, scope: Scope, window: Window) -> Durations:
         .where(ChangeEvent.kind.in_(REVIEWS), by == ChangeReviewer.person_id, ChangeMeasure.starts_at.is_not(None))
         .group_by(ChangeReviewer.change_id, ChangeMeasure.starts_at)
     )
-    return durations(max(0, int((first - starts).total_seconds())) for starts, first in session.execute(query))
+    return durations(max(0, int((first - starts).total_seconds())) for starts, first in rows_of(session, query))
 
 
 def _joined(side: Side, scope: Scope, window: Window, *columns: Any, count: bool = True) -> sa.Select[Any]:

@@ -21,8 +21,9 @@ from app.contributions.models import (
     IssueState,
     Repository,
 )
+from app.contributions.queries.flows import closings, counts, over_time
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, day_of
+from app.contributions.queries.scopes import Scope
 from app.contributions.queries.timelines import (
     EVERYBODY,
     Apart,
@@ -30,12 +31,10 @@ from app.contributions.queries.timelines import (
     By,
     Thing,
     concerned,
-    counts,
     joined,
     key_of,
     lasting,
     named,
-    over_time,
     waiting,
 )
 from app.contributions.windows import Window, in_periods
@@ -182,18 +181,10 @@ def coverage_over(
     session: Session, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
 ) -> list[Coverage]:  # fmt: skip
     """Of what was merged in each period, how much was reviewed before, and by how many."""
-    table = ChangeMeasure
-    text = sa.cast(table.merged_on, sa.String(10))
-    bucket = text if window.days <= 184 else sa.func.substr(text, 1, 7)
-    rows = session.execute(
-        sa.select(bucket, table.reviewers, sa.func.count())
-        .where(*concerned(Thing.CHANGES, scope, authors), table.is_bot.is_(False), table.merged_on.is_not(None),
-               table.closed_on.between(window.since, window.until))
-        .group_by(bucket, table.reviewers)
-    )  # fmt: skip
     merged: dict[date, list[tuple[int, int]]] = {}
-    for first, reviewers, number in rows:
-        merged.setdefault(day_of(first), []).append((reviewers, number))
+    for _, merged_on, reviewers, number in closings(session, Thing.CHANGES, scope, window, authors=authors):
+        if merged_on is not None:
+            merged.setdefault(merged_on, []).append((reviewers, number))
     return [_coverage([one for day, rows_ in merged.items() if period.first <= day <= period.last for one in rows_])
             for period in window.periods()]  # fmt: skip
 

@@ -14,7 +14,7 @@ from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.metrics.people import factor_at
 from app.contributions.models import Attribution, Rollup, Stretch
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, bucket_of, day_of
+from app.contributions.queries.scopes import Scope, bucket_of, buckets, months_of, place_of, rows_of
 from app.contributions.queries.worked import committed, worked
 from app.contributions.windows import Window
 
@@ -41,11 +41,11 @@ def work_by_module(session: Session, scope: Scope, window: Window, keys: tuple[s
     where = [*_counted(scope), Rollup.module_key.in_(keys), Rollup.kind.in_(COMMITS),
              Rollup.day.between(window.since, window.until)]  # fmt: skip
     commits = sa.func.sum(Rollup.commits)
-    bucket = bucket_of(window)
+    bucket, firsts = bucket_of(window), buckets(window)
     trends: dict[str, list[tuple[date, int]]] = {}
     when = sa.select(Rollup.module_key, bucket, commits).where(*where).group_by(Rollup.module_key, bucket)
-    for key, first, number in session.execute(when.order_by(Rollup.module_key, bucket)):
-        trends.setdefault(str(key), []).append((day_of(first), int(number)))
+    for key, place, number in sorted(rows_of(session, when)):
+        trends.setdefault(str(key), []).append((firsts[place], int(number)))
     own = worked(session, scope, window, committed, coarsest=Stretch.YEAR, any_module=True).c
     people = _resting_on(session, own, own.person_id, keys)
     companies = _resting_on(session, own, own.organization_id, keys)
@@ -87,11 +87,12 @@ def absence_over(session: Session, scope: Scope, ends: tuple[date, ...]) -> list
         return []
     span = Window((min(ends) - YEAR).replace(day=1), max(ends))
     own = worked(session, scope, span, committed, coarsest=Stretch.MONTH).c
-    month = sa.func.substr(sa.cast(own.day, sa.String(10)), 1, 7)
-    rows = session.execute(
-        sa.select(own.person_id, month, sa.func.sum(own.commits)).group_by(own.person_id, month)
+    months = months_of(span)
+    month = place_of(own.day, months)
+    rows = rows_of(
+        session, sa.select(own.person_id, month, sa.func.sum(own.commits)).group_by(own.person_id, month)
     )
-    return factor_at([(person, day_of(first), int(number)) for person, first, number in rows], ends)
+    return factor_at([(person, months[place], int(number)) for person, place, number in rows], ends)
 
 
 def last_days_in(session: Session, module: str, persons: Collection[int]) -> dict[int, date]:

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.bodies import queries as bodies
-from app.contributions.metrics import COMMITS, Cohort, Kind, cohorts
+from app.contributions.metrics import Cohort, Kind, cohorts
 from app.contributions.metrics.newcomers import Came, Intake, Turnover, intakes, turnover
 from app.contributions.models import ChangeReviewer, Stretch
 from app.contributions.queries.people import people_flow, quarter_begins, quarter_of
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
-from app.contributions.queries.work import first_days
+from app.contributions.queries.scopes import Scope, place_of, rows_of
+from app.contributions.queries.work import first_days, work_of_people
 from app.contributions.queries.worked import contributed, worked
 from app.contributions.windows import Window
 
@@ -44,19 +44,17 @@ def newcomers(session: Session, scope: Scope, *, until: date, quarters: int = 12
     last = quarter_of(until)
     first = last - quarters + 1
     own = worked(session, scope, Window(quarter_begins(first - 1), until), contributed, coarsest=Stretch.MONTH).c
-    year, month = (sa.cast(sa.func.substr(sa.cast(own.day, sa.String(10)), at, size), sa.Integer)
-                   for at, size in ((1, 4), (6, 2)))  # fmt: skip
+    place = place_of(own.day, [quarter_begins(quarter) for quarter in range(first - 1, last + 1)])
     is_review = sa.case((own.kind == Kind.REVIEWED, 1), else_=0)
-    read = sa.select(own.person_id, (year * 4 + (month - 1) // 3).label("quarter"), own.commits,
-                     is_review.label("is_review")).where(own.person_id.is_not(None)).subquery().c  # fmt: skip
-    rows = session.execute(
-        sa.select(read.person_id, read.quarter, sa.func.sum(read.commits), sa.func.max(read.is_review))
-        .group_by(read.person_id, read.quarter)
-    )
+    rows = rows_of(
+        session,
+        sa.select(own.person_id, place, sa.func.sum(own.commits), sa.func.max(is_review))
+        .where(own.person_id.is_not(None)).group_by(own.person_id, place),
+    )  # fmt: skip
     work: dict[int, dict[int, int]] = {}
     named_reviewers: set[int] = set()
-    for person, quarter, number, has_reviewed in rows:
-        work.setdefault(person, {})[quarter] = int(number)
+    for person, at, number, has_reviewed in rows:
+        work.setdefault(person, {})[first - 1 + at] = int(number)
         if has_reviewed:
             named_reviewers.add(person)
     came = {person: quarter_of(day) for person, day in first_days(session, scope, set(work)).items() if person in work}
@@ -76,20 +74,20 @@ def newcomers(session: Session, scope: Scope, *, until: date, quarters: int = 12
 def quiet(session: Session, scope: Scope, window: Window, *, most: int = 15) -> list[Quiet]:
     """Of those who drift away (`people_flow`), whose absence weighs most: the most commits in the window before."""
     gone = people_flow(session, scope, window).drifting
-    own = worked(session, scope, window.before, contributed, coarsest=Stretch.YEAR).c
-    made = sa.func.sum(sa.case((own.kind.in_(COMMITS), own.commits), else_=0))
-    rows = session.execute(
-        sa.select(own.person_id, made, sa.func.max(own.last_on))
-        .where(own.person_id.is_not(None))
-        .group_by(own.person_id).order_by(made.desc(), own.person_id)
-    )  # fmt: skip
-    found = (Quiet(person, int(commits), last_on) for person, commits, last_on in rows if person in gone)
-    return [one for one, _ in zip(found, range(most), strict=False)]
+    work = work_of_people(session, scope, window.before)
+    found = (Quiet(person, work[person].commits or 0, work[person].last_on) for person in gone)
+    return sorted(found, key=lambda one: (-one.commits, one.person))[:most]
 
 
 def _reviewers(session: Session, scope: Scope, until: date) -> set[int]:
     """Who ever reviewed a change, within the repository if one is looked at."""
-    query = sa.select(ChangeReviewer.person_id).where(ChangeReviewer.first_on <= until).distinct()
+    table = ChangeReviewer
     if scope.repository:
-        query = query.where(ChangeReviewer.repository_id == scope.repository)
-    return set(session.scalars(query))
+        mine = (table.first_on <= until, table.repository_id == scope.repository)
+        return set(session.scalars(sa.select(table.person_id).where(*mine).distinct()))
+    # From one person to the next in the index of persons and days: some thousand looks, and not every review.
+    least = sa.select(sa.func.min(table.person_id).label("person_id")).cte("reviewer", recursive=True)
+    following = sa.select(sa.func.min(table.person_id)).where(table.person_id > least.c.person_id).scalar_subquery()
+    each = least.union_all(sa.select(following).where(least.c.person_id.is_not(None)))
+    has_begun = sa.exists().where(table.person_id == each.c.person_id, table.first_on <= until)
+    return set(session.scalars(sa.select(each.c.person_id).where(has_begun)))

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,7 @@ WAIT_S = 20.0
 _KEPT = 400
 
 _P = ParamSpec("_P")
-_T = TypeVar("_T")
+_R = TypeVar("_R", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,19 @@ _making: dict[Hashable, threading.Event] = {}
 _lock = threading.Lock()
 
 
-def remembered(
-    function: Callable[Concatenate[Session, _P], _T],
-) -> Callable[Concatenate[Session, _P], _T]:
+class Remembered(Protocol[_P, _R]):
+    """A query whose answers are kept."""
+
+    def __call__(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """The answer, computed unless it is kept."""
+        ...
+
+    def if_known(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+        """The answer if it is kept; None: nothing is read."""
+        ...
+
+
+def remembered(function: Callable[Concatenate[Session, _P], _R]) -> Remembered[_P, _R]:
     """Keep the answers of a query `(session, ...)` whose other arguments can be hashed.
 
     Moments among the arguments count by the hour. In a session that writes everything is computed: it must see what it
@@ -62,16 +72,13 @@ def remembered(
     """
 
     @functools.wraps(function)
-    def answer(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        bind = session.get_bind()
-        if bind.get_execution_options().get("flambeau_access") != "read":
+    def answer(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if not _only_reads(session):
             return function(session, *args, **kwargs)
-        asked = (*map(_hour, args), *((name, _hour(kwargs[name])) for name in sorted(kwargs)))
-        place = (str(bind.engine.url), function.__module__, function.__qualname__, asked)
-        now = stamps_once(session)
+        place, now = _place(session, function, args, kwargs), stamps_once(session)
         found = _find(place, now) or _find_once_made(place, now)
         if found is not None:
-            kept: _T = found.value
+            kept: _R = found.value
             return kept
         begun = time.monotonic()
         try:
@@ -89,7 +96,21 @@ def remembered(
                 made.set()
         return value
 
-    return answer
+    def if_known(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+        found = _only_reads(session) and _find(_place(session, function, args, kwargs), stamps_once(session))
+        return found.value if found else None
+
+    answer.if_known = if_known  # type: ignore[attr-defined]
+    return cast("Remembered[_P, _R]", answer)
+
+
+def _only_reads(session: Session) -> bool:
+    return session.get_bind().get_execution_options().get("flambeau_access") == "read"
+
+
+def _place(session: Session, function: Callable[..., Any], args: Any, kwargs: Any) -> Hashable:
+    asked = (*map(_hour, args), *((name, _hour(kwargs[name])) for name in sorted(kwargs)))
+    return (str(session.get_bind().engine.url), function.__module__, function.__qualname__, asked)
 
 
 def _find(place: Hashable, now: Stamps) -> _Answer | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from app.contributions.models import Rollup, WorkSum
 from app.contributions.windows import Window
@@ -55,22 +56,40 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def bucket_of(window: Window, column: Any = Rollup.day) -> sa.ColumnElement[str]:
-    """A day's bucket: the day itself (weeks are made later), or the month with which the window's period begins."""
-    text = sa.cast(column, sa.String(10))
-    if window.days <= 184:
-        return text
-    year, month = sa.func.substr(text, 1, 4), sa.func.substr(text, 6, 2)
-    if window.days <= 5 * 366:
-        return sa.func.substr(text, 1, 7)
-    if window.days <= 15 * 366:
-        return year + sa.case((month < "04", "-01"), (month < "07", "-04"), (month < "10", "-07"), else_="-10")
-    return year + "-01"
+def place_of(column: Any, firsts: Sequence[date]) -> sa.ColumnElement[int]:
+    """The place of the last of these days that a day is not before (0 if it is before all): a few comparisons.
+
+    Both databases compare days many times faster than they write them down as texts and cut these.
+    """
+    if len(firsts) < 2:  # a bare number in a GROUP BY would mean a column by its place
+        return sa.case((column.is_(None), 0), else_=0)
+    return _place_of(column, firsts, 0, len(firsts))
 
 
-@lru_cache(maxsize=8192)
-def day_of(bucket: str | date) -> date:
-    """The first day of a bucket."""
-    if isinstance(bucket, date):
-        return bucket
-    return date.fromisoformat(bucket if len(bucket) == 10 else f"{bucket}-01")
+def _place_of(column: Any, firsts: Sequence[date], low: int, high: int) -> sa.ColumnElement[int]:
+    if high - low <= 1:
+        return sa.literal_column(str(low), sa.Integer)
+    middle = (low + high) // 2
+    return sa.case((column < firsts[middle], _place_of(column, firsts, low, middle)),
+                   else_=_place_of(column, firsts, middle, high))  # fmt: skip
+
+
+def buckets(window: Window) -> list[date]:
+    """The first days of a window's periods: what `bucket_of` counts."""
+    return [period.first for period in window.periods()]
+
+
+def bucket_of(window: Window, column: Any = Rollup.day) -> sa.ColumnElement[int]:
+    """In which of the window's periods a day lies, by its place among `buckets`."""
+    return place_of(column, buckets(window))
+
+
+def months_of(window: Window) -> list[date]:
+    """The first days of the months that a window touches."""
+    begin, end = (day.year * 12 + day.month - 1 for day in (window.since, window.until))
+    return [date(at // 12, at % 12 + 1, 1) for at in range(begin, end + 1)]
+
+
+def rows_of(session: Session, query: sa.Executable) -> Sequence[Any]:
+    """The rows of a query for columns alone, without the ORM's care for objects: half the time where rows are many."""
+    return session.connection().execute(query).all()

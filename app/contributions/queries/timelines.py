@@ -6,7 +6,7 @@ Everything reads the measures (`app.contributions.models.derived`). Bots' change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -20,7 +20,7 @@ from app.contributions.metrics.durations import Durations, add_up, seconds_of, s
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
 from app.contributions.queries.folders import Folders
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
+from app.contributions.queries.scopes import Scope, months_of, place_of, rows_of
 from app.contributions.windows import Window
 
 EXACT = 5000
@@ -85,39 +85,6 @@ touches two is in both."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many in a window. `merged`, `reviewed` and the rest are of changes; an issue has none.
-
-    `backlog`: how many were open at the end of the window's last day. `reviewers`: merged changes by how many people
-    reviewed them: none, one, two or more.
-    """
-
-    opened: int
-    closed: int
-    merged: int
-    reviewed: int
-    reviewers: tuple[int, int, int]
-    reviewers_in_all: int
-    backlog: int
-    by_bots: int
-
-    @property
-    def closure_ratio(self) -> float | None:
-        """Closed by opened; None if none was opened."""
-        return self.closed / self.opened if self.opened else None
-
-    @property
-    def coverage(self) -> float | None:
-        """Of the merged, the share that somebody reviewed; None if none was merged."""
-        return self.reviewed / self.merged if self.merged else None
-
-    @property
-    def reviewers_each(self) -> float | None:
-        """Reviewers of a merged change, on average; None if none was merged."""
-        return self.reviewers_in_all / self.merged if self.merged else None
-
-
-@dataclass(frozen=True)
 class Load:
     """Reviews by person: who began to review how many changes, and on how few people half of them rest."""
 
@@ -171,57 +138,16 @@ def first_timers(session: Session, scope: Scope, window: Window, *, as_of: datet
 
 
 @remembered
-def counts(session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY) -> Counts:
-    """How many were opened, closed, merged and reviewed in the window, and how many were open at its end."""
-    table = thing.measure
-    where = concerned(thing, scope, authors)
-    opened = by_bots = 0
-    rows = session.execute(
-        sa.select(table.is_bot, sa.func.count()).where(*where, table.opened_on.between(window.since, window.until))
-        .group_by(table.is_bot)
-    )  # fmt: skip
-    for is_bot, number in rows:
-        opened, by_bots = (opened, number) if is_bot else (number, by_bots)
-    closed = merged = reviewed = in_all = 0
-    spread = [0, 0, 0]
-    for was_merged, reviewers, number in session.execute(_closings(thing, where, window)):
-        closed += number
-        if was_merged:
-            merged += number
-            reviewed += number if reviewers else 0
-            spread[min(reviewers, 2)] += number
-            in_all += reviewers * number
-    return Counts(opened, closed, merged, reviewed, (spread[0], spread[1], spread[2]), in_all,
-                  _backlog(session, thing, where, window.until), by_bots)  # fmt: skip
-
-
-@remembered
-def over_time(
-    session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
-) -> dict[str, dict[date, int]]:
-    """Day by day, what was "opened" and "closed" and, of changes, "merged"; days with nothing are left out."""
-    table = thing.measure
-    where = [*concerned(thing, scope, authors), table.is_bot.is_(False)]
-    asked: dict[str, tuple[Any, list[Any]]] = {"opened": (table.opened_on, []), "closed": (table.closed_on, [])}
-    if thing is Thing.CHANGES:
-        asked["merged"] = (table.closed_on, [ChangeMeasure.merged_on.is_not(None)])
-    found = {}
-    for name, (day, which) in asked.items():
-        within = day.between(window.since, window.until)
-        query = sa.select(day, sa.func.count()).where(*where, *which, within).group_by(day)
-        found[name] = {on: number for on, number in session.execute(query)}
-    return found
-
-
-@remembered
 def review_load(session: Session, scope: Scope, window: Window) -> Load:
     """Who began to review how many changes in the window; of an organization, its people (on that day)."""
     table = ChangeReviewer
-    rows = session.execute(
-        sa.select(table.person_id, sa.func.count()).where(*_begun(scope, window)).group_by(table.person_id)
-        .order_by(sa.func.count().desc(), table.person_id)
+    number = sa.func.count()
+    rows = rows_of(
+        session,
+        sa.select(table.person_id, number).where(*_begun(scope, window)).group_by(table.person_id)
+        .order_by(number.desc(), table.person_id),
     )  # fmt: skip
-    return Load({person: number for person, number in rows})
+    return Load({person: begun for person, begun in rows})
 
 
 @remembered
@@ -235,22 +161,6 @@ def reviews_by_organization(
         .group_by(table.organization_id, table.attribution)
     )  # fmt: skip
     return {(organization, attribution): number for organization, attribution, number in rows}
-
-
-@remembered
-def opened_by(
-    session: Session, thing: Thing, scope: Scope, window: Window, by: Apart, *, authors: Authors = EVERYBODY
-) -> dict[Any, int]:
-    """What was opened in the window, told apart by `by`; the parts add up to the whole."""
-    table = thing.measure
-    key = key_of(table, by)
-    rows = session.execute(
-        sa.select(key, sa.func.count())
-        .where(*concerned(thing, scope, authors), *joined(by), table.is_bot.is_(False),
-               table.opened_on.between(window.since, window.until))
-        .group_by(key)
-    )  # fmt: skip
-    return {named(by, value): number for value, number in rows}
 
 
 def _durations(
@@ -269,48 +179,64 @@ def _durations(
     ended: list[tuple[Any, Any, Any, int]]
     if is_exact:
         known = sa.select(key, has_ended, length).where(*where, length.is_not(None))
-        ended = [(*row, 1) for row in session.execute(known)]
+        ended = [(named(by, group), is_over, seconds, 1) for group, is_over, seconds in rows_of(session, known)]
     else:
-        # Step and end in one whole number: databases sort very many rows by one number much faster than by two columns.
         packed = step * 2 + (1 if lasting else sa.case((table.is_answered, 1), else_=0))
-        columns = (packed,) if by is By.NOTHING else (key, packed)
-        rows = session.execute(sa.select(*columns, sa.func.count()).where(*where, step.is_not(None)).group_by(*columns))
-        ended = [(row[0], row[-2] % 2 == 1, seconds_of(row[-2] // 2), row[-1]) for row in rows]
+        ended = [(group, one % 2, seconds_of(one // 2), number) for group, one, number in
+                 _by_step(session, [*where, step.is_not(None)], packed, table, by, window)]  # fmt: skip
     found: dict[Any, dict[float, tuple[int, int]]] = {}
     for group, is_over, seconds, number in ended:
-        _add(found.setdefault(named(by, group), {}), seconds, number, is_over=bool(is_over))
+        _add(found.setdefault(group, {}), seconds, number, is_over=bool(is_over))
     open_ones = sa.select(key, since).where(*where, length.is_(None), since.is_not(None), table.closed_on.is_(None))
-    for group, begun in session.execute(open_ones):
+    for group, begun in rows_of(session, open_ones):
         seconds = max(0, int((as_of - begun).total_seconds()))
         at = seconds if is_exact else seconds_of(step_of(seconds))
         _add(found.setdefault(named(by, group), {}), at, 1, is_over=False)
     return dict(found)
 
 
+_ROOM = 4096
+"""A step of 2,047 would be 2**64 seconds: twice a step and one more stay below this."""
+
+
+def _by_step(
+    session: Session, where: list[Any], packed: Any, table: Any, by: By, window: Window
+) -> list[tuple[Any, int, int]]:
+    """(group, twice the step and one if it has ended, how many) of very many durations.
+
+    All of it in one whole number: databases sort very many rows by one number much faster than by several columns.
+    """
+    coded = _coded(table, by, window)
+    if coded is None:
+        key = key_of(table, by)
+        rows = rows_of(session, sa.select(key, packed, sa.func.count()).where(*where).group_by(key, packed))
+        return [(named(by, group), one, number) for group, one, number in rows]
+    code, told = coded
+    whole = code * _ROOM + packed
+    numbers = rows_of(session, sa.select(whole, sa.func.count()).where(*where).group_by(whole))
+    return [(told(one // _ROOM), one % _ROOM, number) for one, number in numbers]
+
+
+def _coded(table: Any, by: By, window: Window) -> tuple[Any, Callable[[int], Any]] | None:
+    """What tells groups apart as a whole number, and which group such a number means; None where it is no number."""
+    if by is By.MONTH:
+        months = months_of(window)
+        return place_of(table.opened_on, months), months.__getitem__
+    if by is By.STANDING:
+        order = tuple(Standing)
+        return sa.case({one.value: at for at, one in enumerate(order)}, value=key_of(table, by)), order.__getitem__
+    if by is By.FIRST:
+        return sa.case((table.is_first, 1), else_=0), bool
+    if by is By.NOTHING:
+        return sa.literal_column("0", sa.Integer), lambda _: None
+    if by in (By.ORGANIZATION, By.REPOSITORY, By.PERSON):
+        return sa.func.coalesce(key_of(table, by), 0), lambda number: number or None
+    return None
+
+
 def _add(counted: dict[float, tuple[int, int]], at: float, number: int, *, is_over: bool) -> None:
     ended, going_on = counted.get(at, (0, 0))
     counted[at] = (ended + number, going_on) if is_over else (ended, going_on + number)
-
-
-def _closings(thing: Thing, where: list[Any], window: Window) -> sa.Select[Any, Any, int]:
-    table = thing.measure
-    mine = (*where, table.is_bot.is_(False), table.closed_on.between(window.since, window.until))
-    if thing is Thing.ISSUES:
-        return sa.select(sa.false(), sa.literal(0), sa.func.count()).where(*mine)
-    was_merged = ChangeMeasure.merged_on.is_not(None)
-    return sa.select(was_merged, ChangeMeasure.reviewers, sa.func.count()).where(*mine).group_by(
-        was_merged, ChangeMeasure.reviewers)  # fmt: skip
-
-
-def _backlog(session: Session, thing: Thing, where: list[Any], day: date) -> int:
-    """Open at the end of a day: two narrow ranges of closing days instead of all that was ever opened."""
-    table = thing.measure
-    # As a case, so that no database takes the much wider range of opening days for its way in.
-    was_opened = sa.case((table.opened_on <= day, 1), else_=0) == 1
-    mine = (*where, table.is_bot.is_(False), was_opened)
-    still = session.scalar(sa.select(sa.func.count()).where(*mine, table.closed_on.is_(None)))
-    later = session.scalar(sa.select(sa.func.count()).where(*mine, table.closed_on > day))
-    return (still or 0) + (later or 0)
 
 
 def _begun(scope: Scope, window: Window) -> list[sa.ColumnElement[bool]]:

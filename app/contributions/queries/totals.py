@@ -17,8 +17,8 @@ from app.contributions.metrics import Cell, Presence, Summary, factor, presence,
 from app.contributions.models import Attribution, Stretch
 from app.contributions.queries.people import people_flow
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, bucket_of, day_of
-from app.contributions.queries.work import by_month, first_days, sums_of
+from app.contributions.queries.scopes import Scope, bucket_of, buckets, place_of, rows_of
+from app.contributions.queries.work import by_month, first_days, sums_of, work_of_people
 from app.contributions.queries.worked import committed, contributed, worked
 from app.contributions.windows import Window
 
@@ -28,19 +28,18 @@ def cells_by_organization(session: Session, scope: Scope, window: Window) -> lis
     """The work of each organization (and of nobody's, and of nobody knows whose) by period and kind; no persons."""
     found = worked(session, scope, window, coarsest=by_month(window)).c
     keys = (bucket_of(window, found.day), found.kind, found.organization_id, found.attribution)
-    rows = session.execute(sa.select(*keys, *sums_of(found)).group_by(*keys))
+    rows, firsts = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys)), buckets(window)
     return [
-        Cell(day_of(first), kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
-        for first, kind, organization, attribution, *sums in rows
+        Cell(firsts[place], kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
+        for place, kind, organization, attribution, *sums in rows
     ]
 
 
 @remembered
 def commits_by_person(session: Session, scope: Scope, window: Window) -> Mapping[int | None, int]:
     """How many commits (merges with them) each person made in the window."""
-    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR).c
-    rows = session.execute(sa.select(found.person_id, sa.func.sum(found.commits)).group_by(found.person_id))
-    return {person: int(commits) for person, commits in rows}
+    return {person: done.commits for person, done in work_of_people(session, scope, window).items()
+            if done.commits is not None}  # fmt: skip
 
 
 @remembered
@@ -62,10 +61,8 @@ def people_of_organizations(
 ) -> Mapping[tuple[int | None, Attribution], frozenset[int]]:
     """Who made commits for each organization in the window: to count those of several as one."""
     found = worked(session, scope, window, committed, coarsest=Stretch.YEAR).c
-    rows = session.execute(
-        sa.select(found.organization_id, found.attribution, found.person_id)
-        .where(found.person_id.is_not(None)).distinct()
-    )  # fmt: skip
+    rows = rows_of(session, sa.select(found.organization_id, found.attribution, found.person_id)
+                   .where(found.person_id.is_not(None)).distinct())  # fmt: skip
     people: dict[tuple[int | None, Attribution], set[int]] = {}
     for organization, attribution, person in rows:
         people.setdefault((organization, attribution), set()).add(person)
@@ -75,16 +72,14 @@ def people_of_organizations(
 @remembered
 def people_over_time(session: Session, scope: Scope, window: Window) -> list[Presence]:
     """The contributors of each of the window's periods: all, the new ones, and those who are back."""
-    periods = window.periods()
+    periods, firsts = window.periods(), [window.prelude, *buckets(window)]
     seen: list[tuple[int, date]] = []
     # The period before the first, too: who was there stays, who was not is back.
     for part in (Window(window.prelude, periods[0].first - timedelta(days=1)), window):
         found = worked(session, scope, part, contributed, coarsest=by_month(window)).c
-        days: dict[str | date, date] = {}
-        rows = session.execute(
-            sa.select(found.person_id, bucket_of(window, found.day)).where(found.person_id.is_not(None)).distinct()
-        )
-        seen += [(person, days.setdefault(bucket, day_of(bucket))) for person, bucket in rows]
+        place = place_of(found.day, firsts)
+        rows = rows_of(session, sa.select(found.person_id, place).where(found.person_id.is_not(None)).distinct())
+        seen += [(person, firsts[at]) for person, at in rows]
     return presence(seen, first_days(session, scope), periods, since=window.since)
 
 
@@ -92,16 +87,24 @@ def people_over_time(session: Session, scope: Scope, window: Window) -> list[Pre
 def headline(session: Session, scope: Scope, window: Window) -> Summary:
     """Every figure of a window: what `metrics.summarize` says of every person's cells, by sums."""
     people = people_flow(session, scope, window)
-    found = worked(session, scope, window, coarsest=Stretch.YEAR).c
-    keys = (found.kind, found.organization_id, found.attribution)
-    cells = [
-        Cell(window.since, kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
-        for kind, organization, attribution, *sums in session.execute(sa.select(*keys, *sums_of(found)).group_by(*keys))
-    ]
     return replace(
-        summarize(cells, first_days={}, since=window.since, before=()),
+        summarize(_sums(session, scope, window), first_days={}, since=window.since, before=()),
         contributors=len(people.active),
         new_contributors=len(people.new),
         retention=people.retention,
         absence_factor=factor(commits_by_person(session, scope, window).values()),
     )
+
+
+def _sums(session: Session, scope: Scope, window: Window) -> list[Cell]:
+    """The work by kind and organization; where the same is known period by period, nothing is read."""
+    known = cells_by_organization.if_known(session, scope, window)
+    if known is not None:
+        return known
+    found = worked(session, scope, window, coarsest=Stretch.YEAR).c
+    keys = (found.kind, found.organization_id, found.attribution)
+    rows = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys))
+    return [
+        Cell(window.since, kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
+        for kind, organization, attribution, *sums in rows
+    ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app import marks
 from app.bodies import queries as bodies
-from app.contributions.metrics import CONTRIBUTIONS
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.models import (
     Branch,
     Commit,
@@ -27,7 +27,7 @@ from app.contributions.models import (
     WorkSum,
 )
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import EVERYTHING, Scope
+from app.contributions.queries.scopes import EVERYTHING, Scope, rows_of
 from app.contributions.queries.worked import committed, contributed, ends, worked
 from app.contributions.windows import Window
 from app.jobs import Job
@@ -78,13 +78,28 @@ def _first_days(session: Session, scope: Scope, persons: Collection[int] | None)
         query = query.where(WorkSum.stretch == Stretch.YEAR)
     if persons is not None:
         query = query.where(table.person_id.in_(sorted(persons)))
-    return {person: day for person, day in session.execute(query)}
+    return {person: day for person, day in rows_of(session, query)}
 
 
 def contributors_of(session: Session, scope: Scope, window: Window) -> set[int]:
     """Who contributed in a window."""
+    return {person for person in work_of_people(session, scope, window) if person is not None}
+
+
+class Done(NamedTuple):
+    """What somebody did in a window: commits (None: none at all, but other contributions), and the last day of it."""
+
+    commits: int | None
+    last_on: date
+
+
+@remembered
+def work_of_people(session: Session, scope: Scope, window: Window) -> Mapping[int | None, Done]:
+    """Every contributor's work in the window; None stands for commits by nobody that is known."""
     found = worked(session, scope, window, contributed, coarsest=Stretch.YEAR).c
-    return set(session.scalars(sa.select(found.person_id).where(found.person_id.is_not(None)).distinct()))
+    commits = sa.func.sum(sa.case((found.kind.in_(COMMITS), found.commits)))
+    rows = rows_of(session, sa.select(found.person_id, commits, sa.func.max(found.last_on)).group_by(found.person_id))
+    return {person: Done(None if number is None else int(number), last) for person, number, last in rows}
 
 
 def span(session: Session, scope: Scope) -> tuple[date, date] | None:

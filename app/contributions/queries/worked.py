@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.models import Rollup, Stretch, WorkSum
+from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.windows import Window
 
@@ -93,9 +94,14 @@ def ends(session: Session, *where: sa.ColumnElement[bool]) -> tuple[date, date] 
     return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
 
 
+@remembered
+def _known_ends(session: Session) -> tuple[date, date] | None:
+    return ends(session)
+
+
 def _widened(session: Session, window: Window) -> Window:
     """The window, with the rest of a year at a side beyond which there is nothing: then whole sums can be read."""
-    known = ends(session)
+    known = _known_ends(session)
     if known is None:
         return window
     since = window.since.replace(month=1, day=1) if window.since <= known[0] else window.since
