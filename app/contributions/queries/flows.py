@@ -18,6 +18,7 @@ from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, rows_of
 from app.contributions.queries.timelines import (
     EVERYBODY,
+    Apart,
     Authors,
     By,
     Standing,
@@ -26,6 +27,7 @@ from app.contributions.queries.timelines import (
     joined,
     key_of,
     named,
+    standing_of,
 )
 from app.contributions.windows import Window
 
@@ -80,13 +82,15 @@ def opened_by_day(
 ) -> list[tuple[date, bool, Standing, int]]:
     """(day, whether by bots, for whom the authors worked, how many) of what was opened in the window."""
     table = thing.measure
-    keys = (table.opened_on, table.is_bot, key_of(table, By.STANDING))
+    # As they stand in the index of opening days: so nothing has to be sorted.
+    keys = (table.opened_on, table.is_bot, table.attribution, table.tier_key)
     rows = rows_of(
         session,
         sa.select(*keys, sa.func.count())
         .where(*concerned(thing, scope, authors), table.opened_on.between(window.since, window.until)).group_by(*keys),
     )  # fmt: skip
-    return [(day, bool(is_bot), Standing(standing), number) for day, is_bot, standing, number in rows]
+    return [(day, bool(is_bot), standing_of(attribution, tier), number)
+            for day, is_bot, attribution, tier, number in rows]  # fmt: skip
 
 
 @remembered
@@ -145,7 +149,7 @@ def over_time(
 
 @remembered
 def opened_by(
-    session: Session, thing: Thing, scope: Scope, window: Window, by: By, *, authors: Authors = EVERYBODY
+    session: Session, thing: Thing, scope: Scope, window: Window, by: Apart, *, authors: Authors = EVERYBODY
 ) -> dict[Any, int]:
     """What was opened in the window, told apart by `by`; the parts add up to the whole."""
     if by is By.STANDING:

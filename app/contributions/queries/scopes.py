@@ -90,6 +90,11 @@ def months_of(window: Window) -> list[date]:
     return [date(at // 12, at % 12 + 1, 1) for at in range(begin, end + 1)]
 
 
+def month_after(first: date) -> date:
+    """The first day of the next month."""
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
 def rows_of(session: Session, query: sa.Executable) -> Sequence[Any]:
     """The rows of a query for columns alone, without the ORM's care for objects: half the time where rows are many."""
     return session.connection().execute(query).all()

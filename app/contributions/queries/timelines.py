@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -20,7 +20,7 @@ from app.contributions.metrics.durations import Durations, add_up, seconds_of, s
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
 from app.contributions.queries.folders import Folders
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, months_of, place_of, rows_of
+from app.contributions.queries.scopes import Scope, month_after, months_of, place_of, rows_of
 from app.contributions.windows import Window
 
 EXACT = 5000
@@ -172,8 +172,8 @@ def _durations(
     length, step = (table.lasted_s, table.lasted_step) if lasting else (table.waited_s, table.waited_step)
     since = table.opened_at if lasting else table.starts_at
     has_ended: Any = sa.true() if lasting else table.is_answered
-    where = [*concerned(thing, scope, authors), *joined(by), table.is_bot.is_(False),
-             table.opened_on.between(window.since, window.until)]  # fmt: skip
+    of_all = [*concerned(thing, scope, authors), *joined(by), table.is_bot.is_(False)]
+    where = [*of_all, table.opened_on.between(window.since, window.until)]
     some = sa.select(sa.literal(1)).where(*where, step.is_not(None)).limit(EXACT + 1).subquery()
     is_exact = (session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= EXACT
     ended: list[tuple[Any, Any, Any, int]]
@@ -183,7 +183,7 @@ def _durations(
     else:
         packed = step * 2 + (1 if lasting else sa.case((table.is_answered, 1), else_=0))
         ended = [(group, one % 2, seconds_of(one // 2), number) for group, one, number in
-                 _by_step(session, [*where, step.is_not(None)], packed, table, by, window)]  # fmt: skip
+                 _by_step(session, [*of_all, step.is_not(None)], packed, table, scope, by, window)]  # fmt: skip
     found: dict[Any, dict[float, tuple[int, int]]] = {}
     for group, is_over, seconds, number in ended:
         _add(found.setdefault(group, {}), seconds, number, is_over=bool(is_over))
@@ -200,12 +200,15 @@ _ROOM = 4096
 
 
 def _by_step(
-    session: Session, where: list[Any], packed: Any, table: Any, by: By, window: Window
+    session: Session, where: list[Any], packed: Any, table: Any, scope: Scope, by: Apart, window: Window
 ) -> list[tuple[Any, int, int]]:
-    """(group, twice the step and one if it has ended, how many) of very many durations.
+    """(group, twice the step and one if it has ended, how many) of very many durations; the window is told here.
 
     All of it in one whole number: databases sort very many rows by one number much faster than by several columns.
     """
+    if by is By.MONTH and not scope.module:
+        return _by_month(session, where, packed, table, window)
+    where = [*where, table.opened_on.between(window.since, window.until)]
     coded = _coded(table, by, window)
     if coded is None:
         key = key_of(table, by)
@@ -217,7 +220,29 @@ def _by_step(
     return [(told(one // _ROOM), one % _ROOM, number) for one, number in numbers]
 
 
-def _coded(table: Any, by: By, window: Window) -> tuple[Any, Callable[[int], Any]] | None:
+_MOST_MONTHS = 61
+
+
+def _by_month(
+    session: Session, where: list[Any], packed: Any, table: Any, window: Window
+) -> list[tuple[date, int, int]]:
+    """`_by_step` month by month: each is a range of an index, and of no row is it asked in which month it lies."""
+    months = months_of(window)
+    found: list[tuple[date, int, int]] = []
+    for begin in range(0, len(months), _MOST_MONTHS):
+        some = months[begin : begin + _MOST_MONTHS]
+        parts = [
+            sa.select(sa.literal_column(str(at), sa.Integer).label("month"), packed.label("packed"),
+                      sa.func.count().label("number"))
+            .where(*where, table.opened_on.between(max(first, window.since), min(last, window.until))).group_by(packed)
+            for at, first in enumerate(some) for last in [month_after(first) - timedelta(days=1)]
+        ]  # fmt: skip
+        every = sa.union_all(*parts) if len(parts) > 1 else parts[0]
+        found += [(some[at], one, number) for at, one, number in rows_of(session, every)]
+    return found
+
+
+def _coded(table: Any, by: Apart, window: Window) -> tuple[Any, Callable[[int], Any]] | None:
     """What tells groups apart as a whole number, and which group such a number means; None where it is no number."""
     if by is By.MONTH:
         months = months_of(window)
@@ -306,6 +331,13 @@ def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: Apart) -> Any:
                              (table.attribution == Attribution.INDEPENDENT, Standing.INDEPENDENT.value),
                              else_=Standing.UNKNOWN.value),
     }[by]  # fmt: skip
+
+
+def standing_of(attribution: Attribution, tier: str | None) -> Standing:
+    """As `key_of` has it of By.STANDING."""
+    if tier is not None:
+        return Standing.MEMBER
+    return Standing.OTHER if attribution is Attribution.ORGANIZATION else Standing(attribution.value)
 
 
 def joined(by: Apart) -> list[sa.ColumnElement[bool]]:

@@ -6,9 +6,10 @@ have no person.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,9 +18,9 @@ from app.contributions.metrics import Cell, Presence, Summary, factor, presence,
 from app.contributions.models import Attribution, Stretch
 from app.contributions.queries.people import people_flow
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, bucket_of, buckets, place_of, rows_of
+from app.contributions.queries.scopes import Scope, buckets, place_of, rows_of
 from app.contributions.queries.work import by_month, first_days, sums_of, work_of_people
-from app.contributions.queries.worked import committed, contributed, worked
+from app.contributions.queries.worked import committed, contributed, has_months, worked
 from app.contributions.windows import Window
 
 
@@ -27,12 +28,25 @@ from app.contributions.windows import Window
 def cells_by_organization(session: Session, scope: Scope, window: Window) -> list[Cell]:
     """The work of each organization (and of nobody's, and of nobody knows whose) by period and kind; no persons."""
     found = worked(session, scope, window, coarsest=by_month(window)).c
-    keys = (bucket_of(window, found.day), found.kind, found.organization_id, found.attribution)
-    rows, firsts = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys)), buckets(window)
+    day, told = _by_period(scope, window, found.day, buckets(window))
+    keys = (day, found.kind, found.organization_id, found.attribution)
+    rows = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys))
     return [
-        Cell(firsts[place], kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
-        for place, kind, organization, attribution, *sums in rows
+        Cell(told(at), kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
+        for at, kind, organization, attribution, *sums in rows
     ]
+
+
+def _by_period(
+    scope: Scope, window: Window, day: Any, firsts: list[date]
+) -> tuple[Any, Callable[[Any], date]]:  # fmt: skip
+    """What tells the periods of `worked` apart, and the day that one of its values stands for.
+
+    Periods that are months stand there as they are; of others a database counts the place among their first days.
+    """
+    if 184 < window.days <= 5 * 366 and has_months(scope, window):
+        return day, lambda first: first
+    return place_of(day, firsts), firsts.__getitem__
 
 
 @remembered
@@ -77,9 +91,9 @@ def people_over_time(session: Session, scope: Scope, window: Window) -> list[Pre
     # The period before the first, too: who was there stays, who was not is back.
     for part in (Window(window.prelude, periods[0].first - timedelta(days=1)), window):
         found = worked(session, scope, part, contributed, coarsest=by_month(window)).c
-        place = place_of(found.day, firsts)
-        rows = rows_of(session, sa.select(found.person_id, place).where(found.person_id.is_not(None)).distinct())
-        seen += [(person, firsts[at]) for person, at in rows]
+        day, told = _by_period(scope, part, found.day, firsts)
+        rows = rows_of(session, sa.select(found.person_id, day).where(found.person_id.is_not(None)).distinct())
+        seen += [(person, told(at)) for person, at in rows]
     return presence(seen, first_days(session, scope), periods, since=window.since)
 
 

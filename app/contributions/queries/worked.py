@@ -28,24 +28,33 @@ def worked(
 ) -> Any:
     """The scope's work in the window, as a subquery to sum up: the rollup's columns, and the first and last day.
 
-    `day` is the first of its stretch.
+    `day` is the first of its stretch, and of days at the edges of months the first of theirs.
 
     `coarsest`: the longest stretch that the asker can do with; None for days. `where`: conditions on columns that the
     rollup and its sums share, given as functions of the table. `any_module`: the work by module, of all of them.
     """
     parts = []
-    for stretch, since, until in parts_of(_widened(session, window), _allowed(scope, coarsest, any_module=any_module)):
+    allowed = _allowed(scope, coarsest, any_module=any_module)
+    for stretch, since, until in parts_of(_widened(session, window), allowed):
         table: Any = Rollup if stretch is None else WorkSum
         day = Rollup.day if stretch is None else WorkSum.starts_on
         first, last = (Rollup.day, Rollup.day) if stretch is None else (WorkSum.first_on, WorkSum.last_on)
+        is_edge = stretch is None and allowed == (Stretch.MONTH,) and since.replace(day=1) == until.replace(day=1)
+        shown = sa.literal(since.replace(day=1), sa.Date) if is_edge else day
         query = sa.select(
-            day.label("day"), table.module_key, table.kind, table.organization_id, table.attribution, table.person_id,
+            shown.label("day"), table.module_key, table.kind, table.organization_id, table.attribution, table.person_id,
             table.commits, table.added, table.deleted, table.without_lines, first.label("first_on"),
             last.label("last_on"),
         ).where(day.between(since, until), *scope.of(table, any_module=any_module))  # fmt: skip
         query = query.where(*(one(table) for one in where))
         parts.append(query if stretch is None else query.where(WorkSum.stretch == stretch))
     return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
+
+
+def has_months(scope: Scope, window: Window) -> bool:
+    """Whether `worked` with `Stretch.MONTH` gives the first days of months alone: then no day need be placed in one."""
+    is_long = any(stretch is Stretch.MONTH for stretch, _, _ in parts_of(window, (Stretch.MONTH,)))
+    return is_long and Stretch.MONTH in _allowed(scope, Stretch.MONTH, any_module=False)
 
 
 def committed(table: Any) -> Any:
