@@ -28,13 +28,19 @@ from app.contributions.windows import Window
 def cells_by_organization(session: Session, scope: Scope, window: Window) -> list[Cell]:
     """The work of each organization (and of nobody's, and of nobody knows whose) by period and kind; no persons."""
     found = worked(session, scope, window, coarsest=by_month(window)).c
-    day, told = _by_period(scope, window, found.day, buckets(window))
+    # Of half a year they are days: who was a member is asked of each.
+    is_short = by_month(window) is None
+    day, told = (found.day, _itself) if is_short else _by_period(scope, window, found.day, buckets(window))
     keys = (day, found.kind, found.organization_id, found.attribution)
     rows = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys))
     return [
         Cell(told(at), kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
         for at, kind, organization, attribution, *sums in rows
     ]
+
+
+def _itself(day: date) -> date:
+    return day
 
 
 def _by_period(
@@ -45,7 +51,7 @@ def _by_period(
     Periods that are months stand there as they are; of others a database counts the place among their first days.
     """
     if 184 < window.days <= 5 * 366 and has_months(scope, window):
-        return day, lambda first: first
+        return day, _itself
     return place_of(day, firsts), firsts.__getitem__
 
 
