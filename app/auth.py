@@ -323,7 +323,8 @@ def safe_next(target: str | None) -> str:
     if "\\" in target or any(ord(letter) < 33 or ord(letter) == 127 for letter in target):
         return "/"
     parts = urlsplit(target)
-    return "/" if parts.scheme or parts.netloc else target
+    # No page of ours has two slashes in a row; something between us and the browser may make a host of what follows.
+    return "/" if parts.scheme or parts.netloc or "//" in parts.path else target
 
 
 def init(app: Flask) -> None:
@@ -365,7 +366,8 @@ def init(app: Flask) -> None:
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if app.config["SESSION_COOKIE_SECURE"]:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        if g.get("flambeau_user", ANONYMOUS).is_signed_in:
+        # Also what a stranger alone may use: a form's token, the secret of a sign-in that was begun.
+        if g.get("flambeau_user", ANONYMOUS).is_signed_in or "csrf_token" in g or session.modified:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 

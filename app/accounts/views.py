@@ -273,10 +273,12 @@ def _ask_link(purpose: Purpose, onward: str) -> Answer:
     mail = current_settings().mail
     if mail is None:
         abort(404, description="This portal sends no mail.")
-    address = request.form.get("address", "").strip().casefold()
-    if not is_address(address):
-        text = "That is no address that mail can be sent to; write it like ada@acme.com."
+    written = request.form.get("address", "").strip()
+    # Looked at as it is written: folded first, the long s of a stranger is the s of somebody else's mailbox.
+    if not is_address(written):
+        text = "That is no address that mail can be sent to; write it like ada@acme.com, in plain letters."
         return _not_signed_in(text, onward, status=422)
+    address = written.casefold()
     asker = _asker(purpose)
     with current_db().write() as db_session:
         allowed = queries.ask_for_link(

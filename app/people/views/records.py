@@ -23,6 +23,7 @@ from app.people.forms import WHO, EnterForm, MergeForm, ReasonForm, RenameForm, 
 from app.people.models import Affiliation, Identity, IdentityDecision, Person
 from app.people.rules import DecisionKind, StatementSource, masked, public_login
 from app.sessions import issue_link
+from app.settings import current_settings
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("people.overview", "people.show"))
@@ -320,7 +321,7 @@ def invite(public_id: str) -> Any:
             thing=row.public_id,
             reason="a link to sign in was made",
         )
-    link = url_for("house.sign_in_link", token=token, _external=True)
+    link = current_settings().base_url + url_for("house.sign_in_link", token=token)
     return render_template("people/invited.html", person=person, link=link, hours=LINK_HOURS)
 
 

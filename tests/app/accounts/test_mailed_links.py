@@ -54,6 +54,15 @@ def test_the_mail_is_plain_from_a_machine_and_to_one_receiver(ada: Visitor, mail
     assert mail.link() in found.as_string(), "the link stands on one line as it is sent"
 
 
+@pytest.mark.parametrize("written", ["\u017fteve@acme.com", "\u212aim@acme.com", "stra\u00dfe@acme.com"])
+def test_an_address_in_other_letters_is_refused_and_never_taken_for_a_plain_one(
+    ada: Visitor, mail: Mailbox, written: str
+) -> None:
+    answer = ada.ask(written)
+    assert (answer.status_code, mail.mails) == (422, [])
+    assert "plain letters" in answer.text
+
+
 def test_a_link_signs_in_once(ada: Visitor, eve: Visitor, mail: Mailbox) -> None:
     ada.ask(ADA)
     link = mail.link()

@@ -182,6 +182,9 @@ def test_whoever_guesses_is_slowed_down(
     [
         "https://evil.example",
         "//evil.example",
+        "/.//evil.example",
+        "/..//evil.example",
+        "/jobs/..//evil.example?x=1",
         "/\\evil.example",
         "\\\\evil.example",
         "/\t/evil.example",
@@ -225,6 +228,15 @@ def test_the_content_policy_allows_our_own_files_alone(client: FlaskClient) -> N
 def test_a_signed_in_page_is_kept_by_no_cache(client: FlaskClient, db: Database, known: dict[str, str]) -> None:
     sign_in(client, db)
     assert client.get("/account").headers["Cache-Control"] == "no-store"
+
+
+def test_a_form_that_is_one_browsers_alone_is_kept_by_no_cache(app: Flask, client: FlaskClient) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    for _again in range(2):  # begun, and begun before
+        for path in ("/sign-in", "/sign-in/some-link"):
+            answer = client.get(path)
+            assert ("csrf_token" in answer.text, answer.headers["Cache-Control"]) == (True, "no-store"), path
+    assert "Cache-Control" not in client.get("/jobs/").headers, "what is everybody's may be kept"
 
 
 def test_what_no_rule_is_written_for_is_refused() -> None:
