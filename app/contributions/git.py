@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -81,12 +82,17 @@ class Manner:
 
 
 USUAL = Manner(protocols=PROTOCOLS)
+# Before it git leaves http.curloptResolve unread, and would look a name up once more by itself.
+PINS_SINCE = (2, 37)
 Watch = Callable[[str], str | None]
 
 
 @contextmanager
 def manner_of(target: Target, *, keep_open: tuple[int, ...] = ()) -> Iterator[Manner]:
     """How git may reach a source: no further than it was resolved, a folder even if another user owns it."""
+    if target.settings and version() < PINS_SINCE:
+        here, wanted = ".".join(map(str, version())), ".".join(map(str, PINS_SINCE))
+        raise GitError(f"git {here} cannot be held to the addresses that were looked at; install git {wanted} or newer")
     if not target.is_folder:
         yield Manner(settings=target.settings, protocols=target.protocols, keep_open=keep_open)
         return
@@ -96,6 +102,19 @@ def manner_of(target: Target, *, keep_open: tuple[int, ...] = ()) -> Iterator[Ma
         file.write(f'[safe]\n\tdirectory = "{quoted}"\n\tdirectory = "{quoted}/.git"\n')
         file.flush()
         yield Manner(file.name, target.settings, target.protocols, keep_open)
+
+
+@cache
+def version() -> tuple[int, ...]:
+    """Which git is installed here, as far as two numbers tell.
+
+    >>> len(version())
+    2
+    """
+    found = re.search(rb"(\d+)\.(\d+)", run(["version"]))
+    if found is None:
+        raise GitError("git does not say which version it is; install it anew (Debian: apt install git)")
+    return int(found[1]), int(found[2])
 
 
 def _environment(manner: Manner) -> dict[str, str]:

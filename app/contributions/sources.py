@@ -22,6 +22,14 @@ _ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]*[A-Za-z0-9_
                       r"(?P<path>/[^\s\\?#]*)?")  # fmt: skip
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
+# Set aside for protocols and documents in IANA's lists of special purposes; older Pythons take them for everybody's.
+_SET_ASIDE = tuple(map(ipaddress.ip_network, (
+    "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
+    "64:ff9b:1::/48", "100::/64", "2001::/23", "2620:4f:8000::/48", "3fff::/20", "5f00::/16",
+)))  # fmt: skip
+# A number as the last label: whoever resolves it may read it in another base than we do.
+_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9A-Fa-f]*)")
+LONGEST = 1000
 
 Lookup = Callable[[str, int], Sequence[str]]
 
@@ -70,6 +78,8 @@ def check_source(source: str, *, reach: Reach = Reach.ANYWHERE) -> str:
     'https://example.org/a.git'
     """
     text = source.strip()
+    if len(text) > LONGEST:
+        raise GitError(f"{_short(text)} has {len(text):,} characters, and an address {LONGEST:,} at most")
     if not text or text.startswith("-") or any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise GitError(f"{source!r} is no address of a repository; give a folder or an https address")
     if "::" in text.split("/", 1)[0] or re.match(r"[\w.-]+@[\w.-]+:", text):
@@ -118,6 +128,8 @@ def target_of(source: str, *, reach: Reach = Reach.ANYWHERE, lookup: Lookup | No
     if found is None:
         raise GitError(f"{location!r} is no plain address: write https://HOST/PATH")
     host, port = found["host"].strip("[]"), int(found["port"] or {"https": 443, "http": 80}[found["scheme"]])
+    if _NUMERIC.fullmatch(host) and not _is_literal(host):
+        raise GitError(f"{host!r} is no plain address: write a name, or four numbers such as 192.0.2.7")
     addresses = _public_addresses(host, port, lookup or _resolve)
     settings = ["http.followRedirects=false", "http.lowSpeedLimit=1000", "http.lowSpeedTime=60"]
     if not _is_literal(host):
@@ -136,6 +148,8 @@ def is_public(address: str) -> bool:
     """
     ip = ipaddress.ip_address(address.split("%", 1)[0])
     if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
+        return False
+    if any(ip in network for network in _SET_ASIDE):
         return False
     if isinstance(ip, ipaddress.IPv4Address):
         return True

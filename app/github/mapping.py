@@ -34,6 +34,8 @@ from app.github.shapes import (
 from app.people.queries import Wording
 
 AHEAD = timedelta(days=1)
+# GitHub's own account, which stands for all that are gone: taken for somebody it would be the busiest person of all.
+GHOST = "ghost"
 _S = TypeVar("_S", bound=Shape)
 VERDICTS = {
     "approved": EventKind.APPROVED,
@@ -210,8 +212,9 @@ class Reading:
                      self._who(told.user))  # fmt: skip
 
     def _who(self, user: User | None) -> Wording | None:
-        """Who it is as an identity; None for a ghost, whose account is gone."""
-        return (self.source, "", "", user.written) if user and user.login else None
+        """Who it is as an identity; None where the account is gone: GraphQL has nobody then, REST often "ghost"."""
+        is_somebody = user is not None and user.login and user.login.lower() != GHOST
+        return (self.source, "", "", user.written) if user and is_somebody else None
 
     def _read(self, shape: type[_S], data: Any, what: str) -> _S:
         """The checked object, of which nothing may lie in a future that no clock explains."""

@@ -30,7 +30,8 @@ def no_proxy(monkeypatch) -> None:
     "git@example.org:a", "ext::sh -c id", "git://example.org/a", "https://ada:secret@example.org/a", "--upload-pack=id",
     "https://example.org/a?b", "https://example.org/a#b", "https://exa\u200bmple.org/a", "https://\uff11\uff12\uff17.0.0.1/a",
     "https://example.org\\@127.0.0.1/a", "https:///a", "http://[::1/a", "https://example.org/a b", "",
-    "https://example.org./a",
+    "https://example.org./a", "https://134744072/a", "https://0x08.8.8.8/a", "https://010.8.8.8/a", "https://8.8.2056/a",
+    "https://example.org.7/a", "https://example.org.0x/a", f"https://example.org/{'a' * 1000}",
 ])  # fmt: skip
 def test_a_form_can_name_nothing_but_a_plain_address(source: str):
     with pytest.raises(GitError):
@@ -41,7 +42,8 @@ def test_a_form_can_name_nothing_but_a_plain_address(source: str):
     "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
     "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::7f00:1",
     "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "2002:7f00:1::",
-    "64:ff9b::7f00:1", "64:ff9b:1::1",
+    "64:ff9b::7f00:1", "64:ff9b:1::1", "64:ff9b:1:808:8:800::", "192.0.0.8", "192.88.99.1", "2001:1::1", "3fff::1",
+    "5f00::1", "100::1",
 ])  # fmt: skip
 def test_an_address_that_is_not_everybodys_is_refused(address: str):
     assert not is_public(address)
@@ -54,7 +56,7 @@ def test_an_address_that_is_not_everybodys_is_refused(address: str):
     "http://[::1]:80/a", "http://[::ffff:10.0.0.1]/a", "http://169.254.169.254/latest/meta-data", "http://0/a",
 ])  # fmt: skip
 def test_the_private_network_is_refused_in_each_spelling(source: str):
-    with pytest.raises(GitError, match=r"private network|not found"):
+    with pytest.raises(GitError, match=r"private network|not found|no plain address"):
         target_of(source, reach=Reach.PUBLIC)
 
 
@@ -72,6 +74,15 @@ def test_git_is_pinned_to_the_addresses_that_were_looked_at_and_follows_no_redir
     ]
     assert "http.followRedirects=false" in target.settings
     assert target.protocols == ("https", "http")
+
+
+def test_a_git_that_cannot_be_pinned_is_not_given_a_strangers_address(monkeypatch):
+    monkeypatch.setattr("app.contributions.git.version", lambda: (2, 30))
+    target = target_of("https://git.example.org/a", reach=Reach.PUBLIC, lookup=lambda _host, _port: [PUBLIC])
+    with pytest.raises(GitError, match=r"git 2\.30 cannot be held to .* install git 2\.37 or newer"), manner_of(target):
+        pass
+    with manner_of(target_of("https://git.example.org/a")) as manner:
+        assert manner.settings == (), "whom the command line names is reached by any git"
 
 
 def test_a_name_that_moves_into_the_private_network_is_refused_at_the_next_fetch():

@@ -106,6 +106,7 @@ def test_a_bot_has_one_login(bot: dict[str, str]) -> None:
 def test_a_ghost_is_nobody_and_a_gone_fork_is_no_branch_of_ours() -> None:
     told = READING.pull_request(rest_pull(user=None, head={"ref": "relu", "sha": OTHER, "repo": None}))
     assert (told.author, told.head_ref, told.head_sha) == (None, "", OTHER)
+    assert READING.pull_request(rest_pull(user={"login": "ghost", "type": "User"})).author is None, "as REST has them"
 
 
 def test_a_fork_s_branch_is_no_branch_of_ours() -> None:
