@@ -59,6 +59,13 @@ class Lines:
 
 def load(file: str, text: str) -> tuple[Any, Lines, list[Problem]]:
     """The values of a YAML text, the line of each key, and problems: unreadable text, duplicated keys, aliases."""
+    try:
+        return _load(file, text)
+    except RecursionError:
+        return None, Lines(), [Problem(file, "", 1, "this is nested without end; write it flatter")]
+
+
+def _load(file: str, text: str) -> tuple[Any, Lines, list[Problem]]:
     lines, problems = Lines(), []
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -65,10 +65,16 @@ def import_file(
 
 
 def _text(file: Path) -> str:
-    if file.stat().st_size > queries.MOST_BYTES:
+    try:
+        with file.open("rb") as source:
+            # A device or a pipe has no size that one could ask for before.
+            data = source.read(queries.MOST_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read ({error.strerror})") from None
+    if len(data) > queries.MOST_BYTES:
         raise click.ClickException(f"{file} has more than {queries.MOST_BYTES // 1024:,} KiB; give it in parts")
     try:
-        return text_of(file.read_bytes())
+        return text_of(data)
     except UnfoundError as error:
         raise click.ClickException(f"{file}: {error}") from None
 

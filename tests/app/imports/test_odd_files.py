@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from app.imports.formats import parse
 from app.imports.rules import FileKind, Member, OwnsDomain
@@ -24,6 +26,9 @@ _ONE_MEMBER = "landscape:\n- name: Our Members\n  subcategories:\n  - name: Gold
     (FileKind.STACKALYTICS, '{"companies": [\n{"company_name": "A\\ud800", "domains": []}]}', 2),
     (FileKind.LANDSCAPE, _ONE_MEMBER % '"homepage_url": "A\\0"', 1),
     (FileKind.OWNERS, 'approvers: ["a\\0b"]', 1),
+    (FileKind.OWNERS, "approvers:\n" + "- " * 20_000 + "x", 1),
+    (FileKind.LANDSCAPE, "landscape: " + "[" * 20_000 + "]" * 20_000, 1),
+    (FileKind.LANDSCAPE, "landscape: " + "{a: " * 20_000 + "}" * 20_000, 1),
 ])  # fmt: skip
 def test_what_no_database_takes_is_a_problem_with_its_line(kind: FileKind, text: str, line: int) -> None:
     assert [one.line for one in parse(kind, text).problems] == [line]
@@ -58,3 +63,13 @@ def test_a_line_without_end_takes_no_time_without_end(kind: FileKind, text: str)
     began = time.process_time()
     parse(kind, text, organization="Acme, " * 20_000)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "folder"])
+def test_a_file_without_end_or_that_cannot_be_read_is_refused_by_the_command(
+    app: Flask, tmp_path: Path, file: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    answer = app.test_cli_runner().invoke(args=["people", "import", str(tmp_path / file), "--kind", "mailmap"])
+    assert answer.exit_code in (1, 2)
+    assert "more than 2,048 KiB; give it in parts" in answer.output or "is a directory" in answer.output
