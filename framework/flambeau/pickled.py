@@ -14,7 +14,7 @@ import pickle
 import pickletools
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flambeau as fl
@@ -25,6 +25,8 @@ _DTYPES = {"FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage":
            "BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
            "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
            "ComplexDoubleStorage": "complex128"}
+# A dtype by itself, under PyTorch's name; newer ones stand beside bytes whose storage knows no type.
+_NAMED = {*_DTYPES.values(), "uint16", "uint32", "uint64"}
 _OPERATIONS = {
     "PROTO", "STOP", "MARK", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
     "APPEND", "APPENDS", "SETITEM", "SETITEMS", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2",
@@ -33,6 +35,7 @@ _OPERATIONS = {
 }  # fmt: skip
 _LARGEST_PICKLE = 100_000_000
 _DEEPEST = 100
+_WIDEST = 2**24  # elements of a tensor that repeats those of its storage
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class _Described:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    conjugate: bool = False  # the storage holds the conjugates
+    negative: bool = False   # ... or the negatives
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class _Kind:
     """A type of storage, by the dtype of its elements."""
 
     dtype: str
+
+
+@dataclass(frozen=True)
+class _Named(_Kind):
+    """A dtype by itself."""
 
 
 class _Dict(dict[Any, Any]):
@@ -148,6 +158,8 @@ class _Reader:
             raise self._wrong(f"it is nested deeper than {_DEEPEST}")
         if isinstance(value, _Described):
             return self._tensor(value)
+        if isinstance(value, _Named):
+            return _core.dtype(value.dtype)
         if isinstance(value, dict):
             return {self._key(key): self._built(inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple):
@@ -162,8 +174,14 @@ class _Reader:
         raise self._wrong(f"a dict has a key that is a {type(key).__name__.strip('_')}")
 
     def _tensor(self, told: _Described) -> fl.Tensor:
+        if told.conjugate or told.negative:
+            plain = self._tensor(replace(told, conjugate=False, negative=False))
+            return fl.conj(-plain if told.negative else plain) if told.conjugate else -plain
         storage, shape, strides = self._storage(told.storage), told.shape, told.strides
         size = math.prod(shape)
+        if 0 in strides and told.storage.count < size <= _WIDEST:  # expand() was called: a view of what there is
+            once = tuple(n if stride else 1 for n, stride in zip(shape, strides, strict=True))
+            return fl.broadcast_to(self._tensor(replace(told, shape=once)), shape)
         if size > told.storage.count:
             raise self._wrong(f"a tensor of {shape} is larger than its storage of {told.storage.count} elements")
         last = told.offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
@@ -215,8 +233,14 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
             return _Kind(_DTYPES[name])
+        if module == "torch" and name in _NAMED:
+            return _Named(name)
+        if (module, name) == ("torch.storage", "UntypedStorage"):
+            return _Kind("uint8")
         known = {("torch._utils", "_rebuild_tensor_v2"): _described, ("torch._utils", "_rebuild_parameter"): _parameter,
-                 ("collections", "OrderedDict"): _ordered}
+                 ("torch._utils", "_rebuild_tensor_v3"): _described_bytes, ("torch", "Size"): _sizes,
+                 ("torch", "device"): _device, ("collections", "OrderedDict"): _ordered,
+                 ("collections", "Counter"): _ordered}
         if (module, name) not in known:
             raise ValueError(f"load_pt: the pickle asks for {module}.{name}, which is not needed for tensors and "
                              "is not run; save a state_dict()")
@@ -231,12 +255,41 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(key, kind.dtype, _number(count))
 
 
-def _described(storage: Any, offset: Any, size: Any, stride: Any, *rest: object) -> _Described:
+def _described(
+    storage: Any, offset: Any, size: Any, stride: Any, learned: object = False, hooks: object = None, flags: Any = None
+) -> _Described:
     if not isinstance(storage, _Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise ValueError("load_pt: a tensor is told without storage, shape or strides")
     if len(size) != len(stride) or len(size) > 64:
         raise ValueError(f"load_pt: a tensor has {len(size)} sizes and {len(stride)} strides")
-    return _Described(storage, _number(offset), tuple(map(_number, size)), tuple(map(_number, stride)))
+    if flags is not None and not isinstance(flags, dict):
+        raise ValueError("load_pt: a tensor is told with flags that are none")
+    flags = flags or {}
+    if unknown := set(flags) - {"conj", "neg"}:
+        raise ValueError(f"load_pt: a tensor has the flag {min(map(str, unknown)):.40}, which is not known here")
+    return _Described(storage, _number(offset), tuple(map(_number, size)), tuple(map(_number, stride)),
+                      bool(flags.get("conj")), bool(flags.get("neg")))
+
+
+def _described_bytes(
+    storage: Any, offset: Any, size: Any, stride: Any, learned: object, hooks: object, kind: Any, flags: Any = None
+) -> _Described:
+    if not isinstance(storage, _Storage) or not isinstance(kind, _Kind):
+        raise ValueError("load_pt: a tensor of bytes is told without storage or dtype")
+    typed = _Storage(storage.key, kind.dtype, storage.count // _core.dtype(kind.dtype).itemsize)
+    return _described(typed, offset, size, stride, learned, hooks, flags)
+
+
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    if not isinstance(sizes, tuple | list):
+        raise ValueError("load_pt: a torch.Size is told without its sizes")
+    return tuple(map(_number, sizes))
+
+
+def _device(name: Any, *index: object) -> str:
+    if not isinstance(name, str):
+        raise ValueError("load_pt: a torch.device is told without its name")
+    return name
 
 
 def _parameter(data: Any, *rest: object) -> _Described:

@@ -6,7 +6,7 @@ import io
 import os
 import pickle
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,17 @@ def test_every_dtype_views_and_nesting_come_back(tmp_path: Path) -> None:
             for dtype in (module.float16, module.bfloat16, module.float64, module.int64, module.int32, module.bool)
         },
     }
+    numbers = module.tensor([1 + 2j, 3 - 1j])
+    saved |= {
+        "expanded": module.arange(3.0).expand(4, 3),
+        "conjugates": numbers.conj(),
+        "negatives": numbers.clone().conj().imag,
+        **{str(dtype): module.tensor([0, 1, 3]).to(dtype) for dtype in (module.uint8, module.uint16, module.uint64)},
+        "rest": [module.Size([2, 3]), module.float16, module.device("cpu"), Counter({3: 1})],
+    }
     module.save(saved, tmp_path / "a.pt")
     found = fl.load_pt(tmp_path / "a.pt")
+    assert found["rest"] == [(2, 3), fl.float16, "cpu", {3: 1}]
     assert list(found) == list(saved)
     for name, value in saved.items():
         if isinstance(value, module.Tensor):
