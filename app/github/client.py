@@ -111,7 +111,7 @@ class Client:
         self.points += 1
         found = _NEXT.search(headers.get("link", ""))
         answer = Answer(_parsed(text, object), headers.get("etag", ""), found[1] if found else "")
-        if left.isdigit() and int(left) < 1:
+        if _whole(left) == 0:
             self._resting = self._until_reset(headers)
         return answer
 
@@ -215,15 +215,15 @@ class Client:
 
     def _until_reset(self, headers: Mapping[str, str]) -> WaitError:
         now = self._now(headers)
-        reset = headers.get("x-ratelimit-reset", "")
-        at = datetime.fromtimestamp(int(reset), UTC) if reset.isdigit() else now + timedelta(minutes=10)
+        reset = _whole(headers.get("x-ratelimit-reset", ""))
+        at = now + timedelta(minutes=10) if reset is None else datetime.fromtimestamp(reset, UTC)
         return WaitError(f"the hour's budget at {self._host} is used up; goes on at {at:%H:%M} UTC", at - now)
 
     def _now(self, headers: Mapping[str, str]) -> datetime:
         """GitHub's own time, by which it counts; ours where it does not say."""
         try:
             return parsedate_to_datetime(headers["date"]).astimezone(UTC)
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, OverflowError):
             return self.clock.now()
 
     def _refuse(self, status: int, headers: Mapping[str, str], text: str) -> None:
@@ -236,8 +236,8 @@ class Client:
             raise NeedsPersonError(f"{self._host} does not accept the portal's {what} any more; {self._anew}")
         if status in (403, 429):
             after = headers.get("retry-after", "")
-            if after.isdigit():
-                raise WaitError(f"{self._host} asks for a pause of {int(after)} s", timedelta(seconds=int(after)))
+            if (pause := _whole(after)) is not None:
+                raise WaitError(f"{self._host} asks for a pause of {pause} s", timedelta(seconds=pause))
             if headers.get("x-ratelimit-remaining") == "0":
                 raise self._until_reset(headers)
             if status == 429 or "secondary rate limit" in said.lower():
@@ -274,10 +274,19 @@ class Client:
             raise AwayError(f"{self._host} answered {kind} ({said})")
 
 
+def _whole(text: str) -> int | None:
+    """A number of seconds in a header; None for what is none, or reaches beyond all clocks.
+
+    >>> _whole("60"), _whole("-1"), _whole("\u00b2"), _whole("9" * 12)
+    (60, None, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
 def _parsed(text: str, kind: type) -> Any:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NonsenseError(f"GitHub answered with what is no JSON ({text[:60]!r})") from None
     if not isinstance(found, kind):
         raise NonsenseError(f"GitHub answered with {type(found).__name__} where an object was asked for")
@@ -287,7 +296,7 @@ def _parsed(text: str, kind: type) -> Any:
 def _message(text: str) -> str:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "without a word"
     said = found.get("message") if isinstance(found, dict) else None
     return " ".join(str(said).split())[:200] if said else "without a word"

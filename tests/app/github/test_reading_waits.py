@@ -103,6 +103,30 @@ def test_nonsense_is_said_and_nothing_is_half_written(
     assert small.read().state is JobState.SUCCEEDED
 
 
+@pytest.mark.parametrize(
+    ("fault", "note"),
+    [
+        (Fault(429, "{}", (("Retry-After", "9" * 30),)), "127.0.0.1 asks for a pause"),
+        (Fault(403, "{}", (("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "9" * 30))),
+         "the hour's budget at 127.0.0.1 is used up; goes on at "),
+        (Fault(403, "{}", (("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "9" * 11))),
+         "the hour's budget at 127.0.0.1 is used up; goes on at "),
+        (Fault(200, "[" * 100_000 + "]" * 100_000), "GitHub answered with what is no JSON"),
+        (Fault(422, "[" * 100_000), "127.0.0.1 answered 422 (without a word)"),
+        (Fault(200, '{"id": ' + "9" * 5000 + "}"), "GitHub answered with what is no JSON"),
+    ],
+)  # fmt: skip
+def test_answers_beyond_all_measure_are_waited_out_like_others(
+    small: World, github: GitHub, fault: Fault, note: str
+) -> None:
+    github.fails(fault)
+    job = small.read(patience=1)
+    assert (job.state, (job.note or "").startswith(note)) == (JobState.WAITING, True)
+    assert small.waits_s <= 7200, "two hours at most"
+    small.wake(job.public_id)
+    assert small.go_on(job.public_id).state is JobState.SUCCEEDED
+
+
 def test_a_page_that_is_too_much_is_asked_for_in_smaller_ones(small: World, github: GitHub) -> None:
     gave_up = '{"errors": [{"message": "Something went wrong while executing your query."}]}'
     github.fails(Fault(502, only="graphql"), Fault(200, gave_up, only="graphql"))
