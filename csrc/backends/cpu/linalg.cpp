@@ -170,6 +170,67 @@ Failure for_each(int64_t count, int64_t work, const Body& body) {
 
 using Wide = long long;
 
+// Below this size a call of LAPACK costs more than the work.
+constexpr Int kFewRows = 4;
+
+// getrf of few rows: elimination with the largest element of the column in front. Gives LAPACK's info.
+template <Int n, class T>
+Int eliminate(T* from, Int* pivots) {
+  T a[n][n];  // columns
+  std::copy(from, from + n * n, &a[0][0]);
+  Int info = 0;
+  for (Int k = 0; k < n; ++k) {
+    Int pivot = k;
+    for (Int i = k + 1; i < n; ++i)
+      if (std::abs(a[k][i]) > std::abs(a[k][pivot])) pivot = i;
+    pivots[k] = pivot + 1;
+    if (a[k][pivot] == T(0)) {
+      if (!info) info = k + 1;
+      continue;
+    }
+    for (Int j = 0; pivot != k && j < n; ++j) std::swap(a[j][k], a[j][pivot]);
+    for (Int i = k + 1; i < n; ++i) a[k][i] /= a[k][k];
+    for (Int j = k + 1; j < n; ++j)
+      for (Int i = k + 1; i < n; ++i) a[j][i] -= a[k][i] * a[j][k];
+  }
+  std::copy(&a[0][0], &a[0][0] + n * n, from);
+  return info;
+}
+// getrs: x becomes the solution.
+template <Int n, class T>
+void substitute(Int columns, const T* factors, const Int* pivots, T* x) {
+  for (Int c = 0; c < columns; ++c, x += n) {
+    T y[n];
+    std::copy(x, x + n, y);
+    for (Int k = 0; k < n; ++k) std::swap(y[k], y[pivots[k] - 1]);
+    for (Int k = 0; k < n; ++k)
+      for (Int i = k + 1; i < n; ++i) y[i] -= factors[k * n + i] * y[k];
+    for (Int k = n - 1; k >= 0; --k) {
+      y[k] /= factors[k * n + k];
+      for (Int i = 0; i < k; ++i) y[i] -= factors[k * n + i] * y[k];
+    }
+    std::copy(y, y + n, x);
+  }
+}
+template <class T>
+struct Few {
+  Int (*eliminate)(T* a, Int* pivots);
+  void (*substitute)(Int columns, const T* factors, const Int* pivots, T* x);
+};
+template <class T>
+constexpr Few<T> kFew[kFewRows] = {
+    {eliminate<1, T>, substitute<1, T>}, {eliminate<2, T>, substitute<2, T>},
+    {eliminate<3, T>, substitute<3, T>}, {eliminate<4, T>, substitute<4, T>}};
+
+// Memory for few elements on the stack, for more on the heap.
+template <class T, size_t few>
+struct Room {
+  explicit Room(size_t n) : more(n > few ? n : 0) {}
+  T* data() { return more.empty() ? own : more.data(); }
+  T own[few] = {};
+  std::vector<T> more;
+};
+
 // solve(a, b); inv(a), which is solve(a, 1).
 template <class T>
 fl_status solve(const fl_call* call) {
@@ -178,12 +239,20 @@ fl_status solve(const fl_call* call) {
   const Batch a(call->inputs[0], 2), b(call->inputs[inverts ? 0 : 1], 2), out(call->outputs[0], 2);
   const Int n = Int(a.rows()), columns = Int(b.columns()), ld = std::max(n, 1);
   const Failure failure = for_each(out.count, int64_t(n) * n * n, [&](int64_t number) {
-    std::vector<T> factors(size_t(n) * size_t(n)), x(size_t(n) * size_t(columns));
-    std::vector<Int> pivots(static_cast<size_t>(n));
+    Room<T, kFewRows * kFewRows> factors(size_t(n) * size_t(n)), x(size_t(n) * size_t(columns));
+    Room<Int, kFewRows> pivots(static_cast<size_t>(n));
     a.load(number, factors.data());
     if (!inverts) b.load(number, x.data());
-    else for (size_t i = 0; i < x.size(); i += size_t(n) + 1) x[i] = T(1);
+    else for (Int i = 0; i < n; ++i) x.data()[int64_t(i) * (n + 1)] = T(1);
     Int info = 0;
+    if constexpr (!kComplex<T>) {
+      if (n > 0 && n <= kFewRows) {
+        info = kFew<T>[n - 1].eliminate(factors.data(), pivots.data());
+        if (info == 0) kFew<T>[n - 1].substitute(columns, factors.data(), pivots.data(), x.data());
+        out.store(number, x.data(), n);
+        return info;
+      }
+    }
     with.getrf(&n, &n, factors.data(), &ld, pivots.data(), &info);
     if (info == 0) with.getrs("N", &n, &columns, factors.data(), &ld, pivots.data(), x.data(), &ld, &info, 1);
     out.store(number, x.data(), n);
@@ -223,8 +292,8 @@ fl_status det(const fl_call* call) {
   const Batch x(call->inputs[0], 2), first(call->outputs[0], 0), second(call->outputs[call->output_count - 1], 0);
   const Int n = Int(x.rows()), ld = std::max(n, 1);
   for_each(x.count, int64_t(n) * n * n, [&](int64_t number) {
-    std::vector<T> factors(size_t(n) * size_t(n));
-    std::vector<Int> pivots(static_cast<size_t>(n));
+    Room<T, kFewRows * kFewRows> factors(size_t(n) * size_t(n));
+    Room<Int, kFewRows> pivots(static_cast<size_t>(n));
     x.load(number, factors.data());
     Int info = 0;
     if (n) with.getrf(&n, &n, factors.data(), &ld, pivots.data(), &info);
