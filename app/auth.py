@@ -369,6 +369,10 @@ def init(app: Flask) -> None:
         # Also what a stranger alone may use: a form's token, the secret of a sign-in that was begun.
         if g.get("flambeau_user", ANONYMOUS).is_signed_in or "csrf_token" in g or session.modified:
             response.headers.setdefault("Cache-Control", "no-store")
+        elif request.endpoint and access_of(app, request.endpoint) in _guards:
+            response.headers["Cache-Control"] = "no-store"  # whoever shows no token gets nothing, from no cache either
+        # A statement or a hidden name shows at once, whatever stands between us and the reader.
+        response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
 

@@ -172,7 +172,7 @@ def _file(year: int, public_id: str | None) -> Response:
         abort(404, description="There is no PDF of this report. Its page is there to be read and printed, and says how "
                                "to have one made.")  # fmt: skip
     name = f"report-{year}-{public_id or 'board'}.pdf"
-    return send_file(found.file, mimetype="application/pdf", as_attachment=True, download_name=name)
+    return send_file(found.file, mimetype="application/pdf", as_attachment=True, download_name=name, max_age=0)
 
 
 def _address(year: int, public_id: str | None) -> str:

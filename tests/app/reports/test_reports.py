@@ -119,6 +119,8 @@ def test_a_pdf_is_asked_for_once_made_by_a_worker_and_taken_by_anybody(
     assert "being made" in administrator.get(f"{LAST_YEAR}/members/{acme}").text
     Worker(app).run_until_idle()
     made = client.get(f"{LAST_YEAR}/members/{acme}.pdf", buffered=True)
+    assert made.cache_control.no_cache, "made anew, or gone with a name, it is so at once"
+    assert not made.cache_control.max_age
     assert made.data.startswith(b"%PDF")
     assert "attachment" in made.headers["Content-Disposition"]
     made.close()
