@@ -97,6 +97,8 @@ class BatchNorm2d(_BatchNorm):
         """What MaxPool2d(2) makes of the layer's result, by one operation; None where it is not open."""
         if self.weight is None or self.bias is None or not (self.training or self.running_mean is None):
             return None
+        if x.dtype not in (fl.float32, fl.float64):  # rounded to 16 bits, other elements are the largest
+            return None
         if x.ndim != 4 or min(x.shape) < 1 or min(x.shape[2:]) < 2 or x.shape[1] != self.num_features:
             return None
         momentum = self._next_momentum() if self.training else 0.0
