@@ -20,6 +20,7 @@ class Kind(IntEnum):
     REPOSITORY = 4
     RELEASE = 5
     CHANGE = 6
+    ISSUE = 7
 
 
 # In the order of code points on both databases, so that a beginning is a range.
@@ -65,7 +66,7 @@ class SearchPosting(Base):
 
 
 class SearchDue(Row, Base):
-    """Something that must be indexed anew: written by triggers on the tables whose words are found (migration 0094)."""
+    """Something that must be indexed anew: written by triggers on the tables whose words are found (0094, 0104)."""
 
     __tablename__ = "search_due"
     kind: Mapped[int] = mapped_column(sa.SmallInteger)

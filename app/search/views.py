@@ -21,6 +21,7 @@ TITLES = {
     Kind.REPOSITORY: "Repositories",
     Kind.RELEASE: "Releases",
     Kind.CHANGE: "Changes",
+    Kind.ISSUE: "Issues",
 }
 _PAGES = {
     Kind.PERSON: ("people.show", "public_id"),
@@ -35,7 +36,7 @@ _PAGES = {
 @blueprint.get("/search")
 @access("public")
 def results() -> str:
-    """What a text finds among people, organizations, modules, repositories, releases and changes."""
+    """What a text finds among people, organizations, modules, repositories, releases, changes and issues."""
     text = " ".join(request.args.get("q", "").split())[:MOST_TEXT]
     with current_db().read() as session:
         found = queries.find(session, text, veil=veiled)
@@ -46,7 +47,9 @@ def results() -> str:
 
 
 def url_of(hit: Hit) -> str:
-    """The page of a hit."""
+    """The page of a hit; an issue's is where it was written, or nowhere ("")."""
+    if hit.kind not in _PAGES:
+        return hit.url
     endpoint, name = _PAGES[hit.kind]
     values: dict[str, Any] = {name: hit.key}
     return url_for(endpoint, **values)

@@ -34,6 +34,7 @@ class SearchFound(Answer):
     repositories: list[HitFound]
     releases: list[HitFound]
     changes: list[HitFound]
+    issues: list[HitFound]
     instead: dict[str, list[str]]
 
 
@@ -52,13 +53,13 @@ def _a_word(session: Session) -> str:
 
 _PLURALS = {
     Kind.PERSON: "people", Kind.ORGANIZATION: "organizations", Kind.MODULE: "modules",
-    Kind.REPOSITORY: "repositories", Kind.RELEASE: "releases", Kind.CHANGE: "changes",
+    Kind.REPOSITORY: "repositories", Kind.RELEASE: "releases", Kind.CHANGE: "changes", Kind.ISSUE: "issues",
 }  # fmt: skip
 
 
 @operation("/search", subject="Search")
 def search(session: Session, asked: SearchAsked) -> SearchFound:
-    """What a text finds among people, organizations, modules, repositories, releases and changes."""
+    """What a text finds among people, organizations, modules, repositories, releases, changes and issues."""
     kinds = tuple(Kind) if asked.kind is None else (Kind[asked.kind.upper()],)
     found = queries.find(session, asked.q, kinds=kinds, most=asked.limit, veil=veiled)
     hits = {

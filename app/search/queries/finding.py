@@ -21,6 +21,8 @@ _MOST_CANDIDATES = 60
 _MOST_COUNTED = 4000
 _MOST_LOOKED_AT = 10_000
 _MORE_OF_VEILED = 10
+_TITLED = (Kind.CHANGE, Kind.ISSUE)
+"""What is found by a title that somebody wrote, the newest first: it may name people who asked to be hidden."""
 Veil = Callable[[str], str]
 
 
@@ -51,16 +53,16 @@ def find(
 ) -> Found:
     """The best hits of each kind for a text.
 
-    Titles of changes may name people who asked to be hidden; such words answer to nobody. `veil`: what takes them out,
-    where the caller has it already.
+    Titles of changes and issues may name people who asked to be hidden; such words answer to nobody. `veil`: what takes
+    them out, where the caller has it already.
     """
     words = tuple(words_of(text[:MOST_TEXT])[:MOST_ASKED])
     if not words:
         return Found((), {}, {})
     exact = [_exactly(session, word) for word in words]
     begun = [_beginning(session, word) for word in words]
-    # The newest changes come first anyhow: to look for whole words alone first would cost them a second look.
-    readings = {kind: (begun,) if kind is Kind.CHANGE and len(words) > 1 else (exact, begun) for kind in kinds}
+    # The newest of them come first anyhow: to look for whole words alone first would cost them a second look.
+    readings = {kind: (begun,) if kind in _TITLED and len(words) > 1 else (exact, begun) for kind in kinds}
     refs = {kind: _ranked(session, kind, readings[kind], most) for kind in kinds}
     instead: dict[str, tuple[str, ...]] = {}
     if not any(refs.values()):
@@ -70,13 +72,13 @@ def find(
             refs = {kind: _ranked(session, kind, (meant,), most) for kind in kinds}
             readings = dict.fromkeys(kinds, (meant,))
     hits = {kind: shown(session, kind, numbers) for kind, numbers in refs.items() if numbers}
-    if Kind.CHANGE in hits:
+    for kind in [one for one in _TITLED if one in hits]:
         veil = veil or veil_of(session)
-        open_hits = _unveiled(hits[Kind.CHANGE], words, instead, veil)
-        if len(open_hits) < len(hits[Kind.CHANGE]):
-            more = _ranked(session, Kind.CHANGE, readings[Kind.CHANGE], most * _MORE_OF_VEILED)
-            open_hits = _unveiled(shown(session, Kind.CHANGE, more), words, instead, veil)[:most]
-        hits[Kind.CHANGE] = open_hits
+        open_hits = _unveiled(hits[kind], words, instead, veil)
+        if len(open_hits) < len(hits[kind]):
+            more = _ranked(session, kind, readings[kind], most * _MORE_OF_VEILED)
+            open_hits = _unveiled(shown(session, kind, more), words, instead, veil)[:most]
+        hits[kind] = open_hits
     return Found(words, hits, instead if any(hits.values()) else {})
 
 

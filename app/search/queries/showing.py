@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.models import Change, ChangeSource, Repository
+from app.contributions.models import Change, ChangeSource, Issue, Repository
 from app.db import clock_of, holds_on
 from app.members.models import Membership, Organization
 from app.members.queries import term_of
@@ -21,12 +21,13 @@ from app.search.models import Kind
 
 @dataclass(frozen=True)
 class Hit:
-    """Something found: its public id or key, its name, and a line about it."""
+    """Something found: its public id or key, its name, and a line about it; `url` where it has its page elsewhere."""
 
     kind: Kind
     key: str
     name: str
     about: str
+    url: str = ""
 
 
 _Shower = Callable[[Session, Collection[int]], dict[int, Hit]]
@@ -92,6 +93,20 @@ def _changes(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
     }
 
 
+def _issues(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
+    rows = session.execute(
+        sa.select(Issue, Repository.name)
+        .join(Repository, Repository.id == Issue.repository_id)
+        .where(Issue.id.in_(numbers))
+    )
+    found = {}
+    for one, name in rows:
+        number = f" #{one.number}" if one.number is not None else ""
+        url = one.url if one.url.startswith(("https://", "http://")) else ""
+        found[one.id] = Hit(Kind.ISSUE, one.public_id, one.title, f"{name}{number}, {one.state.value}", url)
+    return found
+
+
 def _number(change: Change) -> str:
     return f" #{change.number}" if change.source_kind is ChangeSource.PULL_REQUEST else f", branch {change.source_ref}"
 
@@ -103,4 +118,5 @@ _SHOWERS: dict[Kind, _Shower] = {
     Kind.REPOSITORY: _repositories,
     Kind.RELEASE: _releases,
     Kind.CHANGE: _changes,
+    Kind.ISSUE: _issues,
 }

@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.models import Change, Repository, RepositoryCommit, Rollup
+from app.contributions.models import Change, Issue, Repository, RepositoryCommit, Rollup
 from app.members.models import Organization, OrganizationDomain
 from app.modules.models import Module
 from app.people.models import Identity, IdentityPerson, Person
-from app.people.rules import PROOF
+from app.people.rules import PROOF, Role
 from app.releases.models import Release
 from app.search.models import Kind
 from app.search.rules import words_of
@@ -110,6 +110,21 @@ def changes(session: Session, numbers: Collection[int]) -> dict[int, Indexed]:
     }  # fmt: skip
 
 
+def issues(session: Session, numbers: Collection[int]) -> dict[int, Indexed]:
+    """By title, number and repository, those opened last first; a bot's behind all others."""
+    rows = session.execute(
+        sa.select(Issue.id, Issue.title, Issue.number, Issue.opened_at, Repository.name, IdentityPerson.role)
+        .join(Repository, Repository.id == Issue.repository_id)
+        .outerjoin(IdentityPerson, IdentityPerson.identity_id == Issue.author_identity_id)
+        .where(Issue.id.in_(numbers))
+    )
+    return {
+        row.id: _indexed(0 if row.role not in (None, Role.PERSON) else (row.opened_at.date() - _DAY_ZERO).days,
+                         f"{row.number or ''} {row.name}", row.title)
+        for row in rows
+    }  # fmt: skip
+
+
 SUBJECTS: dict[Kind, Subject] = {
     Kind.PERSON: people,
     Kind.ORGANIZATION: organizations,
@@ -117,10 +132,12 @@ SUBJECTS: dict[Kind, Subject] = {
     Kind.REPOSITORY: repositories,
     Kind.RELEASE: releases,
     Kind.CHANGE: changes,
+    Kind.ISSUE: issues,
 }
 NUMBERS: dict[Kind, sa.orm.InstrumentedAttribute[int]] = {
     Kind.PERSON: Person.id, Kind.ORGANIZATION: Organization.id, Kind.MODULE: Module.id,
     Kind.REPOSITORY: Repository.id, Kind.RELEASE: Release.id, Kind.CHANGE: Change.id,
+    Kind.ISSUE: Issue.id,
 }  # fmt: skip
 BY_WORK = (Kind.PERSON, Kind.ORGANIZATION, Kind.REPOSITORY)
 """The kinds whose rank moves without a word of theirs being touched."""

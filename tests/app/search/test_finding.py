@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contributions.models import Change
+from app.contributions.models import Change, Issue
 from app.modules.models import Module
 from app.people.models import Identity, IdentityPerson, Person
 from app.people.rules import PROOF
@@ -77,7 +77,7 @@ HOSTILE = ["", " ", "\x00", "'; DROP TABLE person --", "%", "_", "% %", '"', "a"
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_whatever_is_written_finds_or_does_not(text: str, portal: Portal) -> None:
-    assert portal.client.get("/search", query_string={"q": text}).status_code == 200
+    assert portal.client.get("/search", query_string={"q": text}).status_code == (400 if "\0" in text else 200)
     with portal.db.read() as session:
         queries.find(session, text)
 
@@ -97,6 +97,24 @@ def test_hits_lead_to_pages_and_markup_is_shown_as_text(own_portal: Portal) -> N
                        page + own_portal.client.get("/search?q=a").text)  # fmt: skip
     assert links
     assert {own_portal.client.get(link).status_code for link in links} == {200}
+
+
+def test_issues_lead_to_where_they_were_written_and_nowhere_else(own_portal: Portal) -> None:
+    with own_portal.db.write() as session:
+        first, second = session.get_one(Issue, 1), session.get_one(Issue, 2)
+        first.title, first.url = "zebrawood one", "https://git.example/i/1"
+        second.title, second.url = "zebrawood two", "javascript:alert(1)"
+        name, number = first.public_id, first.number
+    queries.work_off(own_portal.db)
+    page = own_portal.client.get("/search?q=zebrawood").text
+    assert '<a href="https://git.example/i/1">zebrawood one</a>' in page
+    assert "<li>zebrawood two" in page
+    answer = own_portal.client.get("/api/v1/search?q=zebrawood&kind=issue").json
+    assert {one["name"] for one in answer["issues"]} == {"zebrawood one", "zebrawood two"}
+    assert own_portal.client.get(f"/api/v1/issues/{name}").json["title"] == "zebrawood one"
+    with own_portal.db.read() as session:
+        hits = queries.find(session, f"zebrawood {number}", kinds=(Kind.ISSUE,)).hits[Kind.ISSUE]
+    assert [hit.name for hit in hits] == ["zebrawood one"]
 
 
 def test_whoever_finds_nothing_is_told_that_something_waits_to_be_indexed(own_portal: Portal) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app import backup
-from app.contributions.facts import PullRequest, record_pull_requests
-from app.contributions.models import Change, ChangeState, Repository, RepositoryState
+from app.contributions.facts import IssueTold, PullRequest, record_issues, record_pull_requests
+from app.contributions.models import Change, ChangeState, IssueState, Repository, RepositoryState
 from app.db import Database
 from app.members.models import Organization, OrganizationDomain
 from app.members.rules import OrganizationKind
@@ -63,6 +63,12 @@ def set_out(db: Database) -> None:
             opened, replace(opened, number=2, title="Fix the stride of a slice", author=ben),
             replace(opened, number=3, title="Softmax for empty rows"),
         ])  # fmt: skip
+        asked = IssueTold("4", "Softmax is slow on small rows", ben, IssueState.OPEN, now - timedelta(days=3), now,
+                          number=4)  # fmt: skip
+        machine = ("github", "ci", "", "ci-runner")
+        record_issues(session, place.id, "github", [
+            asked, replace(asked, external_id="5", number=5, title="Nightly softmax failed", author=machine,
+                           opened_at=now)])  # fmt: skip
         people.create_person(session, "Cleo Çelik", "cleo@celik.example")
         people.resolve(session)
 
@@ -85,18 +91,26 @@ def edits(session: Session) -> dict[str, Any]:
         "title": lambda: session.execute(sa.text("UPDATE change SET title = 'A kernel faster' WHERE number = 1")),
         "gone": lambda: session.execute(sa.delete(Change).where(Change.id == change.id)),
         "repository": lambda: session.execute(sa.text("UPDATE repository SET name = 'ops' WHERE id = 1")),
+        "issue": lambda: session.execute(sa.text("UPDATE issue SET title = 'A row too many' WHERE number = 4")),
+        "closed": lambda: session.execute(sa.text("DELETE FROM issue WHERE number = 5")),
+        "bot": lambda: session.execute(sa.text("UPDATE identity_person SET role = 'bot' WHERE identity_id IN "
+                                               "(SELECT id FROM identity WHERE login = 'ci-runner')")),
+        "person": lambda: session.execute(sa.text("UPDATE identity_person SET role = 'person'")),
+        "unresolved": lambda: session.execute(sa.text("DELETE FROM identity_person WHERE role = 'bot'")),
         "index": lambda: None,
     }  # fmt: skip
 
 
-EDITS = ("rename", "hide", "show", "merge", "organization", "domain", "title", "gone", "repository", "index")
+EDITS = ("rename", "hide", "show", "merge", "organization", "domain", "title", "gone", "repository", "issue",
+         "closed", "bot", "person", "unresolved", "index")
 
 
 def test_what_is_indexed_bit_by_bit_is_what_is_indexed_at_once(governed_each: Database) -> None:
     db = governed_each
     set_out(db)
     queries.work_off(db)
-    for name in ("hide", "rename", "title", "organization", "domain", "index", "gone", "merge", "show", "repository"):
+    for name in ("hide", "rename", "title", "organization", "domain", "bot", "index", "gone", "merge",
+                 "show", "issue", "person", "repository"):
         apply(db, name)
     queries.work_off(db)
     queries.refresh_ranks(db)
@@ -176,6 +190,38 @@ def test_a_change_is_not_found_by_the_name_of_somebody_hidden_in_its_title(gover
         assert (slipped.is_empty, slipped.instead) == (True, {}), "nor is the name offered"
 
 
+def test_an_issue_is_not_found_by_the_name_of_somebody_hidden_in_its_title(governed_each: Database) -> None:
+    set_out(governed_each)
+    with governed_each.write() as session:
+        now, place = governed_each.clock.now(), session.scalars(sa.select(Repository.id)).one()
+        told = [IssueTold(str(number), "Ada Nyström broke relu", None, IssueState.OPEN, now, now, number=number)
+                for number in range(91, 101)]  # fmt: skip
+        told.append(replace(told[0], external_id="90", number=90, title="Nyström method is missing",
+                            opened_at=now - timedelta(days=1)))  # fmt: skip
+        record_issues(session, place, "github", told)
+    queries.work_off(governed_each)
+    with governed_each.write() as session:
+        assert len(found(session, "nystrom", Kind.ISSUE)) == 8
+        people.hide(session, names(session)["Ada"], hidden=True, actor=US, reason="she asks")
+    with governed_each.read() as session:
+        assert found(session, "ada nystrom", Kind.ISSUE) == found(session, "nystrom relu", Kind.ISSUE) == []
+        assert found(session, "nystrom", Kind.ISSUE) == ["Nyström method is missing"], "nobody is named by it"
+        assert len(found(session, "broke relu", Kind.ISSUE)) == 8, "the other words find it"
+
+
+def test_a_bots_issues_come_behind_all_others(governed_each: Database) -> None:
+    set_out(governed_each)
+    queries.work_off(governed_each)
+    with governed_each.write() as session:
+        assert found(session, "softmax", Kind.ISSUE) == ["Nightly softmax failed", "Softmax is slow on small rows"]
+        session.execute(sa.text("UPDATE identity_person SET role = 'bot' WHERE identity_id IN "
+                                "(SELECT id FROM identity WHERE login = 'ci-runner')"))  # fmt: skip
+    queries.work_off(governed_each)
+    with governed_each.read() as session:
+        assert found(session, "softmax", Kind.ISSUE) == ["Softmax is slow on small rows", "Nightly softmax failed"]
+        assert found(session, "#5", Kind.ISSUE) == ["Nightly softmax failed"]
+
+
 def test_who_was_hidden_past_every_function_is_not_shown_either(governed: Database) -> None:
     set_out(governed)
     queries.work_off(governed)
@@ -197,7 +243,7 @@ def test_a_login_that_somebody_proved_is_theirs_to_tell(governed: Database) -> N
         assert found(session, "secret", Kind.PERSON) == []
 
 
-WATCHED = ("change", "identity_person", "module", "organization", "organization_domain", "person", "release",
+WATCHED = ("change", "identity_person", "issue", "module", "organization", "organization_domain", "person", "release",
            "repository")  # fmt: skip
 
 
