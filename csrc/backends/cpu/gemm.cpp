@@ -21,31 +21,33 @@ constexpr int64_t kSharedWork = int64_t(1) << 27;   // m n k from which b is pac
 constexpr int64_t kSharedBytes = int64_t(1) << 20;  // of a or b packed for all tasks at once: stays near the second-level cache
 constexpr int64_t kTaskWork = int64_t(1) << 21;
 constexpr int64_t kTasks = 8;
+constexpr int64_t kEvenTasks = 4;  // bands come in multiples of so many, for as many threads and half of them
 
-void cut_rows(Cut& cut, const Product& p, int64_t tile_rows, int64_t down) {
-  cut.rows = divide_up(divide_up(p.m, down), tile_rows) * tile_rows;
-  cut.down = divide_up(p.m, cut.rows);
+void cut_rows(Cut& cut, const Product& p, int64_t down) {
+  const int64_t tiles = divide_up(p.m, cut.tile_rows);
+  cut.down = std::min(down, tiles);
+  cut.rows = divide_up(tiles, cut.down) * cut.tile_rows;
 }
 
 }  // namespace
 
 Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns) {
-  Cut cut;
+  Cut cut{.tile_rows = tile_rows, .tile_columns = tile_columns};
   const bool rows_lie = p.a.column == 1 && p.a.row != 0;
   const int64_t work = p.m * p.n * p.k, stretches = divide_up(p.k * p.element(), kDepthBytes);
   cut.depth = divide_up(divide_up(p.k, stretches), 4) * 4;
   cut.shared = p.m > kFewRows && (!rows_lie || work > kSharedWork);
   cut.direct = rows_lie && (!cut.shared || p.n <= kDirectColumns);
   const int64_t wanted = p.whole ? 1 : std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
-  cut_rows(cut, p, tile_rows, std::max(divide_up(p.m, cut.shared ? kBandRows : kFewRows), cut.shared ? wanted : 1));
+  const int64_t bands = divide_up(p.m, cut.shared ? kBandRows : kFewRows);
+  cut_rows(cut, p, cut.shared && wanted > 1 ? std::max(wanted, divide_up(bands, kEvenTasks) * kEvenTasks) : bands);
   cut.across = std::clamp<int64_t>(divide_up(wanted, cut.down), 1, std::max<int64_t>(1, p.n / (2 * tile_columns)));
   if (cut.across * cut.down < wanted) {  // few columns
-    cut_rows(cut, p, tile_rows, std::min(divide_up(wanted, cut.across), divide_up(p.m, 2 * tile_rows)));
+    cut_rows(cut, p, std::min(divide_up(wanted, cut.across), divide_up(p.m, 2 * tile_rows)));
     // Bands of a few rows each would pack all of b.
     cut.shared = cut.shared || (cut.down > 1 && cut.direct);
   }
-  cut.columns = divide_up(divide_up(p.n, cut.across), tile_columns) * tile_columns;
-  cut.across = divide_up(p.n, cut.columns);
+  cut.columns = divide_up(divide_up(p.n, tile_columns), cut.across) * tile_columns;
   return cut;
 }
 

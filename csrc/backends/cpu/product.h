@@ -30,16 +30,22 @@ struct Part {
   int64_t i, m, j, n;
 };
 
-// How a large product is cut: by its sizes and strides alone.
+// How a large product is cut: by its sizes and strides alone. Tasks have whole tiles and differ by one of them at most, so
+// that threads with as many tasks end together.
 struct Cut {
-  int64_t depth;          // of a stretch of k, which depends on k alone
-  int64_t rows, columns;  // of a task
-  int64_t down, across;   // tasks
-  bool shared;            // b is packed once for all tasks, else by each task
-  bool direct;            // rows of a are read as they lie
+  int64_t tile_rows, tile_columns;
+  int64_t depth = 0;                 // of a stretch of k, which depends on k alone
+  int64_t rows = 0, columns = 0;     // of the largest task
+  int64_t down = 1, across = 1;      // tasks
+  bool shared = false;               // b is packed once for all tasks, else by each task
+  bool direct = false;               // rows of a are read as they lie
   Part part(const Product& p, int64_t task) const {
-    const int64_t i = task % down * rows, j = task / down * columns;
-    return {i, std::min(rows, p.m - i), j, std::min(columns, p.n - j)};
+    const auto edge = [](int64_t size, int64_t tile, int64_t at, int64_t count) {
+      return std::min(size, divide_up(size, tile) * at / count * tile);
+    };
+    const int64_t r = task % down, c = task / down;
+    const int64_t i = edge(p.m, tile_rows, r, down), j = edge(p.n, tile_columns, c, across);
+    return {i, edge(p.m, tile_rows, r + 1, down) - i, j, edge(p.n, tile_columns, c + 1, across) - j};
   }
 };
 Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns);
