@@ -89,7 +89,7 @@ class Within:
             self.last[person] = max(day, self.last.get(person, day))
 
 
-@figure("paths", "What changes, month by month", "paths", scopes=_WHERE, options=_PLACE)
+@figure("paths", "What changes, and when", "paths", scopes=_WHERE, options=_PLACE)
 def changing_paths(look: Look) -> Drawn:
     """Folders and files by period, darker where more commits changed them."""
     counted = _places(look)

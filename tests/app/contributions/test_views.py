@@ -390,3 +390,8 @@ def test_every_chart_names_its_definition_its_moment_and_what_is_attributed_to_n
     # Of an organization's own commits none is unattributed: what is told is the share of everybody's.
     of_acme = client.get(f"/contributions/figures/contributors-over-time.json?window=all&organization={acme}").json
     assert (of_acme["unattributed_share"], of_acme["unattributed_of"]) == (2 / 6, "all commits in these days")
+
+
+def test_nobody_is_sent_to_a_longer_window_than_all_time(client):
+    for window, is_sent in (("90d", True), ("all", False)):
+        assert ("Choose a longer window" in client.get(f"/contributions/?window={window}").text) is is_sent
