@@ -78,7 +78,7 @@ uint64_t innermost_vmap(Inputs inputs) {
 
 [[noreturn]] void refuse_shared(const InPlace& said, std::string_view where) {
   raise(ErrorKind::Runtime, said.doing, ": ", where, "another tensor looks into x's memory (a view, x.detach(), an array, an "
-        "argument) and would not learn of the gradient; write ", said.instead);
+        "argument) and would not learn of the gradient; write ", said.instead, ", or x[i] = x[i] ... for a part");
 }
 
 void require_free(const InPlace& said, const Tensor& x, uint64_t vmap) {

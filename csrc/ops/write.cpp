@@ -1,5 +1,7 @@
 #include "ops/write.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/apply.h"
@@ -8,6 +10,45 @@
 
 namespace flambeau::ops {
 namespace {
+
+template <size_t kSize>
+void write_spaced(char* to, int64_t step, int64_t count, const char* from) {
+  for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * step * static_cast<int64_t>(kSize), from + i * static_cast<int64_t>(kSize), kSize);
+}
+
+// `count` elements, `step` elements apart.
+void write_line(char* to, int64_t step, int64_t count, size_t size, const char* from) {
+  if (step == 1) {
+    std::memcpy(to, from, static_cast<size_t>(count) * size);
+    return;
+  }
+  switch (size) {
+    case 1: write_spaced<1>(to, step, count, from); return;
+    case 2: write_spaced<2>(to, step, count, from); return;
+    case 4: write_spaced<4>(to, step, count, from); return;
+    case 8: write_spaced<8>(to, step, count, from); return;
+    default: write_spaced<16>(to, step, count, from);  // complex128
+  }
+}
+
+// The axes of x, those with the longest strides first: what is written so goes through its memory in order.
+Dims along_memory(const Tensor& x) {
+  Dims order;
+  for (int64_t axis = 0; axis < x.ndim(); ++axis) order.push_back(axis);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return std::abs(x.strides()[static_cast<size_t>(a)]) > std::abs(x.strides()[static_cast<size_t>(b)]);
+  });
+  return order;
+}
+
+Tensor turned(const Tensor& x, const Dims& order) {
+  Dims shape, strides;
+  for (int64_t axis : order) {
+    shape.push_back(x.shape()[static_cast<size_t>(axis)]);
+    strides.push_back(x.strides()[static_cast<size_t>(axis)]);
+  }
+  return x.alias(std::move(shape), std::move(strides), x->offset);
+}
 
 bool same_window(const Tensor& a, const Tensor& b) {
   return a->storage == b->storage && a->offset == b->offset && a.shape() == b.shape() && a.strides() == b.strides();
@@ -42,15 +83,14 @@ bool fits(const Dims& x, const Dims& shape) {
 
 void write_elements(char* base, std::span<const int64_t> shape, std::span<const int64_t> strides, size_t size, const char* source) {
   Dims at = Dims::filled(shape.size(), 0);
-  const bool rows = !shape.empty() && strides.back() == 1;
-  const int64_t run = rows ? shape.back() : 1;
-  const size_t outer = rows ? shape.size() - 1 : shape.size();
+  const size_t outer = shape.empty() ? 0 : shape.size() - 1;
+  const int64_t run = shape.empty() ? 1 : shape.back(), step = shape.empty() ? 1 : strides.back();
   int64_t count = 1;
   for (int64_t n : shape) count *= n;
   for (int64_t done = 0; done < count; done += run) {
     int64_t offset = 0;
     for (size_t i = 0; i < outer; ++i) offset += at[i] * strides[i];
-    std::memcpy(base + offset * static_cast<int64_t>(size), source + static_cast<size_t>(done) * size, static_cast<size_t>(run) * size);
+    write_line(base + offset * static_cast<int64_t>(size), step, run, size, source + static_cast<size_t>(done) * size);
     for (size_t i = outer; i-- > 0;) {
       if (++at[i] < shape[i]) break;
       at[i] = 0;
@@ -74,7 +114,13 @@ void write_into(const Tensor& x, const Tensor& values) {
   if (x.contiguous()) {
     if (!launch(copy, x.device(), {&from, 1}, {}, {&x, 1})) launch_on_cpu(copy, x.device(), {&from, 1}, {}, {&x, 1});
   } else if (x.device()->host_memory()) {
-    write_elements(x, contiguous(from));
+    const Dims order = along_memory(x);
+    const Tensor to = turned(x, order), values_along = turned(from, order);
+    if (to.contiguous()) {
+      write_into(to, values_along);
+      return;
+    }
+    write_elements(to, contiguous(values_along));
   } else {
     write_through_host(x, from);
   }

@@ -66,6 +66,28 @@ def test_views_of_one_memory_are_written_as_in_numpy_however_they_overlap(data):
     assert np.array_equal(ours.numpy(), theirs)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "float64", "complex128"])
+def test_views_in_any_order_and_of_any_step_are_written_as_in_numpy(dtype):
+    views = {
+        "turned": lambda a: a.transpose(2, 0, 1) if isinstance(a, np.ndarray) else a.permute_dims(2, 0, 1),
+        "apart": lambda a: a[:, ::2, ::3],
+        "back": lambda a: a[::-1, :, ::-2],
+        "one": lambda a: a[1, :, 2],
+        "single": lambda a: a[:1, :, 1:2],
+    }
+    for name, view in views.items():
+        theirs = np.arange(60).reshape(3, 4, 5).astype(dtype)
+        ours = fl.tensor(theirs)
+        added = np.arange(view(theirs).size).reshape(view(theirs).shape).astype(dtype)
+        a, b = view(ours), view(theirs)
+        a += fl.tensor(added)
+        b += added
+        assert np.array_equal(ours.numpy(), theirs), name
+        a[...] = fl.tensor(added)
+        b[...] = added
+        assert np.array_equal(ours.numpy(), theirs), name
+
+
 def test_sgd_by_hand_trains():
     fl.manual_seed(0)
     x, w = fl.random.normal((64, 3)), fl.zeros(3, dtype=fl.float32).requires_grad_()
