@@ -259,8 +259,9 @@ void run_batch_planes(const NormLoops& loops, const State& op, const Operands<T>
   });
 }
 
-// The norm of a batch and the largest element of squares of it: a plane of the norm's result is written into the first
-// cache alone, and the pool's gradient where the norm's will be.
+// The norm of a batch and the largest element of squares of it. Under a positive weight the largest result is that of the
+// largest element (rounding keeps the order); else a plane of the norm's result is written into the first cache. The pool's
+// gradient is written where the norm's will be.
 template <class T>
 bool run_pooled(const NormLoops& loops, const PoolLoops& pools, const State& op, const Operands<T>& o, int64_t batch, int64_t channels,
                 int64_t height, int64_t width) {
@@ -272,13 +273,22 @@ bool run_pooled(const NormLoops& loops, const PoolLoops& pools, const State& op,
       const Passing passing{false, c + 1 < channels ? size : 0};
       const Stretches planes{batch, channels * size};
       const T* x = o.x + c * size;
+      constexpr int64_t kLine = 64 / int64_t(sizeof(T));
       const double weight = double(o.weight[c]), bias = double(o.bias[c]);
       if (!op.gradient) {
         const auto [mean, variance] = moments_of(loops, x, size, planes);
         const double scale = weight / std::sqrt(variance + o.eps);
         for (int64_t image = 0; image < batch; ++image) {
-          loops.affine(x + image * planes.step, plane, size, {}, double(mean), scale, bias, passing);
-          pools.square(plane, width, o.first + (image * channels + c) * high * wide, wide, high);
+          const T* from = x + image * planes.step;
+          T* to = o.first + (image * channels + c) * high * wide;
+          if (T(scale) > T(0)) {
+            for (int64_t k = 0; k < passing.ahead; k += kLine) __builtin_prefetch(from + passing.ahead + k, 0, 2);
+            pools.square(from, width, to, wide, high);
+            loops.affine(to, to, high * wide, {}, double(mean), scale, bias, {});
+          } else {
+            loops.affine(from, plane, size, {}, double(mean), scale, bias, passing);
+            pools.square(plane, width, to, wide, high);
+          }
         }
         o.second[c] = mean;
         o.third[c] = T(variance);
@@ -287,9 +297,13 @@ bool run_pooled(const NormLoops& loops, const PoolLoops& pools, const State& op,
       const double mean = double(o.mean[c]), scale = 1 / std::sqrt(double(o.variance[c]) + o.eps);
       T* dx = o.first + c * size;
       for (int64_t image = 0; image < batch; ++image) {
+        const T* from = x + image * planes.step;
         T* to = dx + image * planes.step;
-        loops.affine(x + image * planes.step, plane, size, {}, mean, weight * scale, bias, {});
-        pools.square_grad(plane, width, o.g + (image * channels + c) * high * wide, to, wide, high);
+        if (!(T(weight * scale) > T(0))) {
+          loops.affine(from, plane, size, {}, mean, weight * scale, bias, {});
+          from = static_cast<const T*>(plane);
+        }
+        pools.square_grad(from, width, o.g + (image * channels + c) * high * wide, to, wide, high);
         std::fill(to + 2 * high * width, to + size, T(0));
       }
       double totals[2];
