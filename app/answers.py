@@ -1,7 +1,8 @@
 """How answers leave: compressed, and what is the same for everybody kept for a minute.
 
 A kept page is given to whoever is not signed in and brings no session. What of a page is the same for every reader (its
-`main` block) is kept as well, and put into a frame made for whoever asks. Both are given for as long as nothing was
+`main` block) is kept as well, and put into a frame made for whoever asks. Where it differs by who reads, it is kept for
+each reader alone. All are given for as long as nothing was
 decided or observed (the audit log has the same head, and what the slice says beside it), within the same hour; after
 `KEPT_S` whoever asks first makes it anew. They lie in a private folder, so that all processes of a machine share them.
 """
@@ -19,6 +20,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app import audit
+from app.auth import current_user
 from app.clock import current_clock
 from app.db import current_db
 from app.shelf import Kept, Shelf
@@ -53,8 +55,8 @@ def init(app: Flask, home: Path) -> None:
         packed = None
         if "standing" in g and response.status_code == 200:
             if shared := g.get("shared"):
-                title, content = shared
-                shelf.keep(_place("main"), g.standing, Kept({"title": title}, content.encode()))
+                part, title, content = shared
+                shelf.keep(_place(part), g.standing, Kept({"title": title}, content.encode()))
             if g.get("may_keep") and not session.modified and _is_stranger():
                 packed = _packed(body, _LEVEL)
                 shelf.keep(_place("page"), g.standing, Kept({"type": response.content_type}, packed))
@@ -85,7 +87,7 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
         g.standing = (*standing, hour.isoformat(), current_app.extensions["flambeau_code"])
         if _is_stranger() and (found := _find("page")):
             return _unpacked(found)
-        if found := _find("main"):
+        if found := _find("main") or (None if _is_stranger() else _find(_readers_part())):
             g.may_keep = True
             title = Markup(found.words["title"])  # noqa: S704 - a block that our template rendered (`_whole`), read back from a folder that only we write
             content = Markup(found.body.decode())  # noqa: S704 - the same
@@ -99,9 +101,12 @@ def tidy_pages() -> int:
     return shelf.tidy()
 
 
-def may_keep() -> None:
-    """Say that this page is the same for every stranger, and shows nothing that moves without a line in the log."""
-    g.may_keep = True
+def may_keep(*, for_each: bool = False) -> None:
+    """Say that this page is the same for every stranger, and shows nothing that moves without a line in the log.
+
+    `for_each`: so it is for one and the same reader with the same seats, for whom alone its `main` block is then kept.
+    """
+    g.may_keep, g.may_keep_for_each = True, for_each
 
 
 def may_share() -> None:
@@ -135,8 +140,10 @@ def _mark(name: str) -> Markup:
 
 def _whole(title: Markup, content: Markup) -> Markup:
     """The `main` block as this reader sees it; `base.html` calls this of every page."""
-    if g.pop("may_share", False) and "csrf_token" not in g and not session.modified:
-        g.shared = (str(title), str(content))
+    for_each = g.pop("may_keep_for_each", False) and not _is_stranger()
+    part = "main" if g.pop("may_share", False) else _readers_part() if for_each else ""
+    if part and "csrf_token" not in g and not session.modified:
+        g.shared = (part, str(title), str(content))
     found = _OWN.search(content)
     if found is None:
         return content
@@ -151,6 +158,11 @@ def _find(part: str) -> Kept | None:
 
 def _place(part: str) -> Hashable:
     return (part, request.scheme, request.host, request.script_root, request.path, request.query_string)
+
+
+def _readers_part() -> str:
+    """The `main` block of whoever asks: who they are, and the seats that they hold today."""
+    return f"main of {current_user()!r}"
 
 
 def _unpacked(found: Kept) -> Response:

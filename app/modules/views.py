@@ -69,7 +69,7 @@ def modules_card(session: Session, _user: User) -> pages.Card | None:
 @access("public")
 def show(key: str) -> str:
     """One module."""
-    answers.may_keep()
+    answers.may_keep(for_each=True)
     with current_db().read() as session:
         module = queries.module_by_key(session, key)
         if module is None:

@@ -50,7 +50,7 @@ def waiting(session: Session, user: User) -> pages.Card | None:
 @access("public")
 def queue() -> str:
     """My turn first, then what waits for others, then what was closed lately."""
-    answers.may_keep()
+    answers.may_keep(for_each=True)
     with current_db().read() as session:
         mine, others = queries.queue(session, current_user())
         closed = queries.lately_closed(session)

@@ -15,6 +15,10 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from app.contributions.models.history import Attribution
 from app.db import Base, Key, Row, UtcDateTime, choice
 
+_OPEN = ("closed_on", "is_bot", "is_answered", "starts_at", "opened_on", "waited_s", "opened_at", "repository_id",
+         "person_id", "attribution", "organization_id", "tier_key", "is_first")  # fmt: skip
+_IS_OPEN = sa.text("closed_on IS NULL")
+
 
 class Measure:
     """What changes and issues have in common.
@@ -72,6 +76,8 @@ class ChangeMeasure(Measure, Base):
                  "is_answered", "waited_step", "lasted_step"),
         sa.Index("ix_change_measure_lasted", "closed_on", "is_bot", "attribution", "tier_key", "is_first",
                  "merged_on", "lasted_step", "reviewers", "opened_on"),
+        # All that is asked of what is open now: it reads this index and no row.
+        sa.Index("ix_change_measure_open", *_OPEN, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
         sa.Index(None, "repository_id", "opened_on"), sa.Index(None, "repository_id", "closed_on"),
         sa.Index(None, "organization_id", "opened_on"), sa.Index(None, "organization_id", "closed_on"),
         sa.Index(None, "person_id", "opened_on"), sa.Index(None, "person_id", "merged_at"),
@@ -96,6 +102,7 @@ class IssueMeasure(Measure, Base):
                  "is_answered", "waited_step", "lasted_step"),
         sa.Index("ix_issue_measure_lasted", "closed_on", "is_bot", "attribution", "tier_key", "is_first",
                  "lasted_step", "opened_on"),
+        sa.Index("ix_issue_measure_open", *_OPEN, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
         sa.Index(None, "repository_id", "opened_on"), sa.Index(None, "repository_id", "closed_on"),
         sa.Index(None, "organization_id", "opened_on"), sa.Index(None, "organization_id", "closed_on"),
         sa.Index(None, "person_id", "opened_on"),
@@ -129,7 +136,7 @@ class ChangeModule(Base):
     """The change touches paths of this module of `governance/modules.yaml`."""
 
     __tablename__ = "change_module"
-    __table_args__ = (sa.Index(None, "module_key"),)
+    __table_args__ = (sa.Index("ix_change_module_touched", "module_key", "change_id"),)
     change_id: Mapped[int] = mapped_column(
         Key, sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )

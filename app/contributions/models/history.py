@@ -151,7 +151,7 @@ class CommitModule(Base):
     """Derived: the commit touched paths of this module of `governance/modules`."""
 
     __tablename__ = "commit_module"
-    __table_args__ = (sa.Index(None, "module_key"),)
+    __table_args__ = (sa.Index("ix_commit_module_touched", "module_key", "commit_id"),)
     commit_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("commit.id", ondelete="CASCADE"), primary_key=True)
     module_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     added: Mapped[int] = mapped_column(sa.BigInteger)

@@ -77,13 +77,14 @@ def members_card(session: Session, _user: User) -> pages.Card | None:
 @access("public")
 def show(public_id: str) -> str:
     """An organization's record."""
-    answers.may_keep()
     with current_db().read() as session:
         organization = found_organization(session, public_id)
         today = clock_of(session).now().date()
         memberships = queries.memberships_of(session, organization)
         user = current_user()
-        keeps = can(user, "members.keep", organization.public_id).allowed
+        is_staff, (keeps, sees_dues) = can(user, "members.edit").allowed, (
+            can(user, power, organization.public_id).allowed for power in ("members.keep", "members.dues"))  # fmt: skip
+        answers.may_keep(for_each=not (is_staff or keeps or sees_dues))
         employed = people.people_of(session, organization.id, limit=PEOPLE_SHOWN)
         return render_template(
             "members/organization.html",
@@ -96,10 +97,10 @@ def show(public_id: str) -> str:
             past=[pair for pair in employed if pair[1].ends_on is not None and pair[1].ends_on < today],
             beside=people.people_beside(session, organization.id, today, limit=PEOPLE_SHOWN),
             cards=pages.filled("organization", session, user, organization),
-            is_staff=can(user, "members.edit").allowed,
+            is_staff=is_staff,
             keeps=keeps,
             proposed=queries.proposals_of(session, organization) if keeps else [],
-            sees_dues=can(user, "members.dues", organization.public_id).allowed,
+            sees_dues=sees_dues,
             today=today,
         )
 

@@ -115,7 +115,6 @@ def new() -> Any:
 @access("public")
 def show(public_id: str) -> str | Response:
     """A person's record; a person who turned out to be another leads there."""
-    answers.may_keep()
     with current_db().read() as session:
         person = queries.person_by_public_id(session, public_id) or abort(404)
         found = queries.canonical(session, person)
@@ -124,6 +123,7 @@ def show(public_id: str) -> str | Response:
         user = current_user()
         is_staff = can(user, "people.decide").allowed
         is_own = user.person_id == person.id
+        answers.may_keep(for_each=not (is_staff or is_own))
         return render_template(
             "people/person.html",
             record=queries.record_of(session, person),

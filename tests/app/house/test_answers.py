@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from app import answers, audit, create_app
 from app.audit import Actor
-from app.auth import access, current_user
+from app.auth import HeldSeat, access, current_user
 
 HUGE = "<p>a line that comes again and again</p>\n" * 100
 PAGE = """{% extends "base.html" %}{% block title %}A &amp; B{% endblock %}
@@ -63,6 +63,14 @@ def counter(app, monkeypatch):
     def own() -> str:
         made.append("own")
         return f"<p>{len(made)}</p>"
+
+    @room.get("/for-each")
+    @access("public")
+    def for_each() -> str:
+        answers.may_keep(for_each=True)
+        made.append("for each")
+        return render_template_string(PAGE.replace("MORE", "<b>{{ name }}</b>"), number=len(made),
+                                      name=current_user().name or "nobody")  # fmt: skip
 
     @room.get("/begins-a-session")
     @access("public")
@@ -168,6 +176,30 @@ def test_a_part_of_ones_own_is_made_for_each_reader_in_a_page_that_is_shared(app
     assert ["<i>seen by nobody</i>" in text for text in texts] == [False, True, True, False]
     assert not any("<!--own" in text for text in texts)
     assert "&lt;!--own room.own--&gt;" in texts[1]  # in a text of somebody's it is a text
+
+
+def test_what_differs_by_reader_is_kept_for_each_reader_alone_until_something_is_decided(
+    app, administrator, signed_in, counter
+):
+    (made, _), stranger = counter, app.test_client()
+    rosa = signed_in(app.test_client(), "p_rosa", name="Rosa Reader")
+    for _ in range(3):
+        texts = [one.get("/room/for-each").text for one in (administrator, rosa, stranger)]
+        assert [name in text for text, name in zip(texts, ("<b>Ada Administrator</b>", "<b>Rosa Reader</b>",
+                                                           "<b>nobody</b>"), strict=True)] == [True] * 3  # fmt: skip
+    assert made == ["for each"] * 3
+    decide(app)
+    assert "<p>4</p>" in administrator.get("/room/for-each").text
+    assert "<p>4</p>" in administrator.get("/room/for-each").text
+
+
+def test_a_reader_who_takes_a_seat_gets_no_page_from_before(app, signed_in, counter):
+    made, _ = counter
+    rosa = signed_in(app.test_client(), "p_rosa", name="Rosa Reader")
+    rosa.get("/room/for-each")
+    signed_in(rosa, "p_rosa", HeldSeat(body="tsc", seat="chair", kind="member")).get("/room/for-each")
+    rosa.get("/room/for-each")
+    assert made == ["for each"] * 2
 
 
 def test_a_shared_page_with_a_form_is_never_kept(app, administrator, counter):
