@@ -17,8 +17,10 @@ from app.settings import Settings
 from tests.app.github.world import Killed, World
 from tests.doubles.github import GitHub
 from tests.doubles.github.server import TOKEN
+from tests.kill_reading import kill
 
 Patch = pytest.MonkeyPatch
+KILLS = int(os.environ.get("FLAMBEAU_GITHUB_KILLS", "1"))
 
 
 @pytest.mark.slow
@@ -75,3 +77,11 @@ def test_workers_that_are_killed_leave_whole_pages(small: World, another: Callab
     whole = another()
     whole.read()
     assert small.rows() == whole.rows()
+
+
+@pytest.mark.slow
+def test_readings_that_are_killed_at_random_end_as_an_undisturbed_one(tmp_path: Path) -> None:
+    """While things are opened, changed and deleted there; `python -m tests.kill_reading` does it fifty times."""
+    where, trouble = kill(tmp_path, kills=KILLS, seed=7)
+    assert trouble == []
+    assert where.total() == KILLS
