@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kDepth = 256;            // elements of a sum between two visits of a result: a panel of them fits the first cache
 constexpr int64_t kSums = 32 * kBlock;     // results of a task, which stay in the second cache
 constexpr int64_t kTasks = 16;             // wanted at least
+constexpr int64_t kEvenTasks = 4;          // tasks come in multiples of so many, for as many threads and half of them
 constexpr int64_t kTaskWork = 1 << 20;     // products that make a task of their own
 constexpr int64_t kTurned = 128;           // pixels of an image that are turned together
 constexpr int64_t kPositions = 192;        // positions of a gradient that stay in the first cache
@@ -67,16 +68,20 @@ class Product {
     const auto tasks = [&] { return c_.groups * divide_up(panels_.count(), wide) * divide_up(all, together); };
     while (tasks() < kTasks && wide > 1) wide = divide_up(wide, 2);
     while (tasks() < kTasks && together > 4 * tile) together = divide_up(together, 2 * tile) * tile;
-    together = std::min(together, all);
-    const int64_t across = divide_up(panels_.count(), wide), down = divide_up(all, together);
+    // Tasks of whole tiles that differ by one of them at most.
+    const int64_t tiles = divide_up(all, tile), across = divide_up(panels_.count(), wide);
+    int64_t down = divide_up(all, std::min(together, all));
+    if (down > 1) down = std::min(tiles, divide_up(down, kEvenTasks) * kEvenTasks);
+    together = divide_up(tiles, down) * tile;
     const int64_t work = std::min(c_.rows, wide * panels_.width) * together * depth_;
     const size_t sums = size_t(together * std::min(panels_.padded(), wide * panels_.width)) * sizeof(T);
     const size_t bytes = 2 * sums + size_t(together) * sizeof(int64_t);
     return parallel_with_scratch(c_.groups * across * down, std::max<int64_t>(1, kTaskWork / work), bytes, [&](void* scratch, int64_t begin, int64_t end) {
       char* memory = static_cast<char*>(scratch);
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t first = i % down * together, panel = i / down % across * wide;
-        multiply({i / (down * across), panel, std::min(panels_.count(), panel + wide), first, std::min(all, first + together)},
+        const auto edge = [&](int64_t at) { return std::min(all, tiles * at / down * tile); };
+        const int64_t panel = i / down % across * wide;
+        multiply({i / (down * across), panel, std::min(panels_.count(), panel + wide), edge(i % down), edge(i % down + 1)},
                  copy, out, reinterpret_cast<T*>(memory), reinterpret_cast<T*>(memory + sums),
                  reinterpret_cast<int64_t*>(memory + 2 * sums));
       }
