@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0104"
-down_revision = "0103"
+revision = "0105"
+down_revision = "0104"
 OPEN = ("closed_on", "is_bot", "is_answered", "starts_at", "opened_on", "waited_s", "opened_at", "repository_id",
         "person_id", "attribution", "organization_id", "tier_key", "is_first")  # fmt: skip
 TOUCHED = (("commit_module", "commit_id"), ("change_module", "change_id"))
