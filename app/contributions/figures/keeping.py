@@ -1,4 +1,4 @@
-"""Figures as drawn, kept for whoever takes their rows away as CSV or JSON, or asks the interface for them.
+"""Figures as drawn, kept for cards on records (made for each reader with a session), for CSV, JSON and the API.
 
 A figure is given again for a minute at most, in the same hour, while the audit log has the same head and nothing that
 figures rest on was written: names and links in it change with a line in that log. It says itself when it was taken.
