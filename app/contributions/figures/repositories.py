@@ -27,7 +27,7 @@ def by_repository(look: Look) -> Drawn:
         rows.append((one.name, work.commits, round(work.commits / total, 4), work.people, work.organizations,
                      work.added, work.deleted, round(work.unknown / work.commits, 4)))  # fmt: skip
         who = "1 person" if work.people == 1 else f"{work.people:,} people"
-        told = f"{share(work.commits / total)}, {who}"
+        told = share(work.commits / total) + ("" if look.scope.person else f", {who}")
         bars.append(charts.Bar(one.name, work.commits, told, url))
         about.append(About.repository(one, url))
     with_lines = sum(work.with_lines for _, work in ranked)
