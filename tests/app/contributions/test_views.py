@@ -395,3 +395,10 @@ def test_every_chart_names_its_definition_its_moment_and_what_is_attributed_to_n
 def test_nobody_is_sent_to_a_longer_window_than_all_time(client):
     for window, is_sent in (("90d", True), ("all", False)):
         assert ("Choose a longer window" in client.get(f"/contributions/?window={window}").text) is is_sent
+
+
+def test_an_organizations_page_says_what_of_the_work_may_be_theirs_and_that_nothing_counts(client, counted):
+    page = f"/contributions/organizations/{one(counted, Organization).public_id}"
+    assert "some of them may be this organization's" in client.get(f"{page}?window=all").text
+    empty = client.get(f"{page}?since=1990-01-01&until=1990-01-02").text
+    assert ("No commit counts in these days." in empty, "may be this organization's" in empty) == (True, False)
