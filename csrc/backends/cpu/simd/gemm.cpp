@@ -112,7 +112,7 @@ FL_INLINE void tile(const Tile<V>& t, int rows, Asking& asking) {
 
 template <class V, int kN, bool packed>
 void rows_of_tiles(const GemmPanel& o, Tile<V> t) {
-  const Asking nothing{reinterpret_cast<const char*>(t.b), 0, 1, 1, 0};
+  const Asking nothing{reinterpret_cast<const char*>(t.b), 0, t.k, t.k, 0};
   Asking asking = nothing;
   int64_t lines = o.next.rows * o.next.lines;
   if (lines > 0)
