@@ -145,6 +145,8 @@ def quantize_(
     """
     if config is not None and not isinstance(config, Int8WeightOnlyConfig):
         raise TypeError(f"quantize_: the config is {config!r}; there is Int8WeightOnlyConfig()")
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"quantize_: {model!r} is no module; pass the network itself")
     if type(model) in _QUANTIZED:
         kind = type(model).__name__
         raise TypeError(f"quantize_: a {kind} alone cannot be replaced in place; use Int8{kind}.from_float(layer)")

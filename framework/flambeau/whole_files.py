@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write: what was at `path` stays until all of it is on the disk, and for good if writing it fails."""
     target = Path(path)
     # Beside the target, so that the last step is a rename within one file system.
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder to write into", str(target.parent))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         with _opened(partial) as file:

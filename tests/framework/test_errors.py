@@ -215,3 +215,27 @@ def test_sizes_may_be_numpys_integers():
 def test_classes_of_one_hot_are_named():
     with pytest.raises(IndexError, match="from 0 to 0, and go from -1 to -1"):
         losses.one_hot(fl.tensor([-1]))
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: fl.from_dlpack(3), r"from_dlpack: int does not speak DLPack; fl.asarray\(x\)"),
+    (lambda: fl.amp.GradScaler().unscale_(3), "GradScaler: 3 is no optimizer"),
+    (lambda: fl.quantization.quantize_(3), "quantize_: 3 is no module"),
+    (lambda: fl.tensor([1.0], requires_grad=True).register_hook(3), "register_hook: 3 cannot be called"),
+])  # fmt: skip
+def test_what_is_of_another_kind_is_named_where_it_is_given(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_a_folder_that_is_not_there_is_named_when_a_file_is_saved(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder to write into") as caught:
+        fl.save({"x": X}, tmp_path / "nowhere" / "x.safetensors")
+    assert caught.value.filename == str(tmp_path / "nowhere")
+
+
+def test_a_negative_norm_would_turn_gradients_around_and_is_refused():
+    w = fl.tensor([1.0], requires_grad=True)
+    w.sum().backward()
+    with pytest.raises(ValueError, match="max_norm is -1 and cannot be negative"):
+        fl.nn.utils.clip_grad_norm_([w], -1)

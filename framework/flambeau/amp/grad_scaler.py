@@ -214,6 +214,8 @@ class GradScaler(Explained):
         self.__dict__.update(other.__dict__, _tracker=int(state_dict["_growth_tracker"]))
 
     def _progress_of(self, optimizer: Optimizer) -> _Progress:
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(f"GradScaler: {optimizer!r} is no optimizer; pass the one whose gradients are scaled")
         return self._optimizers.setdefault(id(optimizer), (optimizer, _Progress()))[1]
 
     def _unscale(self, optimizer: Optimizer) -> bool:

@@ -41,6 +41,8 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Hook
     tensor([10.0, 10.0])
     >>> handle.remove()
     """
+    if not callable(hook):
+        raise TypeError(f"register_hook: {hook!r} cannot be called; pass a function of the gradient")
     return HookHandle(_core.add_hook(self, False, hook))
 
 

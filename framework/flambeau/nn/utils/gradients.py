@@ -40,6 +40,8 @@ def clip_grad_norm_(
     >>> clip_grad_norm_(x, 1.0).item(), [round(g, 4) for g in x.grad.tolist()]
     (5.0, [0.6, 0.8])
     """
+    if max_norm < 0:
+        raise ValueError(f"clip_grad_norm_: max_norm is {max_norm} and cannot be negative: signs would change")
     given = [parameters] if isinstance(parameters, fl.Tensor) else list(parameters)
     total = get_total_norm([gradient for _, gradient in _with_gradients(given)], norm_type, error_if_nonfinite)
     clip_grads_with_norm_(given, max_norm, total)
