@@ -201,7 +201,7 @@ def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
 
 def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None) -> Tensor:
     """Another library's tensor on the same memory, by DLPack."""
-    if not hasattr(x, "__dlpack__"):
+    if not hasattr(x, "__dlpack__") and type(x).__name__ != "PyCapsule":
         raise TypeError(f"from_dlpack: {type(x).__name__} does not speak DLPack; fl.asarray(x) takes lists and buffers")
     return _core.from_dlpack(x, device=device, copy=copy)
 
