@@ -585,13 +585,19 @@ std::vector<Sample> pooled_samples(size_t inputs_before, size_t inputs_behind) {
     },
     .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
       static const OpRow& pool_grad = op_named("max_pool_grad");
+      const DType dtype = inputs[1].dtype();
+      std::vector<Tensor> wide(inputs.begin(), inputs.end());
+      // Rounded to 16 bits, neighbours of the largest would be as large.
+      if (size_of(dtype) == 2)
+        for (Tensor& input : wide) input = cast(input, DType::Float32);
+      inputs = wide;
       const Tensor& x = inputs[1];
       Tensor scale = multiply(by_channel(inputs[4], 4), by_channel(one_over_root(inputs[3], attrs[0].as_float()), 4));
       Tensor y = add(multiply(subtract(x, by_channel(inputs[2], 4)), scale), by_channel(inputs[5], 4));
       const Tensor both[] = {inputs[0], y};
       Tensor g = apply(pool_grad, Inputs(both), squares());
       const std::vector<Tensor> grads = apply_all(kBatchNormGrad, std::vector<Tensor>{g, x, inputs[2], inputs[3], inputs[4]}, attrs);
-      for (size_t i = 0; i < 3; ++i) out[i] = grads[i];
+      for (size_t i = 0; i < 3; ++i) out[i] = cast(grads[i], dtype);
     },
     .batching = batch_one_by_one,
     .autocast = Autocast::Float32,
