@@ -67,7 +67,7 @@ def test_where_the_commits_cannot_be_had_the_page_says_why(foundation, client):
     nowhere = page(client, f"/reviews/{foundation.change('8').public_id}")
     assert "its commits are not there any more" in nowhere
     assert f'<a href="{url}">' in nowhere
-    assert '<li class="is-empty atom atom-failing">Gate sign-off was shown nothing' in nowhere, "and has no tick before it"
+    assert '<li class="is-empty atom atom-failing">Gate sign-off was shown nothing' in nowhere, "without a tick"
     assert "None of them is read." in nowhere
     old = page(client, f"/reviews/{foundation.change('9').public_id}")
     assert "contents from forks are kept for 180 days after that" in old
