@@ -1,5 +1,6 @@
 // x += y and its kin: into x's memory where no gradient looks, and with gradients by giving x what the op gave.
 #include <algorithm>
+#include <mutex>
 
 #include "autograd/autograd.h"
 #include "autograd/node.h"
@@ -35,11 +36,22 @@ bool is_shared(const Tensor& x) {
   return x->storage->borrowed() || x->storage->use_count() > (kept_result(x) ? 2u : 1u);
 }
 
+bool retains_grad(const Tensor& x) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  if (!node || node->is_leaf()) return false;
+  const std::lock_guard only(lock_of(*node));
+  if (!node->extras) return false;
+  for (const auto& [output, gradient] : node->extras->retained)
+    if (output == x->node_output) return true;
+  return false;
+}
+
 // x becomes what `result` is. Whoever saved the old x meets another version.
 void take_over(const Tensor& x, Tensor result) {
   static const OpRow& copy = op_named("copy");
   const uint32_t version = x.version() + 1;
   if (result.get() == x.get()) return;
+  const bool retains = retains_grad(x);
   if (is_shared(result)) result = apply(copy, {result});
   if (result->storage) {
     if (OpNode::Output* kept = kept_result(result)) kept->version = version;
@@ -58,6 +70,7 @@ void take_over(const Tensor& x, Tensor result) {
   impl.batch = result->batch;
   impl.node = result->node;
   impl.node_output = result->node_output;
+  if (retains) retain_grad(x);
 }
 
 // The same tensor for the tape to keep while x changes.

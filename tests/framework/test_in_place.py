@@ -151,6 +151,16 @@ def test_derivatives_of_any_order_go_through_writes():
     fl.gradgradcheck(function, (w,))
 
 
+def test_a_gradient_that_is_retained_is_that_of_the_value_after_the_write():
+    w = fl.tensor([1.0, 2.0], requires_grad=True)
+    y = w * 3
+    y.retain_grad()
+    y *= w
+    (y * 5).sum().backward()
+    assert y.grad.tolist() == [5.0, 5.0]
+    assert w.grad.tolist() == [30.0, 60.0]
+
+
 def test_what_was_saved_before_the_write_raises_in_backward():
     w = fl.tensor([1.0, 2.0], requires_grad=True)
     x = w * 1
