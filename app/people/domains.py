@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from publicsuffixlist import PublicSuffixList
 
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)+")
 _LOCAL = (
     ".local",
     ".localdomain",
@@ -29,7 +32,7 @@ def employer_hosts(address: str) -> tuple[str, ...]:
     >>> [employer_hosts(a) for a in ("a@gmail.com", "1+ada@users.noreply.github.com", "ada@laptop.local", "ada@co.uk")]
     [(), (), (), ()]
     """
-    host = address.casefold().rpartition("@")[2].strip().rstrip(".")
+    host = plain_host(address.rpartition("@")[2])
     domain = registrable(host)
     if domain is None:
         return ()
@@ -37,14 +40,42 @@ def employer_hosts(address: str) -> tuple[str, ...]:
     return tuple(".".join(labels[start:]) for start in range(len(labels) - stop + 1))
 
 
+def plain_host(host: str) -> str:
+    """A host as it is compared: small letters, and in ASCII, as mail servers are named (RFC 3490).
+
+    >>> plain_host(" Acme.com. "), plain_host("bücher.de") == plain_host("XN--BCHER-KVA.de")
+    ('acme.com', True)
+    """
+    host = host.casefold().strip().rstrip(".")
+    if not host.isascii():
+        with contextlib.suppress(UnicodeError):
+            return host.encode("idna").decode()
+    return host
+
+
+def spellings(host: str) -> tuple[str, ...]:
+    """How a host of ours (`plain_host`) is written in addresses: in ASCII, and in its own letters.
+
+    >>> spellings("acme.com"), spellings("xn--bcher-kva.de")
+    (('acme.com',), ('xn--bcher-kva.de', 'bücher.de'))
+    """
+    if "xn--" not in host:
+        return (host,)
+    with contextlib.suppress(UnicodeError):
+        return host, host.encode().decode("idna")
+    return (host,)
+
+
 def registrable(host: str) -> str | None:
     """The domain that somebody registered, or None where it can be nobody's employer.
 
     >>> registrable("mail.acme.com"), registrable("gmail.com"), registrable("users.noreply.github.com")
     ('acme.com', None, None)
+    >>> registrable("*.acme.com"), registrable("acme .com"), registrable("пример.рф")
+    (None, None, 'xn--e1afmkfd.xn--p1ai')
     """
-    host = host.casefold().strip().rstrip(".")
-    if not host or "." not in host or host.endswith(_LOCAL) or "noreply" in host.split("."):
+    host = plain_host(host)
+    if not _HOST.fullmatch(host) or host.endswith(_LOCAL) or "noreply" in host.split("."):
         return None
     domain = _suffixes().privatesuffix(host)
     if domain is None or domain in freemail() or host in freemail():

@@ -19,7 +19,7 @@ from app.members.rules import Span
 from app.modules import queries as modules
 from app.modules.rules import modules_of
 from app.people import queries as people
-from app.people.domains import employer_hosts, registrable
+from app.people.domains import employer_hosts, plain_host, registrable
 from app.people.models import Person
 from app.people.queries import Directory
 from app.people.rules import EVER, identifies_one_person
@@ -165,7 +165,7 @@ def _works_for(plan: Plan, here: _Here, claim: WorksFor) -> None:
 
 
 def _owns_domain(plan: Plan, here: _Here, claim: OwnsDomain) -> None:
-    domain, wanted = claim.domain.strip(". "), Span(claim.starts_on or EVER, claim.ends_on)
+    domain, wanted = plain_host(claim.domain.strip(". ")), Span(claim.starts_on or EVER, claim.ends_on)
     if registrable(domain) is None:
         plan.notes.append(Line(claim.line, f"{domain} is freemail, local or a public suffix: it can be nobody’s"))
         return

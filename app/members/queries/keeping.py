@@ -17,7 +17,7 @@ from app.members.models import Membership, Organization, OrganizationDomain
 from app.members.queries.reading import memberships_of, parents, term_of
 from app.members.rules import OrganizationKind, Span
 from app.people import queries as people
-from app.people.domains import registrable
+from app.people.domains import plain_host, registrable
 from app.people.models import Affiliation, Person
 from app.people.rules import StatementSource
 
@@ -357,7 +357,7 @@ def plain_domain(domain: str) -> str:
     >>> plain_domain(" @Acme.com. ")
     'acme.com'
     """
-    return domain.strip().casefold().removeprefix("@").rstrip(".")
+    return plain_host(domain.strip().removeprefix("@"))
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Base
 from app.people import rules
-from app.people.domains import employer_hosts
+from app.people.domains import employer_hosts, spellings
 from app.people.models import (
     Affiliation,
     Employment,
@@ -79,8 +79,8 @@ def derive_employment(session: Session, persons: Collection[int] | None = None) 
 
 def domain_changed(session: Session, domain: str) -> set[int]:
     """Derive the employment of whoever has an address at a domain, or below it, anew."""
-    written = sa.or_(Identity.address.endswith(f"@{domain}", autoescape=True),
-                     Identity.address.endswith(f".{domain}", autoescape=True))  # fmt: skip
+    written = sa.or_(*(Identity.address.endswith(f"{before}{spelt}", autoescape=True)
+                       for spelt in spellings(domain) for before in "@."))  # fmt: skip
     query = sa.select(IdentityPerson.person_id).join(Identity, Identity.id == IdentityPerson.identity_id)
     session.flush()
     changed = derive_employment(session, set(session.scalars(query.where(written).distinct())))

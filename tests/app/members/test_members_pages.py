@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from app import auth, pages
 from app.members.models import Membership, Organization, OrganizationDomain
+from app.people import queries as people
 from tests.portal import send
 
 SEAT = auth.HeldSeat(body="administration", seat="staff", kind="staff")
@@ -105,6 +106,17 @@ def test_a_domain_is_entered_once_and_ended(staff, acme, governed):
         b"nobody&#39;s employer"
         in staff.post(url, data={"domain": "gmail.com", "starts_on": "2025-01-01", "reason": "x"}).data
     )
+    for wrong in ("*.acme.com", "acme .com", "-", "acme"):
+        assert b"nobody&#39;s employer" in staff.post(url, data={"domain": wrong, "starts_on": "2025-01-01"}).data
+    with governed.write() as session:
+        people.intern_identities(session, [("git", "Bea", "bea@mail.b\u00fccher.de", "")])
+        people.resolve(session)
+        bea = people.one_person(session, "bea@mail.b\u00fccher.de").public_id
+    assert b"Not known." in staff.get(f"/people/{bea}").data
+    staff.post(url, data={"domain": "b\u00fccher.de", "starts_on": "2025-01-01", "reason": "Theirs."})
+    twice = staff.post(url, data={"domain": "xn--bcher-kva.de", "starts_on": "2025-01-01", "reason": "Theirs."})
+    assert b"belongs to Acme" in twice.data, "one domain, however it is written"
+    assert b"their e-mail address" in staff.get(f"/people/{bea}").data
     staff.post(url, data={"domain": "acme.com", "starts_on": "2025-01-01", "reason": "Theirs."})
     end = f"/organizations/domains/{one(governed, OrganizationDomain)}/end"
     staff.post(end, data={"ends_on": "2025-12-31", "reason": "Sold."})
