@@ -51,7 +51,9 @@ def test_each_migration_runs_on_rows_of_the_one_before(kind: str, empty_url: Cal
             before = _counts(db)
             db.upgrade(revision)
             after = _counts(db)
-            lost = {table: count for table, count in before.items() if table in after and after[table] != count}
+            # What is to be searched for may be put on its list; no row is lost there either.
+            lost = {table: count for table, count in before.items() if table in after and after[table] != count
+                    and not (table == "search_due" and after[table] > count)}  # fmt: skip
             assert lost == {}, f"migration {revision} lost or made rows"
             _fill_empty_tables(db)
         assert all(_counts(db).values()), "every table had a row"

@@ -6,10 +6,12 @@
 Without `--home` a foundation of `--people` is made in a temporary folder. The pages are the public ones that the
 portal's own map of addresses has, each asked of the largest organization, person, repository or module; `--also` asks
 them with more arguments ("window=all"). gunicorn runs as gunicorn.conf.py says, two processes of four threads. "First"
-is the first request of a page after the processes began, whatever the pages before it left in memory. "Kept" is what
-strangers get; "made" is the same page asked with a session, which is never kept whole: where its `main` block is
-everybody's that is put into a new frame, else all of it is rendered for each request, from answers that may be
-remembered. Weights are of the answer as it travels, compressed.
+is the first request of a page after the processes began, whatever the pages before it left in memory; "cold" one in a
+warm process (the page was asked before) that was made to forget every page, figure and answer that it kept. "Kept" is
+what strangers get; "made" is the same page asked with a session and nobody signed in, "signed in" by a person with no
+seat: where its `main` block is everybody's, or was kept for that reader, it is put into a new frame, else all of it is
+rendered for each request. "Signed in, first" is such a reader's first request of the page. Weights are of the answer as
+it travels, compressed. The reader's session is written into the database, and taken out again at the end.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import re
 import secrets
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -49,7 +52,9 @@ from app.db import Database
 from app.members.models import Organization
 from app.people.models import IdentityPerson, Person
 from app.people.rules import Role
+from app.sessions import end_sessions, start_session
 from app.settings import Settings
+from tests.speed.forgetful import FORGET
 from tests.speed.pages_report import COLD_MS, WEIGHT_BYTES, drawing, markdown, target_ms, verdicts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,10 +86,13 @@ class Row:
     endpoint: str
     path: str
     first_ms: float
+    cold_ms: float
     weight: int
     bytes: int
     kept: Spread
     made: Spread
+    signed_first_ms: float
+    signed: Spread
 
 
 def main() -> int:
@@ -133,14 +141,19 @@ def measure(environment: dict[str, str], *, seconds: float, only: str, also: lis
     cookie = f"{app.config['SESSION_COOKIE_NAME']}={cookie_of(app)}"
     load = os.getloadavg()[0]
     rows = []
-    with served(environment) as address:
+    with served({**environment, "WEB_CONCURRENCY": "1"}, "tests.speed.forgetful:create_app()") as address:
+        colds = {path: cold(address, path) for path in paths}
+    with signed_in(app, db) as reader, served(environment) as address:
         firsts = {path: first(f"{address}{path}") for path in paths}
         for path, endpoint in paths.items():
-            first_ms, weight, length = firsts[path]
-            made = under_load(f"{address}{path}", seconds, cookie)
-            rows.append(asdict(Row(endpoint, path, first_ms, weight, length,
-                                   under_load(f"{address}{path}", seconds, ""), made)))  # fmt: skip
-            print(f"{path}: {first_ms:.0f} / {made.p95_ms:.0f} ms", file=sys.stderr, flush=True)
+            (first_ms, weight, length), url = firsts[path], f"{address}{path}"
+            made = under_load(url, seconds, cookie)
+            signed_first_ms, _, _ = first(url, reader)
+            row = Row(endpoint, path, first_ms, colds[path], weight, length, under_load(url, seconds, ""), made,
+                      signed_first_ms, under_load(url, seconds, reader))  # fmt: skip
+            rows.append(asdict(row))
+            print(f"{path}: first {first_ms:.0f}, cold {row.cold_ms:.0f}, p95 {row.kept.p95_ms:.0f} / "
+                  f"{made.p95_ms:.0f} / {row.signed.p95_ms:.0f} ms", file=sys.stderr, flush=True)  # fmt: skip
     with db.read() as session:
         of = {"rollup rows": session.scalar(sa.select(sa.func.count(Rollup.id))),
               "persons": session.scalar(sa.select(sa.func.count(Person.id))),
@@ -206,13 +219,31 @@ def cookie_of(app: Flask) -> str:
 
 
 @contextmanager
-def served(environment: dict[str, str]) -> Iterator[str]:
+def signed_in(app: Flask, db: Database) -> Iterator[str]:
+    """The cookie of a person without a seat who is signed in, for so long."""
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    with db.write() as session:
+        person = session.scalar(
+            sa.select(Person.public_id).where(Person.merged_into_id.is_(None), Person.hidden_at.is_(None))
+            .order_by(Person.id.desc()).limit(1)
+        )  # fmt: skip
+        token = start_session(session, str(person), "test")
+    try:
+        yield f"{app.config['SESSION_COOKIE_NAME']}={serializer.dumps({'token': token})}"
+    finally:
+        with db.write() as session:
+            end_sessions(session, str(person))
+
+
+@contextmanager
+def served(environment: dict[str, str], what: str = "wsgi:create_app()") -> Iterator[str]:
     """The portal as it is deployed; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     inside = {**environment, "PORT": str(port), "FLAMBEAU_BASE_URL": f"http://127.0.0.1:{port}"}
-    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "wsgi:create_app()"]
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", what]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=ROOT, env=inside, stdout=log, stderr=log)
         try:
@@ -237,9 +268,20 @@ def answers(url: str) -> bool:
         return False
 
 
-def first(url: str) -> tuple[float, int, int]:
+def cold(address: str, path: str) -> float:
+    """Milliseconds of a request for which nothing is kept, in a process that knows the page: the median of three."""
+    first(f"{address}{path}")
+    found = []
+    for _ in range(3):
+        first(f"{address}{FORGET}")
+        found.append(first(f"{address}{path}")[0])
+    return statistics.median(found)
+
+
+def first(url: str, cookie: str = "") -> tuple[float, int, int]:
     """(milliseconds, bytes as they travel, bytes of the page) of one request."""
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
+    headers = {"Accept-Encoding": "gzip", **({"Cookie": cookie} if cookie else {})}
+    request = urllib.request.Request(url, headers=headers)
     begun = time.perf_counter()
     with urllib.request.urlopen(request, timeout=120) as answer:
         body, encoding = answer.read(), answer.headers.get("Content-Encoding")

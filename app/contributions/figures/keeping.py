@@ -53,6 +53,12 @@ def kept(key: str, look: Look, make: Callable[[], Figure]) -> Figure:
     return figure
 
 
+def forget_figures() -> None:
+    """Begin anew: for measurements of what a page costs of which nothing is kept."""
+    with _lock:
+        _kept.clear()
+
+
 def _standing(session: Session) -> Hashable:
     """The head of the audit log and the stamps; a session that reads asks once."""
     if "figure_standing" not in session.info:

@@ -9,6 +9,7 @@ half a million changes for each of them would help nobody. Answers are shared be
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import time
 from collections import OrderedDict
@@ -71,11 +72,13 @@ def remembered(function: Callable[Concatenate[Session, _P], _R]) -> Remembered[_
     wrote itself.
     """
 
+    asked_of = inspect.signature(function).bind
+
     @functools.wraps(function)
     def answer(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         if not _only_reads(session):
             return function(session, *args, **kwargs)
-        place, now = _place(session, function, args, kwargs), stamps_once(session)
+        place, now = _place(session, function, asked_of(session, *args, **kwargs)), stamps_once(session)
         found = _find(place, now) or _find_once_made(place, now)
         if found is not None:
             kept: _R = found.value
@@ -97,7 +100,9 @@ def remembered(function: Callable[Concatenate[Session, _P], _R]) -> Remembered[_
         return value
 
     def if_known(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
-        found = _only_reads(session) and _find(_place(session, function, args, kwargs), stamps_once(session))
+        if not _only_reads(session):
+            return None
+        found = _find(_place(session, function, asked_of(session, *args, **kwargs)), stamps_once(session))
         return found.value if found else None
 
     answer.if_known = if_known  # type: ignore[attr-defined]
@@ -108,8 +113,9 @@ def _only_reads(session: Session) -> bool:
     return session.get_bind().get_execution_options().get("flambeau_access") == "read"
 
 
-def _place(session: Session, function: Callable[..., Any], args: Any, kwargs: Any) -> Hashable:
-    asked = (*map(_hour, args), *((name, _hour(kwargs[name])) for name in sorted(kwargs)))
+def _place(session: Session, function: Callable[..., Any], given: inspect.BoundArguments) -> Hashable:
+    given.apply_defaults()  # who names a default and who leaves it out ask the same
+    asked = tuple((name, _hour(value)) for name, value in given.arguments.items() if value is not session)
     return (str(session.get_bind().engine.url), function.__module__, function.__qualname__, asked)
 
 
