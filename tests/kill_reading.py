@@ -62,6 +62,8 @@ class Victim:
             self._kill_after(worker, requests=self.chance.randint(1, REQUESTS), wait_s=self.chance.uniform(0, 0.3))
             status = worker.wait(timeout=120)
             self.github.before = lambda _request: None
+            if status > 0:
+                raise SystemExit(f"a worker ended by itself with status {status}: {' '.join(COMMAND[1:])}")
             if not self.world.job(self._job).state.is_finished:
                 step = str(self.world.job(self._job).step)
                 self.world.lease_runs_out(self._job)
