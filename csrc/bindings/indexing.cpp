@@ -407,7 +407,7 @@ void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
   for (size_t i = choice.before + choice.count; i < choice.x.shape().size(); ++i) shape.push_back(choice.x.shape()[i]);
   Tensor dense = contiguous(spread(value, shape));
   if (dense.count() == 0) return;
-  if (dense->storage == x->storage) dense = apply(op_named("copy"), {dense});
+  if (ops::shares_memory(dense, x)) dense = apply(op_named("copy"), {dense});
   write_chosen(choice, dense);
   x->storage->version.fetch_add(1, std::memory_order_relaxed);
 }
@@ -423,14 +423,14 @@ bool is_whole_mask(const Tensor& x, PyObject* key) {
   if (!is_tensor(key)) return false;
   const Tensor& mask = tensor_of(key);
   return mask.dtype() == DType::Bool && mask.shape() == x.shape() && mask.has_value() && mask.device() == cpu() &&
-         x.device() == cpu() && x.count() > 0 && x.contiguous() && mask->storage != x->storage;
+         x.device() == cpu() && x.count() > 0 && x.contiguous() && !ops::shares_memory(mask, x);
 }
 // False, and nothing written, if the value is not one number.
 bool write_where(const Tensor& x, const Tensor& mask, const Tensor& from) {
   if (from.count() != 1) return false;
   static const OpRow &where = op_named("where"), &copy = op_named("copy");
   Tensor value = ops::reshape(cast(to_device(from, cpu()), x.dtype()), {});
-  if (value->storage == x->storage) value = apply(copy, {value});
+  if (ops::shares_memory(value, x)) value = apply(copy, {value});
   const Tensor target = x.detach(), inputs[] = {mask, value, target};
   if (!launch(where, cpu(), inputs, {}, {&target, 1})) return false;
   x->storage->version.fetch_add(1, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include "ops/write.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -98,6 +99,14 @@ void write_elements(char* base, std::span<const int64_t> shape, std::span<const 
   }
 }
 
+bool shares_memory(const Tensor& a, const Tensor& b) {
+  const Storage *one = a->storage.get(), *two = b->storage.get();
+  if (one == two) return true;
+  if (!one || !two || !(one->borrowed() || two->borrowed()) || !one->host || !two->host) return false;
+  const auto first = reinterpret_cast<uintptr_t>(one->host), second = reinterpret_cast<uintptr_t>(two->host);
+  return first < second + two->bytes && second < first + one->bytes;
+}
+
 void require_writable(std::string_view doing, const Tensor& x) {
   if (x->storage && x->storage->read_only) raise(ErrorKind::Value, doing, ": this memory is read-only; write into x.copy()");
   for (size_t i = 0; i < x.shape().size(); ++i)
@@ -110,7 +119,7 @@ void write_into(const Tensor& x, const Tensor& values) {
   static const OpRow& copy = op_named("copy");
   if (x.count() == 0 || same_window(x, values)) return;
   NoGrad off;
-  const Tensor from = values->storage == x->storage ? apply(copy, {values}) : values;
+  const Tensor from = shares_memory(values, x) ? apply(copy, {values}) : values;
   if (x.contiguous()) {
     if (!launch(copy, x.device(), {&from, 1}, {}, {&x, 1})) launch_on_cpu(copy, x.device(), {&from, 1}, {}, {&x, 1});
   } else if (x.device()->host_memory()) {
@@ -134,7 +143,7 @@ bool compute_into(const OpRow& row, Inputs inputs) {
   if (!contains(row.dtypes, dtype) || (row.result && row.result(dtype, {}) != dtype)) return false;
   for (const Tensor& other : inputs) {
     if (other.dtype() != dtype || other.device() != cpu() || !other.has_value() || !fits(other.shape(), x.shape())) return false;
-    if (other->storage == x->storage && !same_window(other, x)) return false;
+    if (shares_memory(other, x) && !same_window(other, x)) return false;
   }
   if (!launch(row, cpu(), inputs, {}, {&x, 1})) return false;
   count_write(x);

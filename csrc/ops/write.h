@@ -11,6 +11,9 @@ namespace flambeau::ops {
 // Raises, naming `doing`, if x's memory cannot take a write: it is read-only, or some elements are one and the same.
 void require_writable(std::string_view doing, const Tensor& x);
 
+// Whether a write into one may change what the other reads: their memory is one, or was given by others and lies over it.
+bool shares_memory(const Tensor& a, const Tensor& b);
+
 // Copies the contiguous elements at `source`, each of `size` bytes, to those of this shape and these strides from `base` on.
 void write_elements(char* base, std::span<const int64_t> shape, std::span<const int64_t> strides, size_t size, const char* source);
 

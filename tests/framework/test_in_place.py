@@ -66,6 +66,32 @@ def test_views_of_one_memory_are_written_as_in_numpy_however_they_overlap(data):
     assert np.array_equal(ours.numpy(), theirs)
 
 
+@pytest.mark.parametrize("n", [10, 300_000])
+def test_arrays_given_by_numpy_are_written_as_in_numpy_where_they_overlap(n):
+    base = np.arange(n, dtype=np.float64)
+    expected, array = base.copy(), base.copy()
+    expected[1:] += expected[:-1]
+    x, y = fl.from_dlpack(array[1:]), fl.from_dlpack(array[:-1])
+    x += y
+    np.testing.assert_array_equal(array, expected)
+
+    expected[1:] = expected[:-1]
+    x[...] = y
+    np.testing.assert_array_equal(array, expected)
+
+    ours = fl.tensor(base)
+    exported = fl.from_dlpack(np.asarray(ours)[:-1])
+    part = ours[1:]
+    part *= exported
+    np.testing.assert_array_equal(np.asarray(ours)[1:], base[1:] * base[:-1])
+
+    bits = base % 3 == 0
+    mask, kept = fl.from_dlpack(bits[:-1]), bits[:-1].copy()
+    written = fl.from_dlpack(bits[1:])
+    written[mask] = True
+    np.testing.assert_array_equal(bits[1:], (base[1:] % 3 == 0) | kept)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "float64", "complex128"])
 def test_views_in_any_order_and_of_any_step_are_written_as_in_numpy(dtype):
     views = {
