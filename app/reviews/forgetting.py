@@ -42,6 +42,7 @@ def forget(step: StepContext) -> dict[str, int]:
                     reason=f"they were closed more than {counted(step.settings.proposed_days, 'day')} ago",
                     data={"pull_requests": len(over), "numbers": sorted(over)[:MOST_NAMED]},
                 )  # fmt: skip
+                _ask_anew(session, repository, over)
             clone.forget_proposed(over)
         except GitError as error:
             step.log(f"{repository.name}: {error}")
@@ -49,6 +50,12 @@ def forget(step: StepContext) -> dict[str, int]:
         step.log(f"{repository.name}: {counted(len(over), 'pull request')}")
         gone += len(over)
     return {"gone": gone}
+
+
+def _ask_anew(session: Session, repository: Repository, over: set[int]) -> None:
+    """Their heads count as not asked for: one that is opened again is fetched again, though nothing was pushed."""
+    mine = Change.repository_id == repository.id, store.is_from_fork(), Change.number.in_(over)
+    session.execute(sa.update(Change).where(*mine).values(asked_sha=""))
 
 
 def _kept(session: Session, step: StepContext, repository: Repository) -> set[int]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.audit import AuditEntry
 from app.contributions.clones import Clone
-from app.contributions.models import ChangeState, Repository
+from app.contributions.models import Change, ChangeState, Repository
 from app.contributions.registry import clone_of
 from app.db import Database
 from app.jobs import Job, JobState
@@ -108,3 +108,16 @@ def test_with_the_last_of_them_their_repository_goes_and_comes_back_with_the_nex
     assert "again" in page(client, f"/reviews/{foundation.change('8').public_id}")
     with foundation.db.read() as session:
         assert set(session.scalars(sa.select(Job.state).where(Job.workflow == "forget-forks"))) == {JobState.SUCCEEDED}
+
+
+def test_one_that_is_opened_again_after_it_was_forgotten_shows_its_difference_again(foundation, client):
+    closed(foundation, 7, forked(foundation, 7, {"docs/ops.md": "once more\n"}), days=100)
+    foundation.read()
+    foundation.db.clock.advance(days=100)
+    foundation.read()
+    assert clone(foundation).proposed_numbers() == set()
+    with foundation.db.write() as session:
+        change = session.scalars(sa.select(Change).where(Change.number == 7)).one()
+        change.state, change.closed_at = ChangeState.OPEN, None
+    foundation.read()
+    assert "once more" in page(client, f"/reviews/{foundation.change('7').public_id}")
