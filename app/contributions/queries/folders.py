@@ -50,7 +50,8 @@ class Folders:
     def _held(self, measure: Any) -> list[sa.ColumnElement[bool]]:
         found: list[sa.ColumnElement[bool]] = []
         if self.below:
-            found.append(ChangeFile.path.startswith(f"{self.below}/", autoescape=True))
+            # Letter by letter: SQLite's LIKE takes Docs/ for docs/.
+            found.append(sa.func.substr(ChangeFile.path, 1, len(self.below) + 1) == f"{self.below}/")
         if self.scope.repository:
             found.append(measure.repository_id == self.scope.repository)
         if self.scope.module:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
@@ -155,7 +155,11 @@ def test_folders_are_asked_of_a_repository_or_a_module(client, app: Flask, gover
     assert "Of no change in these days are the files known." in page
 
 
-@given(paths=st.lists(st.lists(st.sampled_from(("a", "b", "%", "_")), min_size=1, max_size=4), min_size=1, max_size=12))
+_NAMES = st.sampled_from(("a", "A", "b", "%", "_"))
+
+
+@given(paths=st.lists(st.lists(_NAMES, min_size=1, max_size=4), min_size=1, max_size=12))
+@example(paths=[["a", "b"], ["A", "b"]])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_folders_in_sql_are_those_of_a_path_taken_apart(governed: Database, paths: list[list[str]]):
     with governed.write() as session:
