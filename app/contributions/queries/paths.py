@@ -97,6 +97,7 @@ def _changed(scope: Scope, window: Window, below: str) -> sa.Select[tuple[()]]:
         query = query.join(CommitModule, CommitModule.commit_id == Commit.id)
         query = query.where(CommitModule.module_key == scope.module)
     if below:
-        folder = ChangePath.path.startswith(f"{below}/", autoescape=True)
+        # Letter by letter: SQLite's LIKE takes Docs/ for docs/.
+        folder = sa.func.substr(ChangePath.path, 1, len(below) + 1) == f"{below}/"
         query = query.where(sa.or_(ChangePath.path == below, folder))
     return query

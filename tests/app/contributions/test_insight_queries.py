@@ -171,13 +171,13 @@ def test_paths_by_month_and_who_knows_them(governed_each: Database):
         committed(session, place, ada, date(2026, 1, 5), ["csrc/ops/add.cpp", "csrc/ops/mul.cpp"], "ops")
         committed(session, place, ada, date(2026, 1, 9), ["csrc/ops/add.cpp"], "ops")
         committed(session, place, ben, date(2026, 2, 9), ["csrc/ops/add.cpp", "docs/ops.md"], "ops")
-        committed(session, place, ben, date(2026, 2, 9), ["csrc/ops_old/add.cpp"], "core")
+        committed(session, place, ben, date(2026, 2, 9), ["csrc/ops_old/add.cpp", "csrc/Ops/add.cpp"], "core")
         found = of_paths.path_work(session, Scope(module="ops"), YEAR)
         assert {path: {month.month: number for month, number in one.months.items()} for path, one in found.items()} == {
             "csrc/ops/add.cpp": {1: 2, 2: 1}, "csrc/ops/mul.cpp": {1: 1},  # docs/ops.md is another module's
         }  # fmt: skip
         below = of_paths.path_work(session, Scope(repository=place), YEAR, below="csrc/ops")
-        assert set(below) == {"csrc/ops/add.cpp", "csrc/ops/mul.cpp"}  # not those of csrc/ops_old
+        assert set(below) == {"csrc/ops/add.cpp", "csrc/ops/mul.cpp"}  # not those of csrc/ops_old and csrc/Ops
         known = of_paths.path_work(session, Scope(module="ops"), YEAR, below="csrc/ops/add.cpp")["csrc/ops/add.cpp"]
         assert (known.people, known.last) == ({who["Ada"]: 2, who["Ben"]: 1},
                                               {who["Ada"]: date(2026, 1, 9), who["Ben"]: date(2026, 2, 9)})  # fmt: skip
