@@ -175,6 +175,8 @@ class _Reader:
 
     def _tensor(self, told: _Described) -> fl.Tensor:
         if told.conjugate or told.negative:
+            if told.storage.dtype == "bool":
+                raise self._wrong("a tensor of bools is told to hold negatives or conjugates")
             plain = self._tensor(replace(told, conjugate=False, negative=False))
             return fl.conj(-plain if told.negative else plain) if told.conjugate else -plain
         storage, shape, strides = self._storage(told.storage), told.shape, told.strides

@@ -147,6 +147,8 @@ HOSTILE = [
     (written({"w": tensor(storage=Storage(key="../../etc/passwd"))}), "a name that is none"),
     (written({"w": tensor(storage=Storage(key="1"))}), "storage 1 is missing"),
     (written({"w": tensor(), "v": tensor(storage=Storage(kind="IntStorage"))}), "told in two ways"),
+    (written({"w": Call(REBUILD, Storage(kind="BoolStorage", count=16), 0, (4,), (1,), False, None, {"neg": True})}),
+     "bools is told to hold negatives"),
     (written({"w": Storage()}), "holds a Storage by itself"),
     (written({"w": Named("torch", "FloatStorage")}), "holds a Kind by itself"),
     (written({"w": Call(Named("torch._utils", "_rebuild_parameter"), 3, True, None)}), "without a tensor"),
