@@ -30,7 +30,7 @@ class Big:
 def of_project(look: Look) -> list[Big]:
     """Everything, or one repository."""
     now, was = _summaries(look)
-    changes, changes_before = _changes(look), _changes(look.before)
+    changes, (opened_before, merged_before) = _changes(look), _changes_before(look)
     released, released_before = (queries.releases(look.session, look.scope, one.window) for one in (look, look.before))
     return [
         _count("Commits", now.commits, change(now.commits, was.commits)),
@@ -40,8 +40,8 @@ def of_project(look: Look) -> list[Big]:
         _count("Absence factor", now.absence_factor, f"people made half of it{_was(was.absence_factor)}"),
         _count("Elephant factor", now.elephant_factor, f"organizations made half of it{_was(was.elephant_factor)}"),
         _count("Organizations", now.organizations, change(now.organizations, was.organizations)),
-        _count("Changes opened", changes.opened, change(changes.opened, changes_before.opened)),
-        _count("Changes merged", changes.merged, change(changes.merged, changes_before.merged)),
+        _count("Changes opened", changes.opened, change(changes.opened, opened_before)),
+        _count("Changes merged", changes.merged, change(changes.merged, merged_before)),
         _response("Time to first response", waiting(look), waited(look.before)),
         _count("Releases", released.published, change(released.published, released_before.published)),
         Big("Lines", f"+{number(now.added)}", f"−{number(now.deleted)}{_counted(now.lines_counted)}", now.added),
@@ -53,7 +53,7 @@ def of_project(look: Look) -> list[Big]:
 def of_organization(look: Look) -> list[Big]:
     """One organization, or one with all that it owns."""
     now, was = _summaries(look)
-    changes, changes_before = _changes(look), _changes(look.before)
+    changes, (opened_before, merged_before) = _changes(look), _changes_before(look)
     received = sum(queries.reviews_exchanged(look.session, Side.RECEIVED, look.scope, look.window).values())
     given = queries.review_load(look.session, look.scope, look.window).reviews
     answers = spread(queries.response_given(look.session, look.scope, look.window))
@@ -66,8 +66,8 @@ def of_organization(look: Look) -> list[Big]:
         _count("Contributors", now.contributors, change(now.contributors, was.contributors)),
         _count("New contributors", now.new_contributors, change(now.new_contributors, was.new_contributors)),
         _count("Absence factor", now.absence_factor, f"of its people made half{_was(was.absence_factor)}"),
-        _count("Changes opened", changes.opened, change(changes.opened, changes_before.opened)),
-        _count("Changes merged", changes.merged, change(changes.merged, changes_before.merged)),
+        _count("Changes opened", changes.opened, change(changes.opened, opened_before)),
+        _count("Changes merged", changes.merged, change(changes.merged, merged_before)),
         _response("Its changes wait", waiting(look), waited(look.before)),
         _response("It answers within", answers, None, none="no review begun"),
         _count("Reviews given", given, f"and {number(received)} received"),
@@ -180,6 +180,10 @@ def _rank(look: Look) -> tuple[int, int] | None:
 
 def _changes(look: Look) -> Counts:
     return queries.counts(look.session, Thing.CHANGES, look.scope, look.window)
+
+
+def _changes_before(look: Look) -> tuple[int, int]:
+    return queries.opened_and_merged(look.session, look.scope, look.before.window)
 
 
 def _response(label: str, now: Spread, before: Spread | None, *, none: str = "no change opened") -> Big:

@@ -7,7 +7,7 @@ from app.contributions.queries.exchange import (
     reviews_exchanged,
     reviews_exchanged_by_person,
 )
-from app.contributions.queries.flows import Counts, counts, opened_by, over_time
+from app.contributions.queries.flows import Counts, counts, opened_and_merged, opened_by, over_time
 from app.contributions.queries.folders import Folders
 from app.contributions.queries.people import Releases, files, people_flow, releases, releases_over_time
 from app.contributions.queries.scopes import EVERYTHING, Scope
@@ -91,6 +91,7 @@ __all__ = [
     "last_days",
     "lasting",
     "named_organizations",
+    "opened_and_merged",
     "opened_by",
     "organizations",
     "outsiders",

@@ -131,6 +131,18 @@ def counts(session: Session, thing: Thing, scope: Scope, window: Window, *, auth
 
 
 @remembered
+def opened_and_merged(session: Session, scope: Scope, window: Window) -> tuple[int, int]:
+    """How many changes by people were opened, and how many merged, in a window of which nothing else is shown."""
+    if (known := counts.if_known(session, Thing.CHANGES, scope, window)) is not None:
+        return known.opened, known.merged
+    table = ChangeMeasure
+    mine = sa.select(sa.func.count()).where(*concerned(Thing.CHANGES, scope, EVERYBODY), table.is_bot.is_(False))
+    opened = mine.where(table.opened_on.between(window.since, window.until))
+    merged = mine.where(table.closed_on.between(window.since, window.until), table.merged_on.is_not(None))
+    return session.scalar(opened) or 0, session.scalar(merged) or 0
+
+
+@remembered
 def over_time(
     session: Session, thing: Thing, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
 ) -> dict[str, dict[date, int]]:

@@ -18,7 +18,7 @@ from app.contributions.models import (
     RepositoryRelease,
 )
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
+from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.work import contributors_of, first_days
 from app.contributions.windows import Window
 from app.db import holds_on
@@ -60,28 +60,55 @@ def quarter_begins(quarter: int) -> date:
 @remembered
 def files(session: Session, scope: Scope, window: Window) -> int:
     """Paths that the commits of people changed, once for each commit."""
-    author, employed, within = IdentityPerson, Employment, (window.since, window.until)
-    # Two ranges of days read from indexes alone, and no row of the wide table.
-    held = sa.select(RepositoryCommit.commit_id).where(
-        RepositoryCommit.day.between(*within),
-        RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted,
-    )
-    query = (
-        sa.select(sa.func.sum(Commit.paths))
-        .join(author, author.identity_id == Commit.author_identity_id)
-        .where(Commit.day.between(*within), author.role == Role.PERSON, Commit.id.in_(held))
-    )
-    if scope.person:  # of few commits, which are looked up by whom they name
-        theirs = sa.select(author.identity_id).where(author.person_id == scope.person)
-        query = query.where(Commit.author_identity_id.in_(list(session.scalars(theirs))))
+    author, within = IdentityPerson, (window.since, window.until)
+    if scope == EVERYTHING and (known := _files_of_all(session, window)) is not None:
+        return known
+    query = sa.select(sa.func.sum(Commit.paths)).where(Commit.day.between(*within))
+    held = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
     if scope.module:
         touched = sa.select(CommitModule.commit_id).where(CommitModule.module_key == scope.module)
         query = query.where(Commit.id.in_(touched))
     if scope.organization:
-        query = query.join(employed, sa.and_(
-            employed.person_id == author.person_id, employed.organization_id.in_(scope.organizations),
-            holds_on(employed, Commit.day)))  # fmt: skip
+        is_held = sa.exists().where(RepositoryCommit.commit_id == Commit.id, held)
+        return int(session.scalar(query.where(*_made_for(scope), is_held)) or 0)
+    # Two ranges of days read from indexes alone, and no row of the wide table.
+    commits = sa.select(RepositoryCommit.commit_id).where(RepositoryCommit.day.between(*within), held)
+    query = (
+        query.join(author, author.identity_id == Commit.author_identity_id)
+        .where(author.role == Role.PERSON, Commit.id.in_(commits))
+    )  # fmt: skip
+    if scope.person:  # of few commits, which are looked up by whom they name
+        theirs = sa.select(author.identity_id).where(author.person_id == scope.person)
+        query = query.where(Commit.author_identity_id.in_(list(session.scalars(theirs))))
     return int(session.scalar(query) or 0)
+
+
+def _files_of_all(session: Session, window: Window) -> int | None:
+    """As `files`, without asking of each commit whether a repository holds it; None where some are held by none.
+
+    Each is counted in at most one repository: as many counted ones as commits are all of them.
+    """
+    author, within = IdentityPerson, (window.since, window.until)
+    bots = sa.select(author.identity_id).where(author.role != Role.PERSON)  # a short list
+    of_people = sa.func.sum(sa.case((Commit.author_identity_id.in_(bots), 0), else_=Commit.paths))
+    query = sa.select(sa.func.count(), of_people).where(Commit.day.between(*within))
+    commits, paths = session.execute(query).one()
+    counted = sa.select(sa.func.count()).where(RepositoryCommit.day.between(*within), RepositoryCommit.is_counted)
+    return int(paths or 0) if session.scalar(counted) == commits else None
+
+
+def _made_for(scope: Scope) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Commits by people who worked for the scope's organization on that day."""
+    author, employed = IdentityPerson, Employment
+    ever = (
+        sa.select(author.identity_id)
+        .join(employed, employed.person_id == author.person_id)
+        .where(employed.organization_id.in_(scope.organizations), author.role == Role.PERSON)
+    )
+    on_that_day = ever.where(author.identity_id == Commit.author_identity_id, holds_on(employed, Commit.day))
+    # Who ever worked there is a short list. As a sum, so that databases go through the index of days, which has all
+    # that is asked, and not through each author's commits of all years.
+    return (Commit.author_identity_id + 0).in_(ever), on_that_day.correlate(Commit).exists()
 
 
 @remembered

@@ -75,7 +75,9 @@ class Wanted:
 def count_questions(session: Session, wanted: Wanted) -> int:
     """How many pairs of persons (or single identities) the queue has."""
     today = clock_of(session).now().date()
-    return session.scalar(sa.select(sa.func.count()).select_from(_best(wanted, today).subquery())) or 0
+    # Which proposal is the surest of its pair is not asked: pairs are told apart without sorting all of them.
+    pairs = sa.select(IdentityProposal.kind, *_pair()).where(*wanted.conditions(today)).distinct().subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(pairs)) or 0
 
 
 def open_proposals(session: Session, *, ages: Sequence[int]) -> dict[tuple[ProposalKind, int | None], int]:
@@ -138,10 +140,15 @@ def bring_up_to_date(session: Session, proposals: Sequence[IdentityProposal]) ->
 
 def _best(wanted: Wanted, today: date) -> sa.Select[Any]:
     own = IdentityProposal
-    low, high = _least(own.one_person_id, own.other_person_id), _most(own.one_person_id, own.other_person_id)
-    rank = sa.func.row_number().over(partition_by=(own.kind, low, high), order_by=(own.confidence.desc(), own.id))
+    rank = sa.func.row_number().over(partition_by=(own.kind, *_pair()), order_by=(own.confidence.desc(), own.id))
     ranked = sa.select(own.id.label("number"), rank.label("rank")).where(*wanted.conditions(today)).subquery()
     return sa.select(ranked.c.number).where(ranked.c.rank == 1)
+
+
+def _pair() -> tuple[Any, Any]:
+    """The two persons of a proposal, in whichever order it names them."""
+    one, other = IdentityProposal.one_person_id, IdentityProposal.other_person_id
+    return _least(one, other).label("low"), _most(one, other).label("high")
 
 
 def _least(one: Any, other: Any) -> Any:

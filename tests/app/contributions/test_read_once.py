@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from app import create_app
 from app.contributions import queries
+from app.contributions.models import Commit, RepositoryCommit
 from app.contributions.queries import By, Scope, Thing
 from app.contributions.queries.health import backlog_over, count_waiting, coverage_over
 from app.contributions.queries.newcomers import quiet
@@ -23,6 +25,8 @@ from app.contributions.windows import Window
 from app.db import Database
 from app.demo.scale.foundation import Scale
 from app.demo.scale.generating import generate
+from app.people.models import Employment, IdentityPerson
+from app.people.rules import Role
 
 LONG = Window(date(2024, 3, 10), date(2025, 9, 5))
 DAYS = st.dates(date(2020, 1, 1), date(2026, 12, 31))
@@ -37,12 +41,12 @@ def scaled(settings: Any, clock: Any, db_each: Database) -> Database:
 
 
 @contextmanager
-def statements(db: Database, about: str) -> Iterator[list[str]]:
-    """The statements that ask this table."""
+def statements(db: Database, *about: str) -> Iterator[list[str]]:
+    """The statements that ask one of these tables."""
     found: list[str] = []
 
     def note(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-        if f"FROM {about}" in text:
+        if any(f"FROM {one}" in text.replace('"', "") for one in about):
             found.append(text)
 
     sa.event.listen(db.engine, "before_cursor_execute", note)
@@ -60,6 +64,64 @@ def test_what_was_opened_and_closed_in_a_window_is_read_once_for_all_figures_of_
         coverage_over(session, Scope(), LONG)
         backlog_over(session, Thing.CHANGES, Scope(), LONG)
     assert len(asked) == 4  # opened, closed, and two for the backlog
+
+
+def test_of_the_window_before_only_what_is_shown_is_counted_and_nothing_if_it_is_known(scaled: Database):
+    scopes = [Scope(), *(Scope(organization=number) for number in (1, 2, 3)), Scope(repository=1)]
+    with scaled.read() as session, statements(scaled, "change_measure") as asked:
+        found = [queries.opened_and_merged(session, one, LONG) for one in scopes]
+        assert len(asked) == 2 * len(scopes)
+        assert not any("GROUP BY" in one for one in asked)
+        counted = [queries.counts(session, Thing.CHANGES, one, LONG) for one in scopes]
+        assert found == [(one.opened, one.merged) for one in counted]
+        assert min(found[0]) > 0
+    forget_answers()
+    with scaled.read() as session:
+        queries.counts(session, Thing.CHANGES, Scope(), LONG)
+        with statements(scaled, "change_measure") as asked:
+            assert queries.opened_and_merged(session, Scope(), LONG) == found[0]
+    assert asked == []
+
+
+def files_in_facts(session: Session, scope: Scope, window: Window) -> int:
+    """What `files` says, added up in plain Python."""
+    people = {one.identity_id: one for one in session.scalars(sa.select(IdentityPerson)) if one.role is Role.PERSON}
+    jobs = list(session.scalars(sa.select(Employment).where(Employment.organization_id.in_(scope.organizations))))
+    held = set(session.scalars(sa.select(RepositoryCommit.commit_id).where(RepositoryCommit.is_counted)))
+
+    def works(person: int, day: date) -> bool:
+        return any(one.person_id == person and one.starts_on <= day and (one.ends_on is None or day <= one.ends_on)
+                   for one in jobs)  # fmt: skip
+
+    return sum(
+        one.paths for one in session.scalars(sa.select(Commit).where(Commit.day.between(window.since, window.until)))
+        if one.id in held and one.author_identity_id in people
+        and (not scope.organization or works(people[one.author_identity_id].person_id, one.day))
+    )  # fmt: skip
+
+
+def test_files_are_those_of_peoples_commits_whether_or_not_all_commits_are_held(scaled: Database):
+    scopes = [Scope(), *(Scope(organization=number) for number in (1, 2, 3)),
+              Scope(organization=1, with_owned=frozenset({2}))]  # fmt: skip
+    windows = [LONG, Window(date(2025, 1, 1), date(2025, 12, 31)), Window(date(1980, 1, 1), date(1980, 12, 31))]
+    kinds = set()
+    with scaled.read() as session, statements(scaled, "commit", "repository_commit") as asked:
+        queries.files(session, Scope(), LONG)
+    assert len(asked) == 2  # two counts: of no commit is it asked whether it is held
+    for is_taken in (False, True):
+        forget_answers()
+        if is_taken:  # as after a force push: commits that no branch holds any more
+            with scaled.write() as session:
+                some = session.scalars(sa.select(RepositoryCommit.commit_id).where(RepositoryCommit.is_counted)
+                                       .order_by(RepositoryCommit.commit_id)).all()[::7]  # fmt: skip
+                session.execute(sa.delete(RepositoryCommit).where(RepositoryCommit.commit_id.in_(some)))
+        with scaled.read() as session:
+            kinds |= set(session.scalars(sa.select(IdentityPerson.role)))
+            for window in windows:
+                found = [queries.files(session, one, window) for one in scopes]
+                assert found == [files_in_facts(session, one, window) for one in scopes]
+                assert (found[0] > found[1] > 0) == (window is not windows[-1])
+    assert kinds > {Role.PERSON}  # of bots there are some, and none of theirs
 
 
 def test_who_contributed_before_is_read_once_for_who_stayed_and_who_went_quiet(scaled: Database):

@@ -239,6 +239,22 @@ def test_whoever_is_hidden_is_named_on_no_page_of_the_audit_log(staff, client, g
     assert not any(text in page.lower() for text in ("grace", "hopper"))
 
 
+def test_as_many_questions_are_counted_as_are_asked_whichever_of_two_a_proposal_names_first(governed_each):
+    with governed_each.write() as session:
+        people.intern_identities(session, GRACE)
+        people.resolve(session)
+        people.refresh_proposals(session)
+        pairs = session.scalars(sa.select(IdentityProposal).where(
+            IdentityProposal.one_person_id != IdentityProposal.other_person_id)).all()  # fmt: skip
+        low, high = sorted((pairs[0].one_person_id, pairs[0].other_person_id))
+        for at, one in enumerate(pairs):
+            one.one_person_id, one.other_person_id = (low, high) if at % 2 else (high, low)
+        session.flush()
+        for wanted in (Wanted(), Wanted(least=60), Wanted(search="hopper"), Wanted(person=low), Wanted(postponed=True)):
+            assert people.count_questions(session, wanted) == len(people.questions(session, wanted, limit=1000))
+        assert people.count_questions(session, Wanted(search="hopper")) == 1 < len(pairs)
+
+
 def test_the_queue_and_the_log_are_the_same_on_both_databases(governed_each):
     with governed_each.write() as session:
         people.intern_identities(session, [*GRACE, ("git", "Grace Hopper", "root@localhost", "")])
