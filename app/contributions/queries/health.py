@@ -26,6 +26,7 @@ from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
 from app.contributions.queries.timelines import (
     EVERYBODY,
+    SIDES,
     Apart,
     Authors,
     By,
@@ -35,6 +36,7 @@ from app.contributions.queries.timelines import (
     key_of,
     lasting,
     named,
+    of_sides,
     waiting,
 )
 from app.contributions.windows import Window, in_periods
@@ -112,6 +114,9 @@ def closed_by(
     session: Session, scope: Scope, window: Window, by: Apart, *, authors: Authors = EVERYBODY
 ) -> dict[Any, Closed]:
     """What became of the changes by people that were closed in the window, told apart by `by`."""
+    if isinstance(by, By) and by in SIDES:
+        sides = closed_by(session, scope, window, By.SIDE, authors=authors)
+        return {key: Closed(*map(sum, zip(*parts, strict=True))) for key, parts in of_sides(sides, by).items()}
     table, merged = ChangeMeasure, sa.case((ChangeMeasure.merged_on.is_not(None), 1), else_=0)
     read = sa.select(key_of(table, by).label("key"), merged.label("merged"), table.reviewers.label("reviewers")).where(
         *concerned(Thing.CHANGES, scope, authors), *joined(by), table.is_bot.is_(False),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, month_after, months_of, place_of, rows_of
 from app.contributions.windows import Window
 
+_T = TypeVar("_T")
 EXACT = 5000
 """Up to so many durations each counts as it is; of more, each is first rounded down to its step."""
 
@@ -77,6 +78,12 @@ class By(Enum):
     MODULE = "module"
     DAY = "day"
     MONTH = "month"
+    SIDE = "side"
+    """Standing, and whether it is the author's first: what both are told from, read once."""
+
+
+SIDES = {By.STANDING: 0, By.FIRST: 1}
+"""Told from By.SIDE, and where in its keys they stand."""
 
 
 Apart = By | Folders
@@ -107,6 +114,9 @@ def waiting(
     by: Apart = By.NOTHING,
 ) -> dict[Any, Durations]:  # fmt: skip
     """Times to first response of what was opened in the window, told apart by `by` (key None for NOTHING)."""
+    if isinstance(by, By) and by in SIDES:
+        sides = waiting(session, thing, scope, window, as_of=as_of, authors=authors, by=By.SIDE)
+        return {key: add_up(parts) for key, parts in of_sides(sides, by).items()}
     return _durations(session, thing, scope, window, as_of, authors, by, lasting=False)
 
 
@@ -116,6 +126,9 @@ def lasting(
     by: Apart = By.NOTHING,
 ) -> dict[Any, Durations]:  # fmt: skip
     """Durations until closing of what was opened in the window, told apart by `by`."""
+    if isinstance(by, By) and by in SIDES:
+        sides = lasting(session, thing, scope, window, as_of=as_of, authors=authors, by=By.SIDE)
+        return {key: add_up(parts) for key, parts in of_sides(sides, by).items()}
     return _durations(session, thing, scope, window, as_of, authors, by, lasting=True)
 
 
@@ -247,11 +260,8 @@ def _coded(table: Any, by: Apart, window: Window) -> tuple[Any, Callable[[int], 
     if by is By.MONTH:
         months = months_of(window)
         return place_of(table.opened_on, months), months.__getitem__
-    if by is By.STANDING:
-        order = tuple(Standing)
-        return sa.case({one.value: at for at, one in enumerate(order)}, value=key_of(table, by)), order.__getitem__
-    if by is By.FIRST:
-        return sa.case((table.is_first, 1), else_=0), bool
+    if by is By.SIDE:
+        return key_of(table, by), lambda number: named(by, number)
     if by is By.NOTHING:
         return sa.literal_column("0", sa.Integer), lambda _: None
     if by in (By.ORGANIZATION, By.REPOSITORY, By.PERSON):
@@ -326,11 +336,24 @@ def key_of(table: type[ChangeMeasure] | type[IssueMeasure], by: Apart) -> Any:
         By.ORGANIZATION: table.organization_id, By.REPOSITORY: table.repository_id, By.PERSON: table.person_id,
         By.MODULE: ChangeModule.module_key, By.DAY: table.opened_on,
         By.MONTH: sa.func.substr(sa.cast(table.opened_on, sa.String(10)), 1, 7),
-        By.STANDING: sa.case((table.tier_key.is_not(None), Standing.MEMBER.value),
-                             (table.attribution == Attribution.ORGANIZATION, Standing.OTHER.value),
-                             (table.attribution == Attribution.INDEPENDENT, Standing.INDEPENDENT.value),
-                             else_=Standing.UNKNOWN.value),
+        By.STANDING: _standing(table, *(one.value for one in Standing)),
+        By.SIDE: _standing(table, *range(0, 2 * len(Standing), 2)) + sa.case((table.is_first, 1), else_=0),
     }[by]  # fmt: skip
+
+
+def _standing(table: type[ChangeMeasure] | type[IssueMeasure], *told: Any) -> Any:
+    """What is told of members, others, independents and the unknown: the order of Standing."""
+    member, other, independent, unknown = told
+    return sa.case((table.tier_key.is_not(None), member), (table.attribution == Attribution.ORGANIZATION, other),
+                   (table.attribution == Attribution.INDEPENDENT, independent), else_=unknown)  # fmt: skip
+
+
+def of_sides(sides: Mapping[Any, _T], by: By) -> dict[Any, list[_T]]:
+    """What By.SIDE tells apart, put together again by standing or by whether it is the first."""
+    found: dict[Any, list[_T]] = {}
+    for key, one in sides.items():
+        found.setdefault(key[SIDES[by]], []).append(one)
+    return found
 
 
 def standing_of(attribution: Attribution, tier: str | None) -> Standing:
@@ -355,4 +378,6 @@ def named(by: Apart, value: Any) -> Any:
         return None
     if by is By.MONTH:
         return date.fromisoformat(f"{value}-01")
+    if by is By.SIDE:
+        return tuple(Standing)[value // 2], bool(value % 2)
     return Standing(value) if by is By.STANDING else bool(value) if by is By.FIRST else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from app import create_app
 from app.contributions import queries
 from app.contributions.models import Commit, RepositoryCommit
-from app.contributions.queries import By, Scope, Thing
-from app.contributions.queries.health import backlog_over, count_waiting, coverage_over
+from app.contributions.queries import Authors, By, Scope, Standing, Thing, timelines
+from app.contributions.queries.health import backlog_over, closed_by, count_waiting, coverage_over
 from app.contributions.queries.newcomers import quiet
 from app.contributions.queries.remembering import forget_answers
 from app.contributions.queries.scopes import buckets, months_of, place_of
@@ -64,6 +64,39 @@ def test_what_was_opened_and_closed_in_a_window_is_read_once_for_all_figures_of_
         coverage_over(session, Scope(), LONG)
         backlog_over(session, Thing.CHANGES, Scope(), LONG)
     assert len(asked) == 4  # opened, closed, and two for the backlog
+
+
+@pytest.mark.parametrize("about", [queries.waiting, queries.lasting])
+def test_standing_and_first_timers_are_told_from_one_reading(scaled: Database, monkeypatch: Any, about: Any):
+    standings = {one: Authors(standing=one) for one in Standing}
+    firsts = {one: Authors(is_first=one) for one in (True, False)}
+    for most in (timelines.EXACT, -1):  # each as it is, and by steps
+        monkeypatch.setattr(timelines, "EXACT", most)
+        forget_answers()
+        with scaled.read() as session:
+            for thing in Thing:
+                asked_with = {"as_of": datetime(2026, 1, 15, 12, tzinfo=UTC)}
+                with statements(scaled, "change_measure", "issue_measure") as asked:
+                    found = [about(session, thing, Scope(), LONG, by=by, **asked_with)
+                             for by in (By.STANDING, By.FIRST)]  # fmt: skip
+                assert len(asked) == 3  # how many, those that ended, and those that did not
+                for groups, authors in zip(found, (standings, firsts), strict=True):
+                    alone = {key: about(session, thing, Scope(), LONG, authors=one, **asked_with)[None]
+                             for key, one in authors.items() if key in groups}  # fmt: skip
+                    assert groups == alone
+                    assert len(groups) > 1
+
+
+def test_what_became_of_closed_changes_is_told_for_both_from_one_reading(scaled: Database):
+    with scaled.read() as session:
+        with statements(scaled, "(SELECT") as asked:
+            standings, firsts = (closed_by(session, Scope(), LONG, by) for by in (By.STANDING, By.FIRST))
+        assert len(asked) == 1
+        for key, one in standings.items():
+            assert closed_by(session, Scope(), LONG, By.NOTHING, authors=Authors(standing=key)) == {None: one}
+        for is_first, one in firsts.items():
+            assert closed_by(session, Scope(), LONG, By.NOTHING, authors=Authors(is_first=is_first)) == {None: one}
+        assert min(len(standings), len(firsts)) > 1
 
 
 def test_of_the_window_before_only_what_is_shown_is_counted_and_nothing_if_it_is_known(scaled: Database):
