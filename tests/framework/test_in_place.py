@@ -329,6 +329,20 @@ def test_a_recorded_function_writes_as_the_function_does():
     assert given_.tolist() == ours.tolist()
 
 
+@pytest.mark.parametrize("write", [lambda h: operator.iadd(h, 1), lambda h: operator.setitem(h, 0, 1.0)])
+def test_what_a_derivative_may_have_saved_is_not_written_in_a_recorded_function(write):
+    def loss(w):
+        h = fl.exp(w)
+        with fl.no_grad():
+            write(h)
+        return h.sum()
+
+    with pytest.raises(RuntimeError, match="in place after the forward pass"):
+        fl.grad(loss)(fl.ones(3))
+    with pytest.raises(RuntimeError, match="in a recorded function, apart from the tape, x is the result of an op"):
+        fl.record(fl.grad(loss), fl.ones(3))
+
+
 def test_a_recorded_step_by_hand_trains():
     x, wanted, w = fl.tensor([1.0, 2.0, 3.0]), fl.tensor([2.0, 4.0, 6.0]), fl.zeros(1)
 
