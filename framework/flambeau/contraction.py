@@ -46,6 +46,8 @@ def einsum(equation: str, /, *operands: Tensor) -> Tensor:
     >>> fl.einsum("ij,j->i", fl.tensor([[1.0, 2.0], [3.0, 4.0]]), fl.tensor([1.0, 10.0]))
     tensor([21.0, 43.0])
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation is {type(equation).__name__} and comes first, a text as 'ij,jk->ik'")
     inputs, output = _read(equation, tuple(x.shape for x in operands))
     named = [_diagonals(_Named(x, names), equation) for x, names in zip(operands, inputs, strict=True)]
     _check_sizes(named, equation)

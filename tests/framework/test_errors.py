@@ -34,6 +34,8 @@ from flambeau.nn import functional as losses
         (lambda: fl.sum(fl.ones(2), keepdims=1), TypeError, "keepdims is int and must be True or False"),
         (lambda: fl.sum(fl.ones(2), axe=1), TypeError, "there is no argument 'axe'"),
         (lambda: fl.sum(fl.ones(2), x=fl.ones(2)), TypeError, "two values for 'x'"),
+        (lambda: fl.einsum(["ij->ji"], fl.ones((2, 2))), TypeError, "the equation is list and comes first, a text"),
+        (lambda: losses.binary_cross_entropy(fl.tensor([1.0000001]), fl.ones(1)), ValueError, "from 1.00000012 to"),
         (lambda: fl.concat(fl.ones(2)), TypeError, "a list of tensors is needed"),
         (lambda: fl.tensor([[1], [1, 2]]), fl.ShapeError, "must be rectangular"),
         (lambda: fl.tensor([[1], 2]), fl.ShapeError, "must be rectangular"),

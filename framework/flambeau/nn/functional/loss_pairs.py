@@ -37,7 +37,7 @@ def _require_probabilities(input: fl.Tensor, result: fl.Tensor) -> None:
         return
     least, most = fl.min(input).item(), fl.max(input).item()
     if not (least >= 0.0 and most <= 1.0):  # so that NaN is refused too
-        raise ValueError(f"binary_cross_entropy: the input goes from {least:g} to {most:g} and is to hold "
+        raise ValueError(f"binary_cross_entropy: the input goes from {least:.9g} to {most:.9g} and is to hold "
                          "probabilities, from 0 to 1; logits go to binary_cross_entropy_with_logits")
 
 
