@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import takewhile
+
+from sqlalchemy.orm import Session
 
 from app import charts, grids
 from app.contributions import queries
@@ -15,6 +17,9 @@ from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics import factor
 from app.contributions.queries.paths import PathWork, path_work
+from app.contributions.queries.remembering import remembered
+from app.contributions.queries.scopes import Scope
+from app.contributions.windows import Window
 from app.people.queries import shown_name
 from app.wording import number, share
 
@@ -139,10 +144,14 @@ def knowers(look: Look) -> Drawn:
                  table("Who changed what", ("Path", "Who", "Changes", "Share", "Last"), rows, about))  # fmt: skip
 
 
-def _places(look: Look) -> dict[Place, Within]:
+def _places(look: Look) -> Mapping[Place, Within]:
+    return _places_of(look.session, look.scope, look.window, below_of(look))
+
+
+@remembered
+def _places_of(session: Session, scope: Scope, window: Window, asked: str) -> dict[Place, Within]:
     """What happened right below the folder that is looked at; without one, where the paths first part."""
-    asked = below_of(look)
-    work = path_work(look.session, look.scope, look.window, below=asked)
+    work = path_work(session, scope, window, below=asked)
     below = asked or fork_of(work)
     found: dict[Place, Within] = {}
     for path, one in work.items():

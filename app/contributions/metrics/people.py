@@ -90,12 +90,16 @@ def factor_at(work: Iterable[tuple[int | None, date, int]], ends: Sequence[date]
     by_month: dict[int, list[tuple[int | None, int]]] = {}
     for person, first, commits in work:
         by_month.setdefault(first.year * 12 + first.month, []).append((person, commits))
-    found = []
+    # From one end to the next few months come and go, of very many people.
+    found, inside, people = [], range(0), Counter[int | None]()
     for end in ends:
         last = end.year * 12 + end.month
-        people: Counter[int | None] = Counter()
-        for month in range(last - 11, last + 1):
+        asked = range(last - 11, last + 1)
+        for month in {*inside} ^ {*asked}:
+            sign = 1 if month in asked else -1
             for person, commits in by_month.get(month, ()):
-                people[person] += commits
-        found.append((factor(people.values()), sum(people.values())))
+                people[person] += sign * commits
+        inside = asked
+        made = [commits for commits in people.values() if commits]
+        found.append((factor(made), sum(made)))
     return found

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.contributions.models import ChangePath, Commit, CommitModule, CommitTrailer, RepositoryCommit
-from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
+from app.contributions.queries.scopes import Scope, months_of, place_of, rows_of
 from app.contributions.rules import TrailerKey
 from app.contributions.windows import Window
 from app.modules import queries as modules
@@ -34,36 +34,56 @@ class PathWork:
     last: dict[int, date] = field(default_factory=dict)
 
 
-@remembered
 def path_work(session: Session, scope: Scope, window: Window, *, below: str = "") -> Mapping[str, PathWork]:
     """Path -> what happened to it, within a folder (or one file) if `below` names one; of a module its own paths."""
-    month = sa.func.substr(sa.cast(Commit.day, sa.String(10)), 1, 7)
     person = sa.case(
         (IdentityPerson.role == Role.PERSON, IdentityPerson.person_id),
         (IdentityPerson.role == Role.LANDING_BOT, _first_co_author()),
     )
-    read = _changed(scope, window, below).add_columns(
-        ChangePath.path, month.label("month"), person.label("person"), Commit.day
-    ).subquery()  # fmt: skip
-    keys = (read.c.path, read.c.month, read.c.person)
-    rows = session.execute(sa.select(*keys, sa.func.count(), sa.func.max(read.c.day)).group_by(*keys))
-    found: dict[str, PathWork] = {}
-    starts: dict[str, date] = {}
-    for path, text, who, commits, last_on in rows:
+    read = _changed(scope, window, below).add_columns(ChangePath.path, Commit.day, person.label("person"))
+    found: dict[str, PathWork | None] = {}
+    own = _ownership(session, scope)
+    for path, month, who, commits, last_on in _by_month(session, read, window):
         if path not in found:
-            found[path] = PathWork(path)
-        if text not in starts:
-            starts[text] = date.fromisoformat(f"{text}-01")
-        one = found[path]
-        one.months[starts[text]] += commits
+            found[path] = PathWork(path) if own(path) else None
+        if (one := found[path]) is None:
+            continue
+        one.months[month] += commits
         if who is not None:
             one.people[who] += commits
-            one.last[who] = max(last_on, one.last.get(who, last_on))
-    if scope.module is None:
-        return found
-    # A commit that touches a module touches others' paths, too.
+            if (last := one.last.get(who)) is None or last < last_on:
+                one.last[who] = last_on
+    return {path: one for path, one in found.items() if one is not None}
+
+
+_GROUPED_DAYS = 2 * 366
+"""Of shorter windows hardly two commits share path, month and author: grouping would sort long texts for nothing."""
+
+
+def _by_month(
+    session: Session, read: sa.Select[Any], window: Window
+) -> Iterator[tuple[str, date, int | None, int, date]]:
+    """(path, first of a month, who, how many commits, the last day of them), not each of them once only."""
+    if window.days <= _GROUPED_DAYS:
+        for path, day, who in rows_of(session, read):
+            yield path, day.replace(day=1), who, 1, day
+        return
+    firsts = months_of(window)
+    every = read.subquery().c
+    month = place_of(every.day, firsts).label("month")
+    keys = (every.path, month, every.person)
+    query = sa.select(*keys, sa.func.count(), sa.func.max(every.day)).group_by(every.path, month, every.person)
+    for path, place, who, commits, last_on in rows_of(session, query):
+        yield path, firsts[place], who, commits, last_on
+
+
+def _ownership(session: Session, scope: Scope) -> Callable[[str], bool]:
+    """Whether a path is the scope's: a commit that touches a module touches others' paths, too."""
+    module = scope.module
+    if module is None:
+        return lambda _: True
     of = modules.paths(session)
-    return {path: one for path, one in found.items() if scope.module in modules_of(path, of)}
+    return lambda path: module in modules_of(path, of)
 
 
 def _first_co_author() -> sa.ScalarSelect[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -15,12 +16,18 @@ from sqlalchemy.orm import Session
 
 from app import create_app
 from app.contributions import queries
-from app.contributions.models import Commit, RepositoryCommit
+from app.contributions.figures import Look
+from app.contributions.figures.paths import changing_paths, knowers
+from app.contributions.metrics import factor
+from app.contributions.metrics.people import factor_at
+from app.contributions.models import Commit, RepositoryCommit, WorkSum
 from app.contributions.queries import Authors, By, Scope, Standing, Thing, timelines
 from app.contributions.queries.health import backlog_over, closed_by, count_waiting, coverage_over
 from app.contributions.queries.newcomers import quiet
+from app.contributions.queries.paths import path_work
 from app.contributions.queries.remembering import forget_answers
 from app.contributions.queries.scopes import buckets, months_of, place_of
+from app.contributions.queries.worked import summed_modules
 from app.contributions.windows import Window
 from app.db import Database
 from app.demo.scale.foundation import Scale
@@ -191,6 +198,57 @@ def test_what_waits_now_is_counted_in_the_index_of_what_is_open(scaled: Database
     with scaled.read() as session, statements(scaled, "change_measure") as asked:
         count_waiting(session, Thing.CHANGES, Scope())
         assert "COVERING INDEX ix_change_measure_open" in explained(session, asked[0])
+
+
+def test_sums_of_all_modules_are_read_by_module_and_days(scaled: Database, explained: Callable[..., str]):
+    with scaled.read() as session:
+        keys = session.scalars(sa.select(WorkSum.module_key).where(WorkSum.module_key.is_not(None)).distinct()).all()
+        assert summed_modules(session) == tuple(sorted(key for key in keys if key))
+        with statements(scaled, "work_sum") as asked:
+            queries.commits_by_module(session, Scope(), Window(date(2018, 5, 17), LONG.until))
+        assert len(asked) == 1
+        if scaled.dialect == "sqlite":
+            text = asked[0].replace("?", "NULL")  # whatever is asked, the way is the same
+            assert "ix_work_sum_asked (stretch=? AND repository_id=? AND module_key=? AND starts_on>?" in (
+                explained(session, text))  # fmt: skip
+
+
+def test_paths_are_read_once_for_what_changes_and_who_knows_it(settings: Any, clock: Any, scaled: Database):
+    app = create_app(settings, clock=clock, db=scaled)
+    with app.test_request_context(), scaled.read() as session, statements(scaled, "commit JOIN") as asked:
+        look = Look(session, Scope(repository=1), LONG, clock.now(), {})
+        assert changing_paths(look).rows
+        assert knowers(look).rows
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("below", ["", "app"])
+def test_paths_of_long_windows_are_those_of_their_years(scaled: Database, below: str):
+    years = [Window(date(year, 1, 1), date(year, 12, 31)) for year in range(2021, 2026)]
+    with scaled.read() as session:
+        whole = path_work(session, Scope(repository=1), Window(years[0].since, years[-1].until), below=below)
+        parts = [path_work(session, Scope(repository=1), year, below=below) for year in years]
+    assert any(one.people for one in whole.values())
+    assert whole.keys() == {path for part in parts for path in part}
+    for path, one in whole.items():
+        found = [part[path] for part in parts if path in part]
+        assert one.months == sum((each.months for each in found), Counter())
+        assert one.people == sum((each.people for each in found), Counter())
+        assert one.last == {who: day for each in found for who, day in each.last.items()}
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, 1, 2, 3]), DAYS, st.integers(0, 9)), max_size=40), st.lists(DAYS))
+def test_absence_factors_from_end_to_end_are_those_of_each_twelve_months_alone(
+    work: list[tuple[int | None, date, int]], ends: list[date]
+):
+    expected = []
+    for end in ends:
+        made: Counter[int | None] = Counter()
+        for person, day, commits in work:
+            if 0 <= (end.year - day.year) * 12 + end.month - day.month < 12:
+                made[person] += commits
+        expected.append((factor(made.values()), made.total()))
+    assert factor_at(work, ends) == expected
 
 
 @pytest.fixture
