@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 from app import load_house, load_slices
 from app.db import Base, Database
+from app.people.domains import plain_host
 from app.upgrading import alembic_config, newest
 
 load_house()
@@ -57,6 +58,32 @@ def test_each_migration_runs_on_rows_of_the_one_before(kind: str, empty_url: Cal
             assert lost == {}, f"migration {revision} lost or made rows"
             _fill_empty_tables(db)
         assert all(_counts(db).values()), "every table had a row"
+    finally:
+        db.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.mark.slow
+def test_domains_that_were_entered_in_their_own_letters_still_name_their_organization(
+    kind: str, empty_url: Callable[[str], str]
+) -> None:
+    db = Database(empty_url(kind))
+    made = [("bücher.de", 2), ("acme.com", 2), ("straße.at", 2), ("xn--mller-kva.de", 2), ("müller.de", 3)]
+    try:
+        db.upgrade("0105")
+        with db.engine.execution_options(flambeau_access="write").begin() as connection:
+            tables = sa.MetaData()
+            tables.reflect(connection, only=["organization", "organization_domain"])
+            checks = [str(one["sqltext"]) for one in sa.inspect(connection).get_check_constraints("organization")]
+            _insert_sample(connection, tables.tables["organization"], checks)
+            whose = connection.scalar(sa.select(tables.tables["organization"].c.id))
+            connection.execute(sa.insert(tables.tables["organization_domain"]), [
+                {"public_id": f"od_{at}", "organization_id": whose, "domain": domain, "starts_on": date(2026, 1, day)}
+                for at, (domain, day) in enumerate(made)])  # fmt: skip
+        db.upgrade()
+        with db.engine.connect() as connection:
+            rows = connection.scalars(sa.text("SELECT domain FROM organization_domain ORDER BY id")).all()
+        assert rows == [plain_host("bücher.de"), "acme.com", plain_host("straße.at"), "xn--mller-kva.de", "müller.de"]
     finally:
         db.close()
 
