@@ -17,6 +17,12 @@ def index_due(step: StepContext) -> int:
     return queries.work_off(step.db, say=lambda done: step.progress(None, f"{done:,} looked at"))
 
 
+@ranks.step("missing")
+def ask_for_missing(step: StepContext) -> int:
+    """Have indexed what has no entry, whatever became of its place on the list."""
+    return queries.ask_for_missing(step.db)
+
+
 @ranks.step("look")
 def look_at_ranks(step: StepContext) -> int:
     """Index anew those who were ranked by less work, or more."""

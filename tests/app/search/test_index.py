@@ -123,6 +123,24 @@ def test_what_is_indexed_bit_by_bit_is_what_is_indexed_at_once(governed_each: Da
         assert len(kept[1]) > 10
 
 
+def test_what_a_worker_of_before_took_off_the_list_unread_is_indexed_all_the_same(governed_each: Database) -> None:
+    db = governed_each
+    set_out(db)
+    with db.write() as session:
+        session.execute(sa.delete(SearchDue).where(SearchDue.kind == Kind.ISSUE))
+        session.add(SearchDue(kind=99, ref=1))
+    queries.work_off(db)
+    with db.read() as session:
+        assert found(session, "softmax", Kind.ISSUE) == []
+    assert queries.ask_for_missing(db) == 2
+    queries.work_off(db)
+    with db.read() as session:
+        assert len(found(session, "softmax", Kind.ISSUE)) == 2
+        assert not queries.is_behind(session)
+        assert session.scalars(sa.select(SearchDue.kind)).all() == [99], "another program's, and left to it"
+    assert queries.ask_for_missing(db) == 0
+
+
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.sampled_from(EDITS), max_size=8))
 def test_the_order_of_events_does_not_matter_to_the_index(governed: Database, order: list[str]) -> None:
