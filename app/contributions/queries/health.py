@@ -39,7 +39,7 @@ from app.contributions.queries.timelines import (
     of_sides,
     waiting,
 )
-from app.contributions.windows import Window, in_periods
+from app.contributions.windows import Window, in_periods, placing
 
 
 @dataclass(frozen=True)
@@ -186,12 +186,13 @@ def coverage_over(
     session: Session, scope: Scope, window: Window, *, authors: Authors = EVERYBODY
 ) -> list[Coverage]:  # fmt: skip
     """Of what was merged in each period, how much was reviewed before, and by how many."""
-    merged: dict[date, list[tuple[int, int]]] = {}
+    periods = window.periods()
+    place = placing(periods)
+    merged: list[list[tuple[int, int]]] = [[] for _ in periods]
     for _, merged_on, reviewers, number in closings(session, Thing.CHANGES, scope, window, authors=authors):
-        if merged_on is not None:
-            merged.setdefault(merged_on, []).append((reviewers, number))
-    return [_coverage([one for day, rows_ in merged.items() if period.first <= day <= period.last for one in rows_])
-            for period in window.periods()]  # fmt: skip
+        if merged_on is not None and periods[0].first <= merged_on <= periods[-1].last:
+            merged[place(merged_on)].append((reviewers, number))
+    return [_coverage(rows) for rows in merged]
 
 
 def _coverage(rows: Sequence[tuple[int, int]]) -> Coverage:
