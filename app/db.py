@@ -190,7 +190,7 @@ class Database:
                 # Batch migrations rebuild tables; with foreign keys on, dropping the old one would cascade.
                 connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
                 connection.commit()
-            connection = connection.execution_options(flambeau_access="write")
+            connection = connection.execution_options(flambeau_access="write", flambeau_upgrades=True)
             with connection.begin():
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({Turn.SCHEMA:d})")

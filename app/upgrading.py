@@ -49,10 +49,15 @@ def behind(engine: sa.Engine) -> str:
 
 
 def tell_where_behind(engine: sa.Engine) -> None:
-    """Have an engine say that its database is behind, where a table or column is missing for that reason."""
+    """Have an engine say that its database is behind, where a table or column is missing for that reason.
+
+    Not what a migration lacks itself (`flambeau_upgrades` among a connection's options): that is a fault of ours.
+    """
 
     @sa.event.listens_for(engine, "handle_error")
     def look(context: sa.engine.ExceptionContext) -> None:
+        if context.connection is not None and context.connection.get_execution_options().get("flambeau_upgrades"):
+            return
         error = context.original_exception
         is_lacking = getattr(error, "sqlstate", None) in _LACKING or any(one in str(error) for one in _LACKING_WORDS)
         if is_lacking and (sentence := behind(engine)):

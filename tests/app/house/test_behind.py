@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
 from flask import Flask
 
 from app import create_app
@@ -92,6 +93,17 @@ def test_what_is_missing_of_older_tables_is_told_by_their_number(db_each: Databa
     with db_each.write() as session:
         session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     assert behind(db_each.engine) == "", "a newer one than this program knows may do"
+
+
+def test_a_migration_that_lacks_a_table_itself_is_not_told_to_migrate(
+    empty: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(config: Config, _revision: str) -> None:
+        config.attributes["connection"].exec_driver_sql("SELECT name FROM nowhere")
+
+    monkeypatch.setattr("app.db.command.upgrade", breaks)
+    with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
+        empty.extensions["flambeau"].db.upgrade()
 
 
 @pytest.mark.slow
