@@ -61,7 +61,9 @@ class RealIssuer:
             "httpc_params": {"verify": False},
             "key_conf": {"key_defs": keys, "uri_path": "keys"},
             "token_handler_args": {
-                "jwks_def": {"key_defs": [{"type": "oct", "bytes": "24", "use": ["enc"], "kid": "code"}]},
+                # No file: its own default is one in the folder of whoever runs the tests.
+                "jwks_def": {"private_path": "",
+                             "key_defs": [{"type": "oct", "bytes": "24", "use": ["enc"], "kid": "code"}]},
                 "code": {"kwargs": {"lifetime": 600}},
                 "token": {"class": f"{_MODULE}.token.jwt_token.JWTToken", "kwargs": {"lifetime": 3600}},
                 "id_token": {
