@@ -75,7 +75,8 @@ def quiet(session: Session, scope: Scope, window: Window, *, most: int = 15) -> 
     """Of those who drift away (`people_flow`), whose absence weighs most: the most commits in the window before."""
     gone = people_flow(session, scope, window).drifting
     work = work_of_people(session, scope, window.before)
-    found = (Quiet(person, work[person].commits or 0, work[person].last_on) for person in gone)
+    # Both are remembered, maybe from two moments: whoever is somebody else by the later one is left out.
+    found = (Quiet(person, work[person].commits or 0, work[person].last_on) for person in gone if person in work)
     return sorted(found, key=lambda one: (-one.commits, one.person))[:most]
 
 

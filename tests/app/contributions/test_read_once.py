@@ -21,7 +21,7 @@ from app.contributions.figures.paths import changing_paths, knowers
 from app.contributions.metrics import factor
 from app.contributions.metrics.people import factor_at
 from app.contributions.models import Commit, RepositoryCommit, WorkSum
-from app.contributions.queries import Authors, By, Scope, Standing, Thing, timelines
+from app.contributions.queries import Authors, By, Scope, Standing, Thing, newcomers, timelines
 from app.contributions.queries.health import backlog_over, closed_by, count_waiting, coverage_over
 from app.contributions.queries.newcomers import quiet
 from app.contributions.queries.paths import path_work
@@ -170,6 +170,23 @@ def test_who_contributed_before_is_read_once_for_who_stayed_and_who_went_quiet(s
         queries.commits_by_person(session, Scope(), LONG)
         quiet(session, Scope(), LONG)
     assert len(asked) == 2  # the window, and the one before
+
+
+def test_who_went_quiet_is_told_though_one_of_them_is_somebody_else_by_now(
+    scaled: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """What it is told from is remembered, each answer for a while of its own."""
+    with scaled.read() as session:
+        every = quiet(session, Scope(), LONG, most=1000)
+    work = newcomers.work_of_people
+
+    def later(session: Any, scope: Scope, window: Window) -> Any:
+        return {person: done for person, done in work(session, scope, window).items() if person != every[0].person}
+
+    monkeypatch.setattr(newcomers, "work_of_people", later)
+    forget_answers()
+    with scaled.read() as session:
+        assert quiet(session, Scope(), LONG, most=1000) == every[1:]
 
 
 def test_the_sums_of_a_window_come_from_its_periods_where_these_are_known(scaled: Database):
