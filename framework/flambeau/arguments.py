@@ -75,6 +75,18 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+class _OwnSignature:
+    """What help() and editors show of a class is what its __init__ takes, not what __new__ lets through."""
+
+    def __get__(self, instance: object, owner: type) -> object:
+        import inspect
+
+        if instance is not None:
+            raise AttributeError("__signature__")  # of an object that can be called: what its __call__ takes
+        whole = inspect.signature(owner.__init__)  # type: ignore[misc]  # of this very class
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
 class Explained:
     """A class of which a call with PyTorch's keyword, where it takes none of that name, says how the call is written.
 
@@ -85,6 +97,7 @@ class Explained:
     """
 
     if not TYPE_CHECKING:
+        __signature__ = _OwnSignature()
 
         def __new__(cls, *args, **kwargs):
             for keyword in kwargs.keys() & _KEYWORDS.keys():

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from app import auth
 
-MOST_PAGES = 400  # what is then still missing is not shown
+MOST_PAGES = 800  # what is then still missing is not shown
 
 
 @dataclass(frozen=True)
