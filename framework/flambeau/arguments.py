@@ -9,7 +9,7 @@ from ._core import Tensor
 TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -48,7 +48,7 @@ _KEYWORDS = {
     "in_dims": "it is named in_axes", "out_dims": "it is named out_axes",
     "create_graph": "what these functions give can be differentiated again as it is, so leave it out",
 }  # fmt: skip
-_SHAPED = ("zeros", "ones", "empty", "full")
+_SHAPED = ("zeros", "ones", "empty", "full", "random.normal", "random.uniform")
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
@@ -67,9 +67,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise  # from inside the function, which took the arguments
-            place = function.__module__.removeprefix("flambeau.")
-            name = f"{place}.{function.__name__}" if place in ("fft", "linalg", "random") else function.__name__
-            said = f"{error}{_advice(name, args, kwargs)}"
+            said = f"{error}{_advice(function, args, kwargs)}"
         raise TypeError(said)
 
     return call
@@ -78,12 +76,12 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
 class _OwnSignature:
     """What help() and editors show of a class is what its __init__ takes, not what __new__ lets through."""
 
-    def __get__(self, instance: object, owner: type) -> object:
+    def __get__(self, instance: object, owner: Any) -> object:
         import inspect
 
         if instance is not None:
             raise AttributeError("__signature__")  # of an object that can be called: what its __call__ takes
-        whole = inspect.signature(owner.__init__)  # type: ignore[misc]  # of this very class
+        whole = inspect.signature(owner.__init__)
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
@@ -100,19 +98,19 @@ class Explained:
         __signature__ = _OwnSignature()
 
         def __new__(cls, *args, **kwargs):
-            for keyword in kwargs.keys() & _KEYWORDS.keys():
-                _refuse_unless_taken(cls, keyword)
+            for keyword in kwargs:
+                if keyword in _KEYWORDS and not _takes(cls, keyword):
+                    to = _DEVICES if keyword == "device" and not hasattr(cls, "to") else _KEYWORDS[keyword]
+                    raise TypeError(f"{cls.__name__}: there is no argument '{keyword}'; {to.format(name=cls.__name__)}")
             return super().__new__(cls)
 
 
-def _refuse_unless_taken(cls: type, keyword: str) -> None:
-    import inspect
+@functools.lru_cache(256)  # a class whose keyword is PyTorch's too may be made in every step, as autocast(dtype=...) is
+def _takes(function: Callable[..., object], keyword: str) -> bool:
+    import inspect  # takes some milliseconds too
 
-    taken = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]  # of this very class
-    if any(one.name == keyword or one.kind is one.VAR_KEYWORD for one in taken):
-        return
-    said = _DEVICES if keyword == "device" and not hasattr(cls, "to") else _KEYWORDS[keyword].format(name=cls.__name__)
-    raise TypeError(f"{cls.__name__}: there is no argument '{keyword}'; {said}")
+    parameters = inspect.signature(function).parameters
+    return keyword in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def otherwise(name: str, keyword: str) -> str:
@@ -124,9 +122,11 @@ def otherwise(name: str, keyword: str) -> str:
     return f"; {_KEYWORDS[keyword].format(name=f'fl.{name}')}" if keyword in _KEYWORDS else ""
 
 
-def _advice(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+def _advice(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+    place = function.__module__.removeprefix("flambeau.")
+    name = f"{place}.{function.__name__}" if place in ("fft", "linalg", "random") else function.__name__
     for keyword in kwargs:
-        if said := otherwise(name, keyword):
+        if (said := otherwise(name, keyword)) and not _takes(function, keyword):
             return said
     if len(args) < 2:
         return ""
