@@ -263,6 +263,19 @@ def staff_only(user: User, _thing: Any = None) -> Decision:
     return Decision(allowed, "staff may" if allowed else "only staff of the foundation may")
 
 
+def own_or_staff(what: str) -> Callable[[User, Any], Decision]:
+    """A rule ready to use: staff may do it to anybody, everybody to themselves (`thing`: the person's row number)."""
+
+    def rule(user: User, thing: Any = None) -> Decision:
+        if thing is None:
+            return Decision(user.is_signed_in, "signed-in people may, of themselves")
+        if user.person_id == thing:
+            return Decision(True, f"everybody may {what}")
+        return staff_only(user)
+
+    return rule
+
+
 class _View(Protocol):
     flambeau_access: str
 

@@ -49,14 +49,8 @@ def may_keep(user: User, thing: Any) -> Decision:
     return Decision(False, "only staff, and who holds a seat for this very organization, may; an alternate may not")
 
 
-@permission("members.settle")
-def may_settle(user: User, thing: Any) -> Decision:
-    """Staff answer proposals; a person answers what is said of them (`thing`: their row number, 0 for a domain)."""
-    if thing is None:
-        return Decision(user.is_signed_in, "signed-in people may, of themselves")
-    if thing and user.person_id == thing:
-        return Decision(True, "everybody may say whom they work for")
-    return auth.staff_only(user)
+# Of a domain's proposals (`thing`: 0) nobody is the person.
+permission("members.settle")(auth.own_or_staff("say whom they work for"))
 
 
 @permission("members.dues")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app import answers, audit, auth, forms, marks, pages, parameters
-from app.auth import Decision, User, access, can, current_user, permission
+from app.auth import access, can, current_user, permission
 from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
 from app.forms import Field
@@ -46,26 +46,8 @@ ROLES = (
 
 permission("people.decide")(auth.staff_only)
 permission("people.invite")(auth.administrators_only)
-
-
-@permission("people.hide")
-def may_hide(user: User, thing: Any) -> Decision:
-    """Everybody may take their own name off the pages and back on; staff that of others (`thing`: the row number)."""
-    if thing is None:
-        return Decision(user.is_signed_in, "signed-in people may, for themselves")
-    if user.person_id == thing:
-        return Decision(True, "everybody may decide that of their own name")
-    return auth.staff_only(user)
-
-
-@permission("people.state")
-def may_state(user: User, thing: Any) -> Decision:
-    """Staff may say whom anybody works for; everybody may say it of themselves (`thing`: the person's row number)."""
-    if thing is None:
-        return Decision(user.is_signed_in, "signed-in people may, of themselves")
-    if user.person_id == thing:
-        return Decision(True, "everybody may say whom they work for")
-    return auth.staff_only(user)
+permission("people.hide")(auth.own_or_staff("decide whether their own name is shown"))
+permission("people.state")(auth.own_or_staff("say whom they work for"))
 
 
 @blueprint.get("/")
