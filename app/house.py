@@ -182,7 +182,8 @@ def _redeem(token: str, onward: str) -> tuple[str, int] | BaseResponse:
         elif allowed:
             sessions.note_failure(db_session, source)
     if not allowed:
-        abort(429, description="Too many links that did not work; wait ten minutes and try again.")
+        abort(429, retry_after=sessions.FAILURE_WINDOW.seconds,
+              description="Too many links that did not work; wait ten minutes and try again.")  # fmt: skip
     if not user.is_signed_in:
         found = pages.problems([("link", "is used, too old, or not ours; ask an administrator for a fresh one")])
         return _sign_in_page(onward, found), 400

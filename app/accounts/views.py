@@ -80,7 +80,8 @@ def back(key: str) -> Answer:
     state, code = request.args.get("state", ""), request.args.get("code", "")
     with current_db().write() as db_session:
         if not sessions.may_try_again(db_session, source):
-            abort(429, description="Too many sign-ins that did not work; wait ten minutes and try again.")
+            abort(429, retry_after=sessions.FAILURE_WINDOW.seconds,
+                  description="Too many sign-ins that did not work; wait ten minutes and try again.")  # fmt: skip
         attempt = queries.use_attempt(db_session, state=state, browser=_browser(), way=key)
         if attempt is None:
             sessions.note_failure(db_session, source)
@@ -177,7 +178,8 @@ def mailed(token: str) -> Answer:
     said = request.form.get("address", "").strip()
     with current_db().write() as db_session:
         if not sessions.may_try_again(db_session, source):
-            abort(429, description="Too many attempts that did not work; wait ten minutes and try again.")
+            abort(429, retry_after=sessions.FAILURE_WINDOW.seconds,
+                  description="Too many attempts that did not work; wait ten minutes and try again.")  # fmt: skip
         is_known = is_same_browser or said.casefold() == link.address
         if not is_known:
             sessions.note_failure(db_session, source)
@@ -258,7 +260,7 @@ def _go_to(way: Way, purpose: Purpose, onward: str) -> Answer:
     with current_db().write() as db_session:
         attempt = queries.begin_attempt(db_session, asker, state=state, way=key, purpose=purpose, onward=onward[:2000])
     if attempt is None:
-        abort(429, description=TOO_MANY)
+        abort(429, description=TOO_MANY, retry_after=queries.HOUR.seconds)
     try:
         address = way.address(
             _redirect_uri(key), state=state, nonce=_derived("nonce", state), verifier=_derived("verifier", state)
@@ -285,7 +287,7 @@ def _ask_link(purpose: Purpose, onward: str) -> Answer:
             db_session, asker, address, purpose=purpose, onward=onward[:2000], an_hour=mail.links_an_hour
         )
     if not allowed:
-        abort(429, description=TOO_MANY)
+        abort(429, description=TOO_MANY, retry_after=queries.HOUR.seconds)
     return redirect(url_for("accounts.sent"))
 
 
@@ -307,7 +309,8 @@ def _session_for(db_session: Session, admitted: Admitted, own: str | None) -> st
 
 def _enter(admitted: Admitted | None, token: str, onward: str) -> Answer:
     if admitted is None:
-        abort(429, description="Too many people came from here for the first time; wait an hour and try again.")
+        abort(429, retry_after=queries.HOUR.seconds,
+              description="Too many people came from here for the first time; wait an hour and try again.")  # fmt: skip
     auth.enter(token)
     _tell_contested(admitted.contested)
     if admitted.is_new:

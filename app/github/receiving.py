@@ -67,4 +67,5 @@ def _count_refusal() -> None:
         with db.write() as session:
             is_few = limits.take(session, _REFUSED, source, allowed=REFUSALS_A_MINUTE, within=_MINUTE)
     if not is_few:
-        abort(429, description="Too many calls without our signature come from there; wait a minute.")
+        abort(429, retry_after=_MINUTE.seconds,
+              description="Too many calls without our signature come from there; wait a minute.")  # fmt: skip

@@ -18,6 +18,7 @@ from app.forms import Field
 from app.people import queries
 from app.people.forms import AnswerForm, RemarkForm
 from app.people.models import Person, Remark
+from app.people.queries.remarks import WITHIN
 from app.people.rules.asking import RemarkAbout
 from app.people.views.records import blueprint
 
@@ -128,4 +129,4 @@ def _keep(about: RemarkAbout, thing: str, page: str, text: str) -> None:
         if allowed:
             queries.make_remark(session, about, thing, page, text, said_by=user.person or "", sender=sender)
     if not allowed:
-        abort(429, description="That is a lot at once; wait an hour and say it again.")
+        abort(429, description="That is a lot at once; wait an hour and say it again.", retry_after=WITHIN.seconds)

@@ -172,7 +172,8 @@ def test_whoever_guesses_is_slowed_down(
     for _ in range(sessions.FAILURES_ALLOWED):
         assert client.post("/sign-in", data={"link": "guess"}).status_code == 400
     right = link(db)
-    assert client.post(f"/sign-in/{right}").status_code == 429
+    refused = client.post(f"/sign-in/{right}")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "600")
     clock.advance(minutes=11)
     assert client.post(f"/sign-in/{right}").status_code == 302
 
