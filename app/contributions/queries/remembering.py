@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -30,7 +30,7 @@ WAIT_S = 20.0
 _KEPT = 400
 
 _P = ParamSpec("_P")
-_R = TypeVar("_R", covariant=True)
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -53,39 +53,26 @@ _making: dict[Hashable, threading.Event] = {}
 _lock = threading.Lock()
 
 
-class Remembered(Protocol[_P, _R]):
-    """A query whose answers are kept."""
+class Remembered(Generic[_P, _R]):
+    """A query `(session, ...)` whose answers are kept."""
+
+    def __init__(self, function: Callable[Concatenate[Session, _P], _R]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._asked_of = inspect.signature(function).bind
 
     def __call__(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """The answer, computed unless it is kept."""
-        ...
-
-    def if_known(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
-        """The answer if it is kept; None: nothing is read."""
-        ...
-
-
-def remembered(function: Callable[Concatenate[Session, _P], _R]) -> Remembered[_P, _R]:
-    """Keep the answers of a query `(session, ...)` whose other arguments can be hashed.
-
-    Moments among the arguments count by the hour. In a session that writes everything is computed: it must see what it
-    wrote itself.
-    """
-
-    asked_of = inspect.signature(function).bind
-
-    @functools.wraps(function)
-    def answer(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         if not _only_reads(session):
-            return function(session, *args, **kwargs)
-        place, now = _place(session, function, asked_of(session, *args, **kwargs)), stamps_once(session)
+            return self._function(session, *args, **kwargs)
+        place, now = self._place(session, *args, **kwargs), stamps_once(session)
         found = _find(place, now) or _find_once_made(place, now)
         if found is not None:
             kept: _R = found.value
             return kept
         begun = time.monotonic()
         try:
-            value = function(session, *args, **kwargs)
+            value = self._function(session, *args, **kwargs)
             ended = time.monotonic()
             with _lock:
                 _answers[place] = _Answer(value, now, ended, ended - begun)
@@ -99,24 +86,31 @@ def remembered(function: Callable[Concatenate[Session, _P], _R]) -> Remembered[_
                 made.set()
         return value
 
-    def if_known(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+    def if_known(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+        """The answer if it is kept; None: nothing is read."""
         if not _only_reads(session):
             return None
-        found = _find(_place(session, function, asked_of(session, *args, **kwargs)), stamps_once(session))
+        found = _find(self._place(session, *args, **kwargs), stamps_once(session))
         return found.value if found else None
 
-    answer.if_known = if_known  # type: ignore[attr-defined]
-    return cast("Remembered[_P, _R]", answer)
+    def _place(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> Hashable:
+        given = self._asked_of(session, *args, **kwargs)
+        given.apply_defaults()  # who names a default and who leaves it out ask the same
+        asked = tuple((name, _hour(value)) for name, value in given.arguments.items() if value is not session)
+        return (str(session.get_bind().engine.url), self._function.__module__, self._function.__qualname__, asked)
+
+
+def remembered(function: Callable[Concatenate[Session, _P], _R]) -> Remembered[_P, _R]:
+    """Keep the answers of a query `(session, ...)` whose other arguments can be hashed.
+
+    Moments among the arguments count by the hour. In a session that writes everything is computed: it must see what it
+    wrote itself.
+    """
+    return Remembered(function)
 
 
 def _only_reads(session: Session) -> bool:
     return session.get_bind().get_execution_options().get("flambeau_access") == "read"
-
-
-def _place(session: Session, function: Callable[..., Any], given: inspect.BoundArguments) -> Hashable:
-    given.apply_defaults()  # who names a default and who leaves it out ask the same
-    asked = tuple((name, _hour(value)) for name, value in given.arguments.items() if value is not session)
-    return (str(session.get_bind().engine.url), function.__module__, function.__qualname__, asked)
 
 
 def _find(place: Hashable, now: Stamps) -> _Answer | None:
