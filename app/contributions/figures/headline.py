@@ -95,8 +95,7 @@ def of_person(look: Look) -> list[Big]:
 
 def of_module(look: Look) -> list[Big]:
     """One module."""
-    look.work  # noqa: B018 - its sums are the window's
-    now = look.summary
+    now = _summary(look)
     back = "" if now.retention is None else f"{share(now.retention)} of those of the days before stayed"
     return [
         _count("Commits", now.commits,
@@ -161,13 +160,16 @@ def _share(label: str, value: float | None, note: str) -> Big:
     return Big(label, "–" if value is None else share(value), note, None if value is None else round(value, 4))
 
 
+def _summary(look: Look) -> Summary:
+    """Of these days. What the page draws period by period is read first: the sums of the window are made of it."""
+    queries.cells_by_organization(look.session, look.scope, look.window)
+    return look.summary
+
+
 def _summaries(look: Look) -> tuple[Summary, Summary]:
-    """Of these days and of those before. In this order each answer serves the next: what the page draws period by
-    period holds the sums of the window, and who contributed before is known when it is asked who stayed.
-    """
+    """Of these days and of those before, which are read first: who contributed then is asked to tell who stayed."""
     before = look.before.summary
-    look.work  # noqa: B018 - read for what `summary` makes of it
-    return look.summary, before
+    return _summary(look), before
 
 
 def _rank(look: Look) -> tuple[int, int] | None:
