@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cpu.h"
+#include "linalg_small.h"
 #include "matmul.h"
 
 namespace flambeau::cpu {
@@ -170,58 +171,6 @@ Failure for_each(int64_t count, int64_t work, const Body& body) {
 
 using Wide = long long;
 
-// Below this size a call of LAPACK costs more than the work.
-constexpr Int kFewRows = 4;
-
-// getrf of few rows: elimination with the largest element of the column in front. Gives LAPACK's info.
-template <Int n, class T>
-Int eliminate(T* from, Int* pivots) {
-  T a[n][n];  // columns
-  std::copy(from, from + n * n, &a[0][0]);
-  Int info = 0;
-  for (Int k = 0; k < n; ++k) {
-    Int pivot = k;
-    for (Int i = k + 1; i < n; ++i)
-      if (std::abs(a[k][i]) > std::abs(a[k][pivot])) pivot = i;
-    pivots[k] = pivot + 1;
-    if (a[k][pivot] == T(0)) {
-      if (!info) info = k + 1;
-      continue;
-    }
-    for (Int j = 0; pivot != k && j < n; ++j) std::swap(a[j][k], a[j][pivot]);
-    for (Int i = k + 1; i < n; ++i) a[k][i] /= a[k][k];
-    for (Int j = k + 1; j < n; ++j)
-      for (Int i = k + 1; i < n; ++i) a[j][i] -= a[k][i] * a[j][k];
-  }
-  std::copy(&a[0][0], &a[0][0] + n * n, from);
-  return info;
-}
-// getrs: x becomes the solution.
-template <Int n, class T>
-void substitute(Int columns, const T* factors, const Int* pivots, T* x) {
-  for (Int c = 0; c < columns; ++c, x += n) {
-    T y[n];
-    std::copy(x, x + n, y);
-    for (Int k = 0; k < n; ++k) std::swap(y[k], y[pivots[k] - 1]);
-    for (Int k = 0; k < n; ++k)
-      for (Int i = k + 1; i < n; ++i) y[i] -= factors[k * n + i] * y[k];
-    for (Int k = n - 1; k >= 0; --k) {
-      y[k] /= factors[k * n + k];
-      for (Int i = 0; i < k; ++i) y[i] -= factors[k * n + i] * y[k];
-    }
-    std::copy(y, y + n, x);
-  }
-}
-template <class T>
-struct Few {
-  Int (*eliminate)(T* a, Int* pivots);
-  void (*substitute)(Int columns, const T* factors, const Int* pivots, T* x);
-};
-template <class T>
-constexpr Few<T> kFew[kFewRows] = {
-    {eliminate<1, T>, substitute<1, T>}, {eliminate<2, T>, substitute<2, T>},
-    {eliminate<3, T>, substitute<3, T>}, {eliminate<4, T>, substitute<4, T>}};
-
 // Memory for few elements on the stack, for more on the heap.
 template <class T, size_t few>
 struct Room {
@@ -247,8 +196,8 @@ fl_status solve(const fl_call* call) {
     Int info = 0;
     if constexpr (!kComplex<T>) {
       if (n > 0 && n <= kFewRows) {
-        info = kFew<T>[n - 1].eliminate(factors.data(), pivots.data());
-        if (info == 0) kFew<T>[n - 1].substitute(columns, factors.data(), pivots.data(), x.data());
+        info = eliminate_few(n, factors.data(), pivots.data());
+        if (info == 0) substitute_few(n, columns, factors.data(), pivots.data(), x.data());
         out.store(number, x.data(), n);
         return info;
       }
