@@ -4,27 +4,61 @@
 #include "core/registry.h"
 #include "core/reuse.h"
 #include "ops/batching.h"
-#include "ops/neural.h"
+#include "ops/normalization.h"
 #include "ops/ops.h"
-#include "ops/rows.h"
 
 namespace flambeau::ops {
+
+Tensor one_over_root(const Tensor& variance, double eps) {
+  static const OpRow& root = op_named("sqrt");
+  Tensor spread = add(variance, eps);
+  spread = apply(root, {spread});
+  return divide(constant(1, spread), spread);
+}
+Tensor by_channel(const Tensor& x, int64_t ndim) {
+  Dims shape = Dims::filled(static_cast<size_t>(ndim), 1);
+  shape[1] = x.count();
+  return reshape(x, shape);
+}
+
+void require_parameters(const OpRow& row, Inputs inputs, size_t first, const Dims& expected, const Dims& x) {
+  for (size_t i = first; i < inputs.size(); ++i) {
+    if (inputs[i].shape() == expected) continue;
+    raise(ErrorKind::Shape, row.name, ": ", row.input_names[i], " is ", inputs[i].shape(), ", x is ", x, ": it must be ", expected);
+  }
+}
+void require_channels(const OpRow& row, const Dims& x) {
+  if (x.size() < 2) raise(ErrorKind::Shape, row.name, ": x is ", x, ": (batch, channels, ...) is needed");
+}
+void infer_batch(const OpRow& row, Inputs inputs, size_t x_at, std::span<Meta> out) {
+  const Dims& x = inputs[x_at].shape();
+  require_channels(row, x);
+  if (x[1] > 0 && count_of(x) == 0) {
+    raise(ErrorKind::Shape, row.name, ": x is ", x, ": a batch of nothing has no mean; use eval() for such batches");
+  }
+  require_parameters(row, inputs, x_at + 1, {x[1]}, x);
+  out[1] = out[2] = {{x[1]}, inputs[x_at].dtype()};
+}
+void give_with_statistics(const Backward& b, std::span<Tensor> grads) {
+  const Tensor& x = b.input(0);
+  double share = x.count() == 0 ? 0 : static_cast<double>(x.size(1)) / static_cast<double>(x.count());
+  const auto add_to_x = [&](const Tensor& more) { grads[0] = grads[0].defined() ? add(grads[0], more) : more; };
+  if (b.grad(1).defined())
+    add_to_x(broadcast_to(by_channel(multiply(b.grad(1), share), x.ndim()), x.shape()));
+  if (b.grad(2).defined()) {
+    Tensor away = subtract(x, by_channel(b.output(1), x.ndim()));
+    add_to_x(multiply(away, by_channel(multiply(b.grad(2), 2 * share), x.ndim())));
+  }
+  for (size_t i = 0; i < b.needed.size(); ++i)
+    if (b.needs(i) && grads[i].defined()) b.give(i, grads[i]);
+}
 
 namespace {
 
 constexpr int64_t kFirst = 0;
-const AttrSpec kEps{.name = "eps", .kind = FL_ATTR_FLOAT, .fallback = 1e-5};
 const AttrSpec kTrailing{.name = "trailing", .kind = FL_ATTR_INT, .fallback = 1};
 const AttrSpec kGroups{.name = "groups", .kind = FL_ATTR_INT, .required = true};
 
-Tensor root(const Tensor& x) {
-  static const OpRow& row = op_named("sqrt");
-  return apply(row, {x});
-}
-Tensor one_over_root(const Tensor& variance, double eps) {
-  Tensor spread = root(add(variance, eps));
-  return divide(constant(1, spread), spread);
-}
 Tensor mean(const Tensor& x, const Dims& axes) {
   int64_t count = 1;
   for (int64_t axis : axes) count *= x.size(axis);
@@ -35,12 +69,6 @@ Dims axes_from(int64_t first, int64_t ndim) {
   for (int64_t axis = first; axis < ndim; ++axis) axes.push_back(axis);
   return axes;
 }
-// One number a channel, beside tensors (batch, channels, ...).
-Tensor by_channel(const Tensor& x, int64_t ndim) {
-  Dims shape = Dims::filled(static_cast<size_t>(ndim), 1);
-  shape[1] = x.count();
-  return reshape(x, shape);
-}
 // Every axis but that of the channels.
 Dims around_channels(int64_t ndim) {
   Dims axes{0};
@@ -50,10 +78,6 @@ Dims around_channels(int64_t ndim) {
 
 bool has(Inputs inputs, size_t i) { return inputs.size() > i && inputs[i].defined(); }
 
-void require_parameter(const OpRow& row, const char* name, const Tensor& parameter, const Dims& expected, const Dims& x) {
-  if (parameter.shape() == expected) return;
-  raise(ErrorKind::Shape, row.name, ": ", name, " is ", parameter.shape(), ", x is ", x, ": it must be ", expected);
-}
 void require_equal(const OpRow& row, Inputs inputs) {
   if (inputs[0].shape() != inputs[1].shape())
     raise(ErrorKind::Shape, row.name, ": g is ", inputs[0].shape(), ", x is ", inputs[1].shape(), ": they must be equal");
@@ -74,13 +98,13 @@ Dims trailing_shape(const OpRow& row, const Dims& x, Attrs attrs) {
 void infer_rows(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
   const Dims& x = inputs[0].shape();
   Dims expected = trailing_shape(row, x, attrs);
-  for (size_t i = 1; i < inputs.size(); ++i) require_parameter(row, row.input_names[i], inputs[i], expected, x);
+  require_parameters(row, inputs, 1, expected, x);
   out[0] = {x, inputs[0].dtype()};
 }
 void infer_rows_grad(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
   require_equal(row, inputs);
   Dims expected = trailing_shape(row, inputs[1].shape(), attrs);
-  if (inputs.size() > 2) require_parameter(row, "weight", inputs[2], expected, inputs[1].shape());
+  require_parameters(row, inputs, 2, expected, inputs[1].shape());
   out[0] = {inputs[1].shape(), inputs[1].dtype()};
   for (size_t i = 1; i < out.size(); ++i) out[i] = {expected, inputs[1].dtype()};
 }
@@ -257,9 +281,6 @@ void vjp_by(const OpRow& row, const Backward& b) {
 
 // ---- channels: group_norm and batch_norm ----
 
-void require_channels(const OpRow& row, const Dims& x) {
-  if (x.size() < 2) raise(ErrorKind::Shape, row.name, ": x is ", x, ": (batch, channels, ...) is needed");
-}
 void require_groups(const OpRow& row, const Dims& x, int64_t groups) {
   require_channels(row, x);
   if (groups < 1 || x[1] % groups != 0) {
@@ -309,7 +330,7 @@ std::vector<Sample> channel_samples(bool groups, size_t parameters) {
     .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
       const Dims& x = inputs[0].shape();
       require_groups(row, x, attrs[0].as_int());
-      for (size_t i = 1; i < inputs.size(); ++i) require_parameter(row, row.input_names[i], inputs[i], {x[1]}, x);
+      require_parameters(row, inputs, 1, {x[1]}, x);
       out[0] = {x, inputs[0].dtype()};
     },
     .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
@@ -347,7 +368,7 @@ std::vector<Sample> channel_samples(bool groups, size_t parameters) {
       require_equal(row, inputs);
       const Dims& x = inputs[1].shape();
       require_groups(row, x, attrs[0].as_int());
-      if (inputs.size() > 2) require_parameter(row, "weight", inputs[2], {x[1]}, x);
+      require_parameters(row, inputs, 2, {x[1]}, x);
       out[0] = {x, inputs[1].dtype()};
       out[1] = out[2] = {{x[1]}, inputs[1].dtype()};
     },
@@ -370,28 +391,6 @@ std::vector<Sample> channel_samples(bool groups, size_t parameters) {
     .samples = with_gradient(channel_samples(true, 1)),
 });
 
-void infer_batch(const OpRow& row, const Dims& x) {
-  require_channels(row, x);
-  if (x[1] > 0 && count_of(x) == 0) {
-    raise(ErrorKind::Shape, row.name, ": x is ", x, ": a batch of nothing has no mean; use eval() for such batches");
-  }
-}
-
-// The gradients of a batch's norm, and what its mean and variance, the second and third output, add to that of x.
-void give_with_statistics(const Backward& b, std::span<Tensor> grads) {
-  const Tensor& x = b.input(0);
-  double share = x.count() == 0 ? 0 : static_cast<double>(x.size(1)) / static_cast<double>(x.count());
-  const auto add_to_x = [&](const Tensor& more) { grads[0] = grads[0].defined() ? add(grads[0], more) : more; };
-  if (b.grad(1).defined())
-    add_to_x(broadcast_to(by_channel(multiply(b.grad(1), share), x.ndim()), x.shape()));
-  if (b.grad(2).defined()) {
-    Tensor away = subtract(x, by_channel(b.output(1), x.ndim()));
-    add_to_x(multiply(away, by_channel(multiply(b.grad(2), 2 * share), x.ndim())));
-  }
-  for (size_t i = 0; i < b.needed.size(); ++i)
-    if (b.needs(i) && grads[i].defined()) b.give(i, grads[i]);
-}
-
 [[maybe_unused]] const OpRow& kBatchNorm = register_op({
     .name = "batch_norm",
     .summary = "x (batch, channels, ...) with mean 0 and spread 1 in each channel, times weight, plus bias; and each "
@@ -405,11 +404,8 @@ void give_with_statistics(const Backward& b, std::span<Tensor> grads) {
     .composite = true,
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
-      const Dims& x = inputs[0].shape();
-      infer_batch(row, x);
-      for (size_t i = 1; i < inputs.size(); ++i) require_parameter(row, row.input_names[i], inputs[i], {x[1]}, x);
-      out[0] = {x, inputs[0].dtype()};
-      out[1] = out[2] = {{x[1]}, inputs[0].dtype()};
+      infer_batch(row, inputs, 0, out);
+      out[0] = {inputs[0].shape(), inputs[0].dtype()};
     },
     .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
       const Tensor& x = inputs[0];
@@ -457,11 +453,8 @@ void give_with_statistics(const Backward& b, std::span<Tensor> grads) {
     .public_name = false,
     .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
       require_equal(row, inputs);
-      const Dims& x = inputs[1].shape();
-      infer_batch(row, x);
-      for (size_t i = 2; i < inputs.size(); ++i) require_parameter(row, row.input_names[i], inputs[i], {x[1]}, x);
-      out[0] = {x, inputs[1].dtype()};
-      out[1] = out[2] = {{x[1]}, inputs[1].dtype()};
+      infer_batch(row, inputs, 1, out);
+      out[0] = {inputs[1].shape(), inputs[1].dtype()};
     },
     .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
       const Tensor& g = inputs[0];
@@ -488,123 +481,6 @@ void give_with_statistics(const Backward& b, std::span<Tensor> grads) {
       }
       return samples;
     }(),
-});
-
-// ---- batch_norm and a pool of squares ----
-
-Dims pooled_shape(const OpRow& row, const Dims& x) {
-  if (x.size() != 4) raise(ErrorKind::Shape, row.name, ": x is ", x, ": (batch, channels, height, width) is needed");
-  if (x[2] < 2 || x[3] < 2) raise(ErrorKind::Shape, row.name, ": x is ", x, ": no square of 2 by 2 fits its images");
-  return {x[0], x[1], x[2] / 2, x[3] / 2};
-}
-const std::vector<Attr>& squares() {
-  static const std::vector<Attr> all{Dims{2, 2}, Dims{2, 2}, Dims{0, 0}, Dims{1, 1}, false};
-  return all;
-}
-std::vector<Sample> pooled_samples(size_t inputs_before, size_t inputs_behind) {
-  std::vector<Sample> samples;
-  for (const Dims& x : {Dims{2, 3, 4, 6}, Dims{3, 2, 5, 7}, Dims{1, 2, 2, 2}, Dims{2, 0, 4, 4}, Dims{5, 3, 28, 30},
-                        Dims{2, 17, 14, 37}}) {
-    const Dims y{x[0], x[1], x[2] / 2, x[3] / 2}, channels{x[1]};
-    Sample sample{{}, {0.05}};
-    if (inputs_before > 0) sample.inputs.push_back({y});
-    sample.inputs.push_back({x});
-    if (inputs_before > 0) {
-      sample.inputs.push_back({channels, -0.5, 0.5});
-      sample.inputs.push_back({channels, 0.5, 2});
-    }
-    for (size_t i = 0; i < inputs_behind; ++i) sample.inputs.push_back({channels});
-    samples.push_back(sample);
-  }
-  return samples;
-}
-
-[[maybe_unused]] const OpRow& kBatchNormMaxPool = register_op({
-    .name = "batch_norm_max_pool",
-    .summary = "The largest element of each square of 2 by 2 of batch_norm, whose result is never written; and its other results.",
-    .min_inputs = 3,
-    .max_inputs = 3,
-    .input_names = {"x", "weight", "bias"},
-    .output_count = 3,
-    .attrs = {kEps},
-    .dtypes = kFloats,
-    .promotes = true,
-    .composite = true,
-    .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
-      const Dims& x = inputs[0].shape();
-      out[0] = {pooled_shape(row, x), inputs[0].dtype()};
-      infer_batch(row, x);
-      for (size_t i = 1; i < inputs.size(); ++i) require_parameter(row, row.input_names[i], inputs[i], {x[1]}, x);
-      out[1] = out[2] = {{x[1]}, inputs[0].dtype()};
-    },
-    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
-      static const OpRow& pool = op_named("max_pool");
-      std::vector<Tensor> parts = apply_all(kBatchNorm, inputs, attrs);
-      out[0] = apply(pool, Inputs(parts.data(), 1), squares());
-      out[1] = parts[1];
-      out[2] = parts[2];
-    },
-    .vjp = [](const Backward& b) {
-      static const OpRow& row = op_named("batch_norm_max_pool_grad");
-      std::vector<Tensor> grads(3);
-      if (b.grad(0).defined())
-        grads = apply_all(row, std::vector<Tensor>{b.grad(0), b.input(0), b.output(1), b.output(2), b.input(1), b.input(2)}, b.attrs);
-      give_with_statistics(b, grads);
-    },
-    .batching = batch_one_by_one,
-    .saves_inputs = 7,
-    .saves_outputs = 6,
-    .autocast = Autocast::Float32,
-    .ulp = ulps(8, 64, 64),
-    .ulp_at = UlpAt::Largest,
-    .ulp_note = "as batch_norm",
-    .samples = pooled_samples(0, 2),
-});
-
-[[maybe_unused]] const OpRow& kBatchNormMaxPoolGrad = register_op({
-    .name = "batch_norm_max_pool_grad",
-    .summary = "The gradients of batch_norm_max_pool's first result for x, weight and bias; mean and variance are its others.",
-    .min_inputs = 6,
-    .max_inputs = 6,
-    .input_names = {"g", "x", "mean", "variance", "weight", "bias"},
-    .output_count = 3,
-    .attrs = {kEps},
-    .dtypes = kFloats,
-    .promotes = true,
-    .composite = true,
-    .public_name = false,
-    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
-      const Dims& x = inputs[1].shape();
-      const Dims y = pooled_shape(row, x);
-      if (!(inputs[0].shape() == y)) raise(ErrorKind::Shape, row.name, ": g is ", inputs[0].shape(), ", x is ", x, ": g must be ", y);
-      infer_batch(row, x);
-      for (size_t i = 2; i < inputs.size(); ++i) require_parameter(row, row.input_names[i], inputs[i], {x[1]}, x);
-      out[0] = {x, inputs[1].dtype()};
-      out[1] = out[2] = {{x[1]}, inputs[1].dtype()};
-    },
-    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
-      static const OpRow& pool_grad = op_named("max_pool_grad");
-      const DType dtype = inputs[1].dtype();
-      std::vector<Tensor> wide(inputs.begin(), inputs.end());
-      // Rounded to 16 bits, neighbours of the largest would be as large.
-      if (size_of(dtype) == 2)
-        for (Tensor& input : wide) input = cast(input, DType::Float32);
-      inputs = wide;
-      const Tensor& x = inputs[1];
-      Tensor scale = multiply(by_channel(inputs[4], 4), by_channel(one_over_root(inputs[3], attrs[0].as_float()), 4));
-      Tensor y = add(multiply(subtract(x, by_channel(inputs[2], 4)), scale), by_channel(inputs[5], 4));
-      const Tensor both[] = {inputs[0], y};
-      Tensor g = apply(pool_grad, Inputs(both), squares());
-      const std::vector<Tensor> grads = apply_all(kBatchNormGrad, std::vector<Tensor>{g, x, inputs[2], inputs[3], inputs[4]}, attrs);
-      for (size_t i = 0; i < 3; ++i) out[i] = cast(grads[i], dtype);
-    },
-    .batching = batch_one_by_one,
-    .autocast = Autocast::Float32,
-    .ulp = ulps(16, 64, 64),
-    .ulp_at = UlpAt::Largest,
-    .ulp_note = "as batch_norm_grad",
-    .samples = pooled_samples(1, 2),
 });
 
 }  // namespace
