@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Self, overload
 
 import flambeau as fl
@@ -10,9 +11,10 @@ from flambeau.nn.activations import ReLU
 from flambeau.nn.module import Module
 from flambeau.nn.normalization import BatchNorm2d
 from flambeau.nn.parameter import Parameter
-from flambeau.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
+from flambeau.nn.pooling import MaxPool, MaxPool1d, MaxPool2d, MaxPool3d
 
 _NONE, _ONE, _TWO = ((number, (number,), (number,) * 2, (number,) * 3) for number in range(3))  # along all axes
+_MAX_POOLS = {MaxPool1d, MaxPool2d, MaxPool3d}
 
 
 class _Numbered(Module):
@@ -99,37 +101,44 @@ class Sequential(_Numbered):
 
     def __call__(self, x: fl.Tensor) -> fl.Tensor:
         layers = list(self.children())
-        for place in range(len(layers) - 1):
-            if type(relu := layers[place]) is ReLU and _may_follow(relu, layers[place + 1]):
-                layers[place : place + 2] = layers[place + 1], relu
-        place = 0
-        while place < len(layers):
-            layer = layers[place]
-            place += 1
-            if type(layer) is BatchNorm2d and place < len(layers) and _is_one_pass(layer, layers[place]):
-                pooled = layer._and_max_pool(x)
-                if pooled is not None:
-                    x = pooled
-                    place += 1
-                    continue
-            x = layer(x)
+        for step in layers if _MAX_POOLS.isdisjoint(map(type, layers)) else _with_pools_early(layers):
+            x = step(x)
         return x
 
 
-def _is_one_pass(norm: BatchNorm2d, layer: Module) -> bool:
-    """Whether the layer takes the largest of squares of 2 by 2 that touch, and no hook watches."""
-    if type(layer) is not MaxPool2d or "_hooks" in vars(layer) or "_hooks" in vars(norm):
-        return False
-    squares = layer.kernel_size in _TWO and layer.stride in _TWO and layer.padding in _NONE and layer.dilation in _ONE
-    return squares and not layer.ceil_mode and not layer.return_indices
+def _with_pools_early(layers: list[Module]) -> list[Callable[[fl.Tensor], fl.Tensor]]:
+    """The layers, of which each ReLU comes behind the pools that follow it, and a norm and its pool are one step."""
+    for place in range(len(layers) - 1):
+        relu, pool = layers[place : place + 2]
+        if _may_follow(relu, pool):
+            layers[place : place + 2] = pool, relu
+    steps: list[Callable[[fl.Tensor], fl.Tensor]] = []
+    for layer in layers:
+        norm = steps[-1] if steps else None
+        if isinstance(norm, BatchNorm2d) and _is_one_pass(norm, layer):
+            steps[-1] = functools.partial(norm._then_pool, layer)
+        else:
+            steps.append(layer)
+    return steps
 
 
-def _may_follow(relu: ReLU, layer: Module) -> bool:
-    """Whether the layer is a max pool without empty windows (-inf, which a ReLU changes), and no hook watches."""
-    if not isinstance(layer, MaxPool1d | MaxPool2d | MaxPool3d) or layer.return_indices:
+def _may_follow(relu: Module, pool: Module) -> bool:
+    """Whether the pool is a max pool without empty windows (-inf, which a ReLU changes), and no hook watches."""
+    if type(relu) is not ReLU or not isinstance(pool, MaxPool) or type(pool) not in _MAX_POOLS:
         return False
-    plain = type(layer) in (MaxPool1d, MaxPool2d, MaxPool3d) and layer.dilation in _ONE
-    return plain and "_hooks" not in vars(layer) and "_hooks" not in vars(relu)
+    return pool.dilation in _ONE and not pool.return_indices and not _is_watched(relu) and not _is_watched(pool)
+
+
+def _is_one_pass(norm: BatchNorm2d, pool: Module) -> bool:
+    """Whether the pool takes the largest of squares of 2 by 2 that touch, and no hook watches."""
+    if type(norm) is not BatchNorm2d or type(pool) is not MaxPool2d or _is_watched(norm) or _is_watched(pool):
+        return False
+    squares = pool.kernel_size in _TWO and pool.stride in _TWO and pool.padding in _NONE and pool.dilation in _ONE
+    return squares and not pool.ceil_mode and not pool.return_indices
+
+
+def _is_watched(layer: Module) -> bool:
+    return "_hooks" in vars(layer)
 
 
 class ModuleList(_Numbered):

@@ -93,16 +93,19 @@ class BatchNorm2d(_BatchNorm):
 
     _ndims = (4,)
 
-    def _and_max_pool(self, x: fl.Tensor) -> fl.Tensor | None:
-        """What MaxPool2d(2) makes of the layer's result, by one operation; None where it is not open."""
-        if self.weight is None or self.bias is None or not (self.training or self.running_mean is None):
-            return None
-        if x.dtype not in (fl.float32, fl.float64):  # rounded to 16 bits, other elements are the largest
-            return None
-        if x.ndim != 4 or min(x.shape) < 1 or min(x.shape[2:]) < 2 or x.shape[1] != self.num_features:
-            return None
+    def _then_pool(self, pool: Module, x: fl.Tensor) -> fl.Tensor:
+        """pool(self(x)) for a MaxPool2d(2), by one operation where it is open."""
+        if self.weight is None or self.bias is None or not self._is_open(x):
+            pooled: fl.Tensor = pool(self(x))
+            return pooled
         momentum = self._next_momentum() if self.training else 0.0
         return batch_norm_max_pool(x, self.running_mean, self.running_var, self.weight, self.bias, momentum, self.eps)
+
+    def _is_open(self, x: fl.Tensor) -> bool:
+        """Whether x is normed by its own statistics, in a precision of which the largest stay the largest."""
+        if not (self.training or self.running_mean is None) or x.dtype not in (fl.float32, fl.float64):
+            return False
+        return x.ndim == 4 and min(x.shape) >= 1 and min(x.shape[2:]) >= 2 and x.shape[1] == self.num_features
 
 
 class BatchNorm3d(_BatchNorm):

@@ -9,7 +9,9 @@ from flambeau.nn.functional.sizes import Size
 from flambeau.nn.module import Module
 
 
-class _MaxPool(Module):
+class MaxPool(Module):
+    """The options of max pools; they differ in the axes that are pooled."""
+
     def __init__(
         self,
         kernel_size: Size,
@@ -28,7 +30,7 @@ class _MaxPool(Module):
                 f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(MaxPool):
     """The largest element of each window of (n, c, length): see functional.max_pool1d."""
 
     def __call__(self, x: fl.Tensor) -> Pooled:
@@ -36,7 +38,7 @@ class MaxPool1d(_MaxPool):
                                      self.return_indices)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(MaxPool):
     """The largest element of each window of (n, c, h, w): see functional.max_pool2d.
 
     >>> MaxPool2d(2)(fl.zeros((1, 3, 8, 8))).shape
@@ -48,7 +50,7 @@ class MaxPool2d(_MaxPool):
                                      self.return_indices)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(MaxPool):
     """The largest element of each window of (n, c, d, h, w): see functional.max_pool3d."""
 
     def __call__(self, x: fl.Tensor) -> Pooled:
