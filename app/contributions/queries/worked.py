@@ -47,24 +47,8 @@ def worked(
             last.label("last_on"),
         ).where(day.between(since, until), *scope.of(table, any_module=any_module))  # fmt: skip
         query = query.where(*(one(table) for one in where))
-        is_sqlite = session.get_bind().dialect.name == "sqlite"
-        if is_sqlite and any_module and stretch is not None and not (scope.organization or scope.person):
-            # Named one by one, modules are ranges of days in the index; "any module" would read its sums of all time.
-            # PostgreSQL walks from module to module far slower than it reads those sums.
-            query = query.where(WorkSum.module_key.in_(summed_modules(session)))
         parts.append(query if stretch is None else query.where(WorkSum.stretch == stretch))
     return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
-
-
-@remembered
-def summed_modules(session: Session) -> tuple[str, ...]:
-    """The modules that have sums of years, from one to the next: so many looks at an index, however many sums."""
-    key = sa.func.min(WorkSum.module_key)
-    of_modules = (*Scope().of(WorkSum, any_module=True), WorkSum.stretch == Stretch.YEAR)
-    first = sa.select(key.label("key")).where(*of_modules).cte("summed", recursive=True)
-    after = sa.select(key).where(*of_modules, WorkSum.module_key > first.c.key).correlate(first).scalar_subquery()
-    every = first.union_all(sa.select(after).where(first.c.key.is_not(None)))
-    return tuple(session.scalars(sa.select(every.c.key).where(every.c.key.is_not(None)).order_by(every.c.key)))
 
 
 def has_months(scope: Scope, window: Window) -> bool:
