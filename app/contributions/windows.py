@@ -70,6 +70,16 @@ class Window:
             first = following
         return found
 
+    def months(self) -> list[date]:
+        """The first days of the months that it touches.
+
+        >>> [str(day) for day in Window(date(2025, 12, 5), date(2026, 1, 1)).months()]
+        ['2025-12-01', '2026-01-01']
+        """
+        found = [self.since.replace(day=1)]
+        while (following := month_after(found[-1])) <= self.until:
+            found.append(following)
+        return found
 
     @property
     def cut(self) -> str:
@@ -87,6 +97,16 @@ class Window:
             last = "" if begins and is_one else f"{periods[-1].label} " if begins else f"{periods[-1].label} counts "
             ends = [f"{last}until {_day(self.until)}"]
         return f"{(' ' if is_one else ', ').join(begins + ends)}." if begins or ends else ""
+
+
+def month_after(day: date, months: int = 1) -> date:
+    """The first day of the next month, or of a later one.
+
+    >>> str(month_after(date(2025, 12, 31))), str(month_after(date(2025, 10, 1), 3))
+    ('2026-01-01', '2026-01-01')
+    """
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
 
 
 def placing(periods: Sequence[Period]) -> Callable[[date], int]:
@@ -159,8 +179,7 @@ def _next(first: date, days: int) -> date:
     if days <= 184:
         return first + timedelta(days=7)
     months = 1 if days <= 5 * 366 else 3 if days <= 15 * 366 else 12
-    index = first.year * 12 + first.month - 1 + months
-    return date(index // 12, index % 12 + 1, 1)
+    return month_after(first, months)
 
 
 def _label(first: date, days: int) -> str:

@@ -161,10 +161,7 @@ def _places_of(session: Session, scope: Scope, window: Window, asked: str) -> di
 
 def _months(look: Look) -> list[tuple[str, list[date]]]:
     """The columns: months up to two years, else the periods of the window; each with the months in it."""
-    first, last = look.window.since.replace(day=1), look.window.until
-    months = [first]
-    while (following := _next(months[-1])) <= last:
-        months.append(following)
+    months = look.window.months()
     if len(months) <= 25:
         return [(f"{month:%b}" if at and month.month > 1 else f"{month:%b} {month:%y}", [month])
                 for at, month in enumerate(months)]  # fmt: skip
@@ -173,10 +170,6 @@ def _months(look: Look) -> list[tuple[str, list[date]]]:
         name = f"{month.year} Q{(month.month + 2) // 3}" if len(months) <= 72 else str(month.year)
         by_quarter.setdefault(name, []).append(month)
     return list(by_quarter.items())
-
-
-def _next(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _url(look: Look, place: Place) -> str | None:

@@ -14,7 +14,7 @@ from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.metrics.people import factor_at
 from app.contributions.models import Attribution, Rollup, Stretch
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, bucket_of, buckets, months_of, place_of, rows_of
+from app.contributions.queries.scopes import Scope, bucket_of, buckets, place_of, rows_of
 from app.contributions.queries.worked import committed, worked
 from app.contributions.windows import Window
 
@@ -87,7 +87,7 @@ def absence_over(session: Session, scope: Scope, ends: tuple[date, ...]) -> list
         return []
     span = Window((min(ends) - YEAR).replace(day=1), max(ends))
     own = worked(session, scope, span, committed, coarsest=Stretch.MONTH).c
-    months = months_of(span)
+    months = span.months()
     month = place_of(own.day, months)
     rows = rows_of(
         session, sa.select(own.person_id, month, sa.func.sum(own.commits)).group_by(own.person_id, month)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.contributions.models import ChangePath, Commit, CommitModule, CommitTrailer, RepositoryCommit
-from app.contributions.queries.scopes import Scope, months_of, place_of, rows_of
+from app.contributions.queries.scopes import Scope, place_of, rows_of
 from app.contributions.rules import TrailerKey
 from app.contributions.windows import Window
 from app.modules import queries as modules
@@ -68,7 +68,7 @@ def _by_month(
         for path, day, who in rows_of(session, read):
             yield path, day.replace(day=1), who, 1, day
         return
-    firsts = months_of(window)
+    firsts = window.months()
     every = read.subquery().c
     month = place_of(every.day, firsts).label("month")
     keys = (every.path, month, every.person)

@@ -84,17 +84,6 @@ def bucket_of(window: Window, column: Any = Rollup.day) -> sa.ColumnElement[int]
     return place_of(column, buckets(window))
 
 
-def months_of(window: Window) -> list[date]:
-    """The first days of the months that a window touches."""
-    begin, end = (day.year * 12 + day.month - 1 for day in (window.since, window.until))
-    return [date(at // 12, at % 12 + 1, 1) for at in range(begin, end + 1)]
-
-
-def month_after(first: date) -> date:
-    """The first day of the next month."""
-    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
-
-
 def rows_of(session: Session, query: sa.Executable) -> Sequence[Any]:
     """The rows of a query for columns alone, without the ORM's care for objects: half the time where rows are many."""
     return session.connection().execute(query).all()

@@ -20,8 +20,8 @@ from app.contributions.metrics.durations import Durations, add_up, seconds_of, s
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
 from app.contributions.queries.folders import Folders
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, month_after, months_of, place_of, rows_of
-from app.contributions.windows import Window
+from app.contributions.queries.scopes import Scope, place_of, rows_of
+from app.contributions.windows import Window, month_after
 
 _T = TypeVar("_T")
 EXACT = 5000
@@ -240,7 +240,7 @@ def _by_month(
     session: Session, where: list[Any], packed: Any, table: Any, window: Window
 ) -> list[tuple[date, int, int]]:
     """`_by_step` month by month: each is a range of an index, and of no row is it asked in which month it lies."""
-    months = months_of(window)
+    months = window.months()
     found: list[tuple[date, int, int]] = []
     for begin in range(0, len(months), _MOST_MONTHS):
         some = months[begin : begin + _MOST_MONTHS]
@@ -258,7 +258,7 @@ def _by_month(
 def _coded(table: Any, by: Apart, window: Window) -> tuple[Any, Callable[[int], Any]] | None:
     """What tells groups apart as a whole number, and which group such a number means; None where it is no number."""
     if by is By.MONTH:
-        months = months_of(window)
+        months = window.months()
         return place_of(table.opened_on, months), months.__getitem__
     if by is By.SIDE:
         return key_of(table, by), lambda number: named(by, number)

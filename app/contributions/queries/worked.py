@@ -16,7 +16,7 @@ from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.models import Rollup, Stretch, WorkSum
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
-from app.contributions.windows import Window
+from app.contributions.windows import Window, month_after
 
 Part = tuple[Stretch | None, date, date]
 """Years, months or (None) days, with the first and the last day."""
@@ -132,4 +132,4 @@ def _first(stretch: Stretch, day: date) -> date:
 def _last(stretch: Stretch, day: date) -> date:
     if stretch is Stretch.YEAR:
         return day.replace(month=12, day=31)
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1) - _DAY
+    return month_after(day) - _DAY

@@ -26,7 +26,7 @@ from app.contributions.queries.health import backlog_over, closed_by, count_wait
 from app.contributions.queries.newcomers import quiet
 from app.contributions.queries.paths import path_work
 from app.contributions.queries.remembering import forget_answers
-from app.contributions.queries.scopes import buckets, months_of, place_of
+from app.contributions.queries.scopes import buckets, place_of
 from app.contributions.windows import Window
 from app.db import Database
 from app.demo.scale.foundation import Scale
@@ -264,7 +264,7 @@ def test_absence_factors_from_end_to_end_are_those_of_each_twelve_months_alone(
 @given(DAYS, DAYS, DAYS)
 def test_a_day_is_placed_in_the_period_or_month_that_it_lies_in(one: date, other: date, day: date):
     window = Window(min(one, other), max(one, other))
-    for firsts in (buckets(window), months_of(window)):
+    for firsts in (buckets(window), window.months()):
         engine = sa.create_engine("sqlite://")
         with engine.connect() as connection:
             place = connection.scalar(sa.select(place_of(sa.literal(day, sa.Date), firsts)))
