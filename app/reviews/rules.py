@@ -79,19 +79,28 @@ class Turn:
 
 
 def sign_off_gate(commits: Sequence[CommitSeen]) -> GateVerdict:
-    """Every commit carries a sign-off of its author and of each co-author.
+    """Every commit, the oldest first, carries a sign-off of its author and of each co-author.
 
     >>> sign_off_gate([CommitSeen("a1b2c3d4e5", "Fix it", "Ada <ada@x.org>", ("Ada <ada@x.org>",))]).reasons[0]
     'a1b2c3d4 "Fix it" lacks the sign-off of Ada <ada@x.org>. Add it with `git commit --amend --signoff`.'
     """
-    return Gate("sign-off", [_signed(commit) for commit in commits]).verdict()
+    how = _how_to_sign(commits)
+    return Gate("sign-off", [_signed(commit, how) for commit in commits]).verdict()
 
 
-def _signed(commit: CommitSeen) -> Atom:
+def _how_to_sign(commits: Sequence[CommitSeen]) -> str:
+    """What adds one's own sign-off to all that lack it: `--amend` reaches no further than the last commit."""
+    oldest = next((commit for commit in commits if commit.missing), None)
+    if oldest is None or oldest is commits[-1]:
+        return "git commit --amend --signoff"
+    return f"git rebase --signoff {oldest.sha[:8]}~1"
+
+
+def _signed(commit: CommitSeen, how: str) -> Atom:
     name = f'{commit.sha[:8]} "{commit.subject}"'
     if not commit.missing:
         return Atom(commit.sha, True, f"{name} is signed off.")
-    way_out = "Add it with `git commit --amend --signoff`."
+    way_out = f"Add it with `{how}`."
     if commit.missing != (commit.author,):
         way_out = "Everyone who wrote it adds their own `Signed-off-by:` line."
     return Atom(commit.sha, False, f"{name} lacks the sign-off of {', '.join(commit.missing)}.", way_out)
@@ -130,7 +139,8 @@ def approval_gate(
     atoms = [_approved(key, who, words, authors, unsettled) for key, who in sorted(modules.items())]
     atoms += [_contested(key, who, words) for key, who in sorted(modules.items()) if _objectors(who, words)]
     if too_long:
-        atoms.append(Atom("too-long", False, f"Not all of it was read: {too_long}.", "Push it as several changes."))
+        way_out = "Push it again, as several changes if it is large."
+        atoms.append(Atom("too-long", False, f"Not all of it was read: {too_long}.", way_out))
     if unowned:
         files = "1 file belongs" if unowned == 1 else f"{unowned} files belong"
         atoms.append(

@@ -43,6 +43,15 @@ def test_a_missing_sign_off_fails_and_names_who_and_how(missing, way_out):
     assert way_out in verdict.reasons[0]
 
 
+def test_where_an_older_commit_lacks_it_the_way_out_reaches_back_to_the_oldest_of_them():
+    commits = [CommitSeen("c1" * 20, "One", ADA), CommitSeen("c2" * 20, "Two", ADA, (ADA,)),
+               CommitSeen("c3" * 20, "Three", ADA, (ADA,))]  # fmt: skip
+    failing = [reason for reason in sign_off_gate(commits).reasons if "lacks" in reason]
+    assert len(failing) == 2
+    assert all("`git rebase --signoff c2c2c2c2~1`" in reason for reason in failing)
+    assert "--amend" in sign_off_gate([commits[0], commits[2]]).reasons[0]
+
+
 def test_a_change_without_commits_is_shown_nothing_and_stays_closed():
     assert sign_off_gate([]).state is State.FAILING
 
