@@ -74,7 +74,7 @@ class _Named:
 
 
 @functools.lru_cache(256)
-def _read(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[list[Name]], list[Name]]:
+def _read(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[Sequence[Sequence[Name]], Sequence[Name]]:
     """The names of each operand's axes and of the result's; axes of ... are numbers, counted from the right."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")

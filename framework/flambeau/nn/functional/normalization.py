@@ -145,7 +145,7 @@ def batch_norm(
 
 def _like(input: fl.Tensor, result: fl.Tensor) -> fl.Tensor:
     """In the half precision that came in: wide parameters beside it are for accuracy. Autocast decides itself."""
-    if input.dtype not in _HALF or result.dtype == input.dtype or _core.autocast_mode()[0]:
+    if result.dtype == input.dtype or input.dtype not in _HALF or _core.autocast_mode()[0]:
         return result
     return result.astype(input.dtype)
 
@@ -159,10 +159,10 @@ def batch_norm_max_pool(
     momentum: float,
     eps: float,
 ) -> fl.Tensor:
-    """max_pool2d(batch_norm(...), 2) while training, in one pass over images of at least 2 by 2."""
+    """max_pool2d(batch_norm(...), 2) while training, in one pass over images of at least 2 by 2, float32 or float64."""
     result, mean, variance = _batch_norm_max_pool(input, weight, bias, eps)
     _move_both(running_mean, running_var, mean, variance, input.size // input.shape[1], momentum)
-    return _like(input, result)
+    return result
 
 
 def _move_both(
