@@ -15,9 +15,11 @@ from typing import BinaryIO
 def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write: what was at `path` stays until all of it is on the disk, and for good if writing it fails."""
     target = Path(path)
-    # Beside the target, so that the last step is a rename within one file system.
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder to write into", str(target.parent))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "This is a folder; name a file in it", str(target))
+    # Beside the target, so that the last step is a rename within one file system.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         with _opened(partial) as file:

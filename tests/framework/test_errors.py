@@ -239,6 +239,12 @@ def test_a_folder_that_is_not_there_is_named_when_a_file_is_saved(tmp_path):
     assert caught.value.filename == str(tmp_path / "nowhere")
 
 
+def test_a_folder_in_place_of_a_file_is_named_when_a_file_is_saved(tmp_path):
+    with pytest.raises(IsADirectoryError, match="This is a folder; name a file in it") as caught:
+        fl.save({"x": X}, tmp_path)
+    assert caught.value.filename == str(tmp_path)
+
+
 def test_a_negative_norm_would_turn_gradients_around_and_is_refused():
     w = fl.tensor([1.0], requires_grad=True)
     w.sum().backward()
