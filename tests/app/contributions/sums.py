@@ -7,14 +7,29 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy.orm import Session
 
+from app import create_app
+from app.clock import Clock
 from app.contributions.metrics import CONTRIBUTIONS, Cell, Summary, contributors, summarize
 from app.contributions.models import Attribution, Rollup, Stretch, WorkSum
 from app.contributions.queries import Scope
 from app.contributions.windows import Window
+from app.db import Database
+from app.demo.scale.foundation import Scale
+from app.demo.scale.generating import generate
+from app.settings import Settings
 
+SMALL = Scale(60, 8, 3, 2500)
 EVER = Window(date(1970, 1, 1), date(2100, 1, 1))
+
+
+def generated(settings: Settings, clock: Clock, db: Database, seed: int, scale: Scale = SMALL) -> Flask:
+    """The portal over a database that is now filled with a synthetic foundation."""
+    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db)
+    generate(app, scale, seed=seed, say=lambda _text: None)
+    return app
 
 
 def written_sums(session: Session) -> Counter[tuple[Any, ...]]:

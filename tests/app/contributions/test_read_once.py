@@ -29,10 +29,9 @@ from app.contributions.queries.remembering import forget_answers
 from app.contributions.queries.scopes import buckets, place_of
 from app.contributions.windows import Window
 from app.db import Database
-from app.demo.scale.foundation import Scale
-from app.demo.scale.generating import generate
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
+from tests.app.contributions.sums import generated
 
 LONG = Window(date(2024, 3, 10), date(2025, 9, 5))
 DAYS = st.dates(date(2020, 1, 1), date(2026, 12, 31))
@@ -40,8 +39,7 @@ DAYS = st.dates(date(2020, 1, 1), date(2026, 12, 31))
 
 @pytest.fixture
 def scaled(settings: Any, clock: Any, db_each: Database) -> Database:
-    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db_each)
-    generate(app, Scale(60, 8, 3, 2500), seed=21, say=lambda _text: None)
+    generated(settings, clock, db_each, 21)
     forget_answers()
     return db_each
 

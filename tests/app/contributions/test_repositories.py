@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app import create_app
 from app.contributions.figures import read_figure
 from app.contributions.metrics import COMMITS, Kind
 from app.contributions.models import Attribution, Repository, Rollup
@@ -19,9 +18,10 @@ from app.contributions.queries.repository_work import RepositoryWork, work_by_re
 from app.contributions.windows import Window
 from app.db import Database
 from app.demo.scale.foundation import Scale
-from app.demo.scale.generating import generate
 from app.members.models import Organization
+from tests.app.contributions.sums import generated
 
+FOUR = Scale(40, 6, 4, 1200)
 DAYS = st.dates(date(2015, 6, 1), date(2026, 12, 31))
 SCOPES = st.sampled_from([Scope(), Scope(organization=1), Scope(organization=1, with_owned=frozenset({2, 3})),
                           Scope(person=3), Scope(repository=2), Scope(organization=2, repository=1)])  # fmt: skip
@@ -48,8 +48,7 @@ def added_up(session: Any, scope: Scope, window: Window) -> dict[int, Repository
 
 
 def test_work_by_repository_is_what_the_days_say(settings: Any, clock: Any, db_each: Database):
-    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db_each)
-    generate(app, Scale(40, 6, 4, 1200), seed=5, say=lambda _text: None)
+    generated(settings, clock, db_each, 5, FOUR)
 
     @given(scope=SCOPES, one=DAYS, other=DAYS)
     @hypothesis_settings(max_examples=20, deadline=None, database=None)
@@ -64,8 +63,7 @@ def test_work_by_repository_is_what_the_days_say(settings: Any, clock: Any, db_e
 
 
 def test_the_figure_stands_beside_each_repository_and_leads_to_it(settings: Any, clock: Any, db: Database):
-    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db)
-    generate(app, Scale(40, 6, 4, 1200), seed=5, say=lambda _text: None)
+    app = generated(settings, clock, db, 5, FOUR)
     now = datetime(2026, 1, 15, tzinfo=UTC)
     with app.test_request_context(), db.read() as session:
         drawn = read_figure(session, "repositories", {"window": "all"}, now=now)

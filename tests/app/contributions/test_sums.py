@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app import create_app
 from app.contributions import queries
 from app.contributions.metrics import (
     COMMITS,
@@ -28,10 +27,17 @@ from app.contributions.queries.worked import parts_of
 from app.contributions.rollups import roll_days, roll_persons
 from app.contributions.windows import Window
 from app.db import Database
-from app.demo.scale.foundation import Scale
-from app.demo.scale.generating import generate
 from app.people.models import Employment, IdentityPerson
-from tests.app.contributions.sums import EVER, added_up, cells_of, days_of, first_days_of, summarized, written_sums
+from tests.app.contributions.sums import (
+    EVER,
+    added_up,
+    cells_of,
+    days_of,
+    first_days_of,
+    generated,
+    summarized,
+    written_sums,
+)
 
 DAYS = st.dates(date(2015, 6, 1), date(2026, 12, 31))
 SCOPES = st.sampled_from(
@@ -61,8 +67,7 @@ def test_a_window_is_cut_into_whole_stretches_without_gap_or_overlap(one: date, 
 
 
 def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock: Any, db_each: Database):
-    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db_each)
-    generate(app, Scale(60, 8, 3, 2500), seed=11, say=lambda _text: None)
+    generated(settings, clock, db_each, 11)
 
     @given(scope=SCOPES, one=DAYS, other=DAYS)
     @hypothesis_settings(max_examples=30, deadline=None, database=None)
@@ -104,8 +109,7 @@ def test_whatever_is_asked_of_the_sums_is_what_the_days_say(settings: Any, clock
 
 
 def test_commits_by_module_are_those_of_the_days(settings: Any, clock: Any, db_each: Database):
-    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db_each)
-    generate(app, Scale(60, 8, 3, 2500), seed=12, say=lambda _text: None)
+    generated(settings, clock, db_each, 12)
     window = Window(date(2018, 5, 17), date(2025, 2, 3))
     with db_each.read() as session:
         for scope in (Scope(), Scope(repository=2), Scope(organization=1), Scope(person=4)):
@@ -119,8 +123,7 @@ def test_commits_by_module_are_those_of_the_days(settings: Any, clock: Any, db_e
 def test_counting_some_days_or_some_people_anew_leaves_sums_as_adding_up_gives_them(
     settings: Any, clock: Any, db_each: Database
 ):
-    app = create_app(settings.model_copy(update={"synthetic": True}), clock=clock, db=db_each)
-    generate(app, Scale(60, 8, 3, 2500), seed=13, say=lambda _text: None)
+    generated(settings, clock, db_each, 13)
     with db_each.write() as session:
         before = written_sums(session)
         assert before == added_up(session)
