@@ -8,7 +8,8 @@ from ._core import Tensor
 
 TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from inspect import Parameter
     from typing import Any, ParamSpec, TypeVar
 
     P = ParamSpec("P")
@@ -25,7 +26,7 @@ _KEYWORDS = {
     "keepdim": "it is named keepdims here, as in the Python Array API",
     "unbiased": "correction=1 divides by one less than the count, as PyTorch does unless told otherwise",
     "diagonal": "it is named k here, as in the Python Array API",
-    "size": "the shape comes first: {name}((2, 3))",
+    "size": "the shape comes first: {name}((2, 3))", "random.randint size": "it is named shape here",
     "requires_grad": "write {name}(...).requires_grad_()",
     "out": "a result is a new tensor; x[...] = {name}(...) writes it into x",
     "alpha": "multiply first: x + 2 * y",
@@ -49,6 +50,7 @@ _KEYWORDS = {
     "create_graph": "what these functions give can be differentiated again as it is, so leave it out",
 }  # fmt: skip
 _SHAPED = ("zeros", "ones", "empty", "full", "random.normal", "random.uniform")
+_WRITTEN = {"axis": "axis=0", "dtype": "dtype=fl.float32"}
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
@@ -107,10 +109,13 @@ class Explained:
 
 @functools.lru_cache(256)  # a class whose keyword is PyTorch's too may be made in every step, as autocast(dtype=...) is
 def _takes(function: Callable[..., object], keyword: str) -> bool:
+    return any(one.name == keyword or one.kind is one.VAR_KEYWORD for one in _parameters(function))
+
+
+def _parameters(function: Callable[..., object]) -> Iterable[Parameter]:
     import inspect  # takes some milliseconds too
 
-    parameters = inspect.signature(function).parameters
-    return keyword in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    return inspect.signature(function).parameters.values()
 
 
 def otherwise(name: str, keyword: str) -> str:
@@ -119,7 +124,8 @@ def otherwise(name: str, keyword: str) -> str:
     >>> otherwise("add", "alpha")
     '; multiply first: x + 2 * y'
     """
-    return f"; {_KEYWORDS[keyword].format(name=f'fl.{name}')}" if keyword in _KEYWORDS else ""
+    said = _KEYWORDS.get(f"{name} {keyword}") or _KEYWORDS.get(keyword)
+    return f"; {said.format(name=f'fl.{name}')}" if said else ""
 
 
 def _advice(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> str:
@@ -133,6 +139,8 @@ def _advice(function: Callable[..., object], args: tuple[object, ...], kwargs: d
     sizes, value = (args[:-1], f", {args[-1]!r}") if name == "full" else (args, "")
     if name in _SHAPED and len(sizes) > 1 and all(isinstance(size, int) for size in sizes):
         return f"; the shape is one argument: fl.{name}({sizes}{value})"
-    if isinstance(args[0], Tensor):
-        return "; what follows the tensor is written by name, as in axis=0"
-    return "; the others are written by name, as in dtype=fl.float32"
+    by_name = next((one.name for one in _parameters(function) if one.kind is one.KEYWORD_ONLY), None)
+    if by_name is None:
+        return ""
+    others = "what follows the tensor is" if isinstance(args[0], Tensor) else "the others are"
+    return f"; {others} written by name, as in {_WRITTEN.get(by_name, f'{by_name}=...')}"

@@ -93,6 +93,7 @@ def empty_like(x: Tensor, /, *, dtype: DType | None = None, device: object = Non
     return _full(x.shape, 0.0, 0, dtype or x.dtype, 0.0, device=device or x.device)
 
 
+@explained
 def arange(
     start: float, /, stop: float | None = None, step: float = 1, *, dtype: DType | None = None, device: object = None
 ) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _core
 from ._core import Tensor
+from .arguments import explained
 from .printing import format_tensor, tensor_text
 from .torch_names import METHODS, Elsewhere
 
@@ -39,6 +40,7 @@ def _astype(self: Tensor, dtype: object, *, copy: bool = True, device: object = 
     return result if device is None else _core.to_device(result, device)
 
 
+@explained
 def _to(self: Tensor, target: object = None, *, dtype: object = None, device: object = None) -> Tensor:
     """On another device or in another dtype, or both: x.to("cpu"), x.to(fl.float64), x.to(device=d, dtype=t).
 
