@@ -9,7 +9,7 @@ reading has seen them all; of each that the list lacks GitHub is asked by itself
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from app.contributions.models import Change, ChangeEvent, ChangeSource, ChangeSt
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, ask_to_read
 from app.github.client import CursorError
-from app.github.confirming import MOST_ASKED, confirm, spread
+from app.github.confirming import MOST_ASKED, Confirmed, confirm, spread
 from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.github.pages import Listing
 from app.github.questions import ISSUES_AGAIN, MOST, PULLS_AGAIN
@@ -109,7 +109,6 @@ class Sweeper:
     def lines(self) -> None:
         """Go through some pages of comments on lines, if it is time. Raises: GitHubError."""
         kind, client, left = StreamKind.LINES_AGAIN, self.puller.client, ASKED_AT_ONCE
-        name = self.puller.reading().review_comment_id("")
         for _ in range(PAGES_AT_ONCE):
             stream = self._begun(kind)
             if stream is None or self.puller.is_over():
@@ -123,13 +122,7 @@ class Sweeper:
                 missing = self._unlisted_lines(session, said, Stretch(stream.since, until or self._now))
             if missing and not left:
                 return
-
-            def is_there(one: str, of: dict[str, int] = missing) -> bool:
-                # What is hidden together with its pull request was not taken back.
-                is_shown = client.find(f"/pulls/comments/{one.removeprefix(name)}") is not None
-                return is_shown or client.find(f"/pulls/{of[one]}") is None
-
-            lost = confirm(list(missing), is_there, most=min(MOST_ASKED, left or MOST_ASKED))
+            lost = self._lost(missing, most=min(MOST_ASKED, left)) if missing else Confirmed()
             left -= lost.asked
             if lost.gone:
                 self.puller.see_that_it_is_shown()
@@ -219,6 +212,16 @@ class Sweeper:
             .group_by(things.number)
         )
         return {number: count for number, count in rows if number is not None}
+
+    def _lost(self, missing: Mapping[str, int], *, most: int) -> Confirmed:
+        """Ask for comments, each with the number of its pull request: hidden together with it, none was taken back."""
+        client, name = self.puller.client, self.puller.reading().review_comment_id("")
+
+        def is_there(one: str) -> bool:
+            is_shown = client.find(f"/pulls/comments/{one.removeprefix(name)}") is not None
+            return is_shown or client.find(f"/pulls/{missing[one]}") is None
+
+        return confirm(list(missing), is_there, most=most)
 
     def _unlisted_lines(self, session: Session, said: Sequence[Said], stretch: Stretch) -> dict[str, int]:
         """The comments that the list lacks of a stretch, each with the number of its pull request."""
