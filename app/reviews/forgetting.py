@@ -30,6 +30,7 @@ def forget(step: StepContext) -> dict[str, int]:
     gone = 0
     for repository in repositories:
         clone = clone_of(step.settings, repository)
+        reason = f"closed more than {counted(step.settings.proposed_days, 'day')} ago, or no pull request here"
         try:
             with step.db.read() as session:
                 over = clone.proposed_numbers() - _kept(session, step, repository)
@@ -39,8 +40,7 @@ def forget(step: StepContext) -> dict[str, int]:
             with step.lease.transaction() as (session, _job):
                 audit.record(
                     session, actor=step.actor, action="reviews.forks.forget", thing=repository.public_id,
-                    reason=f"they were closed more than {counted(step.settings.proposed_days, 'day')} ago",
-                    data={"pull_requests": len(over), "numbers": sorted(over)[:MOST_NAMED]},
+                    reason=reason, data={"pull_requests": len(over), "numbers": sorted(over)[:MOST_NAMED]},
                 )  # fmt: skip
                 _ask_anew(session, repository, over)
             clone.forget_proposed(over)
