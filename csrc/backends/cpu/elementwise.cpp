@@ -119,7 +119,6 @@ void run_many_rows(const Pointwise& op, const Call&, const Walk<kMaxInputs>& wal
                    bool, int64_t begin, int64_t end) {
   const int last = walk.ndim - 1;
   const int64_t inner = walk.shape[last], element = size_of(op.stored[0]);
-  const bool repeats[] = {walk.strides[0][last] == 0, walk.strides[1][last] == 0};
   const int64_t step[] = {walk.strides[0][last - 1], walk.strides[1][last - 1]};
   RowsWalk at_row(walk, 2, begin / inner);
   for (int64_t at = begin; at < end;) {
@@ -127,7 +126,7 @@ void run_many_rows(const Pointwise& op, const Call&, const Walk<kMaxInputs>& wal
     const int64_t rows = n < inner ? 1 : std::min((end - at) / inner, at_row.rows_left());
     const void* from[2];
     for (int i = 0; i < 2; ++i) from[i] = data[i] + (at_row.offset[i] + first * walk.strides[i][last]) * element;
-    op.rows(from, repeats, step, output + at * element, rows, n);
+    op.rows(from, walk.strides[0][last] == 0, step, output + at * element, rows, n);
     at += rows * n;
     at_row.advance(rows);
   }

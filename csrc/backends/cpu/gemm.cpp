@@ -87,7 +87,7 @@ class SharedPanels {
   bool is_packed(int64_t stretch, int64_t panel) const {
     return __atomic_load_n(&states_[stretch * across_ + panel], __ATOMIC_ACQUIRE) == kPacked;
   }
-  const char* at(int64_t stretch, int64_t panel) const { return memory_ + (stretch * across_ + panel) * each_; }
+  char* at(int64_t stretch, int64_t panel) const { return memory_ + (stretch * across_ + panel) * each_; }
   // The panel from column j on; `own` is room for one.
   const char* take(const Stretch& s, int64_t stretch, int64_t j, char* own) const {
     const int64_t panel = j / s.gemm.columns;
@@ -98,7 +98,7 @@ class SharedPanels {
       s.pack_b(j, own);
       return own;
     }
-    s.pack_b(j, memory_ + (stretch * across_ + panel) * each_);
+    s.pack_b(j, at(stretch, panel));
     __atomic_store_n(state, kPacked, __ATOMIC_RELEASE);
     return at(stretch, panel);
   }

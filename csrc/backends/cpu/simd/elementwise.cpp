@@ -312,19 +312,17 @@ void multiply_complex(const void* const* inputs, void* output, int64_t n) {
 }
 
 template <class Op, class T>
-void binary_rows(const void* const* inputs, const bool* repeats, const int64_t* step, void* output, int64_t rows, int64_t n) {
+void binary_rows(const void* const* inputs, bool first_repeats, const int64_t* step, void* output, int64_t rows, int64_t n) {
   const T* a = static_cast<const T*>(inputs[0]);
   const T* b = static_cast<const T*>(inputs[1]);
   T* y = static_cast<T*>(output);
   for (int64_t r = 0; r < rows; ++r, a += step[0], b += step[1], y += n) {
-    if (repeats[0]) {
+    if (first_repeats) {
       const T one = *a;
       for (int64_t i = 0; i < n; ++i) y[i] = Op::of(one, b[i]);
-    } else if (repeats[1]) {
+    } else {
       const T one = *b;
       for (int64_t i = 0; i < n; ++i) y[i] = Op::of(a[i], one);
-    } else {
-      for (int64_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i]);
     }
   }
 }

@@ -19,9 +19,9 @@ using Loop = void (*)(const void* const* inputs, void* output, int64_t n);
 // The same of an op whose attributes are numbers: three of them, those that it lacks 0.
 using ParameterLoop = void (*)(const void* const* inputs, void* output, int64_t n, const double* parameters);
 
-// `rows` rows of n results of two operands, each row contiguous or, where `repeats` says so, one element over and over;
-// `step` elements lie between an operand's rows. The results are contiguous.
-using RowsLoop = void (*)(const void* const* inputs, const bool* repeats, const int64_t* step, void* output, int64_t rows,
+// `rows` rows of n results of two operands. Of one, the first or the second, a row is one element over and over, those of the
+// other are contiguous, and so are the results; `step` elements lie between an operand's rows.
+using RowsLoop = void (*)(const void* const* inputs, bool first_repeats, const int64_t* step, void* output, int64_t rows,
                           int64_t n);
 
 // Reduces n contiguous elements to one value of the accumulation type at `result`. n > 0.
@@ -33,14 +33,14 @@ using ColumnReduction = void (*)(const void* x, int64_t rows, int64_t stride, in
 // Index of the first extreme element (NaN wins) of n contiguous elements. n > 0.
 using RowSearch = int64_t (*)(const void* x, int64_t n);
 
-// Rows of a against one panel of b; see gemm.cpp. A panel has, for each k, `columns` (of b) or `rows` (of a) values side
-// by side, zeros past the edges.
-// Lines of memory that come to the second-level cache meanwhile: `lines` of 64 bytes in each of `rows` rows.
+// Lines of memory that come to the second-level cache beside a product: `lines` of 64 bytes in each of `rows` rows.
 struct Ahead {
   const void* data = nullptr;
   int64_t rows = 0, row_bytes = 0, lines = 0;  // row_bytes: from one row to the next
 };
 
+// Rows of a against one panel of b; see gemm.cpp. A panel has, for each k, `columns` (of b) or `rows` (of a) values side
+// by side, zeros past the edges.
 struct GemmPanel {
   int64_t m, n, k;   // n is at most the `columns` of the type
   const void* a;     // panels one after the other; or, where a_row is not 0, rows so far apart, each contiguous
