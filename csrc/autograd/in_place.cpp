@@ -14,7 +14,7 @@ int kind_of(DType dtype) { return dtype == DType::Bool ? 0 : is_complex(dtype) ?
 
 // The result as x can take it. Raises if shape or kind would change.
 Tensor fitted(const InPlace& said, const Tensor& x, Tensor result) {
-  if (!(result.shape() == x.shape()))
+  if (result.shape() != x.shape())
     raise(ErrorKind::Shape, said.doing, ": x is ", x.shape(), " and would have to be ", result.shape(), "; in place it keeps its shape: write ",
           said.instead);
   if (kind_of(result.dtype()) > kind_of(x.dtype()))

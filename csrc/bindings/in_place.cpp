@@ -42,18 +42,15 @@ PyObject* in_place(PyObject* a, PyObject* b) {
 
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return in_place<kPower>(a, b); }
 
-template <class Function>
-PyType_Slot slot_of(int id, Function* function) { return {id, reinterpret_cast<void*>(function)}; }
-
 }  // namespace
 
 std::vector<PyType_Slot> in_place_slots() {
-  return {slot_of(Py_nb_inplace_add, in_place<kAdd>), slot_of(Py_nb_inplace_subtract, in_place<kSubtract>),
-          slot_of(Py_nb_inplace_multiply, in_place<kMultiply>), slot_of(Py_nb_inplace_true_divide, in_place<kDivide>),
-          slot_of(Py_nb_inplace_floor_divide, in_place<kFloorDivide>), slot_of(Py_nb_inplace_remainder, in_place<kRemainder>),
-          slot_of(Py_nb_inplace_power, power), slot_of(Py_nb_inplace_matrix_multiply, in_place<kMatmul>),
-          slot_of(Py_nb_inplace_and, in_place<kAnd>), slot_of(Py_nb_inplace_or, in_place<kOr>), slot_of(Py_nb_inplace_xor, in_place<kXor>),
-          slot_of(Py_nb_inplace_lshift, in_place<kLeft>), slot_of(Py_nb_inplace_rshift, in_place<kRight>)};
+  return {slot(Py_nb_inplace_add, in_place<kAdd>), slot(Py_nb_inplace_subtract, in_place<kSubtract>),
+          slot(Py_nb_inplace_multiply, in_place<kMultiply>), slot(Py_nb_inplace_true_divide, in_place<kDivide>),
+          slot(Py_nb_inplace_floor_divide, in_place<kFloorDivide>), slot(Py_nb_inplace_remainder, in_place<kRemainder>),
+          slot(Py_nb_inplace_power, power), slot(Py_nb_inplace_matrix_multiply, in_place<kMatmul>),
+          slot(Py_nb_inplace_and, in_place<kAnd>), slot(Py_nb_inplace_or, in_place<kOr>), slot(Py_nb_inplace_xor, in_place<kXor>),
+          slot(Py_nb_inplace_lshift, in_place<kLeft>), slot(Py_nb_inplace_rshift, in_place<kRight>)};
 }
 
 }  // namespace flambeau::python

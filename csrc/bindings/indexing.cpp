@@ -347,7 +347,7 @@ void write_chosen(const Choice& choice, const Tensor& from) {
     for (size_t i = 0; i < choice.before; ++i) start += at[i] * strides[i];
     for (int64_t offset : offsets) {
       ops::write_elements(base + (start + offset) * static_cast<int64_t>(size), shape.subspan(after), strides.subspan(after), size,
-                     source + static_cast<size_t>(done) * size);
+                          source + static_cast<size_t>(done) * size);
       done += run;
     }
     for (size_t i = choice.before; i-- > 0;) {
@@ -377,12 +377,7 @@ Tensor spread(Tensor value, const Dims& shape) {
   Dims trimmed = value.shape();
   while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
   if (!(trimmed == value.shape())) value = ops::reshape(value, trimmed);
-  bool fits = value.shape().size() <= shape.size();
-  for (size_t i = 0; fits && i < value.shape().size(); ++i) {
-    const int64_t size = value.shape()[value.shape().size() - 1 - i];
-    fits = size == 1 || size == shape[shape.size() - 1 - i];
-  }
-  if (!fits)
+  if (!broadcasts_to(value.shape(), shape))
     raise(ErrorKind::Shape, "x[...] = value: a value of shape ", value.shape(), " does not fit the ", shape, " that the index chooses");
   return ops::broadcast_to(value, shape);
 }

@@ -119,9 +119,6 @@ PyObject* to_index(PyObject* a) {
   });
 }
 
-template <class Function>
-PyType_Slot slot(int id, Function* function) { return {id, reinterpret_cast<void*>(function)}; }
-
 }  // namespace
 
 // Python asks the other operand's type, or compares by identity. For an array it would end in a riddle of NumPy's.

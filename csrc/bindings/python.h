@@ -115,6 +115,8 @@ PyObject* get_item(PyObject* self, PyObject* key);
 int set_item(PyObject* self, PyObject* key, PyObject* value);
 extern PyNumberMethods number_methods;
 PyObject* rich_compare(PyObject* a, PyObject* b, int operation);
+template <class Function>
+PyType_Slot slot(int id, Function* function) { return {id, reinterpret_cast<void*>(function)}; }
 std::vector<PyType_Slot> operator_slots();
 std::vector<PyType_Slot> in_place_slots();
 // What an operator gives beside `other`, neither tensor nor number: NotImplemented, or a TypeError for arrays.

@@ -8,15 +8,6 @@
 namespace flambeau {
 namespace {
 
-// Whether `x` broadcasts to `shape` as it is.
-bool fits(const Dims& x, const Dims& shape) {
-  if (x.size() > shape.size()) return false;
-  const size_t lead = shape.size() - x.size();
-  for (size_t axis = 0; axis < x.size(); ++axis)
-    if (x[axis] != 1 && x[axis] != shape[lead + axis]) return false;
-  return true;
-}
-
 bool is_recorded(Inputs inputs) {
   if (!tape()) return false;
   for (const Tensor& x : inputs)
@@ -41,7 +32,7 @@ int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, 
     const Tensor& x = inputs[i];
     if (!((candidates >> i) & 1u) || x.count() * static_cast<int64_t>(size_of(dtype)) < kReuseBytes || !is_only_owner(x, held)) continue;
     bool all_fit = true;
-    for (const Tensor& other : inputs) all_fit = all_fit && fits(other.shape(), x.shape());
+    for (const Tensor& other : inputs) all_fit = all_fit && broadcasts_to(other.shape(), x.shape());
     if (all_fit) return static_cast<int>(i);
   }
   return -1;

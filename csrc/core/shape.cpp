@@ -88,6 +88,14 @@ Dims broadcast_shapes(std::string_view op, const Dims& a, const Dims& b) {
   return result;
 }
 
+bool broadcasts_to(const Dims& x, const Dims& shape) {
+  if (x.size() > shape.size()) return false;
+  const size_t lead = shape.size() - x.size();
+  for (size_t axis = 0; axis < x.size(); ++axis)
+    if (x[axis] != 1 && x[axis] != shape[lead + axis]) return false;
+  return true;
+}
+
 int64_t normal_axis(std::string_view op, int64_t axis, int64_t ndim) {
   if (axis < -ndim || axis >= ndim) {
     if (ndim == 0) raise(ErrorKind::Index, op, ": axis ", axis, " of a 0-d tensor, which has no axes");

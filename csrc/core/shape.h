@@ -76,6 +76,8 @@ bool is_contiguous(const Dims& shape, const Dims& strides);
 
 // The common shape by NumPy's rule; `op` names the caller in the ShapeError.
 Dims broadcast_shapes(std::string_view op, const Dims& a, const Dims& b);
+// Whether `x` broadcasts to `shape` as it is.
+bool broadcasts_to(const Dims& x, const Dims& shape);
 
 // `axis` counted from the front; IndexError naming `op` if it is out of [-ndim, ndim).
 int64_t normal_axis(std::string_view op, int64_t axis, int64_t ndim);

@@ -92,7 +92,7 @@ std::vector<Sample> pooled_samples(size_t inputs_before, size_t inputs_behind) {
     .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
       const Dims& x = inputs[1].shape();
       const Dims y = pooled_shape(row, x);
-      if (!(inputs[0].shape() == y)) raise(ErrorKind::Shape, row.name, ": g is ", inputs[0].shape(), ", x is ", x, ": g must be ", y);
+      if (inputs[0].shape() != y) raise(ErrorKind::Shape, row.name, ": g is ", inputs[0].shape(), ", x is ", x, ": g must be ", y);
       infer_batch(row, inputs, 1, out);
       out[0] = {x, inputs[1].dtype()};
     },

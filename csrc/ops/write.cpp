@@ -71,15 +71,6 @@ void write_through_host(const Tensor& x, const Tensor& values) {
   x.device()->copy_from_host(x->storage->memory, 0, here.host_data(), static_cast<uint64_t>(whole) * size);
 }
 
-// Whether x broadcasts to `shape` as it is.
-bool fits(const Dims& x, const Dims& shape) {
-  if (x.size() > shape.size()) return false;
-  const size_t lead = shape.size() - x.size();
-  for (size_t axis = 0; axis < x.size(); ++axis)
-    if (x[axis] != 1 && x[axis] != shape[lead + axis]) return false;
-  return true;
-}
-
 }  // namespace
 
 void write_elements(char* base, std::span<const int64_t> shape, std::span<const int64_t> strides, size_t size, const char* source) {
@@ -142,7 +133,7 @@ bool compute_into(const OpRow& row, Inputs inputs) {
   if (is_watched() || !row.pointwise || x.device() != cpu() || !x.contiguous() || x.count() == 0) return false;
   if (!contains(row.dtypes, dtype) || (row.result && row.result(dtype, {}) != dtype)) return false;
   for (const Tensor& other : inputs) {
-    if (other.dtype() != dtype || other.device() != cpu() || !other.has_value() || !fits(other.shape(), x.shape())) return false;
+    if (other.dtype() != dtype || other.device() != cpu() || !other.has_value() || !broadcasts_to(other.shape(), x.shape())) return false;
     if (shares_memory(other, x) && !same_window(other, x)) return false;
   }
   if (!launch(row, cpu(), inputs, {}, {&x, 1})) return false;
