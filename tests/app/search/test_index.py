@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from app import backup
 from app.contributions.facts import IssueTold, PullRequest, record_issues, record_pull_requests
 from app.contributions.models import Change, ChangeState, IssueState, Repository, RepositoryState
-from app.db import Database
+from app.db import Database, clock_of
 from app.members.models import Organization, OrganizationDomain
 from app.members.rules import OrganizationKind
 from app.people import queries as people
@@ -79,7 +80,7 @@ def edits(session: Session) -> dict[str, Any]:
     alder = session.scalars(sa.select(Organization).order_by(Organization.id)).first()
     change = session.scalars(sa.select(Change).order_by(Change.id)).first()
     assert alder is not None and change is not None  # noqa: PT018 - for the type checker
-    day = session.info["flambeau_clock"].now().date()
+    day = clock_of(session).now().date()
     return {
         "rename": lambda: people.rename(session, crowd["Ben"], "Benjamin Bell", actor=US, reason="so he says"),
         "hide": lambda: people.hide(session, crowd["Ada"], hidden=True, actor=US, reason="she asks"),
@@ -186,45 +187,41 @@ def test_whoever_asks_to_be_hidden_leaves_the_index_in_the_same_transaction(gove
         assert session.scalar(sa.select(SearchGram.gram).where(SearchGram.gram == "yst")) is None
 
 
-def test_a_change_is_not_found_by_the_name_of_somebody_hidden_in_its_title(governed_each: Database) -> None:
+def told_changes(session: Session, titles: list[str], last: str) -> None:
+    """A change by each of these titles, and one of the day before."""
+    now = clock_of(session).now()
+    told = [PullRequest(number=number, title=title, author=None, state=ChangeState.OPEN, opened_at=now, updated_at=now)
+            for number, title in enumerate(titles, 91)]  # fmt: skip
+    told.append(replace(told[0], number=90, title=last, opened_at=now - timedelta(days=1)))
+    record_pull_requests(session, session.scalars(sa.select(Repository.id)).one(), told)
+
+
+def told_issues(session: Session, titles: list[str], last: str) -> None:
+    """The same of issues."""
+    now = clock_of(session).now()
+    told = [IssueTold(str(number), title, None, IssueState.OPEN, now, now, number=number)
+            for number, title in enumerate(titles, 91)]  # fmt: skip
+    told.append(replace(told[0], external_id="90", number=90, title=last, opened_at=now - timedelta(days=1)))
+    record_issues(session, session.scalars(sa.select(Repository.id)).one(), "github", told)
+
+
+@pytest.mark.parametrize(("kind", "tell"), [(Kind.CHANGE, told_changes), (Kind.ISSUE, told_issues)])
+def test_a_change_or_issue_is_not_found_by_the_name_of_somebody_hidden_in_its_title(
+    governed_each: Database, kind: Kind, tell: Callable[[Session, list[str], str], None]
+) -> None:
     set_out(governed_each)
     with governed_each.write() as session:
-        now = governed_each.clock.now()
-        told = [
-            PullRequest(number=number, title="Thanks to Ada Nyström for relu", author=None, state=ChangeState.OPEN,
-                        opened_at=now, updated_at=now) for number in range(91, 110)
-        ]  # fmt: skip
-        told.append(replace(told[0], number=90, title="Nyström method for kernels", opened_at=now - timedelta(days=1)))
-        record_pull_requests(session, session.scalars(sa.select(Repository.id)).one(), told)
+        tell(session, ["Thanks to Ada Nyström for relu"] * 19, "Nyström method for kernels")
     queries.work_off(governed_each)
     with governed_each.write() as session:
-        assert len(found(session, "nystrom", Kind.CHANGE)) == 8
+        assert len(found(session, "nystrom", kind)) == 8
         people.hide(session, names(session)["Ada"], hidden=True, actor=US, reason="she asks")
     with governed_each.read() as session:
-        assert found(session, "ada nystrom", Kind.CHANGE) == found(session, "nystrom relu", Kind.CHANGE) == []
-        assert found(session, "nystrom", Kind.CHANGE) == ["Nyström method for kernels"], "nobody is named by it"
-        assert len(found(session, "thanks relu", Kind.CHANGE)) == 8, "the other words find it"
-        slipped = queries.find(session, "ada nystrm", kinds=(Kind.CHANGE,))
+        assert found(session, "ada nystrom", kind) == found(session, "nystrom relu", kind) == []
+        assert found(session, "nystrom", kind) == ["Nyström method for kernels"], "nobody is named by it"
+        assert len(found(session, "thanks relu", kind)) == 8, "the other words find it"
+        slipped = queries.find(session, "ada nystrm", kinds=(kind,))
         assert (slipped.is_empty, slipped.instead) == (True, {}), "nor is the name offered"
-
-
-def test_an_issue_is_not_found_by_the_name_of_somebody_hidden_in_its_title(governed_each: Database) -> None:
-    set_out(governed_each)
-    with governed_each.write() as session:
-        now, place = governed_each.clock.now(), session.scalars(sa.select(Repository.id)).one()
-        told = [IssueTold(str(number), "Ada Nyström broke relu", None, IssueState.OPEN, now, now, number=number)
-                for number in range(91, 101)]  # fmt: skip
-        told.append(replace(told[0], external_id="90", number=90, title="Nyström method is missing",
-                            opened_at=now - timedelta(days=1)))  # fmt: skip
-        record_issues(session, place, "github", told)
-    queries.work_off(governed_each)
-    with governed_each.write() as session:
-        assert len(found(session, "nystrom", Kind.ISSUE)) == 8
-        people.hide(session, names(session)["Ada"], hidden=True, actor=US, reason="she asks")
-    with governed_each.read() as session:
-        assert found(session, "ada nystrom", Kind.ISSUE) == found(session, "nystrom relu", Kind.ISSUE) == []
-        assert found(session, "nystrom", Kind.ISSUE) == ["Nyström method is missing"], "nobody is named by it"
-        assert len(found(session, "broke relu", Kind.ISSUE)) == 8, "the other words find it"
 
 
 def test_a_bots_issues_come_behind_all_others(governed_each: Database) -> None:
