@@ -82,8 +82,9 @@ def show(public_id: str) -> str:
         today = clock_of(session).now().date()
         memberships = queries.memberships_of(session, organization)
         user = current_user()
-        is_staff, (keeps, sees_dues) = can(user, "members.edit").allowed, (
-            can(user, power, organization.public_id).allowed for power in ("members.keep", "members.dues"))  # fmt: skip
+        is_staff = can(user, "members.edit").allowed
+        keeps = can(user, "members.keep", organization.public_id).allowed
+        sees_dues = can(user, "members.dues", organization.public_id).allowed
         answers.may_keep(for_each=not (is_staff or keeps or sees_dues))
         employed = people.people_of(session, organization.id, limit=PEOPLE_SHOWN)
         return render_template(
