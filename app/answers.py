@@ -2,9 +2,9 @@
 
 A kept page is given to whoever is not signed in and brings no session. What of a page is the same for every reader (its
 `main` block) is kept as well, and put into a frame made for whoever asks. Where it differs by who reads, it is kept for
-each reader alone. All are given for as long as nothing was
-decided or observed (the audit log has the same head, and what the slice says beside it), within the same hour; after
-`KEPT_S` whoever asks first makes it anew. They lie in a private folder, so that all processes of a machine share them.
+each reader alone. All are given for as long as nothing was decided or observed (the audit log has the same head, and
+what the slice says beside it), within the same hour; after `KEPT_S` whoever asks first makes it anew. They lie in a
+private folder, so that all processes of a machine share them.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
             return _unpacked(found)
         if found := _find("main") or (None if _is_stranger() else _find(_readers_part())):
             g.may_keep = True
-            title = Markup(found.words["title"])  # noqa: S704 - a block that our template rendered (`_whole`), read back from a folder that only we write
-            content = Markup(found.body.decode())  # noqa: S704 - the same
+            title = Markup(found.words["title"])  # noqa: S704 - as `_whole` kept it
+            content = Markup(found.body.decode())  # noqa: S704 - as `_whole` kept it
             return render_template("base.html", kept_title=title, kept_main=content)
         return None
 
@@ -148,7 +148,7 @@ def _whole(title: Markup, content: Markup) -> Markup:
     if found is None:
         return content
     g.may_keep = False
-    return Markup(_OWN.sub(lambda match: _own[match[1]](), content))  # noqa: S704 - a block that our template rendered, with parts that are HTML by `own`'s contract
+    return Markup(_OWN.sub(lambda match: _own[match[1]](), content))  # noqa: S704 - our templates rendered both
 
 
 def _find(part: str) -> Kept | None:

@@ -43,9 +43,7 @@ def _itself(day: date) -> date:
     return day
 
 
-def _by_period(
-    scope: Scope, window: Window, day: Any, firsts: list[date]
-) -> tuple[Any, Callable[[Any], date]]:  # fmt: skip
+def _by_period(scope: Scope, window: Window, day: Any, firsts: list[date]) -> tuple[Any, Callable[[Any], date]]:
     """What tells the periods of `worked` apart, and the day that one of its values stands for.
 
     Periods that are months stand there as they are; of others a database counts the place among their first days.
