@@ -10,6 +10,8 @@ from functools import cache
 
 NAMED = {"90d": "90 days", "1y": "one year", "3y": "three years", "all": "all time"}
 _DAYS = {"90d": 90, "1y": 365, "3y": 1096}
+# So many days are drawn by weeks, months and quarters at most; more by years.
+_WEEKS_TO, _MONTHS_TO, _QUARTERS_TO = 184, 5 * 366, 15 * 366
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -34,6 +36,16 @@ class Window:
     def days(self) -> int:
         """How many days it spans."""
         return (self.until - self.since).days + 1
+
+    @property
+    def is_weekly(self) -> bool:
+        """Whether its periods are weeks."""
+        return self.days <= _WEEKS_TO
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether its periods are months."""
+        return _WEEKS_TO < self.days <= _MONTHS_TO
 
     @property
     def text(self) -> str:
@@ -166,28 +178,28 @@ def _read_day(arguments: Mapping[str, str], name: str, problems: list[tuple[str,
 
 
 def _start(day: date, days: int) -> date:
-    if days <= 184:
+    if days <= _WEEKS_TO:
         return day - timedelta(days=day.weekday())
-    if days <= 5 * 366:
+    if days <= _MONTHS_TO:
         return day.replace(day=1)
-    if days <= 15 * 366:
+    if days <= _QUARTERS_TO:
         return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
     return day.replace(month=1, day=1)
 
 
 def _next(first: date, days: int) -> date:
-    if days <= 184:
+    if days <= _WEEKS_TO:
         return first + timedelta(days=7)
-    months = 1 if days <= 5 * 366 else 3 if days <= 15 * 366 else 12
+    months = 1 if days <= _MONTHS_TO else 3 if days <= _QUARTERS_TO else 12
     return month_after(first, months)
 
 
 def _label(first: date, days: int) -> str:
-    if days <= 184:
+    if days <= _WEEKS_TO:
         return f"{first.day} {_MONTHS[first.month - 1]} {first.year}"
-    if days <= 5 * 366:
+    if days <= _MONTHS_TO:
         return f"{_MONTHS[first.month - 1]} {first.year}"
-    return f"{first.year} Q{(first.month + 2) // 3}" if days <= 15 * 366 else str(first.year)
+    return f"{first.year} Q{(first.month + 2) // 3}" if days <= _QUARTERS_TO else str(first.year)
 
 
 def _day(day: date) -> str:

@@ -204,4 +204,4 @@ def _coverage(rows: Sequence[tuple[int, int]]) -> Coverage:
 
 
 def _by(window: Window) -> By:
-    return By.DAY if window.days <= 184 else By.MONTH
+    return By.DAY if window.is_weekly else By.MONTH

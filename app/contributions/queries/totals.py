@@ -29,8 +29,7 @@ def cells_by_organization(session: Session, scope: Scope, window: Window) -> lis
     """The work of each organization (and of nobody's, and of nobody knows whose) by period and kind; no persons."""
     found = worked(session, scope, window, coarsest=by_month(window)).c
     # Of half a year they are days: who was a member is asked of each.
-    is_short = by_month(window) is None
-    day, told = (found.day, _itself) if is_short else _by_period(scope, window, found.day, buckets(window))
+    day, told = (found.day, _itself) if window.is_weekly else _by_period(scope, window, found.day, buckets(window))
     keys = (day, found.kind, found.organization_id, found.attribution)
     rows = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys))
     return [
@@ -48,7 +47,7 @@ def _by_period(scope: Scope, window: Window, day: Any, firsts: list[date]) -> tu
 
     Periods that are months stand there as they are; of others a database counts the place among their first days.
     """
-    if 184 < window.days <= 5 * 366 and has_months(scope, window):
+    if window.is_monthly and has_months(scope, window):
         return day, _itself
     return place_of(day, firsts), firsts.__getitem__
 

@@ -315,7 +315,7 @@ def last_days(session: Session, persons: Collection[int]) -> dict[int, date]:
 
 def by_month(window: Window) -> Stretch | None:
     """The longest stretch from which a window's periods can be made: of half a year they are weeks."""
-    return Stretch.MONTH if window.days > 184 else None
+    return None if window.is_weekly else Stretch.MONTH
 
 
 def sums_of(found: Any) -> list[Any]:
