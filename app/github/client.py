@@ -2,6 +2,7 @@
 
 PyGithub makes the addresses, renews the tokens of Apps and holds the connection; it is loaded by whoever reads, not by
 every process. Its own waiting is switched off: a job that waits stands in rows, where a sleeping thread says nothing.
+No answer is read without end (`app.github.bounding`).
 The token goes to the own host of the interface alone: an answer that leads elsewhere is refused.
 """
 
@@ -154,6 +155,8 @@ class Client:
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
+        from app.github.bounding import TooLongError
+
         self._rest()
         try:
             requester = self._session().requester
@@ -168,6 +171,8 @@ class Client:
                 raise AwayError(f"{self._host} answered {status}") from None
             self._refuse(status, found, json.dumps(error.data or {}))
             raise NeedsPersonError(f"{self._host} does not let this App read {self.full_name}") from None
+        except TooLongError as error:
+            raise TooMuchError(f"{self._host} {error}") from None
         except (RequestException, HTTPError, OSError) as error:
             raise AwayError(f"{self._host} cannot be reached ({type(error).__name__})") from None
         except RuntimeError:
@@ -178,7 +183,10 @@ class Client:
     def _session(self) -> Github:
         from github import Github
 
+        from app.github.bounding import bound_every_answer
+
         if self._github is None:
+            bound_every_answer()
             options: dict[str, Any] = {"base_url": self.reader.api, "timeout": TIMEOUT_S, "retry": 0,
                                        "seconds_between_requests": None, "user_agent": "flambeau"}  # fmt: skip
             self._github = Github(auth=self._auth(options), per_page=100, **options)

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ class Fault:
     """An answer that GitHub gives instead of what it should: status, body and headers. `drops`: it hangs up."""
 
     status: int = 502
-    body: str = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+    body: str | bytes | Iterable[bytes] = "<html><body><h1>502 Bad Gateway</h1></body></html>"
     headers: tuple[tuple[str, str], ...] = ()
     only: str = ""
     drops: bool = False
