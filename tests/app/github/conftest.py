@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
@@ -24,11 +26,31 @@ from app.contributions.models import Repository
 from app.db import Database
 from app.github.jobs import Listener
 from app.settings import Settings
+from tests.app.github.octokit.cut import examples
 from tests.app.github.world import World, busy, world
 from tests.doubles.github import GitHub, running
 
 SECRET, FORMER = "a secret of the tests, long enough", "the one before, while it is changed"
+EXAMPLES = examples()
 PLACES = ("Codertocat/Hello-World", "octo-org/octo-repo", "Octocoders/Hello-World")
+
+
+def example(event: str, action: str = "", **changed: Any) -> dict[str, Any]:
+    """GitHub's first example of an event, with parts of its object changed (`comment__id=5`)."""
+    found = next(body for name, body in EXAMPLES if name == event and action in (body.get("action"), ""))
+    found = copy.deepcopy(found)
+    for path, value in changed.items():
+        *into, last = path.split("__")
+        place = found
+        for name in into:
+            place = place[name]
+        place[last] = value
+    return found
+
+
+def count(db: Database, table: Any) -> int:
+    with db.read() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
 
 def signature(body: bytes, secret: str = SECRET) -> str:
