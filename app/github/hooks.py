@@ -30,7 +30,8 @@ from app.github.places import repository_at
 from app.github.shapes import Call
 from app.people.queries.identities import insert_new
 
-MOST_BYTES = 5 << 20
+# GitHub sends nothing above 25 MB: a push of 2,048 commits with all their paths may come near.
+MOST_BYTES = 25 << 20
 MOST_WAITING = 20_000
 ACTOR = Actor.system("github-webhook")
 WORKFLOW = "github-heard"

@@ -20,6 +20,7 @@ from app.settings import current_settings
 
 blueprint = Blueprint("hook", __name__, url_prefix="/api/github")
 REFUSALS_A_MINUTE = 30
+MOST_READ_OFF = 64 << 20
 _MINUTE = timedelta(minutes=1)
 _REFUSED = "github-hook-refused"
 
@@ -29,7 +30,7 @@ def _is_github() -> Decision:
     secrets = current_settings().github_hook_secrets
     if not secrets:
         return Decision(False, "this portal takes no webhooks: no FLAMBEAU_GITHUB_WEBHOOK_SECRET is set")
-    request.max_content_length = request.max_form_memory_size = MOST_BYTES
+    _see_that_it_ends()
     body = request.get_data(cache=True)
     if is_signed(secrets, body, request.headers.get("X-Hub-Signature-256", "")):
         return Decision(True, "it is signed by our secret")
@@ -58,8 +59,22 @@ def hook() -> tuple[BaseResponse, int]:
     return jsonify(said=answer.said), 202 if answer.is_stored else 200
 
 
+def _see_that_it_ends() -> None:
+    """Refuse a body that is longer than any of GitHub's, in words: whoever is cut off while sending hears none."""
+    length = request.content_length or 0
+    request.max_content_length = request.max_form_memory_size = MOST_BYTES
+    if length <= MOST_BYTES:
+        return
+    _count_refusal()
+    request.max_content_length = MOST_READ_OFF
+    while request.stream.read(1 << 16):
+        continue
+    abort(413, description=f"This call has {length:,} bytes and GitHub's have {MOST_BYTES:,} at most; "
+                           "nothing was taken.")  # fmt: skip
+
+
 def _count_refusal() -> None:
-    """Write down that somebody came without our signature; 429 for whoever does so all the time, without writing."""
+    """Write down that somebody came who is not GitHub; 429 for whoever does so all the time, without writing."""
     source, db = limits.source_of(request.remote_addr), current_db()
     with db.read() as session:
         is_few = limits.is_left(session, _REFUSED, source, allowed=REFUSALS_A_MINUTE, within=_MINUTE)
@@ -68,4 +83,4 @@ def _count_refusal() -> None:
             is_few = limits.take(session, _REFUSED, source, allowed=REFUSALS_A_MINUTE, within=_MINUTE)
     if not is_few:
         abort(429, retry_after=_MINUTE.seconds,
-              description="Too many calls without our signature come from there; wait a minute.")  # fmt: skip
+              description="Too many calls come from there that are not GitHub's; wait a minute.")  # fmt: skip

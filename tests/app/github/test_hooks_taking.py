@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import sqlalchemy as sa
 from pydantic import SecretStr
 
@@ -20,7 +29,9 @@ from app.github.listening import Listener
 from app.github.models import Delivery, DeliveryState
 from app.jobs import Job, Worker
 from app.settings import Settings, SettingsError
-from tests.app.github.conftest import EXAMPLES, FORMER, SECRET, Hooked, count, example
+from tests.app.github.conftest import EXAMPLES, FORMER, SECRET, Hooked, count, example, signature
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_example_that_github_publishes_is_answered_and_handled(hook: Hooked) -> None:
@@ -98,9 +109,65 @@ def test_what_cannot_be_taken_is_told_so(
     assert count(hook.db, Delivery) == 0
 
 
-def test_a_body_without_end_is_refused_before_it_is_read(hook: Hooked) -> None:
+def test_what_is_longer_than_any_of_githubs_calls_is_refused_in_words(hook: Hooked) -> None:
     answer = hook.send("push", b"x" * (hooks.MOST_BYTES + 1))
-    assert answer.status_code == 413
+    assert (answer.status_code, answer.json["detail"]) == (
+        413, "This call has 26,214,401 bytes and GitHub's have 26,214,400 at most; nothing was taken.",
+    )  # fmt: skip
+    assert count(hook.db, Delivery) == 0
+
+
+def big_push(size: int) -> bytes:
+    """A push of many commits whose call has so many bytes."""
+    body = example("push")
+    file = {"id": "c" * 40, "message": "m", "added": [f"a/folder/and/file{number}.py" for number in range(1000)]}
+    body["commits"] = [file] * (size // len(json.dumps(file)) - 5)
+    body["padded"] = "x" * (size - len(json.dumps(body)) - len(', "padded": ""'))
+    return json.dumps(body).encode()
+
+
+def test_a_push_as_long_as_github_sends_any_is_taken_and_kept_small(hook: Hooked) -> None:
+    body = big_push(25_000_000)
+    assert len(body) == 25_000_000
+    assert hook.send("push", body).status_code == 202
+    with hook.db.read() as session:
+        assert len(session.scalars(sa.select(Delivery.body)).one()) < 1_000_000
+    assert hook.handle() == {"handled": 1}
+
+
+@pytest.mark.slow
+def test_behind_gunicorn_it_is_answered_in_words_and_not_cut_off(sqlite_template: Path, tmp_path: Path) -> None:
+    shutil.copy(sqlite_template, tmp_path / "flambeau.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {"FLAMBEAU_HOME": str(tmp_path), "DATABASE_URL": "", "WEB_CONCURRENCY": "1",
+                        "PORT": str(port), "FLAMBEAU_GITHUB_WEBHOOK_SECRET": SECRET.replace(" ", "-")}  # fmt: skip
+    server = subprocess.Popen([sys.executable, "-m", "gunicorn", "wsgi:create_app()"], cwd=ROOT, env=env)
+    url, answers = f"http://127.0.0.1:{port}", []
+    try:
+        wait_for(f"{url}/healthz")
+        for size in (24_000_000, 27_000_000):
+            body = big_push(size)
+            told = {"X-GitHub-Event": "push", "X-GitHub-Delivery": "one", "Content-Type": "application/json",
+                    "X-Hub-Signature-256": signature(body, SECRET.replace(" ", "-"))}  # fmt: skip
+            answers.append(requests.post(f"{url}/api/github/hook", body, headers=told, timeout=30))
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+    assert [one.status_code for one in answers] == [200, 413]
+    assert answers[0].json()["said"] == "Codertocat/Hello-World is not counted here and was left"
+    assert answers[1].json()["detail"].startswith("This call has 27,000,000 bytes")
+
+
+def wait_for(url: str) -> None:
+    """Until somebody answers there."""
+    for _ in range(300):
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(url, timeout=5).status_code == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"nobody answers at {url}")
 
 
 def test_a_repository_that_is_not_counted_is_left(hook: Hooked) -> None:
