@@ -5,8 +5,9 @@ as such commits are kept here (`app.reviews.forgetting`).
 
 They go into a repository of their own beside the clone (`Clone.proposed`): anybody may open a pull request, and what
 they wrote is to be looked at, not built by its hash. Each head is asked for once; a push is another head. So one that
-takes more room than a repository may, or that we cannot read, is not fetched again and again, nor does it hold the
-others up: what broke stands in the job's log and result, by name.
+takes more room than a repository may, or over which we stumble, is not fetched again and again, nor does it hold the
+others up: what broke stands in the job's log and result, by name. Where git or the disk fails, which may pass, it is
+tried again in pauses that double, and marked only after the last.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,10 +31,14 @@ from app.contributions.registry import clone_of
 from app.jobs import Cancelled, LeaseLost, NotYet, StepContext, Workflow, schedule
 from app.log import log
 from app.reviews import store
+from app.reviews.models import ForkRetry
 from app.reviews.reading import ChangeRead, read_change
 
 FOR_S = 30.0
 AT_ONCE = 50
+# Two minutes, then four and so on: seventeen hours in all, in which a full disk is noticed.
+MOST_TRIES = 10
+FIRST_PAUSE = timedelta(minutes=2)
 NOWHERE = "its commits are not there any more, or take more room than FLAMBEAU_CLONE_LIMIT_GB allows"
 UNREADABLE = "its commits cannot be read; the log of the job that read forks says why"
 workflow = Workflow("read-forks", title="Read pull requests from forks for review", attempts=1)
@@ -66,6 +72,7 @@ def read(step: StepContext) -> dict[str, Any]:
 @dataclass
 class _Told:
     is_broken: bool = False
+    may_pass: bool = False
 
 
 @contextmanager
@@ -76,8 +83,8 @@ def _told(step: StepContext, name: str, broken: list[str]) -> Iterator[_Told]:
         yield told
     except (LeaseLost, Cancelled, sa.exc.OperationalError):
         raise  # the job is another's by now, or the database is away
-    except GitError as error:
-        told.is_broken = True
+    except (GitError, OSError) as error:
+        told.is_broken = told.may_pass = True
         step.log(f"{name}: {error}")
     except Exception as error:
         told.is_broken = True
@@ -113,10 +120,13 @@ def _due(step: StepContext, away: set[int]) -> list[Change]:
         .order_by(Change.repository_id, Change.updated_at.desc(), Change.id)
         .limit(AT_ONCE)
     )  # fmt: skip
+    waits = sa.exists().where(
+        ForkRetry.change_id == Change.id, ForkRetry.head_sha == Change.head_sha, ForkRetry.again_at > step.clock.now()
+    )
     is_kept = Change.closed_at > store.kept_since(step.settings, step.clock.now())
     with step.db.read() as session:
         for which in (Change.state == ChangeState.OPEN, is_kept):
-            if found := list(session.scalars(unread.where(which))):
+            if found := list(session.scalars(unread.where(which, ~waits))):
                 return [one for one in found if one.repository_id == found[0].repository_id]
     return []
 
@@ -134,7 +144,18 @@ def _read_one(
             _write(session, step, repository, change, found, lacks)
     if told.is_broken:
         with step.lease.transaction() as (session, _job):
-            _write(session, step, repository, change, None, UNREADABLE)
+            if not (told.may_pass and _is_tried_again(session, step, change)):
+                _write(session, step, repository, change, None, UNREADABLE)
+
+
+def _is_tried_again(session: Session, step: StepContext, change: Change) -> bool:
+    """Write down when it is tried again; whether it is."""
+    known = session.get(ForkRetry, change.id) or ForkRetry(change_id=change.id, head_sha="", tries=0)
+    tries = known.tries + 1 if known.head_sha == change.head_sha else 1
+    known.head_sha, known.tries = change.head_sha, tries
+    known.again_at = step.clock.now() + FIRST_PAUSE * 2 ** (tries - 1)
+    session.add(known)
+    return tries < MOST_TRIES
 
 
 def _base(clone: Clone, branches: Mapping[str, str], change: Change) -> str | None:
@@ -157,3 +178,4 @@ def _write(
                       range=f"#{seen.number}@{found.head}", rows=len(found.commits), sha256=found.sha256)  # fmt: skip
         store.put(session, known, repository_id=repository.id, branch="", found=found)
     known.asked_sha = known.head_sha
+    session.execute(sa.delete(ForkRetry).where(ForkRetry.change_id == known.id))

@@ -8,7 +8,7 @@ from enum import Enum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Row, choice, public_id
+from app.db import Base, Key, Row, choice, public_id
 from app.reviews.rules import Verdict
 
 
@@ -34,3 +34,16 @@ class Review(Row, Base):
     side: Mapped[Side | None] = mapped_column(choice(Side, name="side"))
     line: Mapped[int | None]
     said_at: Mapped[datetime]
+
+
+class ForkRetry(Base):
+    """A fork's pull request whose commits could not be read at this head: how often, and when it is tried again."""
+
+    __tablename__ = "fork_retry"
+
+    change_id: Mapped[int] = mapped_column(
+        Key, sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    head_sha: Mapped[str] = mapped_column(sa.String(64))
+    tries: Mapped[int]
+    again_at: Mapped[datetime]

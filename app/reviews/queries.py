@@ -26,7 +26,7 @@ from app.people.queries.identities import address_of
 from app.people.rules import Role, identifies_one_person, masked
 from app.reviews import difference, rules, store
 from app.reviews.difference import Place
-from app.reviews.models import Review
+from app.reviews.models import ForkRetry, Review
 from app.reviews.rules import CommitSeen, Opinion, Turn, Unsettled, Whose
 from app.rulebook import GateVerdict, Signers
 from app.rulebook.paths import owners
@@ -177,18 +177,21 @@ def difference_of(session: Session, settings: Settings, repository: Repository, 
     try:
         return clone.diff(change.base_sha, change.head_sha), ""
     except GitError as error:
-        return Diff(), (_why_not(settings, change, now(session)) if is_forks else "") or (
+        return Diff(), (_why_not(session, settings, change) if is_forks else "") or (
             f"The difference cannot be shown now: {error}. It comes back with the next reading."
         )
 
 
-def _why_not(settings: Settings, change: Change, now: datetime) -> str:
+def _why_not(session: Session, settings: Settings, change: Change) -> str:
     """Why the difference of a fork's pull request is not there; "" where its reading is to come."""
-    if change.closed_at is not None and change.closed_at <= store.kept_since(settings, now):
+    if change.closed_at is not None and change.closed_at <= store.kept_since(settings, now(session)):
         days = counted(settings.proposed_days, "day")
         return f"It was closed on {change.closed_at:%Y-%m-%d}; contents from forks are kept for {days} after that."
     if change.asked_sha == change.head_sha and change.too_long:
         return f"The difference cannot be shown: {change.too_long}."
+    retry = session.get(ForkRetry, change.id)
+    if retry is not None and retry.head_sha == change.head_sha:
+        return f"The difference could not be read; it is tried again at {retry.again_at:%H:%M} UTC."
     return ""
 
 
