@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         "limits": [],
         "rows": [],
     }
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout` ends a run as Ctrl-C does
+    stopped = False
+    try:
+        _measure_all(report, options)
+    except KeyboardInterrupt:
+        stopped = True
+    order = [*GROUPS, "suite", "ceilings", "portal"]
+    report["rows"].sort(key=lambda row: order.index(row["group"]))
+    print(table(report))
+    _print_machine(report)
+    _write(report, options)
+    if stopped:
+        print("stopped before the end: what was done is above", file=sys.stderr)
+        return 130
+    return 1 if any(row["verdict"] == "not met" or OURS in row["notes"] for row in report["rows"]) else 0
+
+
+def _measure_all(report: dict[str, Any], options: argparse.Namespace) -> None:
     for threads in options.threads:
         _measure_works(report, threads, options)
     for ceiling in CEILINGS:
@@ -47,12 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, rows_of in of_the_portal.items():
         if wanted(name, "portal", options.only):
             report["rows"] += [row_of(measured) for measured in rows_of(options.rounds)]
-    order = [*GROUPS, "suite", "ceilings", "portal"]
-    report["rows"].sort(key=lambda row: order.index(row["group"]))
-    print(table(report))
-    _print_machine(report)
-    _write(report, options)
-    return 1 if any(row["verdict"] == "not met" or OURS in row["notes"] for row in report["rows"]) else 0
 
 
 def _measure_works(report: dict[str, Any], threads: int, options: argparse.Namespace) -> None:
@@ -66,17 +79,18 @@ def _measure_works(report: dict[str, Any], threads: int, options: argparse.Names
     if not rows:
         return
     rivals = {OURS, *(options.rivals or ())}
-    found, limits, versions = measure(
-        rows, threads, options.rounds, lambda rival: not options.rivals or rival in rivals
-    )
-    report["versions"] |= versions
-    report["limits"].append(limits)
+    run = measure(rows, threads, options.rounds, lambda rival: not options.rivals or rival in rivals)
+    found = run.rows
+    report["versions"] |= run.versions
+    report["limits"].append(run.limits)
     report["rows"] += map(row_of, found)
     for group, means in MEANS.items():
         for mean in means:
             of = [measured for measured in found if measured.name in mean.rows]
             if len(of) == len(mean.rows):
                 report["rows"].append(mean_of(mean, of, group, threads))
+    if run.stopped:
+        raise KeyboardInterrupt
     if not options.only:
         report["rows"] += _suite(found, threads)
 

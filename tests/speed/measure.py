@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from tests.speed.limits import Limits
 from tests.speed.rows import OURS, Measured, Row
@@ -14,24 +15,35 @@ from tests.speed.workers import BusyProcess, Worker, process_of
 LIMIT_OF = {"float32": "operations_per_s", "bfloat16": "bfloat16_operations_per_s"}
 
 
-def measure(
-    rows: Iterable[tuple[str, Row]], threads: int, rounds: int, runs: Callable[[str], bool]
-) -> tuple[list[Measured], dict[str, float], dict[str, str]]:
+@dataclass(frozen=True)
+class Run:
+    """What was measured on so many threads; `stopped` if somebody had no patience for the rest."""
+
+    rows: list[Measured]
+    limits: dict[str, float]
+    versions: dict[str, str]
+    stopped: bool
+
+
+def measure(rows: Iterable[tuple[str, Row]], threads: int, rounds: int, runs: Callable[[str], bool]) -> Run:
     """The rows (each with its group) on so many threads, the machine's limits, and the versions of all who ran.
 
-    `runs` says whether a rival is wanted.
+    `runs` says whether a rival is wanted. After Ctrl-C it gives the rows that were done.
     """
     limits, workers = Limits(), _Workers(threads)
     busy = BusyProcess() if threads > 1 else None
     # Again after every row, and the best counts: a figure of a busy moment is not the machine's limit.
     best = limits.measure(threads)
     found: list[tuple[Row, Measured]] = []
+    stopped = False
     try:
         for group, row in rows:
             found.append((row, _measured(row, group, workers, rounds, busy, runs)))
             if row.bytes_moved or row.operations or row.elements:
                 best = {key: max(value, best[key]) for key, value in limits.measure(threads).items()}
-        versions = workers.versions()
+        workers.refresh_versions()
+    except KeyboardInterrupt:
+        stopped = True
     finally:
         workers.close()
         if busy:
@@ -47,7 +59,7 @@ def measure(
                 allow = "what operations one by one allow" if one_by_one else "what its passes over memory allow"
                 result = dataclasses.replace(result, limit_of=allow)
         measured.append(result)
-    return measured, {"threads": threads, **best}, versions
+    return Run(measured, {"threads": threads, **best}, workers.versions(), stopped)
 
 
 class _Workers:
@@ -75,9 +87,11 @@ class _Workers:
         for worker in self._workers.values():
             worker.drop()
 
-    def versions(self) -> dict[str, str]:
+    def refresh_versions(self) -> None:
         for worker in self._workers.values():
             worker.refresh_version()
+
+    def versions(self) -> dict[str, str]:
         return {name: worker.version or f"not run: {worker.missing}" for name, worker in self._workers.items()}
 
     def close(self) -> None:

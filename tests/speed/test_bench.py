@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -323,6 +325,28 @@ def test_the_command_measures_beside_a_busy_process_and_writes_what_the_schema_s
     assert row["verdict"] is None
     assert "float32 matmul 256" in files["markdown"].read_text()
     assert "float32 matmul 256" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_keeps_the_rows_that_were_done(tmp_path, what):
+    written = tmp_path / "report.json"
+    command = [sys.executable, "-m", "tests.speed", "--only", "small", "--rivals", "numpy", "--rounds", "20"]
+    bench = subprocess.Popen(
+        [*command, "--threads", "1", "--json", str(written)], cwd=workers.ROOT, stderr=subprocess.PIPE, text=True
+    )
+    with bench:
+        assert bench.stderr is not None
+        assert bench.stderr.readline().endswith("done\n")
+        bench.send_signal(what)
+        rest = bench.stderr.read()
+    assert bench.returncode == 130
+    assert "stopped before the end" in rest
+    report = json.loads(written.read_text())
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert 1 <= len(report["rows"]) < 6
+    assert report["rows"][0]["name"] == next(iter(ROWS))
+    assert not any(row["group"] == "suite" for row in report["rows"])
 
 
 # ---- rivals ----

@@ -81,6 +81,7 @@ class Worker:
             text=True,
             cwd=ROOT,
             env=variables,
+            process_group=0,  # a Ctrl-C is for the bench, which ends its workers by closing their pipes
         )
         answer = self._answer()
         self.missing = str(answer.get("error", ""))
