@@ -61,6 +61,10 @@ class NeedsPersonError(GitHubError):
     """Nothing helps but somebody: the token is refused, or there is no such repository for it."""
 
 
+class NotShownError(NeedsPersonError):
+    """GitHub shows nothing there: it is private now, or gone."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A page of REST: None where nothing has changed, its ETag, and the address of the next page ("": none)."""
@@ -169,7 +173,10 @@ class Client:
             status, found = error.status, {str(key).lower(): str(one) for key, one in (error.headers or {}).items()}
             if status >= 500:
                 raise AwayError(f"{self._host} answered {status}") from None
-            self._refuse(status, found, json.dumps(error.data or {}))
+            try:
+                self._refuse(status, found, json.dumps(error.data or {}))
+            except NotShownError as no_app:
+                raise NeedsPersonError(str(no_app)) from None  # the App is not installed there, which says no more
             raise NeedsPersonError(f"{self._host} does not let this App read {self.full_name}") from None
         except TooLongError as error:
             raise TooMuchError(f"{self._host} {error}") from None
@@ -253,8 +260,8 @@ class Client:
             raise self._refused(said)
         if status in (404, 410, 451):
             access = "install the App there" if self.reader.app_id else "give the token access"
-            raise NeedsPersonError(f"there is no {self.full_name} at {self._host} that the portal's {self._ours} may "
-                                   f"read; correct the name, or {access}")  # fmt: skip
+            raise NotShownError(f"there is no {self.full_name} at {self._host} that the portal's {self._ours} may "
+                                f"read; correct the name, or {access}")  # fmt: skip
         raise AwayError(f"{self._host} answered {status} ({said})")
 
     def _refused(self, said: str) -> NeedsPersonError:

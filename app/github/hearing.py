@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import audit
+from app.contributions import private
 from app.contributions.facts import (
     Event,
     IssueTold,
@@ -31,7 +32,7 @@ from app.contributions.metrics import EventKind
 from app.contributions.models import Change, ChangeSource, Issue, Repository, RepositoryRelease
 from app.contributions.registry import being_read, enqueue_ingest
 from app.github.asking import RELEASES, ask_to_read
-from app.github.connecting import connected_with, connection_of
+from app.github.connecting import connected_with, connection_of, read_now
 from app.github.mapping import Reading
 from app.github.places import place_of, repository_at
 from app.github.shapes import Call, NonsenseError, Sender
@@ -230,6 +231,8 @@ def _repository(heard: Heard) -> str:
     call = Call.read(heard.payload, what="repository")
     if heard.action == "edited" and heard.changed("default_branch"):
         return _push(heard)
+    if heard.action == "publicized":
+        return _publicized(heard)
     if heard.action not in ("renamed", "transferred") or not call.former or not call.repository.url:
         return f"the repository: {heard.action}"
     connection = connection_of(heard.session, heard.repository.id)
@@ -252,6 +255,16 @@ def _repository(heard: Heard) -> str:
         reason=f"GitHub says that it was {heard.action}", data={"from": old, "to": heard.repository.url},
     )  # fmt: skip
     return f"the repository was {heard.action}: {heard.repository.url}"
+
+
+def _publicized(heard: Heard) -> str:
+    """A call may come late: where GitHub is read, it is asked whether that still holds."""
+    connection = connection_of(heard.session, heard.repository.id)
+    if connection is None:
+        private.show(heard.session, heard.repository, actor=heard.actor, reason="GitHub says that it is public")
+        return "it is public again"
+    read_now(heard.session, heard.repository, connection, actor=heard.actor, reason="GitHub says that it is public")
+    return "GitHub is asked whether it is public again"
 
 
 def _change(heard: Heard, number: int) -> Change | None:

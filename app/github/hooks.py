@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.audit import Actor
+from app.contributions import private
 from app.contributions.models import Repository
 from app.db import clock_of
 from app.github.models import Delivery, DeliveryState, GithubConnection
@@ -135,6 +136,8 @@ def take(session: Session, *, event: str, guid: str, payload: Payload) -> Answer
     repository = _counted(session, call)
     if repository is None:
         return Answer(f"{call.repository.full_name} is not counted here and was left")
+    if call.repository.is_private:
+        private.hide(session, repository, actor=ACTOR, reason="GitHub says that it is private")
     if call.repository.is_private and event not in _WITHOUT_WORDS:
         return Answer(f"{call.repository.full_name} is private, and whoever opens the portal would read it: left")
     mark = hashlib.sha256(payload.text).hexdigest()

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from app import audit
 from app.clock import Clock
+from app.contributions import private
 from app.contributions.facts import (
     Event,
     IssueTold,
@@ -31,10 +32,10 @@ from app.contributions.facts import (
     record_pull_requests,
     record_releases,
 )
-from app.contributions.models import Change, ChangeEvent, ChangeSource, IssueEvent
+from app.contributions.models import Change, ChangeEvent, ChangeSource, IssueEvent, Repository
 from app.db import Turn, take_turn
 from app.github.asking import RELEASES, numbers_due, numbers_read
-from app.github.client import Answer, Client, CursorError, NeedsPersonError, TooMuchError
+from app.github.client import Answer, Client, CursorError, NeedsPersonError, NotShownError, TooMuchError
 from app.github.confirming import confirm
 from app.github.connecting import connected_with
 from app.github.mapping import Reading
@@ -79,7 +80,12 @@ class Puller:
         with self.writing() as session:
             known = session.get_one(GithubConnection, self.connection_id)
             number, etag, old = known.github_number, known.etag, known.full_name
-        answer = self.client.read("", etag=etag)
+            is_hidden = session.get_one(Repository, self.repository_id).private_since is not None
+        try:
+            answer = self.client.read("", etag="" if is_hidden else etag)
+        except NotShownError:
+            self._hide("GitHub shows nothing there: it is private, or gone")
+            raise
         if answer.data is None:
             return old
         found = Itself.read(answer.data, what="repository")
@@ -87,6 +93,7 @@ class Puller:
             raise NeedsPersonError(f"{old} is another repository at GitHub now than the one that was read; part them, "
                                    "and connect again if it is meant")  # fmt: skip
         if found.is_private:
+            self._hide("GitHub says that it is private")
             raise NeedsPersonError(f"{old} is private at GitHub, and whoever opens the portal would read it here; "
                                    "make it public, or part them")  # fmt: skip
         with self.writing() as session:
@@ -94,12 +101,19 @@ class Puller:
             if (other := connected_with(session, found.full_name, found.number, but=known.id)) is not None:
                 raise NeedsPersonError(f"{old} is {found.full_name} at GitHub, connected with {other} already; "
                                        "part one of them")  # fmt: skip
+            private.show(session, session.get_one(Repository, self.repository_id), actor=audit.Actor.job(self.job),
+                         reason="GitHub says that it is public")  # fmt: skip
             known.github_number, known.etag, known.full_name = found.number, answer.etag, found.full_name
             if old != found.full_name:
                 audit.record(session, actor=audit.Actor.job(self.job), action="github.rename", thing=self.public_id,
                              reason="GitHub leads there", data={"from": old, "to": found.full_name})  # fmt: skip
         self.client.full_name = found.full_name
         return found.full_name
+
+    def _hide(self, reason: str) -> None:
+        with self.writing() as session:
+            repository = session.get_one(Repository, self.repository_id)
+            private.hide(session, repository, actor=audit.Actor.job(self.job), reason=reason)
 
     def walk(self, kind: StreamKind) -> bool:
         """Read pull requests or issues back to what is known; whether the walk came to its end. Raises: GitHubError."""

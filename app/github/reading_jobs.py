@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ from app.people.queries import refresh_proposals
 
 FOR_S = 30.0
 EVERY = timedelta(minutes=5)
+LOOKS_AGAIN = timedelta(days=1)
 MOST_FAILURES = 8
 LONGEST_PAUSE_S = 600
 UNSET = ("no token for GitHub is set; put one into a file and name it in FLAMBEAU_GITHUB_TOKEN_FILE, or register a "
@@ -126,8 +127,8 @@ def look(step: StepContext) -> dict[str, int]:
         return {"asked": 0}
     asked, mark = 0, step.settings.github.renewed().mark(step.settings.session_key)
     with step.db.write() as session:
-        due, busy = set(repositories_due(session)), being_read(session, READ)
-        before = step.clock.now() - EVERY
+        due, busy, now = set(repositories_due(session)), being_read(session, READ), step.clock.now()
+        before = now - EVERY
         rows = session.execute(
             sa.select(Repository, GithubConnection)
             .join(GithubConnection, GithubConnection.repository_id == Repository.id)
@@ -139,11 +140,17 @@ def look(step: StepContext) -> dict[str, int]:
             if may_go_on(connection, mark):
                 read_now(session, repository, connection, actor=step.actor, reason="other credentials may read it")
                 asked += 1
-            elif is_due and not connection.problem and repository.public_id not in busy:
+            elif is_due and repository.public_id not in busy and _may_be_asked(repository, connection, now):
                 key = f"{repository.public_id}:{step.job.public_id}"
                 ask_for_reading(session, repository, actor=step.actor, key=key, is_routine=True)
                 asked += 1
     return {"asked": asked}
+
+
+def _may_be_asked(repository: Repository, connection: GithubConnection, now: datetime) -> bool:
+    """Not where somebody is needed; but what was private is asked for once a day, since it may be public again."""
+    is_long_ago = connection.asked_at is None or connection.asked_at <= now - LOOKS_AGAIN
+    return not connection.problem or (repository.private_since is not None and is_long_ago)
 
 
 def _walked(step: StepContext, kind: StreamKind) -> dict[str, Any]:

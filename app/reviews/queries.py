@@ -14,6 +14,7 @@ from app.auth import User
 from app.contributions.clones import GitError
 from app.contributions.diffs import Diff
 from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeSource, ChangeState, Repository
+from app.contributions.private import is_shown
 from app.contributions.registry import clone_of
 from app.contributions.turns import provide_turns
 from app.db import clock_of
@@ -92,8 +93,8 @@ def now(session: Session) -> datetime:
 
 
 def change_by_public_id(session: Session, public_id: str) -> Change | None:
-    """The change with this public id."""
-    return session.scalar(sa.select(Change).where(Change.public_id == public_id))
+    """The change with this public id, unless its repository is private at its source."""
+    return session.scalar(sa.select(Change).where(Change.public_id == public_id, is_shown(Change.repository_id)))
 
 
 def repository_of(session: Session, change: Change) -> Repository:
@@ -106,7 +107,7 @@ def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
     rows = session.execute(
         sa.select(Change, Repository.name)
         .join(Repository, Repository.id == Change.repository_id)
-        .where(Change.state == ChangeState.OPEN)
+        .where(_is_open())
         .order_by(Change.updated_at.desc(), Change.id.desc())
         .limit(OPEN_SHOWN)
     ).all()
@@ -127,14 +128,18 @@ def queue(session: Session, user: User) -> tuple[list[Item], list[Item]]:
 
 def newest_open(session: Session) -> Change | None:
     """The open change that moved last."""
-    query = sa.select(Change).where(Change.state == ChangeState.OPEN)
+    query = sa.select(Change).where(_is_open())
     return session.scalar(query.order_by(Change.updated_at.desc(), Change.id.desc()).limit(1))
 
 
 def open_count(session: Session) -> int:
     """How many changes are open."""
-    query = sa.select(sa.func.count()).select_from(Change).where(Change.state == ChangeState.OPEN)
+    query = sa.select(sa.func.count()).select_from(Change).where(_is_open())
     return session.scalar(query) or 0
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    return sa.and_(Change.state == ChangeState.OPEN, is_shown(Change.repository_id))
 
 
 def lately_closed(session: Session) -> list[Item]:
@@ -142,7 +147,7 @@ def lately_closed(session: Session) -> list[Item]:
     rows = session.execute(
         sa.select(Change, Repository.name)
         .join(Repository, Repository.id == Change.repository_id)
-        .where(Change.state != ChangeState.OPEN, Change.closed_at.is_not(None))
+        .where(Change.state != ChangeState.OPEN, Change.closed_at.is_not(None), is_shown(Change.repository_id))
         .order_by(Change.closed_at.desc(), Change.id.desc())
         .limit(CLOSED_SHOWN)
     ).all()

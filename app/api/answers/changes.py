@@ -41,6 +41,7 @@ from app.contributions.models import (
     ChangeSource,
     ChangeState,
 )
+from app.contributions.private import is_shown
 from app.pages import veiled
 from app.reviews.models import Review, Side
 from app.reviews.queries import change_by_public_id
@@ -149,7 +150,7 @@ class OfChangeAsked(Paged):
 def changes(session: Session, asked: ChangesAsked) -> Items[ChangeLine]:
     """Pull requests and branches, those that the portal learned of last first."""
     query = sa.select(Change).where(
-        *same(Change.repository_id, names.repository_number(session, asked.repository)),
+        is_shown(Change.repository_id), *same(Change.repository_id, names.repository_number(session, asked.repository)),
         *same(Change.state, asked.state), *same(Change.source_kind, asked.source), *same(Change.number, asked.number),
         *begins(Change.opened_at, asked.since), *ends(Change.opened_at, asked.until),
     )  # fmt: skip
@@ -215,7 +216,8 @@ def change_reviews(session: Session, asked: OfChangeAsked) -> Items[Said]:
 
 @example("change")
 def _a_change(session: Session) -> str | None:
-    return session.scalar(sa.select(Change.public_id).order_by(Change.id).limit(1))
+    shown = sa.select(Change.public_id).where(is_shown(Change.repository_id))
+    return session.scalar(shown.order_by(Change.id).limit(1))
 
 
 def change_of(session: Session, public_id: str) -> Change:

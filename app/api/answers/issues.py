@@ -30,6 +30,7 @@ from app.api.fields import (
 from app.api.operations import example, operation
 from app.api.paging import listed
 from app.contributions.models import Issue, IssueEvent, IssueMeasure, IssueState
+from app.contributions.private import is_shown
 from app.pages import veiled
 
 
@@ -91,6 +92,7 @@ class OfIssueAsked(Paged):
 def issues(session: Session, asked: IssuesAsked) -> Items[IssueLine]:
     """Issues, those that the portal learned of last first."""
     query = sa.select(Issue).where(
+        is_shown(Issue.repository_id),
         *same(Issue.repository_id, names.repository_number(session, asked.repository)),
         *same(Issue.state, asked.state), *same(Issue.number, asked.number),
         *begins(Issue.opened_at, asked.since), *ends(Issue.opened_at, asked.until),
@@ -119,11 +121,11 @@ def issue_timeline(session: Session, asked: OfIssueAsked) -> Items[TimelineEntry
 
 @example("issue")
 def _an_issue(session: Session) -> str | None:
-    return session.scalar(sa.select(Issue.public_id).order_by(Issue.id).limit(1))
+    return session.scalar(sa.select(Issue.public_id).where(is_shown(Issue.repository_id)).order_by(Issue.id).limit(1))
 
 
 def _issue(session: Session, public_id: str) -> Issue:
-    found = session.scalar(sa.select(Issue).where(Issue.public_id == public_id))
+    found = session.scalar(sa.select(Issue).where(Issue.public_id == public_id, is_shown(Issue.repository_id)))
     return found or abort(404, f"There is no issue {public_id}.")
 
 

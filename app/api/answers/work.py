@@ -37,6 +37,7 @@ from app.contributions.models import (
     RepositoryRelease,
     RepositoryState,
 )
+from app.contributions.private import is_shown
 from app.contributions.queries import passes
 from app.contributions.registry import by_public_id
 from app.pages import veiled
@@ -171,7 +172,9 @@ def repository(session: Session, asked: RepositoryAsked) -> RepositoryRecord:
 def repository_releases(session: Session, asked: RepositoryReleasesAsked) -> Items[PublishedRelease]:
     """What a repository published, the newest first."""
     found = by_public_id(session, asked.repository) or abort(404, f"There is no repository {asked.repository}.")
-    query = sa.select(RepositoryRelease).where(RepositoryRelease.repository_id == found.id)
+    query = sa.select(RepositoryRelease).where(
+        RepositoryRelease.repository_id == found.id, is_shown(RepositoryRelease.repository_id)
+    )
     whose = RepositoryRef(id=found.public_id, name=found.name)
 
     def make(rows: Sequence[Any]) -> list[PublishedRelease]:

@@ -40,6 +40,7 @@ class Repository(Row, Versioned, Base):
 
     `head_sha` is the head as last fetched, `reading_sha` the one whose commits are being brought into rows, and
     `ingested_sha` the one that they last were whole for. `reach` is how far its address may go, from who named it.
+    `private_since`: when it was learned that it is private at its source (`app.contributions.private`).
     """
 
     __tablename__ = "repository"
@@ -61,6 +62,7 @@ class Repository(Row, Versioned, Base):
     fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     ingested_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     added_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    private_since: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
 class Branch(Row, Base):

@@ -88,8 +88,9 @@ def longest_waiting(
         .select_from(table)
         .join(what, what.id == of)
         .join(Repository, Repository.id == table.repository_id)
-        .where(*concerned(thing, scope, authors), state, table.closed_on.is_(None), table.is_bot.is_(False),
-               table.is_answered.is_(False), table.starts_at.is_not(None))
+        .where(*concerned(thing, scope, authors), state, Repository.private_since.is_(None),
+               table.closed_on.is_(None), table.is_bot.is_(False), table.is_answered.is_(False),
+               table.starts_at.is_not(None))
         .order_by(table.starts_at, of)
         .limit(most)
     )  # fmt: skip

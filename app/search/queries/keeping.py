@@ -12,7 +12,7 @@ from app.db import Database, Turn, take_turn
 from app.people.queries import on_naming
 from app.people.queries.identities import chunks
 from app.search.models import Kind, SearchDue, SearchEntry, SearchGram, SearchPosting, SearchTerm
-from app.search.queries.subjects import BY_WORK, NUMBERS, SUBJECTS, Indexed
+from app.search.queries.subjects import BY_WORK, FINDABLE, NUMBERS, SUBJECTS, Indexed
 from app.search.rules import closed, grams
 
 BATCH = 4000
@@ -63,12 +63,16 @@ def work_off(db: Database, *, say: Callable[[int], None] | None = None, most: in
 
 
 def ask_for_missing(db: Database) -> int:
-    """Put on the list what has no entry: a worker of before a kind was found takes its things off unread. How many."""
+    """Put on the list what should have an entry and has none; how many.
+
+    A worker of before a kind was found takes its things off unread.
+    """
     missing: list[tuple[int, int]] = []
     with db.read() as session:
         for kind, number in NUMBERS.items():
             has_entry = sa.exists().where(SearchEntry.kind == kind, SearchEntry.ref == number)
-            missing += [(int(kind), one) for one in session.scalars(sa.select(number).where(~has_entry))]
+            is_meant = FINDABLE.get(kind, sa.true())
+            missing += [(int(kind), one) for one in session.scalars(sa.select(number).where(is_meant, ~has_entry))]
     if missing:
         with db.write() as session:
             insert_rows(session, SearchDue.__table__, ("kind", "ref"), missing)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.contributions.models import Change, ChangeSource, Issue, Repository
+from app.contributions.private import is_shown
 from app.db import clock_of, holds_on
 from app.members.models import Membership, Organization
 from app.members.queries import term_of
@@ -85,7 +86,7 @@ def _changes(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
     rows = session.execute(
         sa.select(Change, Repository.name)
         .join(Repository, Repository.id == Change.repository_id)
-        .where(Change.id.in_(numbers))
+        .where(Change.id.in_(numbers), is_shown(Change.repository_id))
     )
     return {
         one.id: Hit(Kind.CHANGE, one.public_id, one.title, f"{name}{_number(one)}, {one.state.value}")
@@ -97,7 +98,7 @@ def _issues(session: Session, numbers: Collection[int]) -> dict[int, Hit]:
     rows = session.execute(
         sa.select(Issue, Repository.name)
         .join(Repository, Repository.id == Issue.repository_id)
-        .where(Issue.id.in_(numbers))
+        .where(Issue.id.in_(numbers), is_shown(Issue.repository_id))
     )
     found = {}
     for one, name in rows:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.contributions.models import Change, Issue, Repository, RepositoryCommit, Rollup
+from app.contributions.private import is_shown
 from app.members.models import Organization, OrganizationDomain
 from app.modules.models import Module
 from app.people.models import Identity, IdentityPerson, Person
@@ -37,9 +38,7 @@ Subject = Callable[[Session, Collection[int]], dict[int, Indexed]]
 def people(session: Session, numbers: Collection[int]) -> dict[int, Indexed]:
     """By name and login, ranked by work; nobody who is hidden or turned out to be another."""
     rows = session.execute(
-        sa.select(Person.id, Person.name).where(
-            Person.id.in_(numbers), Person.hidden_at.is_(None), Person.merged_into_id.is_(None)
-        )
+        sa.select(Person.id, Person.name).where(Person.id.in_(numbers), FINDABLE[Kind.PERSON])
     ).all()
     logins: dict[int, list[str]] = {}
     # What somebody proved in order to sign in is theirs to show; only what sources write is found.
@@ -72,7 +71,7 @@ def organizations(session: Session, numbers: Collection[int]) -> dict[int, Index
 
 def modules(session: Session, numbers: Collection[int]) -> dict[int, Indexed]:
     """By key, name and what they are for, in the order of the file."""
-    query = sa.select(Module).where(Module.id.in_(numbers), Module.retired_on.is_(None))
+    query = sa.select(Module).where(Module.id.in_(numbers), FINDABLE[Kind.MODULE])
     return {one.id: _indexed(-one.position, one.key, one.name, one.summary) for one in session.scalars(query)}
 
 
@@ -101,7 +100,7 @@ def changes(session: Session, numbers: Collection[int]) -> dict[int, Indexed]:
     rows = session.execute(
         sa.select(Change.id, Change.title, Change.number, Change.opened_at, Change.source_ref, Repository.name)
         .join(Repository, Repository.id == Change.repository_id)
-        .where(Change.id.in_(numbers))
+        .where(Change.id.in_(numbers), FINDABLE[Kind.CHANGE])
     )
     return {
         row.id: _indexed((row.opened_at.date() - _DAY_ZERO).days, f"{row.number or row.source_ref} {row.name}",
@@ -116,7 +115,7 @@ def issues(session: Session, numbers: Collection[int]) -> dict[int, Indexed]:
         sa.select(Issue.id, Issue.title, Issue.number, Issue.opened_at, Repository.name, IdentityPerson.role)
         .join(Repository, Repository.id == Issue.repository_id)
         .outerjoin(IdentityPerson, IdentityPerson.identity_id == Issue.author_identity_id)
-        .where(Issue.id.in_(numbers))
+        .where(Issue.id.in_(numbers), FINDABLE[Kind.ISSUE])
     )
     return {
         row.id: _indexed(0 if row.role not in (None, Role.PERSON) else (row.opened_at.date() - _DAY_ZERO).days,
@@ -139,6 +138,13 @@ NUMBERS: dict[Kind, sa.orm.InstrumentedAttribute[int]] = {
     Kind.REPOSITORY: Repository.id, Kind.RELEASE: Release.id, Kind.CHANGE: Change.id,
     Kind.ISSUE: Issue.id,
 }  # fmt: skip
+FINDABLE: dict[Kind, sa.ColumnElement[bool]] = {
+    Kind.PERSON: sa.and_(Person.hidden_at.is_(None), Person.merged_into_id.is_(None)),
+    Kind.MODULE: Module.retired_on.is_(None),
+    Kind.CHANGE: is_shown(Change.repository_id),
+    Kind.ISSUE: is_shown(Issue.repository_id),
+}
+"""Of which rows there are entries, where that is not all of them."""
 BY_WORK = (Kind.PERSON, Kind.ORGANIZATION, Kind.REPOSITORY)
 """The kinds whose rank moves without a word of theirs being touched."""
 

@@ -94,7 +94,7 @@ def hooked(settings: Settings, db: Database, clock: FixedClock) -> Hooked:
     with db.write() as session:
         for number, place in enumerate(PLACES):
             session.add(Repository(name=f"r{number}", url=f"https://github.com/{place}.git", added_at=clock.now(),
-                                   public_id=f"r_{number}"))  # fmt: skip
+                                   public_id=f"r_000{number}"))  # fmt: skip
     return Hooked(app, db)
 
 

@@ -133,7 +133,7 @@ def test_a_push_has_git_asked_at_once_and_once(hook: Hooked) -> None:
     hook.hear("push", example("push", after="b" * 40))
     with hook.db.read() as session:
         asked = session.scalars(sa.select(Job.payload).where(Job.workflow == "ingest")).all()
-    assert asked == [{"repository": "r_0"}]
+    assert asked == [{"repository": "r_0000"}]
 
 
 def test_a_renamed_repository_is_the_same_one_under_its_new_address(hook: Hooked) -> None:
