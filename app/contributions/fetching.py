@@ -65,7 +65,7 @@ def fetch(
     target = _reached(source, reach)
     answer = _ask(target, keep=keep, timeout_s=60)
     is_new = not (path / "HEAD").is_file()
-    path.mkdir(parents=True, exist_ok=True)
+    _make_folder(path)
     with held(path) as lock:
         try:
             if is_new:
@@ -100,7 +100,7 @@ def fetch_pulls(
     found = {name: value for value, _, name in rows if name in wanted and is_hash(value)}
     if not found:
         return {}
-    path.mkdir(parents=True, exist_ok=True)
+    _make_folder(path)
     with held(path) as lock:
         if not (path / "HEAD").is_file():
             _init(path)
@@ -126,6 +126,17 @@ def _reached(source: str, reach: Reach) -> Target:
     if target.is_folder:
         _check_folder(target.location)
     return target
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        is_link = path.is_symlink()
+        what = f"a link to {path.readlink()}, which is not there" if is_link else "no folder"
+        raise GitError(f"{path} is {what}; make {'that folder' if is_link else 'room'} or remove it") from None
+    except OSError as error:
+        raise GitError(f"{path} cannot be made ({error.strerror}); the portal keeps its clone there") from None
 
 
 def _init(path: Path) -> None:

@@ -279,6 +279,19 @@ def test_a_folder_and_a_file_that_are_no_repository_are_refused(tmp_path: Path, 
     assert not clone.exists
 
 
+def test_a_clones_folder_that_is_a_link_to_nowhere_is_refused_in_a_sentence(repository: Repository, tmp_path: Path):
+    repository.commit("one", {"a": "1\n"})
+    place = tmp_path / "clones" / "r_1.git"
+    place.parent.mkdir()
+    place.symlink_to(tmp_path / "other disk")
+    with pytest.raises(GitError, match=r"r_1\.git is a link to .*other disk, which is not there; make that folder"):
+        Clone(place).fetch(str(repository.path))
+    assert place.is_symlink(), "it is somebody's"
+    (tmp_path / "other disk").mkdir()
+    Clone(place).fetch(str(repository.path))
+    assert Clone(place).branches().keys() == {"main"}
+
+
 @pytest.mark.parametrize("name", ["--all", "-x", "HEAD", "a..b", "main^", "main~1", "@{u}", "v1:f", "deadbeef^", ""])
 def test_a_name_that_is_an_option_or_an_expression_never_reaches_git(repository: Repository, clone: Clone, name: str):
     repository.commit("one")

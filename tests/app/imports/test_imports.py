@@ -257,6 +257,7 @@ def test_a_wrong_file_is_shown_with_its_lines_and_cannot_be_applied(staff, here,
 def test_a_file_that_is_no_text_or_too_large_is_refused(staff, here, monkeypatch):
     monkeypatch.setattr("app.imports.queries.applying.MOST_BYTES", 1024)
     assert "line 2 is no UTF-8" in upload(staff, b"a b\n\xff\xfe").text
+    assert "lines 1 and 3 are no UTF-8" in upload(staff, b"M\xfcller b\na b\nR\xf6t c\n").text
     assert "give it in parts" in upload(staff, b"acme.com Acme\n" * 100).text
     assert "from 1 to 90" in upload(staff, b"acme.com Acme", confidence="100").text
     assert upload(staff, b"x@y.org", kind="gitdm-group").status_code == 422
