@@ -22,6 +22,7 @@ from app.contributions.mailmaps import read_mailmap
 from app.contributions.measuring import settle_measures
 from app.contributions.models import Branch, LineCountDue, Repository, RepositoryState
 from app.contributions.modules import modules_are_current, remake_modules
+from app.contributions.recounting import ask_for_recount
 from app.contributions.registry import (
     being_read,
     by_public_id,
@@ -192,6 +193,7 @@ def ask_all(step: StepContext) -> dict[str, int]:
         if not modules_are_current(session):
             remake_modules(session)
         _enqueue_left_lines(session, step.actor)
+        ask_for_recount(session, actor=step.actor)
     if anything_due(step.db):
         settle(step.db.write)
     settle_measures(step.db.write)

@@ -20,10 +20,11 @@ from app.contributions.models import (
     Commit,
     CommitModule,
     CommitTrailer,
+    Repository,
     RepositoryCommit,
     Rollup,
 )
-from app.contributions.rules import TrailerKey
+from app.contributions.rules import COUNTING_RULES, TrailerKey
 from app.contributions.stamps import stamp
 from app.contributions.summing import sum_all, sum_persons
 from app.db import Turn, holds_on, take_turn
@@ -80,6 +81,7 @@ def roll_all(session: Session) -> None:
     take_turn(session, Turn.FIGURES)
     session.execute(sa.delete(Rollup))
     _count(session, sa.select(RepositoryCommit).subquery("held"), persons=None)
+    session.execute(sa.update(Repository).values(counted_by=COUNTING_RULES))
     sum_all(session)
     stamp(session, by_people=True)
 
@@ -126,7 +128,7 @@ def _credits(held: sa.Subquery) -> sa.Subquery:
     """One row for each (commit, person, kind): the author, and everybody whom a trailer names.
 
     A landing bot's commit is the first co-author's. Whoever a commit is credited to is not its co-author or reviewer as
-    well, under whatever name.
+    well, under whatever name. Who changes this raises COUNTING_RULES.
     """
     author = aliased(IdentityPerson)
     named = aliased(IdentityPerson)

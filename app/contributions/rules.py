@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+# By which rules work is credited (`rollups`): whoever changes them raises this, and what was counted before is counted
+# anew (`recounting`). 2: whoever a landed commit is credited to is neither its reviewer nor its co-author.
+COUNTING_RULES = 2
 MOST_TRAILERS = 200
 LONGEST_VALUE = 1000
 _LONGEST_MESSAGE = 256 << 10

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.contributions.metrics.work import Kind
-from app.contributions.rules import TrailerKey
+from app.contributions.rules import COUNTING_RULES, TrailerKey
 from app.contributions.sources import Reach
 from app.db import Base, Key, Row, UtcDateTime, Versioned, choice, public_id
 
@@ -40,6 +40,7 @@ class Repository(Row, Versioned, Base):
 
     `head_sha` is the head as last fetched, `reading_sha` the one whose commits are being brought into rows, and
     `ingested_sha` the one that they last were whole for. `reach` is how far its address may go, from who named it.
+    `counted_by`: the rules by which its figures were counted (`app.contributions.recounting`).
     `private_since`: when it was learned that it is private at its source (`app.contributions.private`).
     """
 
@@ -63,6 +64,7 @@ class Repository(Row, Versioned, Base):
     ingested_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     added_at: Mapped[datetime] = mapped_column(UtcDateTime())
     private_since: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    counted_by: Mapped[int] = mapped_column(default=COUNTING_RULES, server_default="1")
 
 
 class Branch(Row, Base):
