@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.auth import User
-from app.contributions.clones import GitError
+from app.contributions.clones import Clone, GitError
 from app.contributions.diffs import Diff
 from app.contributions.models import Change, ChangeCommit, ChangeFile, ChangeSource, ChangeState, Repository
 from app.contributions.private import is_shown
@@ -182,9 +183,27 @@ def difference_of(session: Session, settings: Settings, repository: Repository, 
     try:
         return clone.diff(change.base_sha, change.head_sha), ""
     except GitError as error:
-        return Diff(), (_why_not(session, settings, change) if is_forks else "") or (
+        why = _why_not(session, settings, change) if is_forks else _why_gone(clone, change)
+        return Diff(), why or (
             f"The difference cannot be shown now: {error}. It comes back with the next reading."
         )
+
+
+def _why_gone(clone: Clone, change: Change) -> str:
+    """Why the difference of a branch is not there for good; "" where it may come back."""
+    if change.closed_at is None or clone.has(change.head_sha):
+        return ""
+    ended = f"{change.state.value} on {change.closed_at:%Y-%m-%d}"
+    return f"It was {ended} and its branch is gone; of its commits only what is in another branch is kept here."
+
+
+def difference_elsewhere(change: Change) -> str:
+    """Where its forge shows the difference: GitHub beside the pull request itself; "" where it has no page there.
+
+    >>> difference_elsewhere(Change(url="https://github.com/acme/core/pull/8"))
+    'https://github.com/acme/core/pull/8/files'
+    """
+    return f"{change.url}/files" if re.search(r"/pull/\d+$", change.url) else change.url
 
 
 def _why_not(session: Session, settings: Settings, change: Change) -> str:
@@ -242,6 +261,7 @@ def look(session: Session, settings: Settings, change: Change) -> dict[str, Any]
         ),
         "words": words,
         "problem": problem,
+        "elsewhere": difference_elsewhere(change),
         "files": difference.show(diff, modules=modules_of_paths(session, diff.paths), words=words),
     }
 

@@ -66,12 +66,22 @@ def test_where_the_commits_cannot_be_had_the_page_says_why(foundation, client):
 
     nowhere = page(client, f"/reviews/{foundation.change('8').public_id}")
     assert "its commits are not there any more" in nowhere
-    assert f'<a href="{url}">' in nowhere
+    assert f'<a href="{url}/files">' in nowhere
     assert '<li class="is-empty atom atom-failing">Gate sign-off was shown nothing' in nowhere, "without a tick"
     assert "None of them is read." in nowhere
     old = page(client, f"/reviews/{foundation.change('9').public_id}")
     assert "contents from forks are kept for 180 days after that" in old
     assert clone(foundation).proposed_numbers() == set()
+
+
+def test_one_whose_branch_is_gone_says_so_and_leads_to_the_forges_difference(foundation, client):
+    url = "https://github.com/flambeau/core/pull/6"
+    closed(foundation, 6, "d" * 40, days=400, url=url, head_ref="topic")
+    foundation.read()
+    day = foundation.db.clock.now() - timedelta(days=400)
+    text = page(client, f"/reviews/{foundation.change('6').public_id}")
+    assert f"It was closed on {day:%Y-%m-%d} and its branch is gone" in text
+    assert (f'<a href="{url}/files">' in text, "next reading" in text) == (True, False)
 
 
 def test_what_was_closed_long_ago_is_forgotten_with_a_word_and_the_rest_stays(foundation, client):
