@@ -13,6 +13,7 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
+from app.markup import html, joined
 from app.scales import Scale, SpanScale, tidy
 from app.wording import number, span
 
@@ -75,9 +76,9 @@ def stacked_area(
     paths = []
     for one, css in zip(series, _hues(series), strict=True):
         above = [low + value for low, value in zip(below, one.values, strict=True)]
-        paths.append(Markup('<path class="area {}" d="{}"/>').format(css, _area(below, above, scale)))
+        paths.append(html('<path class="area {}" d="{}"/>', css, _area(below, above, scale)))
         below = above
-    return _plot(title, labels, series, scale, Markup("").join(paths), unit)
+    return _plot(title, labels, series, scale, joined(paths), unit)
 
 
 def line(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", height: int = 220) -> Markup:
@@ -115,12 +116,17 @@ def columns(
                 continue
             top, bottom = scale.y(below[at] + value), scale.y(below[at])
             drawn.append(
-                Markup('<rect class="area {}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"/>').format(
-                    css, at * width + width * 0.1, top, width * 0.8, bottom - top
+                html(
+                    '<rect class="area {}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"/>',
+                    css,
+                    at * width + width * 0.1,
+                    top,
+                    width * 0.8,
+                    bottom - top,
                 )
             )
             below[at] += value
-    return _plot(title, labels, series, scale, Markup("").join(drawn), unit, centred=True)
+    return _plot(title, labels, series, scale, joined(drawn), unit, centred=True)
 
 
 def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None = None) -> Markup:
@@ -133,14 +139,18 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "", most: float | None 
         length = number(tidy(row.value)) + (unit if unit == "%" else f" {unit}".rstrip())
         figure = (row.told or length) + (f" · {row.note}" if row.note else "")
         drawn.append(
-            Markup(
+            html(
                 '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'
                 '<svg class="chart" width="100%" height="8" aria-hidden="true">'
                 '<rect class="bar-track" width="100%" height="8" rx="4"/>'
-                '<rect class="area {}" width="{:.2f}%" height="8" rx="4"/></svg></li>'
-            ).format(label, figure, css, 100 * min(row.value / full, 1))
+                '<rect class="area {}" width="{:.2f}%" height="8" rx="4"/></svg></li>',
+                label,
+                figure,
+                css,
+                100 * min(row.value / full, 1),
+            )
         )
-    return Markup('<ul class="bars" aria-label="{}">{}</ul>').format(title, Markup("").join(drawn))
+    return html('<ul class="bars" aria-label="{}">{}</ul>', title, joined(drawn))
 
 
 def pairs(title: str, rows: Sequence[Pair], *, names: tuple[str, str]) -> Markup:
@@ -149,64 +159,80 @@ def pairs(title: str, rows: Sequence[Pair], *, names: tuple[str, str]) -> Markup
     drawn = []
     for row in rows:
         label = linked(row.label, row.url)
-        lines = Markup("").join(
-            Markup(
+        lines = joined(
+            html(
                 '<svg class="chart" width="100%" height="8" aria-hidden="true">'
                 '<rect class="bar-track" width="100%" height="8" rx="4"/>'
-                '<rect class="area series-{}" width="{:.2f}%" height="8" rx="4"/></svg>'
-            ).format(hue, 100 * min(value / full, 1))
+                '<rect class="area series-{}" width="{:.2f}%" height="8" rx="4"/></svg>',
+                hue,
+                100 * min(value / full, 1),
+            )
             for hue, value in enumerate((row.one, row.other), start=1)
         )
         figure = f"{number(tidy(row.one))} · {number(tidy(row.other))}"
-        item = Markup('<li class="pair"><span class="bar-label">{}</span> <span class="bar-figure">{}</span>{}</li>')
-        drawn.append(item.format(label, figure, lines))
-    legend = Markup("").join(
-        Markup('<li><span class="swatch series-{}"></span>{}</li>').format(hue, name)
-        for hue, name in enumerate(names, start=1)
+        drawn.append(
+            html(
+                '<li class="pair"><span class="bar-label">{}</span> <span class="bar-figure">{}</span>{}</li>',
+                label,
+                figure,
+                lines,
+            )
+        )
+    legend = joined(
+        html('<li><span class="swatch series-{}"></span>{}</li>', hue, name) for hue, name in enumerate(names, start=1)
     )
-    return Markup('<ul class="bars" aria-label="{}">{}</ul><ul class="legend">{}</ul>').format(
-        title, Markup("").join(drawn), legend
-    )
+    return html('<ul class="bars" aria-label="{}">{}</ul><ul class="legend">{}</ul>', title, joined(drawn), legend)
 
 
 def multiples(title: str, groups: Sequence[tuple[str, Sequence[Bar]]]) -> Markup:
     """Small lists of bars beside each other, each with its own name and scale."""
-    drawn = Markup("").join(
-        Markup('<div class="multiple"><h3>{}</h3>{}</div>').format(name, bars(f"{title}: {name}", rows))
-        for name, rows in groups
+    drawn = joined(
+        html('<div class="multiple"><h3>{}</h3>{}</div>', name, bars(f"{title}: {name}", rows)) for name, rows in groups
     )
-    return Markup('<div class="multiples">{}</div>').format(drawn)
+    return html('<div class="multiples">{}</div>', drawn)
 
 
 def sparkline(title: str, values: Sequence[float], *, width: int = 120, height: int = 28) -> Markup:
     """A small line without axes, to stand in a row of text or a table."""
     scale = Scale(max(values, default=0), height - 4, top=2, exact=True)
     path = _path(values, scale, width=width)
-    return Markup(
+    return html(
         '<svg class="chart sparkline" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-        '<path class="stroke series-1" d="{}"/></svg>'
-    ).format(width, height, width, height, title, path)
+        '<path class="stroke series-1" d="{}"/></svg>',
+        width,
+        height,
+        width,
+        height,
+        title,
+        path,
+    )
 
 
 def figures_table(caption: str, labels: Sequence[str], series: Sequence[Series], *, first: str = "When") -> Markup:
     """The figures of a drawing as a table, for `ui.figure(drawing, caption, table)`."""
-    heads = Markup("").join(Markup('<th scope="col" class="num">{}</th>').format(one.name) for one in series)
-    body = Markup("").join(
-        Markup('<tr><th scope="row" class="when">{}</th>{}</tr>').format(
+    heads = joined(html('<th scope="col" class="num">{}</th>', one.name) for one in series)
+    body = joined(
+        html(
+            '<tr><th scope="row" class="when">{}</th>{}</tr>',
             label,
-            Markup("").join(Markup('<td class="num">{}</td>').format(_told(one.values[at])) for one in series),
+            joined(html('<td class="num">{}</td>', _told(one.values[at])) for one in series),
         )
         for at, label in enumerate(labels)
     )
-    return Markup(
+    return html(
         '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
-        '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(caption, caption, first, heads, body)
+        '<thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div>',
+        caption,
+        caption,
+        first,
+        heads,
+        body,
+    )
 
 
 def linked(name: str, url: str | None) -> Markup:
     """A name, as a link where it has a page."""
-    return Markup('<a href="{}">{}</a>').format(url, name) if url else escape(name)
+    return html('<a href="{}">{}</a>', url, name) if url else escape(name)
 
 
 def _plot(
@@ -222,26 +248,21 @@ def _plot(
 ) -> Markup:
     heights = [(tick, scale.y(tick)) for tick in scale.ticks]
     gutter = 10 + 7 * max(len(scale.told(tick)) for tick in scale.ticks)
-    figures = Markup("").join(
-        Markup('<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-            gutter - 8, y + 4, scale.told(tick)
-        )
+    figures = joined(
+        html('<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>', gutter - 8, y + 4, scale.told(tick))
         for tick, y in heights
     )
-    grid = Markup("").join(
-        Markup('<line class="{}" x1="0" x2="100%" y1="{:.1f}" y2="{:.1f}"/>').format(
-            "gridline" if tick else "baseline", y, y
-        )
+    grid = joined(
+        html('<line class="{}" x1="0" x2="100%" y1="{:.1f}" y2="{:.1f}"/>', "gridline" if tick else "baseline", y, y)
         for tick, y in heights
     )
     bottom = scale.top + scale.height
     total = bottom + 22
-    return Markup(
+    return html(
         '<div class="chart-box"><svg class="chart chart-scale" width="{}" height="{}" aria-hidden="true">{}</svg>'
         '<svg class="chart" width="100%" height="{}" role="img" aria-label="{}">'
         '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" '
-        'aria-hidden="true">{}</svg>{}<text class="axis" x="0" y="9">{}</text>{}{}</svg></div>{}'
-    ).format(
+        'aria-hidden="true">{}</svg>{}<text class="axis" x="0" y="9">{}</text>{}{}</svg></div>{}',
         gutter,
         total,
         figures,
@@ -266,18 +287,17 @@ def _axis(labels: Sequence[str], y: float, *, centred: bool) -> Markup:
         x = (at + 0.5) / count if centred else at / max(count - 1, 1)
         anchor = "middle" if 0.1 < x < 0.9 else ("start" if x <= 0.1 else "end")
         drawn.append(
-            Markup('<text class="axis" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
-                100 * x, y, anchor, labels[at]
-            )
+            html('<text class="axis" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>', 100 * x, y, anchor, labels[at])
         )
-    return Markup("").join(drawn)
+    return joined(drawn)
 
 
 def _hover(labels: Sequence[str], series: Sequence[Series], scale: Scale, told: Callable[[float], str]) -> Markup:
     """Invisible strips whose titles tell the figures under the pointer."""
     count = len(labels)
-    return Markup("").join(
-        Markup('<rect class="hover" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"><title>{}</title></rect>').format(
+    return joined(
+        html(
+            '<rect class="hover" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"><title>{}</title></rect>',
             100 * at / count,
             scale.top,
             100 / count,
@@ -300,13 +320,15 @@ def _told(value: float) -> str:
 def _legend(series: Sequence[Series]) -> Markup:
     if len(series) < 2:
         return Markup("")
-    lines = Markup("").join(
-        Markup('<li><span class="swatch {}"></span>{}</li>').format(
-            css, Markup('<a href="{}">{}</a>').format(one.url, one.name) if one.url else one.name
+    lines = joined(
+        html(
+            '<li><span class="swatch {}"></span>{}</li>',
+            css,
+            html('<a href="{}">{}</a>', one.url, one.name) if one.url else one.name,
         )
         for one, css in zip(series, _hues(series), strict=True)
     )
-    return Markup('<ul class="legend">{}</ul>').format(lines)
+    return html('<ul class="legend">{}</ul>', lines)
 
 
 def _hues(series: Sequence[Series]) -> list[str]:
@@ -321,9 +343,10 @@ def _hues(series: Sequence[Series]) -> list[str]:
 
 
 def _strokes(series: Sequence[Series], scale: Scale) -> Markup:
-    path = Markup('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>')
-    lines = zip(series, _hues(series), strict=True)
-    return Markup("").join(path.format(css, _path(one.values, scale)) for one, css in lines)
+    return joined(
+        html('<path class="stroke {}" d="{}" vector-effect="non-scaling-stroke"/>', css, _path(one.values, scale))
+        for one, css in zip(series, _hues(series), strict=True)
+    )
 
 
 def _area(below: Sequence[float], above: Sequence[float], scale: Scale) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from app.charts import linked
+from app.markup import html, joined
 
 STEPS = 4
 
@@ -44,28 +45,34 @@ def heat_table(
     """
     full = most or max((cell.value or 0 for line in lines for cell in line.cells), default=0)
     is_wide = len(labels) > 14
-    heads = [Markup('<th scope="col">{}</th>').format(first)]
+    heads = [html('<th scope="col">{}</th>', first)]
     if figure:
-        heads.append(Markup('<th scope="col" class="num">{}</th>').format(figure))
-    heads += [Markup('<th scope="col" class="heat-when">{}</th>').format(_thin(label, at, len(labels)))
+        heads.append(html('<th scope="col" class="num">{}</th>', figure))
+    heads += [html('<th scope="col" class="heat-when">{}</th>', _thin(label, at, len(labels)))
               for at, label in enumerate(labels)]  # fmt: skip
     body = []
     for line in lines:
         bar = Markup("")
         if line.share is not None:
-            bar = Markup(
+            bar = html(
                 '<svg class="chart" width="100%" height="4" aria-hidden="true"><rect class="area series-1" '
-                'width="{:.2f}%" height="4" rx="2"/></svg>'
-            ).format(100 * line.share)
-        cells = [Markup('<th scope="row">{}{}</th>').format(linked(line.name, line.url), bar)]
+                'width="{:.2f}%" height="4" rx="2"/></svg>',
+                100 * line.share,
+            )
+        cells = [html('<th scope="row">{}{}</th>', linked(line.name, line.url), bar)]
         if figure:
-            cells.append(Markup('<td class="num">{}</td>').format(line.figure))
+            cells.append(html('<td class="num">{}</td>', line.figure))
         cells += [_cell(cell, full, is_wide=is_wide) for cell in line.cells]
-        body.append(Markup("<tr>{}</tr>").format(Markup("").join(cells)))
-    return Markup(
+        body.append(html("<tr>{}</tr>", joined(cells)))
+    return html(
         '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table class="heat{}">'
-        '<caption class="unseen">{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(title, " heat-wide" if is_wide else "", title, Markup("").join(heads), Markup("").join(body))
+        '<caption class="unseen">{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        title,
+        " heat-wide" if is_wide else "",
+        title,
+        joined(heads),
+        joined(body),
+    )
 
 
 @dataclass(frozen=True)
@@ -96,30 +103,37 @@ def ranges(title: str, rows: Sequence[Range]) -> Markup:
         parts = Markup("")
         if row.value is not None:
             css = "range-open" if row.high is None else "range"
-            parts = Markup(
+            parts = html(
                 '<rect class="{}" x="{:.2f}%" y="4" width="{:.2f}%" height="8" rx="4"/>'
-                '<circle class="range-value" cx="{:.2f}%" cy="8" r="6"/>'
-            ).format(css, low, max(high - low, 0.5), 100 * row.value / full)
+                '<circle class="range-value" cx="{:.2f}%" cy="8" r="6"/>',
+                css,
+                low,
+                max(high - low, 0.5),
+                100 * row.value / full,
+            )
         drawn.append(
-            Markup(
+            html(
                 '<li><span class="bar-label">{}</span> <span class="bar-figure">{}</span>'
                 '<svg class="chart" width="100%" height="16" aria-hidden="true">'
-                '<rect class="bar-track" y="7" width="100%" height="2" rx="1"/>{}</svg></li>'
-            ).format(linked(row.label, row.url), row.note, parts)
+                '<rect class="bar-track" y="7" width="100%" height="2" rx="1"/>{}</svg></li>',
+                linked(row.label, row.url),
+                row.note,
+                parts,
+            )
         )
-    return Markup('<ul class="bars ranges" aria-label="{}">{}</ul>').format(title, Markup("").join(drawn))
+    return html('<ul class="bars ranges" aria-label="{}">{}</ul>', title, joined(drawn))
 
 
 def _cell(cell: Shaded, full: float, *, is_wide: bool) -> Markup:
     if cell.value is None:
         return Markup('<td class="heat-none"></td>')
     step = 0 if cell.value <= 0 or full <= 0 else min(STEPS, 1 + int(STEPS * cell.value / full * 0.999))
-    text = Markup('<span class="unseen">{}</span>').format(cell.text) if is_wide else escape(cell.text)
-    title = Markup(' title="{}"').format(cell.title) if cell.title else Markup("")
-    return Markup('<td class="heat-{}"{}>{}</td>').format(step, title, text)
+    text = html('<span class="unseen">{}</span>', cell.text) if is_wide else escape(cell.text)
+    title = html(' title="{}"', cell.title) if cell.title else Markup("")
+    return html('<td class="heat-{}"{}>{}</td>', step, title, text)
 
 
 def _thin(label: str, at: int, count: int) -> Markup:
     """Of many labels every third or so is shown; all are heard."""
     step = -(-count // 14)
-    return escape(label) if at % step == 0 else Markup('<span class="unseen">{}</span>').format(label)
+    return escape(label) if at % step == 0 else html('<span class="unseen">{}</span>', label)

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from app import charts
 from app.contributions.models import Repository
 from app.contributions.queries import Named
+from app.markup import html, joined
 from app.members.models import Organization
 from app.people.models import Person
 from app.wording import number, share
@@ -66,18 +67,19 @@ def table(
 
     With `about` (one for each row), names lead on and a reader can say that a row is wrong.
     """
-    heads = [Markup('<th scope="col"{}>{}</th>').format(_aligned(at), name) for at, name in enumerate(columns)]
+    heads = [html('<th scope="col"{}>{}</th>', _aligned(at), name) for at, name in enumerate(columns)]
     if about:
         heads.append(Markup('<th scope="col"><span class="unseen">Is it wrong?</span></th>'))
     shown = rows[:MOST_ROWS]
     known = (*about, *([None] * (len(shown) - len(about))))[: len(shown)]
     body = [_row(row, one, is_about=bool(about)) for row, one in zip(shown, known, strict=True)]
     left = len(rows) - len(shown)
-    more = Markup('<p class="hint">{} more are in the CSV.</p>').format(number(left)) if left else Markup("")
-    return Markup(
+    more = html('<p class="hint">{} more are in the CSV.</p>', number(left)) if left else Markup("")
+    return html(
         '<div class="table-wrap" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
-        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}"
-    ).format(caption, caption, Markup("").join(heads), Markup("").join(body), more)
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+        caption, caption, joined(heads), joined(body), more,
+    )  # fmt: skip
 
 
 def over(look_labels: Sequence[str], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], caption: str) -> Markup:
@@ -88,18 +90,18 @@ def over(look_labels: Sequence[str], columns: tuple[str, ...], rows: Sequence[tu
 def _row(row: tuple[Any, ...], about: About | None, *, is_about: bool) -> Markup:
     name = escape(row[0])
     if about is not None and about.url:
-        name = Markup('<a href="{}">{}</a>').format(about.url, row[0])
-    cells = [Markup('<th scope="row">{}</th>').format(name)]
-    cells += [Markup('<td class="num">{}</td>').format(_written(value)) for value in row[1:]]
+        name = html('<a href="{}">{}</a>', about.url, row[0])
+    cells = [html('<th scope="row">{}</th>', name)]
+    cells += [html('<td class="num">{}</td>', _written(value)) for value in row[1:]]
     if is_about:
-        cells.append(Markup("<td>{}</td>").format(_wrong(row[0], about) if about else ""))
-    return Markup("<tr>{}</tr>").format(Markup("").join(cells))
+        cells.append(html("<td>{}</td>", _wrong(row[0], about) if about else ""))
+    return html("<tr>{}</tr>", joined(cells))
 
 
 def _wrong(name: Any, about: About) -> Markup:
     url = url_for("people.wrong", about=about.kind, thing=about.thing, page=request.path)
-    return Markup('<a class="wrong" rel="nofollow" href="{}">This is wrong<span class="unseen">: {}</span></a>').format(
-        url, name
+    return html(
+        '<a class="wrong" rel="nofollow" href="{}">This is wrong<span class="unseen">: {}</span></a>', url, name
     )
 
 
