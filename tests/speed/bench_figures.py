@@ -39,7 +39,8 @@ FIGURES: dict[str, Ask] = {
     "outsiders": lambda s, scope, window, now: queries.outsiders(s, scope, window, as_of=now),
     "changes over time": lambda s, scope, window, _: queries.over_time(s, Thing.CHANGES, scope, window),
     "review load": lambda s, scope, window, _: queries.review_load(s, scope, window),
-    "reviews by organization": lambda s, scope, window, _: queries.reviews_by_organization(s, scope, window),
+    "reviews of ten organizations": lambda s, scope, window, _: queries.reviews_by_organization(
+        s, scope, window, frozenset(range(1, 11))),
     "counts of issues": lambda s, scope, window, _: queries.counts(s, Thing.ISSUES, scope, window),
     "issue response": lambda s, scope, window, now: queries.waiting(s, Thing.ISSUES, scope, window, as_of=now),
     "contributors' flow": lambda s, scope, window, _: queries.people_flow(s, scope, window),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -15,7 +15,7 @@ from app.contributions.figures.look import BY, Look
 from app.contributions.figures.organizations import placed
 from app.contributions.metrics import spread
 from app.contributions.metrics.durations import Durations, add_up
-from app.contributions.queries import By, Thing
+from app.contributions.queries import Authors, By, Thing
 from app.members import queries as members
 from app.members.models import Organization
 from app.wording import number, share, span
@@ -48,11 +48,11 @@ _ROWS: tuple[tuple[str, Callable[[Standing], float | None], Callable[[Any], str]
 @figure("compare", "Beside others", "comparison", scopes=("organization", "repository"), options=WITH)
 def compare(look: Look) -> Drawn:
     """The organization's figures, those of the peers, and the median of its tier."""
-    all_of, peers = standings(look), _peers(look)
+    peers, tier = _peers(look), tier_of(look)
+    all_of = standings(look, {*(look.owner(one.id) or 0 for one in peers), *(tier[1] if tier else ())})
     shown: list[tuple[str, Standing, str | None]] = [
         (one.name, all_of.get(look.owner(one.id) or 0, Standing()),
          look.url("contributions.organization", public_id=one.public_id)) for one in peers]  # fmt: skip
-    tier = tier_of(look)
     notes: tuple[str, ...] = ("There is no other member of its tier to compare with.",)
     if tier is not None:
         name, mates = tier
@@ -96,16 +96,18 @@ def compare_over_time(look: Look) -> Drawn:
                  unattributed=look.whole.unattributed)  # fmt: skip
 
 
-def standings(look: Look) -> dict[int, Standing]:
-    """Every organization of the whole; with `by=group`, companies that are one's count for that one."""
+def standings(look: Look, numbers: Collection[int]) -> dict[int, Standing]:
+    """These organizations within the whole; with `by=group`, companies that are one's count for that one."""
     whole, session = look.whole, look.session
+    concerned = frozenset(numbers) | {one for one, owner in look.groups.items() if owner in numbers}
+    authors = Authors(organizations=concerned)
     commits = metrics.count(whole.work, lambda cell: cell.organization)
-    opened = _folded(look, queries.opened_by(session, Thing.CHANGES, whole.scope, look.window, By.ORGANIZATION), sum)
-    reviews = _folded(look, {key[0]: number for key, number in queries.reviews_by_organization(
-        session, whole.scope, look.window).items() if key[0] is not None}, sum)  # fmt: skip
+    opened = _folded(look, queries.opened_by(
+        session, Thing.CHANGES, whole.scope, look.window, By.ORGANIZATION, authors=authors), sum)  # fmt: skip
+    reviews = _folded(look, queries.reviews_by_organization(session, whole.scope, look.window, concerned), sum)
     waited: dict[int, Durations] = _folded(look, queries.waiting(
-        session, Thing.CHANGES, whole.scope, look.window, as_of=look.as_of, by=By.ORGANIZATION), add_up)  # fmt: skip
-    numbers = {one for one in (*commits, *opened, *reviews, *waited) if one is not None}
+        session, Thing.CHANGES, whole.scope, look.window, as_of=look.as_of, authors=authors,
+        by=By.ORGANIZATION), add_up)  # fmt: skip
     return {
         one: Standing(commits.get(one, 0), commits.get(one, 0) / whole.total if whole.total else 0.0,
                       whole.heads.get((one, True), 0), opened.get(one, 0), reviews.get(one, 0),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from app.contributions import queries
 from app.contributions.figures.drawing import table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, Look
-from app.contributions.metrics import Spread, Summary, count, ranked, spread
+from app.contributions.metrics import Spread, Summary, count, factor, ranked, spread
 from app.contributions.metrics.durations import add_up
-from app.contributions.queries import EVERYBODY, Counts, Side, Thing
+from app.contributions.queries import EVERYBODY, Counts, Earlier, Side, Thing
 from app.contributions.queries.health import spread_of
+from app.markup import html, joined
 from app.wording import number, share, span
 
 
@@ -29,7 +28,7 @@ class Big:
 
 def of_project(look: Look) -> list[Big]:
     """Everything, or one repository."""
-    now, was = _summaries(look)
+    (now, was), had = _summaries(look), _commits_before(look)
     changes, (opened_before, merged_before) = _changes(look), _changes_before(look)
     released, released_before = (queries.releases(look.session, look.scope, one.window) for one in (look, look.before))
     return [
@@ -38,8 +37,8 @@ def of_project(look: Look) -> list[Big]:
         _count("New contributors", now.new_contributors, change(now.new_contributors, was.new_contributors)),
         _share("Stayed", now.retention, "of those of the days before"),
         _count("Absence factor", now.absence_factor, f"people made half of it{_was(was.absence_factor)}"),
-        _count("Elephant factor", now.elephant_factor, f"organizations made half of it{_was(was.elephant_factor)}"),
-        _count("Organizations", now.organizations, change(now.organizations, was.organizations)),
+        _count("Elephant factor", now.elephant_factor, f"organizations made half of it{_was(factor(had.values()))}"),
+        _count("Organizations", now.organizations, change(now.organizations, len(had))),
         _count("Changes opened", changes.opened, change(changes.opened, opened_before)),
         _count("Changes merged", changes.merged, change(changes.merged, merged_before)),
         _response("Time to first response", waiting(look), waited(look.before)),
@@ -121,10 +120,10 @@ def of(look: Look) -> list[Big]:
 def headline(look: Look) -> Drawn:
     """The large figures over a page, as rows: durations in seconds, shares as parts of one."""
     bigs = of(look)
-    stats = [Markup("<div class=\"stat\"><dt>{}</dt><dd>{}{}</dd></div>").format(
-        one.label, one.value, one.note and Markup("<small>{}</small>").format(one.note)) for one in bigs]  # fmt: skip
+    stats = [html('<div class="stat"><dt>{}</dt><dd>{}{}</dd></div>', one.label, one.value,
+                  one.note and html("<small>{}</small>", one.note)) for one in bigs]  # fmt: skip
     return Drawn(("figure", "value", "shown", "note"), [(one.label, one.raw, one.value, one.note) for one in bigs],
-                 Markup("<dl class=\"stats\">{}</dl>").format(Markup("").join(stats)),
+                 html('<dl class="stats">{}</dl>', joined(stats)),
                  table("Key figures", ("Figure", "Value", "Beside it"),
                        [(one.label, one.value, one.note) for one in bigs]))  # fmt: skip
 
@@ -166,10 +165,18 @@ def _summary(look: Look) -> Summary:
     return look.summary
 
 
-def _summaries(look: Look) -> tuple[Summary, Summary]:
-    """Of these days and of those before, which are read first: who contributed then is asked to tell who stayed."""
-    before = look.before.summary
-    return _summary(look), before
+def _summaries(look: Look) -> tuple[Summary, Earlier]:
+    """Of these days, and what is shown of those before."""
+    return _summary(look), queries.earlier(look.session, look.scope, look.window)
+
+
+def _commits_before(look: Look) -> dict[int, int]:
+    """How many commits each organization had in the window before; with `by=group`, each group."""
+    found: dict[int, int] = {}
+    for one, commits in queries.commits_by_organization(look.session, look.scope, look.before.window).items():
+        owner = look.owner(one) or 0
+        found[owner] = found.get(owner, 0) + commits
+    return found
 
 
 def _rank(look: Look) -> tuple[int, int] | None:

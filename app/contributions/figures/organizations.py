@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from app import charts
 from app.contributions import metrics
-from app.contributions.figures.drawing import INDEPENDENT, UNATTRIBUTED, About, Shade, longest, over, table
+from app.contributions.figures.drawing import INDEPENDENT, MOST_ROWS, UNATTRIBUTED, About, Shade, longest, over, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import BY, SHOW, Look
 from app.contributions.figures.work import stacked
@@ -26,14 +26,14 @@ def organizations(look: Look) -> Drawn:
     commits_of = metrics.count(look.work, lambda cell: (cell.organization, cell.is_known))
     rows, bars, about = [], [], []
     ranked = sorted(commits_of.items(), key=lambda item: (item[0][0] is None, -item[1], item[0][0] or 0))
-    for (number, is_known), commits in ranked:
+    for at, ((number, is_known), commits) in enumerate(ranked):
         one = look.organizations.get(number or 0)
         name = one.name if one else INDEPENDENT if is_known else UNATTRIBUTED
         part = commits / look.total if look.total else 0
         heads = look.heads.get((number, is_known), 0)
         rows.append((name, commits, heads, round(part, 4)))
         kind: Shade = "known" if number else "rest" if is_known else "unknown"
-        url = look.organization_url(number)
+        url = look.organization_url(number) if at < MOST_ROWS else None  # what lies beyond is in no list
         bars.append(
             charts.Bar(name, commits, f"{share(part)}, {heads:,} {'person' if heads == 1 else 'people'}", url, kind)
         )

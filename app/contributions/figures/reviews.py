@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from app import charts
 from app.contributions import metrics, queries
-from app.contributions.figures.drawing import BOTS, INDEPENDENT, UNATTRIBUTED, About, Shade, table
+from app.contributions.figures.drawing import BOTS, INDEPENDENT, MOST_ROWS, UNATTRIBUTED, About, Shade, table
 from app.contributions.figures.figure import Drawn, figure
 from app.contributions.figures.look import Look
 from app.contributions.metrics import spread
@@ -33,13 +33,15 @@ def reviews_exchanged(look: Look) -> Drawn:
                    key=lambda one: (one.organization is None, -given.get(one, 0) - received.get(one, 0),
                                     one.organization or 0, one.is_known, one.is_bot))  # fmt: skip
     rows, pairs, about = [], [], []
-    for one in order:
+    for at, one in enumerate(order):
         organization = known.get(one.organization or 0)
         name = (
             organization.name if organization else BOTS if one.is_bot else INDEPENDENT if one.is_known else UNATTRIBUTED
         )
         kind: Shade = "known" if organization else "rest"
-        url = look.url("contributions.organization", public_id=organization.public_id) if organization else None
+        url = None
+        if organization is not None and at < MOST_ROWS:  # what lies beyond is in no list
+            url = look.url("contributions.organization", public_id=organization.public_id)
         rows.append((name, given.get(one, 0), received.get(one, 0)))
         pairs.append(charts.Pair(name, given.get(one, 0), received.get(one, 0), url, kind))
         about.append(About.organization(organization, url))

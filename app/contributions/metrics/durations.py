@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import exp, inf, log, log2, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 STEPS_TO_A_DOUBLING = 32
 _LEVEL = 0.95
@@ -27,6 +29,7 @@ def step_of(seconds: int) -> int:
     return int(STEPS_TO_A_DOUBLING * log2(seconds) + _TINY) if seconds > 1 else 0
 
 
+@cache
 def seconds_of(step: int) -> float:
     """Where a step begins.
 
@@ -36,8 +39,7 @@ def seconds_of(step: int) -> float:
     return float(2.0 ** (step / STEPS_TO_A_DOUBLING))
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """The curve just after a duration: how many were at risk, how many ended at it, and the share that lasts longer.
 
     `variance` is Greenwood's sum; the variance of `lasting` is its square times that.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,26 +25,32 @@ class Presence:
 
 
 def presence(
-    seen: Iterable[tuple[int, date]], first_days: Mapping[int, date], periods: Sequence[Period], *, since: date
+    there: Mapping[int, int], first_days: Mapping[int, date], periods: Sequence[Period], *, since: date
 ) -> list[Presence]:
-    """The contributors of each period from (person, a day on which they contributed).
+    """The contributors of each period from the periods in which each person contributed, as bits: 1 stands for the one
+    just before the first, so that those who stay can be told from those who return, 2 for the first, 4 for the second.
 
-    `seen` begins one period before the first, so that those who stay can be told from those who return. `since` is the
-    window's first day: whoever came in the first period, but before it, is not new in the window.
+    `first_days`: the first day of each who came on `since` or later. `since` is the window's first day: whoever came in
+    the first period, but before it, is not new in the window.
 
     >>> from app.contributions.windows import Window
     >>> months = Window(date(2025, 1, 1), date(2026, 2, 28)).periods()[-2:]
-    >>> seen = [(1, date(2026, 1, 5)), (1, date(2026, 2, 5)), (2, date(2026, 2, 6)), (3, date(2026, 2, 7))]
+    >>> there = {1: 0b110, 2: 0b100, 3: 0b100}
     >>> firsts = {1: date(2020, 1, 1), 2: date(2026, 2, 6), 3: date(2019, 1, 1)}
-    >>> presence(seen, firsts, months, since=date(2026, 1, 1))
+    >>> presence(there, firsts, months, since=date(2026, 1, 1))
     [Presence(active=1, new=0, returning=1), Presence(active=3, new=1, returning=1)]
     """
-    place, begin = placing(periods), periods[0].first
-    people: list[set[int]] = [set() for _ in range(len(periods) + 1)]
-    for person, day in seen:
-        people[0 if day < begin else place(day) + 1].add(person)
-    found = []
-    for period, before, here in zip(periods, people, people[1:], strict=False):
-        new = {one for one in here if first_days.get(one, date.min) >= max(period.first, since)}
-        found.append(Presence(len(here), len(new), len(here - before - new)))
-    return found
+    place = placing(periods)
+    came = {person: place(day) for person, day in first_days.items() if day >= since}
+    # Many of the thousands of people have the same course as others.
+    courses = Counter((bits, came.get(person)) for person, bits in there.items())
+    counted = [[0, 0, 0] for _ in periods]
+    for (bits, first), number in courses.items():
+        for at, sums in enumerate(counted):
+            if bits & 2 << at:
+                sums[0] += number
+                if first == at:
+                    sums[1] += number
+                elif not bits & 1 << at:
+                    sums[2] += number
+    return [Presence(*sums) for sums in counted]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.contributions.windows import Period, placing
 
@@ -30,8 +30,7 @@ COMMITS = frozenset((Kind.COMMIT, Kind.MERGE))
 CONTRIBUTIONS = COMMITS | {Kind.CO_AUTHORED, Kind.REVIEWED}
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """Counted work: what a person did in a stretch of days, for whom. Organization None: independent, or unknown.
 
     `without_lines`: how many of the commits have no lines counted yet, or cannot have.
@@ -119,7 +118,7 @@ def grouped(cells: Iterable[Cell], groups: Mapping[int, int]) -> list[Cell]:
     >>> grouped([cell], {1: 1, 2: 1})[0].organization
     1
     """
-    return [replace(cell, organization=_owner(cell.organization, groups)) for cell in cells]
+    return [cell._replace(organization=_owner(cell.organization, groups)) for cell in cells]
 
 
 def _owner(organization: int | None, groups: Mapping[int, int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.metrics import COMMITS, CONTRIBUTIONS
+from app.contributions.metrics import COMMITS, CONTRIBUTIONS, factor
 from app.contributions.metrics.people import factor_at
 from app.contributions.models import Attribution, Rollup, Stretch
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope, bucket_of, buckets, place_of, rows_of
-from app.contributions.queries.worked import committed, worked
+from app.contributions.queries.worked import committed, summed, worked
 from app.contributions.windows import Window
 
 YEAR = timedelta(days=365)
@@ -37,47 +38,67 @@ class ModuleWork:
 @remembered
 def work_by_module(session: Session, scope: Scope, window: Window, keys: tuple[str, ...]) -> dict[str, ModuleWork]:
     """The work in each of these modules; a commit that touches two counts in both. Modules without any are left out."""
-    # Named one by one, modules are looked up in the index that holds all sums; "any module" would read every row.
-    where = [*_counted(scope), Rollup.module_key.in_(keys), Rollup.kind.in_(COMMITS),
-             Rollup.day.between(window.since, window.until)]  # fmt: skip
-    commits = sa.func.sum(Rollup.commits)
-    bucket, firsts = bucket_of(window), buckets(window)
-    trends: dict[str, list[tuple[date, int]]] = {}
-    when = sa.select(Rollup.module_key, bucket, commits).where(*where).group_by(Rollup.module_key, bucket)
-    for key, place, number in sorted(rows_of(session, when)):
-        trends.setdefault(str(key), []).append((firsts[place], int(number)))
-    own = worked(session, scope, window, committed, coarsest=Stretch.YEAR, any_module=True).c
-    people = _resting_on(session, own, own.person_id, keys)
-    companies = _resting_on(session, own, own.organization_id, keys)
-    unknown = sa.func.sum(sa.case((own.attribution == Attribution.UNKNOWN, own.commits), else_=0))
-    known = sa.select(own.module_key, unknown).where(own.module_key.in_(keys)).group_by(own.module_key)
-    unattributed = {str(key): int(number) for key, number in session.execute(known)}
+    trends = _trends(session, scope, window, keys)
+    people = _people(session, scope, window, keys)
+    companies: dict[str, Counter[int]] = {key: Counter() for key in keys}
+    unattributed: Counter[str] = Counter()
+    for key, organization, attribution, commits in summed(
+        session, scope, window, committed, _of(keys), coarsest=Stretch.YEAR, any_module=True, sums=_commits,
+        by=lambda own: (own.module_key, own.organization_id, own.attribution),
+    ):
+        if organization is not None:
+            companies[key][organization] += int(commits)
+        elif attribution is Attribution.UNKNOWN:
+            unattributed[key] += int(commits)
     found = {}
     for key, trend in trends.items():
-        total = sum(number for _, number in trend)
-        heads, absence = people.get(key, (0, 0))
-        organizations, elephant = companies.get(key, (0, None))
-        found[key] = ModuleWork(total, heads, organizations, absence, elephant, unattributed[key] / total, tuple(trend))
+        total, mine = sum(number for _, number in trend), people.get(key, [])
+        found[key] = ModuleWork(
+            total, len(mine), len(companies[key]), factor(mine), factor(companies[key].values()) or None,
+            unattributed[key] / total, tuple(trend),
+        )  # fmt: skip
     return found
 
 
-def _resting_on(session: Session, own: Any, whose: Any, keys: Collection[str]) -> dict[str, tuple[int, int]]:
-    """Module -> (how many of them made its commits, the smallest number who together made at least half)."""
-    sums = (
-        sa.select(own.module_key, whose.label("whose"), sa.func.sum(own.commits).label("commits"))
-        .where(own.module_key.in_(keys), whose.is_not(None))
-        .group_by(own.module_key, whose)
-    ).subquery().c  # fmt: skip
-    order = (sums.commits.desc(), sums.whose)
-    reached = sa.func.sum(sums.commits).over(partition_by=sums.module_key, order_by=order, rows=(None, 0))
-    total = sa.func.sum(sums.commits).over(partition_by=sums.module_key)
-    ranked = sa.select(sums.module_key, sums.commits, reached.label("reached"), total.label("total")).subquery().c
-    # Whoever is needed: before them half was not reached.
-    is_needed = sa.case(((ranked.reached - ranked.commits) * 2 < ranked.total, 1), else_=0)
-    rows = session.execute(
-        sa.select(ranked.module_key, sa.func.count(), sa.func.sum(is_needed)).group_by(ranked.module_key)
-    )
-    return {str(key): (number, int(needed)) for key, number, needed in rows}
+def _trends(
+    session: Session, scope: Scope, window: Window, keys: Collection[str]
+) -> dict[str, list[tuple[date, int]]]:
+    """Module -> its commits by the window's buckets."""
+    # Added up by days first, as the index has them: only these, which are few, are put into buckets.
+    where = [*_counted(scope), Rollup.module_key.in_(keys), Rollup.kind.in_(COMMITS),
+             Rollup.day.between(window.since, window.until)]  # fmt: skip
+    days = sa.select(Rollup.module_key, Rollup.day, sa.func.sum(Rollup.commits).label("commits")).where(*where)
+    daily = days.group_by(Rollup.module_key, Rollup.day).subquery("daily").c
+    bucket, firsts = bucket_of(window, daily.day), buckets(window)
+    when = sa.select(daily.module_key, bucket, sa.func.sum(daily.commits)).group_by(daily.module_key, bucket)
+    found: dict[str, list[tuple[date, int]]] = {}
+    for key, place, number in sorted(rows_of(session, when)):
+        found.setdefault(key, []).append((firsts[place], int(number)))
+    return found
+
+
+def _people(session: Session, scope: Scope, window: Window, keys: Collection[str]) -> dict[str, list[int]]:
+    """Module -> how many commits each of its people made, in no order."""
+    own = worked(session, scope, window, committed, _of(keys), coarsest=Stretch.YEAR, any_module=True).c
+    of_each = (
+        sa.select(own.module_key, sa.func.sum(own.commits).label("commits")).where(own.person_id.is_not(None))
+        .group_by(own.module_key, own.person_id)
+    ).subquery("of_each").c  # fmt: skip
+    # Many made as few commits as others: it is counted how many made how many.
+    alike = sa.select(of_each.module_key, of_each.commits, sa.func.count())
+    found: dict[str, list[int]] = {}
+    for key, commits, number in rows_of(session, alike.group_by(of_each.module_key, of_each.commits)):
+        found.setdefault(key, []).extend([int(commits)] * number)
+    return found
+
+
+def _of(keys: Collection[str]) -> Any:
+    # Named one by one, modules are looked up in the index that holds all sums; "any module" would read every row.
+    return lambda table: table.module_key.in_(keys)
+
+
+def _commits(own: Any) -> tuple[Any]:
+    return (sa.func.sum(own.commits),)
 
 
 @remembered

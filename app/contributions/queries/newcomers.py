@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,9 +15,9 @@ from app.contributions.metrics.newcomers import Came, Intake, Turnover, intakes,
 from app.contributions.models import ChangeReviewer, Stretch
 from app.contributions.queries.people import people_flow, quarter_begins, quarter_of
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, place_of, rows_of
+from app.contributions.queries.scopes import Scope, Together, bit_of, each_of
 from app.contributions.queries.work import first_days, work_of_people
-from app.contributions.queries.worked import contributed, worked
+from app.contributions.queries.worked import contributed, summed
 from app.contributions.windows import Window
 
 
@@ -43,29 +44,29 @@ def newcomers(session: Session, scope: Scope, *, until: date, quarters: int = 12
     """Everything that follows from who contributed in which of the last quarters, read once."""
     last = quarter_of(until)
     first = last - quarters + 1
-    own = worked(session, scope, Window(quarter_begins(first - 1), until), contributed, coarsest=Stretch.MONTH).c
-    place = place_of(own.day, [quarter_begins(quarter) for quarter in range(first - 1, last + 1)])
-    is_review = sa.case((own.kind == Kind.REVIEWED, 1), else_=0)
-    rows = rows_of(
-        session,
-        sa.select(own.person_id, place, sa.func.sum(own.commits), sa.func.max(is_review))
-        .where(own.person_id.is_not(None)).group_by(own.person_id, place),
-    )  # fmt: skip
-    work: dict[int, dict[int, int]] = {}
-    named_reviewers: set[int] = set()
-    for person, at, number, has_reviewed in rows:
-        work.setdefault(person, {})[first - 1 + at] = int(number)
-        if has_reviewed:
-            named_reviewers.add(person)
-    came = {person: quarter_of(day) for person, day in first_days(session, scope, set(work)).items() if person in work}
-    new = {person for person, quarter in came.items() if quarter >= first}
+    begins = [quarter_begins(quarter) for quarter in range(first - 1, last + 1)]
+    quarters_of, made, named_reviewers = Counter[int](), Counter[int](), set[int]()
+    for person, bits, commits, has_reviewed in summed(
+        session, scope, Window(begins[0], until), contributed, coarsest=Stretch.MONTH,
+        by=lambda own: (own.person_id,),
+        sums=lambda own: (Together(bit_of(own.day, begins)), sa.func.sum(own.commits),
+                          sa.func.max(sa.case((own.kind == Kind.REVIEWED, 1), else_=0))),
+    ):  # fmt: skip
+        if person is not None:
+            quarters_of[person] |= bits
+            made[person] += int(commits)
+            if has_reviewed:
+                named_reviewers.add(person)
+    firsts = first_days(session, scope, begins[1])
+    came = {person: quarter_of(day) for person, day in firsts.items() if person in made}
     reviewed, kept = named_reviewers | _reviewers(session, scope, until), bodies.ever_maintained(session, scope.module)
-    people = [Came(came[person], sum(work[person].values()), len(work[person]), person in reviewed, person in kept)
-              for person in new]  # fmt: skip
-    seen = [(person, quarter) for person, theirs in work.items() for quarter in theirs]
+    people = [Came(quarter, made[person], quarters_of[person].bit_count(), person in reviewed, person in kept)
+              for person, quarter in came.items()]  # fmt: skip
+    seen = [(person, first - 1 + at) for person, bits in quarters_of.items() for at in range(len(begins))
+            if bits & 1 << at]  # fmt: skip
     return Newcomers(
         intakes(people, first=first, last=last),
-        cohorts(((person, quarter) for person, quarter in seen if person in new), last=last),
+        cohorts(((person, quarter) for person, quarter in seen if person in came), last=last),
         turnover(seen, came, first=first, last=last),
     )
 
@@ -86,9 +87,6 @@ def _reviewers(session: Session, scope: Scope, until: date) -> set[int]:
     if scope.repository:
         mine = (table.first_on <= until, table.repository_id == scope.repository)
         return set(session.scalars(sa.select(table.person_id).where(*mine).distinct()))
-    # From one person to the next in the index of persons and days: some thousand looks, and not every review.
-    least = sa.select(sa.func.min(table.person_id).label("person_id")).cte("reviewer", recursive=True)
-    following = sa.select(sa.func.min(table.person_id)).where(table.person_id > least.c.person_id).scalar_subquery()
-    each = least.union_all(sa.select(following).where(least.c.person_id.is_not(None)))
-    has_begun = sa.exists().where(table.person_id == each.c.person_id, table.first_on <= until)
-    return set(session.scalars(sa.select(each.c.person_id).where(has_begun)))
+    each = each_of(table.person_id)
+    has_begun = sa.exists().where(table.person_id == each.value, table.first_on <= until)
+    return set(session.scalars(sa.select(each.value).where(has_begun)))

@@ -40,7 +40,12 @@ def people_flow(session: Session, scope: Scope, window: Window) -> Flow:
     """The contributors of a window: new, staying, returning, and those who drift away."""
     active = contributors_of(session, scope, window)
     before = contributors_of(session, scope, window.before)
-    return flow(active, before, first_days=first_days(session, scope, active - before), since=window.since)
+    return flow(active, before, first_days=came(session, scope, window), since=window.since)
+
+
+def came(session: Session, scope: Scope, window: Window) -> Mapping[int, date]:
+    """`first_days` of those who came in the window or later, or in the one before it: pages show both side by side."""
+    return first_days(session, scope, window.before.since)
 
 
 def quarter_of(day: date) -> int:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 
 from app.contributions.models import Rollup, WorkSum
@@ -63,15 +64,38 @@ def place_of(column: Any, firsts: Sequence[date]) -> sa.ColumnElement[int]:
     """
     if len(firsts) < 2:  # a bare number in a GROUP BY would mean a column by its place
         return sa.case((column.is_(None), 0), else_=0)
-    return _place_of(column, firsts, 0, len(firsts))
+    return _chosen(column, firsts, list(range(len(firsts))))
 
 
-def _place_of(column: Any, firsts: Sequence[date], low: int, high: int) -> sa.ColumnElement[int]:
-    if high - low <= 1:
-        return sa.literal_column(str(low), sa.Integer)
-    middle = (low + high) // 2
-    return sa.case((column < firsts[middle], _place_of(column, firsts, low, middle)),
-                   else_=_place_of(column, firsts, middle, high))  # fmt: skip
+def bit_of(column: Any, firsts: Sequence[date]) -> sa.ColumnElement[int]:
+    """The place of `place_of` as a power of two: 1, 2, 4 and so on. Of 63 days at most, as many bits as a row holds."""
+    return _chosen(column, firsts, [1 << place for place in range(len(firsts))])
+
+
+def _chosen(column: Any, firsts: Sequence[date], numbers: Sequence[int]) -> sa.ColumnElement[int]:
+    if len(firsts) == 1:
+        return sa.literal_column(str(numbers[0]), sa.BigInteger)
+    middle = len(firsts) // 2
+    return sa.case((column < firsts[middle], _chosen(column, firsts[:middle], numbers[:middle])),
+                   else_=_chosen(column, firsts[middle:], numbers[middle:]))  # fmt: skip
+
+
+class Together(sa.sql.functions.FunctionElement[int]):
+    """All the bits that powers of two have together: of each, whether it is among them."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+    name = "together"
+
+
+@compiles(Together, "sqlite")
+def _in_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"sum(DISTINCT {compiler.process(element.clauses, **kwargs)})"
+
+
+@compiles(Together, "postgresql")
+def _in_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"bit_or({compiler.process(element.clauses, **kwargs)})"
 
 
 def buckets(window: Window) -> list[date]:
@@ -82,6 +106,15 @@ def buckets(window: Window) -> list[date]:
 def bucket_of(window: Window, column: Any = Rollup.day) -> sa.ColumnElement[int]:
     """In which of the window's periods a day lies, by its place among `buckets`."""
     return place_of(column, buckets(window))
+
+
+def each_of(column: Any, *where: sa.ColumnElement[bool]) -> Any:
+    """The values of a column, each once (`value`, at last NULL), from one to the next in an index that begins with what
+    `where` says equals something, and then the column: some looks, and not every row.
+    """
+    least = sa.select(sa.func.min(column).label("value")).where(*where).cte("each", recursive=True)
+    following = sa.select(sa.func.min(column)).where(*where, column > least.c.value).scalar_subquery()
+    return least.union_all(sa.select(following).where(least.c.value.is_not(None))).c
 
 
 def rows_of(session: Session, query: sa.Executable) -> Sequence[Any]:

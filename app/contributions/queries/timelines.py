@@ -7,7 +7,7 @@ Everything reads the measures (`app.contributions.models.derived`). Bots' change
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
@@ -51,11 +51,12 @@ class Standing(Enum):
 
 @dataclass(frozen=True)
 class Authors:
-    """Whose changes or issues; None asks for everybody's."""
+    """Whose changes or issues; None asks for everybody's. `organizations`: people who worked for one of these."""
 
     standing: Standing | None = None
     tier: str | None = None
     is_first: bool | None = None
+    organizations: frozenset[int] | None = None
 
 
 EVERYBODY = Authors()
@@ -165,15 +166,15 @@ def review_load(session: Session, scope: Scope, window: Window) -> Load:
 
 @remembered
 def reviews_by_organization(
-    session: Session, scope: Scope, window: Window
-) -> dict[tuple[int | None, Attribution], int]:
-    """Changes that each organization's people began to review (None: independent, or unknown)."""
-    table = ChangeReviewer
+    session: Session, scope: Scope, window: Window, organizations: frozenset[int]
+) -> dict[int, int]:
+    """Changes that the people of each of these organizations began to review."""
+    number = ChangeReviewer.organization_id
     rows = session.execute(
-        sa.select(table.organization_id, table.attribution, sa.func.count()).where(*_begun(scope, window))
-        .group_by(table.organization_id, table.attribution)
+        sa.select(number, sa.func.count()).where(*_begun(scope, window), number.in_(sorted(organizations)))
+        .group_by(number)
     )  # fmt: skip
-    return {(organization, attribution): number for organization, attribution, number in rows}
+    return {organization: begun for organization, begun in rows if organization is not None}
 
 
 def _durations(
@@ -187,7 +188,10 @@ def _durations(
     has_ended: Any = sa.true() if lasting else table.is_answered
     of_all = [*concerned(thing, scope, authors), *joined(by), table.is_bot.is_(False)]
     where = [*of_all, table.opened_on.between(window.since, window.until)]
-    some = sa.select(sa.literal(1)).where(*where, step.is_not(None)).limit(EXACT + 1).subquery()
+    # Of all organizations together: what is told of one must not hang on which others it stands beside.
+    every = [*concerned(thing, scope, replace(authors, organizations=None)), *joined(by), table.is_bot.is_(False),
+             table.opened_on.between(window.since, window.until)]  # fmt: skip
+    some = sa.select(sa.literal(1)).where(*every, step.is_not(None)).limit(EXACT + 1).subquery()
     is_exact = (session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= EXACT
     ended: list[tuple[Any, Any, Any, int]]
     if is_exact:
@@ -324,6 +328,8 @@ def _of(table: type[ChangeMeasure] | type[IssueMeasure], authors: Authors) -> li
         found.append(table.tier_key == authors.tier)
     if authors.is_first is not None:
         found.append(table.is_first.is_(authors.is_first))
+    if authors.organizations is not None:
+        found.append(table.organization_id.in_(sorted(authors.organizations)))
     return found
 
 

@@ -7,8 +7,9 @@ have no person.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,40 +17,49 @@ from sqlalchemy.orm import Session
 
 from app.contributions.metrics import Cell, Presence, Summary, factor, presence, summarize
 from app.contributions.models import Attribution, Stretch
-from app.contributions.queries.people import people_flow
+from app.contributions.queries.people import came, people_flow
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, buckets, place_of, rows_of
-from app.contributions.queries.work import by_month, first_days, sums_of, work_of_people
-from app.contributions.queries.worked import committed, contributed, has_months, worked
+from app.contributions.queries.scopes import Scope, Together, bit_of, buckets, place_of, rows_of
+from app.contributions.queries.work import by_month, sums_of, work_of_people
+from app.contributions.queries.worked import committed, contributed, credited, has_months, summed, worked
 from app.contributions.windows import Window
 
 
 @remembered
 def cells_by_organization(session: Session, scope: Scope, window: Window) -> list[Cell]:
-    """The work of each organization (and of nobody's, and of nobody knows whose) by period and kind; no persons."""
-    found = worked(session, scope, window, coarsest=by_month(window)).c
+    """The commits of each organization (and of nobody's, and of nobody knows whose) by period; no persons.
+
+    Beside them all else by period and kind, with no organization: nobody asks for whom. Two cells may be alike but for
+    their sums.
+    """
+    coarsest = by_month(window)
     # Of half a year they are days: who was a member is asked of each.
-    day, told = (found.day, _itself) if window.is_weekly else _by_period(scope, window, found.day, buckets(window))
-    keys = (day, found.kind, found.organization_id, found.attribution)
-    rows = rows_of(session, sa.select(*keys, *sums_of(found)).group_by(*keys))
+    placed, told = (_itself, _itself) if window.is_weekly else _by_period(scope, window, buckets(window))
+    commits = summed(
+        session, scope, window, committed, coarsest=coarsest, sums=sums_of,
+        by=lambda found: (placed(found.day), found.kind, found.organization_id, found.attribution),
+    )  # fmt: skip
+    others = summed(session, scope, window, credited, coarsest=coarsest, sums=sums_of,
+                    by=lambda found: (placed(found.day), found.kind))  # fmt: skip
     return [
-        Cell(told(at), kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
-        for at, kind, organization, attribution, *sums in rows
-    ]
+        *(Cell(told(at), kind, None, organization, attribution is not Attribution.UNKNOWN, *map(int, sums))
+          for at, kind, organization, attribution, *sums in commits),
+        *(Cell(told(at), kind, None, None, False, *map(int, sums)) for at, kind, *sums in others),
+    ]  # fmt: skip
 
 
-def _itself(day: date) -> date:
+def _itself(day: Any) -> Any:
     return day
 
 
-def _by_period(scope: Scope, window: Window, day: Any, firsts: list[date]) -> tuple[Any, Callable[[Any], date]]:
-    """What tells the periods of `worked` apart, and the day that one of its values stands for.
+def _by_period(scope: Scope, window: Window, firsts: list[date]) -> tuple[Callable[[Any], Any], Callable[[Any], date]]:
+    """What tells the periods of `worked` apart by its day, and the day that one of these values stands for.
 
     Periods that are months stand there as they are; of others a database counts the place among their first days.
     """
     if window.is_monthly and has_months(scope, window):
-        return day, _itself
-    return place_of(day, firsts), firsts.__getitem__
+        return _itself, _itself
+    return partial(place_of, firsts=firsts), firsts.__getitem__
 
 
 @remembered
@@ -90,14 +100,15 @@ def people_of_organizations(
 def people_over_time(session: Session, scope: Scope, window: Window) -> list[Presence]:
     """The contributors of each of the window's periods: all, the new ones, and those who are back."""
     periods, firsts = window.periods(), [window.prelude, *buckets(window)]
-    seen: list[tuple[int, date]] = []
+    there: dict[int, int] = {}
     # The period before the first, too: who was there stays, who was not is back.
     for part in (Window(window.prelude, periods[0].first - timedelta(days=1)), window):
-        found = worked(session, scope, part, contributed, coarsest=by_month(window)).c
-        day, told = _by_period(scope, part, found.day, firsts)
-        rows = rows_of(session, sa.select(found.person_id, day).where(found.person_id.is_not(None)).distinct())
-        seen += [(person, told(at)) for person, at in rows]
-    return presence(seen, first_days(session, scope), periods, since=window.since)
+        for person, bits in summed(session, scope, part, contributed, coarsest=by_month(window),
+                                   by=lambda found: (found.person_id,),
+                                   sums=lambda found: (Together(bit_of(found.day, firsts)),)):  # fmt: skip
+            if person is not None:
+                there[person] = there.get(person, 0) | bits
+    return presence(there, came(session, scope, window), periods, since=window.since)
 
 
 @remembered
@@ -111,6 +122,37 @@ def headline(session: Session, scope: Scope, window: Window) -> Summary:
         retention=people.retention,
         absence_factor=factor(commits_by_person(session, scope, window).values()),
     )
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What pages show of the window before, beside the present one."""
+
+    commits: int
+    contributors: int
+    new_contributors: int
+    absence_factor: int
+
+
+@remembered
+def earlier(session: Session, scope: Scope, window: Window) -> Earlier:
+    """What is shown of the window just before this one: who was there in it is asked to tell who stayed, too."""
+    work = work_of_people(session, scope, window.before)
+    commits = commits_by_person(session, scope, window.before)
+    firsts = came(session, scope, window)
+    return Earlier(
+        sum(commits.values()), sum(person is not None for person in work),
+        sum(person in work for person, day in firsts.items() if day < window.since), factor(commits.values()),
+    )  # fmt: skip
+
+
+@remembered
+def commits_by_organization(session: Session, scope: Scope, window: Window) -> Mapping[int, int]:
+    """How many commits (merges with them) were made for each organization in the window, of whose it is known."""
+    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR).c
+    number = found.organization_id
+    rows = rows_of(session, sa.select(number, sa.func.sum(found.commits)).where(number.is_not(None)).group_by(number))
+    return {organization: int(commits) for organization, commits in rows}
 
 
 def _sums(session: Session, scope: Scope, window: Window) -> list[Cell]:

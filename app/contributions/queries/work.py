@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -27,8 +28,8 @@ from app.contributions.models import (
     WorkSum,
 )
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import EVERYTHING, Scope, rows_of
-from app.contributions.queries.worked import committed, contributed, ends, worked
+from app.contributions.queries.scopes import EVERYTHING, Scope, each_of, rows_of
+from app.contributions.queries.worked import committed, contributed, ends, summed, worked
 from app.contributions.windows import Window
 from app.jobs import Job
 from app.members.models import Organization
@@ -53,31 +54,19 @@ class RecentCommit:
     is_merge: bool
 
 
-def first_days(session: Session, scope: Scope, persons: Collection[int] | None = None) -> Mapping[int, date]:
-    """Each contributor's first day of all time within the scope; of these persons, or of more."""
-    if persons is None or len(persons) >= 500:
-        return _everybodys_first_days(session, scope)
-    return _first_days(session, scope, persons)
-
-
 @remembered
-def _everybodys_first_days(session: Session, scope: Scope) -> Mapping[int, date]:
-    return _first_days(session, scope, None)
-
-
-def _first_days(session: Session, scope: Scope, persons: Collection[int] | None) -> dict[int, date]:
+def first_days(session: Session, scope: Scope, since: date) -> Mapping[int, date]:
+    """The first day within the scope of each whose first contribution of all time came on a day or later."""
     by_sums = not (scope.repository and scope.module)
     table: Any = WorkSum if by_sums else Rollup
-    first = WorkSum.first_on if by_sums else Rollup.day
+    first = sa.func.min(WorkSum.first_on if by_sums else Rollup.day)
     query = (
-        sa.select(table.person_id, sa.func.min(first))
+        sa.select(table.person_id, first)
         .where(*scope.of(table), table.kind.in_(CONTRIBUTIONS), table.person_id.is_not(None))
-        .group_by(table.person_id)
-    )
+        .group_by(table.person_id).having(first >= since)
+    )  # fmt: skip
     if by_sums:
         query = query.where(WorkSum.stretch == Stretch.YEAR)
-    if persons is not None:
-        query = query.where(table.person_id.in_(sorted(persons)))
     return {person: day for person, day in rows_of(session, query)}
 
 
@@ -118,12 +107,24 @@ def span(session: Session, scope: Scope) -> tuple[date, date] | None:
 @remembered
 def commits_by_module(session: Session, scope: Scope, window: Window) -> dict[str, int]:
     """Commits that touched each module; one that touches two counts in both."""
-    found = worked(session, scope, window, committed, coarsest=Stretch.YEAR, any_module=True).c
-    commits = sa.func.sum(found.commits)
-    rows = session.execute(
-        sa.select(found.module_key, commits).group_by(found.module_key).order_by(commits.desc(), found.module_key)
-    )
-    return {key: int(number) for key, number in rows}
+    where = [committed]
+    if scope == EVERYTHING:
+        # Named one by one, modules are looked up in the index that holds all sums; "any module" would read every row.
+        keys = _module_keys(session)
+        where.append(lambda table: table.module_key.in_(keys))
+    counted: Counter[str] = Counter()
+    for key, commits in summed(session, scope, window, *where, coarsest=Stretch.YEAR, any_module=True,
+                               by=lambda found: (found.module_key,),
+                               sums=lambda found: (sa.func.sum(found.commits),)):  # fmt: skip
+        counted[key] += int(commits)
+    return dict(sorted(counted.items(), key=lambda one: (-one[1], one[0])))
+
+
+@remembered
+def _module_keys(session: Session) -> tuple[str, ...]:
+    """The modules with any work."""
+    each = each_of(WorkSum.module_key, WorkSum.stretch == Stretch.YEAR, WorkSum.repository_id.is_(None))
+    return tuple(session.scalars(sa.select(each.value).where(each.value.is_not(None))))
 
 
 @dataclass(frozen=True, slots=True)

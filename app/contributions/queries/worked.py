@@ -5,7 +5,7 @@ However it is cut, the parts hold the same work: a sum over `worked` is the sum 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from app.contributions.metrics import COMMITS, CONTRIBUTIONS
 from app.contributions.models import Rollup, Stretch, WorkSum
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
+from app.contributions.queries.scopes import Scope, rows_of
 from app.contributions.windows import Window, month_after
 
 Part = tuple[Stretch | None, date, date]
 """Years, months or (None) days, with the first and the last day."""
+Columns = Callable[[Any], Sequence[Any]]
 _DAY = timedelta(days=1)
 
 
@@ -33,6 +34,30 @@ def worked(
     `coarsest`: the longest stretch that the asker can do with; None for days. `where`: conditions on columns that the
     rollup and its sums share, given as functions of the table. `any_module`: the work by module, of all of them.
     """
+    parts = _parts(session, scope, window, where, coarsest, any_module=any_module)
+    return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
+
+
+def summed(
+    session: Session, scope: Scope, window: Window, *where: Any, coarsest: Stretch | None, any_module: bool = False,
+    by: Columns, sums: Columns,
+) -> Sequence[Any]:  # fmt: skip
+    """The rows of `worked` by some of its columns, with sums of others; both are functions of its columns.
+
+    Each part is summed up by itself, in the order of its index where that has it, and nothing is sorted. So the same
+    keys may come with two rows, from the edges of the window and from its middle: whoever asks adds them up.
+    """
+    parts = []
+    for part in _parts(session, scope, window, where, coarsest, any_module=any_module):
+        found = part.subquery("part").c
+        keys = by(found)
+        parts.append(sa.select(*keys, *sums(found)).group_by(*keys))
+    return rows_of(session, sa.union_all(*parts) if len(parts) > 1 else parts[0])
+
+
+def _parts(
+    session: Session, scope: Scope, window: Window, where: Sequence[Any], coarsest: Stretch | None, *, any_module: bool
+) -> list[sa.Select[Any]]:
     parts = []
     allowed = _allowed(scope, coarsest, any_module=any_module)
     for stretch, since, until in parts_of(_widened(session, window), allowed):
@@ -48,7 +73,7 @@ def worked(
         ).where(day.between(since, until), *scope.of(table, any_module=any_module))  # fmt: skip
         query = query.where(*(one(table) for one in where))
         parts.append(query if stretch is None else query.where(WorkSum.stretch == stretch))
-    return (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("worked")
+    return parts
 
 
 def has_months(scope: Scope, window: Window) -> bool:
@@ -60,6 +85,11 @@ def has_months(scope: Scope, window: Window) -> bool:
 def committed(table: Any) -> Any:
     """A condition for `worked`: commits by people, merges with them."""
     return table.kind.in_(COMMITS)
+
+
+def credited(table: Any) -> Any:
+    """A condition for `worked`: all that stands beside the commits of people, commits of bots with it."""
+    return table.kind.not_in(COMMITS)
 
 
 def contributed(table: Any) -> Any:

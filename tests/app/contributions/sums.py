@@ -15,7 +15,7 @@ from app.clock import Clock
 from app.contributions.metrics import CONTRIBUTIONS, Cell, Summary, contributors, summarize
 from app.contributions.models import Attribution, Rollup, Stretch, WorkSum
 from app.contributions.queries import Scope
-from app.contributions.windows import Window
+from app.contributions.windows import Period, Window
 from app.db import Database
 from app.demo.scale.foundation import Scale
 from app.demo.scale.generating import generate
@@ -75,6 +75,15 @@ def first_days_of(cells: list[Cell]) -> dict[int, date]:
     for cell in cells:
         if cell.kind in CONTRIBUTIONS and cell.person is not None:
             found[cell.person] = min(found.get(cell.person, cell.first), cell.first)
+    return found
+
+
+def bits_of(seen: list[tuple[int, date]], periods: list[Period]) -> dict[int, int]:
+    """Person -> the periods in which they were there, as bits; 1 stands for what was before the first."""
+    found: dict[int, int] = {}
+    for person, day in seen:
+        place = next((at for at, period in enumerate(periods, 1) if period.first <= day <= period.last), 0)
+        found[person] = found.get(person, 0) | 1 << place
     return found
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.contributions.metrics import Cell, Kind, factor, presence, strands, summarize
 from app.contributions.windows import Window, read_window
+from tests.app.contributions.sums import bits_of
 
 TODAY = date(2026, 1, 15)
 JANUARY, FEBRUARY = date(2025, 1, 1), date(2025, 2, 1)
@@ -86,9 +87,10 @@ def test_new_contributors_are_new_once_and_who_paused_returns():
     seen = [(ANNE, date(2024, 12, 9)), (ANNE, date(2025, 1, 1)), (BOB, date(2025, 1, 3)), (BOB, date(2025, 2, 3)),
             (CY, date(2025, 2, 9)), (DEE, date(2025, 2, 28)), (BOB, date(2025, 4, 30))]  # fmt: skip
     found = [(one.active, one.new, one.returning, one.staying) for one in
-             presence(seen, first, periods, since=date(2025, 1, 1))]  # fmt: skip
+             presence(bits_of(seen, periods), first, periods, since=date(2025, 1, 1))]  # fmt: skip
     assert found[:5] == [(2, 1, 0, 1), (3, 1, 1, 1), (0, 0, 0, 0), (1, 0, 1, 0), (0, 0, 0, 0)]
-    later = presence([*seen, (BOB, date(2025, 1, 9))], first, periods, since=date(2025, 1, 4))
+    seen.append((BOB, date(2025, 1, 9)))
+    later = presence(bits_of(seen, periods), first, periods, since=date(2025, 1, 4))
     assert [one.new for one in later[:3]] == [0, 1, 0]  # Bob came in January, and before the window
 
 

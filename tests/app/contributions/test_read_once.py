@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
@@ -197,6 +198,66 @@ def test_the_sums_of_a_window_come_from_its_periods_where_these_are_known(scaled
     assert len(asked) == 2  # contributors of the window and of the one before, and no sums
 
 
+def test_of_the_window_before_nothing_is_read_but_who_worked_in_it(scaled: Database):
+    with scaled.read() as session:
+        plain = queries.headline(session, Scope(), LONG.before)
+        forget_answers()
+        queries.headline(session, Scope(), LONG)
+        with statements(scaled, "(SELECT rollup", "work_sum") as asked:
+            was = queries.earlier(session, Scope(), LONG)
+        assert asked == []
+        by = queries.commits_by_organization(session, Scope(), LONG.before)
+    assert was == queries.Earlier(plain.commits, plain.contributors, plain.new_contributors, plain.absence_factor)
+    assert (len(by), factor(by.values())) == (plain.organizations, plain.elephant_factor)
+
+
+def test_what_stands_beside_each_other_is_read_of_those_organizations_alone(scaled: Database):
+    as_of = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    with scaled.read() as session:
+        opened = queries.opened_by(session, Thing.CHANGES, Scope(), LONG, By.ORGANIZATION)
+        both = frozenset(sorted(one for one in opened if one)[:2])
+        authors = Authors(organizations=both)
+        assert len(opened) > len(both) == 2
+        waited = queries.waiting(session, Thing.CHANGES, Scope(), LONG, as_of=as_of, by=By.ORGANIZATION)
+        reviews = {one: queries.review_load(session, Scope(organization=one), LONG).reviews for one in both}
+        found = queries.opened_by(session, Thing.CHANGES, Scope(), LONG, By.ORGANIZATION, authors=authors)
+        assert found == {one: opened[one] for one in both}
+        found = queries.waiting(session, Thing.CHANGES, Scope(), LONG, as_of=as_of, by=By.ORGANIZATION, authors=authors)
+        assert found == {one: waited[one] for one in both}
+        assert queries.reviews_by_organization(session, Scope(), LONG, both) == reviews
+
+
+def test_durations_of_some_organizations_are_rounded_as_those_of_all(scaled: Database, monkeypatch: Any):
+    as_of = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    with scaled.read() as session:
+        every = queries.counts(session, Thing.CHANGES, Scope(), LONG)
+        monkeypatch.setattr(timelines, "EXACT", every.opened // 2)  # fewer than all, and more than one has
+        forget_answers()
+        asked: dict[str, Any] = {"as_of": as_of, "by": By.ORGANIZATION}
+        of_all = queries.waiting(session, Thing.CHANGES, Scope(), LONG, **asked)
+        one = max(filter(None, of_all))
+        alone = queries.waiting(session, Thing.CHANGES, Scope(), LONG, **asked,
+                                authors=Authors(organizations=frozenset({one})))  # fmt: skip
+    assert alone == {one: of_all[one]}
+    assert any(seconds != int(seconds) for seconds in alone[one])
+
+
+def test_what_is_counted_in_the_order_of_an_index_is_not_sorted(scaled: Database):
+    """By day or month, as the index has it; told on SQLite, whose plans say where something is sorted."""
+    if scaled.dialect != "sqlite":
+        pytest.skip("PostgreSQL chooses by how much there is")
+    months = Window(date(2024, 3, 1), date(2025, 8, 31))
+    with scaled.read() as session:
+        with statements(scaled, "change_measure", "(SELECT work_sum") as asked:
+            queries.over_time(session, Thing.CHANGES, Scope(), months)
+            queries.over_time(session, Thing.CHANGES, Scope(organization=1), months)
+            queries.cells_by_organization(session, Scope(), months)
+        ways = [session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", ("1",) * one.count("?")).all()
+                for one in asked]  # fmt: skip
+    assert len(ways) == 6
+    assert all("COVERING INDEX" in str(way) and "TEMP B-TREE" not in str(way) for way in ways), ways
+
+
 def test_an_answer_is_told_only_if_it_is_kept(scaled: Database):
     with scaled.read() as session:
         assert queries.cells_by_organization.if_known(session, Scope(), LONG) is None
@@ -259,6 +320,7 @@ def test_absence_factors_from_end_to_end_are_those_of_each_twelve_months_alone(
     assert factor_at(work, ends) == expected
 
 
+@hypothesis_settings(deadline=None)
 @given(DAYS, DAYS, DAYS)
 def test_a_day_is_placed_in_the_period_or_month_that_it_lies_in(one: date, other: date, day: date):
     window = Window(min(one, other), max(one, other))

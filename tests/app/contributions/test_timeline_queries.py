@@ -24,10 +24,11 @@ from app.contributions.facts import (
 from app.contributions.measuring import measure_changes
 from app.contributions.metrics import EventKind as K
 from app.contributions.metrics import spread
-from app.contributions.models import Attribution, Change, ChangeFile, ChangeState, IssueState
+from app.contributions.models import Change, ChangeFile, ChangeState, IssueState
 from app.contributions.queries import Authors, By, Scope, Standing, Thing
 from app.contributions.windows import Window
 from app.db import Database
+from app.members.models import Organization
 from app.people import queries as people
 from tests.app.contributions.test_facts import ADA, BEN, BOT, CLEO, MERGED, company, employ, repository
 
@@ -144,13 +145,15 @@ def test_review_load_and_who_reviews_for_whom(governed_each: Database):
         load = queries.review_load(session, queries.EVERYTHING, YEAR)
         # Cleo: 1, 2 and the bot's 9; Ada: 4 and 7; Ben: 2. A comment is no review.
         assert (sorted(load.by_person.values()), load.reviews, load.rests_on) == ([1, 2, 3], 6, 1)
-        by = queries.reviews_by_organization(session, queries.EVERYTHING, YEAR)
-        assert by[None, Attribution.INDEPENDENT] == 3
-        assert sum(by.values()) == load.reviews
-        acme, whole = next((key[0], number) for key, number in by.items() if key[0])
+        every = frozenset(session.scalars(sa.select(Organization.id)))
+        by = queries.reviews_by_organization(session, queries.EVERYTHING, YEAR, every)
+        assert sum(by.values()) == load.reviews - 3  # of somebody who works for nobody
+        (acme, whole), *_ = by.items()
         of_acme = Scope(organization=acme)
         assert queries.review_load(session, of_acme, YEAR).reviews == whole
-        assert queries.reviews_by_organization(session, of_acme, YEAR) == {(acme, Attribution.ORGANIZATION): whole}
+        assert queries.reviews_by_organization(session, of_acme, YEAR, every) == {acme: whole}
+        others = queries.reviews_by_organization(session, queries.EVERYTHING, YEAR, every - {acme})
+        assert others == {one: number for one, number in by.items() if one != acme}
 
 
 @pytest.mark.parametrize("by", [by for by in By if by is not By.MODULE])
