@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0109"
-down_revision = "0108"
+revision = "0110"
+down_revision = "0109"
 REPLACED = {
     "ix_change_measure_lasted": (
         "ix_change_measure_lasted", ("closed_on", "is_bot", "merged_on", "reviewers", "attribution", "tier_key",
