@@ -107,9 +107,6 @@ struct InPlace {
 // inputs[0] becomes what the row gives of the inputs, and keeps shape, dtype and, where no gradient looks, its memory. With
 // gradients it gets the result's memory and node, and raises if another tensor would have had to see the write.
 void update(const OpRow& row, const InPlace& said, Inputs inputs);
-// Raises if a recorded function writes, apart from the tape, into the result of an op, which its derivative may have saved:
-// eagerly the version of the memory tells the walk, and what is recorded has no memory.
-void require_unsaved(const InPlace& said, const Tensor& x);
 // update() for another write, where gradients look or inside vmap: `compute` makes a new tensor of inputs[0] as it was.
 void take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute);
 

@@ -112,12 +112,6 @@ void require_free(const InPlace& said, const Tensor& x, uint64_t vmap) {
 
 }  // namespace
 
-void require_unsaved(const InPlace& said, const Tensor& x) {
-  if (x.requires_grad() && !is_leaf(x))
-    raise(ErrorKind::Runtime, said.doing, ": in a recorded function, apart from the tape, x is the result of an op whose derivative may "
-          "need it as it is, and no memory counts its writes there; write ", said.instead);
-}
-
 void take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute) {
   const Tensor x = inputs[0];
   require_free(said, x, innermost_vmap(inputs));
@@ -139,7 +133,6 @@ void update(const OpRow& row, const InPlace& said, Inputs inputs) {
     return;
   }
   if (recorder()) {
-    require_unsaved(said, x);
     const Tensor result = fitted(said, x, apply(row, inputs));
     if (x.count() > 0) apply(op_named("assign"), {x, result});
     return;

@@ -366,7 +366,6 @@ Tensor index_put(const Tensor& x, PyObject* key, const Tensor& value) {
 
 // In a recorded function a write is an op of the graph, into all of x.
 void record_write(const Tensor& x, PyObject* key, const std::vector<Part>& parts, const Tensor& value) {
-  require_unsaved(kWrite, x);
   const bool whole = is_basic(parts) && apply_basic(x, parts).get() == x.get();
   const Tensor values = whole ? ops::broadcast_to(cast(to_device(value, x.device()), x.dtype()), x.shape()) : index_put(x, key, value);
   apply(op_named("assign"), {x, values});

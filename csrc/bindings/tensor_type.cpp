@@ -124,7 +124,12 @@ PyObject* tolist(PyObject* self, PyObject*) {
 }
 
 PyObject* detach(PyObject* self, PyObject*) {
-  return guarded([&] { return wrap(tensor_of(self).detach()); });
+  return guarded([&] {
+    const Tensor& x = tensor_of(self);
+    const Tensor other = x.detach();
+    if (recorder()) other->is_view = x->is_view = true;
+    return wrap(other);
+  });
 }
 
 PyObject* make_contiguous(PyObject* self, PyObject*) {

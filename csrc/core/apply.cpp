@@ -261,6 +261,8 @@ std::vector<Tensor> apply_all(const OpRow& row, Inputs inputs, Attrs attrs) {
 
 // ---- this thread's listeners ----
 
+uint32_t Tensor::recorded_writes() const { return thread_state.recorder->writes(*this); }
+
 Tape* tape() { return thread_state.grad_off ? nullptr : installed_tape; }
 Recorder* recorder() { return thread_state.recorder; }
 void install_tape(Tape* tape) { installed_tape = tape; }

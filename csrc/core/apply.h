@@ -51,6 +51,8 @@ class Recorder {
   virtual ~Recorder() = default;
   // Appends the op; `outputs` are descriptions that get their value numbers here.
   virtual void record(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) = 0;
+  // Another number after each recorded write into the memory that x will have, through whichever tensor.
+  virtual uint32_t writes(const Tensor& x) const = 0;
 };
 
 // What may take an op over before it runs, in threads whose thread_state.detour asks for it: gives false to let it run

@@ -9,6 +9,7 @@
 #include "core/ref.h"
 #include "core/shape.h"
 #include "core/storage.h"
+#include "core/thread_state.h"
 
 namespace flambeau {
 
@@ -75,9 +76,10 @@ class Tensor {
   bool contiguous() const { return impl_->contiguous; }
   bool requires_grad() const { return impl_->requires_grad; }
   bool has_value() const { return impl_->storage || (impl_->count == 0 && impl_->recorded < 0); }
-  // Changes with each write: of the memory, or of what is only recorded.
+  // Changes with each write into the memory, be it only recorded.
   uint32_t version() const {
-    return impl_->storage ? impl_->storage->version.load(std::memory_order_relaxed) : static_cast<uint32_t>(impl_->recorded + 1);
+    const uint32_t written = impl_->storage ? impl_->storage->version.load(std::memory_order_relaxed) : 0;
+    return thread_state.recorder ? written + recorded_writes() : written;
   }
   // First byte, if the host may read the memory. REQUIRES: device()->host_memory(), has_value().
   void* host_data() const {
@@ -86,6 +88,7 @@ class Tensor {
 
  private:
   Tensor detached_batch() const;
+  uint32_t recorded_writes() const;
   Ref<TensorImpl> impl_;
 };
 

@@ -56,6 +56,7 @@ class GraphRecorder final : public Recorder {
   // A value-less tensor that stands for the next argument.
   Tensor argument(const Tensor& like);
   void record(const OpRow& row, Inputs inputs, Attrs attrs, std::span<Tensor> outputs) override;
+  uint32_t writes(const Tensor& x) const override;
   // Stops listening; does nothing if it has stopped.
   void stop();
   // Stops listening and gives the graph whose results these are, without ops that no result needs.
@@ -63,9 +64,16 @@ class GraphRecorder final : public Recorder {
 
  private:
   int32_t number_of(const Tensor& x);
+  int32_t write_to(const Tensor& x);
   int32_t add_value(const Tensor& x);
+  // A value that lies in memory of its own.
+  int32_t add_memory(const Tensor& x);
+  // A value that is another look at, or the next state of, the memory of value `of`.
+  int32_t add_look(const Tensor& x, int32_t of);
 
   Graph graph_;
+  std::vector<int32_t> memory_of_;  // by value: the first value in the same memory
+  std::vector<uint32_t> written_;   // by value that is the first in its memory: what writes() says
   uint64_t recording_;
   Recorder* before_;
   bool listening_ = true;

@@ -5,13 +5,15 @@
 
 namespace flambeau {
 
-// Tensors with values that were met while recording, by what they are; kept alive so that an address is not reused.
+// Tensors with values that were met while recording, by what they are; kept alive so that an address is not reused. By
+// memory the first value in it.
 struct GraphRecorder::Known {
   struct Entry {
     Tensor tensor;
     int32_t value;
   };
   std::unordered_map<const TensorImpl*, Entry> by_impl;
+  std::unordered_map<const Storage*, int32_t> by_memory;
 };
 
 namespace {
@@ -38,9 +40,33 @@ int32_t GraphRecorder::add_value(const Tensor& x) {
   return static_cast<int32_t>(graph_.values.size() - 1);
 }
 
+int32_t GraphRecorder::add_memory(const Tensor& x) {
+  const int32_t value = add_value(x);
+  memory_of_.push_back(value);
+  // What is only recorded may become another value without a write (take_result), so each memory starts with a number of its own.
+  written_.push_back(x.has_value() ? 0 : static_cast<uint32_t>(value) + 1);
+  return value;
+}
+
+int32_t GraphRecorder::add_look(const Tensor& x, int32_t of) {
+  const int32_t value = add_value(x);
+  memory_of_.push_back(memory_of_[static_cast<size_t>(of)]);
+  written_.push_back(0);
+  return value;
+}
+
+uint32_t GraphRecorder::writes(const Tensor& x) const {
+  int32_t value = x->recording == recording_ ? x->recorded : -1;
+  if (x->storage) {
+    const auto found = known_->by_memory.find(x->storage.get());
+    value = found == known_->by_memory.end() ? -1 : found->second;
+  }
+  return value < 0 ? 0 : written_[static_cast<size_t>(memory_of_[static_cast<size_t>(value)])];
+}
+
 Tensor GraphRecorder::argument(const Tensor& like) {
   Tensor x = Tensor::description(like.shape(), like.dtype(), like.device());
-  x->recorded = add_value(x);
+  x->recorded = add_memory(x);
   x->recording = recording_;
   x->is_view = true;  // of what the caller has
   graph_.inputs.push_back(x->recorded);
@@ -53,9 +79,21 @@ int32_t GraphRecorder::number_of(const Tensor& x) {
   if (x->recorded >= 0) raise(ErrorKind::Runtime, "record: a tensor of another recording is used, which never got a value");
   const auto found = known_->by_impl.find(x.get());
   if (found != known_->by_impl.end()) return found->second.value;
-  const int32_t value = add_value(x);
+  const auto memory = known_->by_memory.find(x->storage.get());
+  const int32_t value = x->storage && memory != known_->by_memory.end() ? add_look(x, memory->second) : add_memory(x);
+  if (x->storage) known_->by_memory.emplace(x->storage.get(), value);
   graph_.captures.push_back({value, x.detach()});
   known_->by_impl.emplace(x.get(), Known::Entry{x, value});
+  return value;
+}
+
+// An op in place gives its input's tensor a new value from here on, and all that look into the same memory see it.
+int32_t GraphRecorder::write_to(const Tensor& x) {
+  const int32_t value = add_look(x, number_of(x));
+  written_[static_cast<size_t>(memory_of_[static_cast<size_t>(value)])] = static_cast<uint32_t>(value) + 1;
+  const auto found = known_->by_impl.find(x.get());
+  if (found != known_->by_impl.end()) found->second.value = value;
+  else x->recorded = value;
   return value;
 }
 
@@ -65,16 +103,13 @@ void GraphRecorder::record(const OpRow& row, Inputs inputs, Attrs attrs, std::sp
   node.attrs.assign(attrs.begin(), attrs.end());
   for (const Tensor& x : inputs) node.inputs.push_back(number_of(x));
   for (Tensor& out : outputs) {
-    const int32_t value = add_value(out);
-    node.outputs.push_back(value);
-    // An op in place gives its input's tensor a new value from here on.
-    const auto found = row.aliases ? known_->by_impl.find(out.get()) : known_->by_impl.end();
-    if (found != known_->by_impl.end()) {
-      found->second.value = value;
-    } else {
-      out->recorded = value;
-      out->recording = recording_;
+    if (row.aliases) {
+      node.outputs.push_back(write_to(out));
+      continue;
     }
+    out->recorded = row.view && out->is_view ? add_look(out, node.inputs[0]) : add_memory(out);
+    out->recording = recording_;
+    node.outputs.push_back(out->recorded);
   }
   graph_.nodes.push_back(std::move(node));
 }

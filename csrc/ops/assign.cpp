@@ -22,7 +22,10 @@ namespace {
       out[0] = {inputs[0].shape(), inputs[0].dtype()};
     },
     .aliases = [](const OpRow&, Inputs, Attrs, std::vector<int32_t>& output_of) { output_of = {0}; },
-    .decompose = [](const OpRow&, Inputs inputs, Attrs, std::span<Tensor> out) { write_into(out[0], inputs[1]); },
+    .decompose = [](const OpRow& row, Inputs inputs, Attrs, std::span<Tensor> out) {
+      require_writable(row.name, out[0]);
+      write_into(out[0], inputs[1]);
+    },
     .differentiable = 0,
     .ulp_note = "the same bits",
     .samples = {{{{{3, 4}}, {{3, 4}}}}, {{{{65}}, {{65}}}}, {{{{0, 3}}, {{0, 3}}}}, {{{{}}, {{}}}}},

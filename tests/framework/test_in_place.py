@@ -329,18 +329,76 @@ def test_a_recorded_function_writes_as_the_function_does():
     assert given_.tolist() == ours.tolist()
 
 
-@pytest.mark.parametrize("write", [lambda h: operator.iadd(h, 1), lambda h: operator.setitem(h, 0, 1.0)])
-def test_what_a_derivative_may_have_saved_is_not_written_in_a_recorded_function(write):
-    def loss(w):
-        h = fl.exp(w)
-        with fl.no_grad():
-            write(h)
-        return h.sum()
+LOOKS = {
+    "itself": lambda h: h, "a view": lambda h: h[1:], "detached": lambda h: h.detach(), "reshaped": lambda h: h.reshape(1, 3),
+    "a view of a detached": lambda h: h.detach()[:2],
+}  # fmt: skip
+WRITES = {
+    "+=": lambda x: operator.iadd(x, 1), "[0] =": lambda x: operator.setitem(x, 0, 7.0),
+    "[...] =": lambda x: operator.setitem(x, ..., 3.0), "mask": lambda x: operator.setitem(x, x > 1, -1.0),
+}  # fmt: skip
 
-    with pytest.raises(RuntimeError, match="in place after the forward pass"):
-        fl.grad(loss)(fl.ones(3))
-    with pytest.raises(RuntimeError, match="in a recorded function, apart from the tape, x is the result of an op"):
-        fl.record(fl.grad(loss), fl.ones(3))
+
+def written(saved, look, write):
+    """Losses whose derivative reads a result, what is captured, or an argument; which is written before the walk."""
+    kept = fl.ones(3)
+
+    def loss(w, b):
+        h = {"result": lambda: fl.exp(w), "captured": lambda: kept, "argument": lambda: b}[saved]()
+        y = (h if saved == "result" else w * h) + 0
+        with fl.no_grad():
+            write(look(h))
+        return y.sum()
+
+    return fl.grad(loss)
+
+
+@pytest.mark.parametrize("saved", ["result", "captured", "argument"])
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_a_derivative_saved_is_not_written_through_any_look_at_it_recorded_or_not(saved, look, write):
+    for run in (lambda f, *given: f(*given), fl.record):
+        with pytest.raises(RuntimeError, match="was written in place after the forward pass had saved it"):
+            run(written(saved, look, write), fl.ones(3), fl.ones(3))
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_no_derivative_has_saved_yet_may_be_written_in_a_recorded_function_too(look, write):
+    def loss(w, b):
+        h = w + b
+        with fl.no_grad():
+            write(look(h))
+            write(look(b))
+        return (h * h * b).sum()
+
+    w, b = fl.tensor([0.5, 1.5, -2.0]), fl.tensor([1.0, 2.0, 3.0])
+    eager = fl.grad(loss)(w, b.copy())
+    assert fl.record(fl.grad(loss), w, b).run(w, b.copy()).tolist() == eager.tolist()
+
+
+def test_in_a_recorded_function_a_detached_tensor_would_not_learn_of_a_gradient_either():
+    def function(w):
+        h = w * 2
+        apart = h.detach()
+        h += w
+        return (h + apart).sum()
+
+    for run in (fl.grad(function), lambda w: fl.record(fl.grad(function), w)):
+        with pytest.raises(RuntimeError, match="another tensor looks into x's memory"):
+            run(fl.ones(3))
+
+
+def test_a_graph_writes_into_no_element_that_stands_for_several():
+    def function(x):
+        same = fl.broadcast_to(x, (3,))
+        same += fl.arange(3.0)
+        return same
+
+    with pytest.raises(ValueError, match="one and the same in memory"):
+        function(fl.zeros(1))
+    with pytest.raises(ValueError, match="one and the same in memory"):
+        fl.record(function, fl.zeros(1)).run(fl.zeros(1))
 
 
 def test_a_recorded_step_by_hand_trains():
