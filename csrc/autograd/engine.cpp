@@ -356,6 +356,9 @@ class Walk {
     const auto inputs = node.inputs();
     const auto outputs = node.outputs();
     const auto check_shape = [&](const Tensor& now, const Tensor& then) {
+      if (!now.defined())
+        raise(ErrorKind::Runtime, "checkpoint: ", node.row->name, called_at(node), " had other inputs that want a gradient the first time; "
+              "set requires_grad before the forward pass or after backward()");
       if (!(now.shape() == then.shape()) || now.dtype() != then.dtype())
         raise(ErrorKind::Runtime, "checkpoint: ", node.row->name, called_at(node), " had a tensor of shape ", then.shape(), " and ",
               then.dtype(), " and has one of ", now.shape(), " and ", now.dtype(), " the second time; the function must depend on "

@@ -60,6 +60,7 @@ class EagerTape final : public Tape {
     if (inputs.size() > std::size(node->few_inputs)) node->more_inputs.resize(inputs.size());
     if (outputs.size() > 1) node->more_outputs.resize(outputs.size());
 
+    const Saved saved = saved_by(row, inputs, attrs);
     const auto into = node->inputs();
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Tensor& x = inputs[i];
@@ -68,7 +69,7 @@ class EagerTape final : public Tape {
         slot.node = x->node;
         slot.node_output = x->node_output;
       }
-      slot.saved = saves(row.saves_inputs, i);
+      slot.saved = saves(saved.inputs, i);
       slot.value = slot.saved && !leave_out ? x : describe(x);
       slot.version = x.version();
     }
@@ -76,7 +77,7 @@ class EagerTape final : public Tape {
     for (size_t i = 0; i < outputs.size(); ++i) {
       Tensor& out = outputs[i];
       OpNode::Output& slot = out_of[i];
-      slot.saved = saves(row.saves_outputs, i);
+      slot.saved = saves(saved.outputs, i);
       slot.value = slot.saved && !leave_out ? out.detach() : describe(out);
       slot.version = out.version();
       if (!is_inexact(out.dtype())) continue;

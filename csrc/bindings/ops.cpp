@@ -394,6 +394,14 @@ void bind_ops(py::module_& module) {
   module.def("function", [](const std::string& name, const std::vector<std::string>& inputs, const std::string& doc, const std::string& place) {
     return make_op(op_named(name), place.c_str(), inputs, doc.c_str());
   }, py::arg("name"), py::arg("inputs"), py::arg("doc"), py::arg("module"));
+  module.def("saved_by", [](const std::string& name, const py::sequence& attrs, uint32_t needed) {
+    const OpRow& row = op_named(name);
+    std::vector<Attr> settled;
+    for (size_t i = 0; i < row.attrs.size(); ++i) settled.push_back(attr_from(row, row.attrs[i], py::object(attrs[i]).ptr()));
+    const Saved saved = row.saves ? row.saves(settled, needed) : Saved{row.saves_inputs, row.saves_outputs};
+    return py::make_tuple(saved.inputs, saved.outputs);
+  }, py::arg("name"), py::arg("attrs"), py::arg("needed"),
+             "Which inputs and outputs (bit i) the gradients of the inputs in `needed` read.");
   module.def("apply", &apply_row, py::arg("name"), py::arg("inputs"), py::arg("attrs"), py::arg("device") = py::none(),
              py::arg("batched") = std::vector<bool>());
 }

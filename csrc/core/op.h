@@ -65,6 +65,21 @@ struct Backward {
 };
 using VjpFn = void (*)(const Backward& backward);
 
+// Bit i: the value of input i, of output i.
+struct Saved {
+  uint32_t inputs = 0;
+  uint32_t outputs = 0;
+};
+// What vjp reads for the gradients of the inputs whose bit is set in `needed`.
+using SavesFn = Saved (*)(Attrs attrs, uint32_t needed);
+// ... where each input's gradient reads other values: those of input 0's, of input 1's, and so on.
+template <Saved... kByInput>
+Saved saves(Attrs, uint32_t needed) {
+  Saved all;
+  ((all.inputs |= needed & 1u ? kByInput.inputs : 0u, all.outputs |= needed & 1u ? kByInput.outputs : 0u, needed >>= 1), ...);
+  return all;
+}
+
 // The same where other uses of input 0 have given theirs already: adds this one's share to `sum`, which the walk alone
 // holds. For rows whose gradient is zero but for a part.
 using AddGradientFn = void (*)(const Backward& backward, const Tensor& sum);
@@ -150,6 +165,7 @@ struct OpRow {
   uint32_t differentiable = kAllInputs;  // bit i: input i can have a gradient
   uint32_t saves_inputs = 0;             // bit i: vjp reads input i's value
   uint32_t saves_outputs = 0;            // bit i: vjp reads output i's value
+  SavesFn saves = nullptr;               // ... which of them for which gradients; null: all for any
   Autocast autocast = Autocast::Keep;
   // Largest distance from the exact value by dtype, in units in the last place (0: the same bits as the reference).
   std::array<float, kDTypeCount> ulp = {};
@@ -159,5 +175,13 @@ struct OpRow {
 
   int32_t id = -1;  // set by register_op
 };
+
+// What the tape keeps of a call: what the gradients that somebody wants will read.
+inline Saved saved_by(const OpRow& row, Inputs inputs, Attrs attrs) {
+  if (!row.saves) return {row.saves_inputs, row.saves_outputs};
+  uint32_t needed = 0;
+  for (size_t i = 0; i < inputs.size(); ++i) needed |= static_cast<uint32_t>(inputs[i].requires_grad()) << i;
+  return row.saves(attrs, needed & row.differentiable);
+}
 
 }  // namespace flambeau

@@ -50,6 +50,7 @@ const OpRow& register_op(OpRow row) {
   if (!row.pointwise && !row.infer && !row.view) refuse(row, "has neither infer nor view");
   if (row.composite && !row.decompose) refuse(row, "is a composite without a decomposition");
   if (row.output_count == kAnyNumber && !row.aliases) refuse(row, "has any number of outputs but no aliases");
+  if (row.saves && (row.max_inputs == kAnyNumber || row.max_inputs > 31)) refuse(row, "has more inputs than `saves` can tell apart");
   row.id = static_cast<int32_t>(t.rows.size());
   t.rows.push_back(std::move(row));
   const OpRow& kept = t.rows.back();

@@ -23,10 +23,10 @@ int place_of(const OpRow& row, Inputs inputs, Attrs attrs, uint32_t candidates, 
   if (!contains(row.dtypes, dtype) || (row.result && row.result(dtype, attrs) != dtype)) return -1;
   for (const Tensor& x : inputs)
     if (x.dtype() != dtype || x.device() != cpu() || !x.has_value()) return -1;
-  // A rule for gradients reads the inputs that the row says it saves; of the others the tape keeps shape and dtype alone.
+  // A rule for gradients reads the inputs that the tape keeps; of the others that has shape and dtype alone.
   if (is_recorded(inputs)) {
     if (!row.vjp || row.differentiable != kAllInputs) return -1;
-    candidates &= ~row.saves_inputs;
+    candidates &= ~saved_by(row, inputs, attrs).inputs;
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];

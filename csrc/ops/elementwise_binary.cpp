@@ -55,6 +55,7 @@ const OpRow& kMultiply = register_op({
       if (b.needs(1)) b.give(1, times(b.input(0), true));
     },
     .saves_inputs = 3,
+    .saves = saves<Saved{0b10}, Saved{0b01}>,
     .ulp = ulps(0, 0, 0, 3, 3),
     .ulp_note = "IEEE 754 rounds a product correctly; float16 through float32 too; of complex numbers each part rounds three times",
     .samples = binary_samples({-2, 2}, {-2, 2}),
@@ -76,6 +77,7 @@ const OpRow& kDivide = register_op({
     },
     .saves_inputs = 2,
     .saves_outputs = 1,
+    .saves = saves<Saved{0b10}, Saved{0b10, 1}>,
     .ulp = ulps(1, 3, 0, 8, 8),
     .ulp_note = "correctly rounded on CPUs; WGSL and GPUs multiply by a reciprocal, 2.5 in float32",
     .samples = binary_samples({-2, 2}, {0.5, 2}),
@@ -109,6 +111,7 @@ const OpRow& kRemainder = register_op({
       if (b.needs(1)) b.give(1, negative(multiply(b.grad(), floor_divide(b.input(0), b.input(1)))));
     },
     .saves_inputs = 3,
+    .saves = saves<Saved{}, Saved{0b11}>,
     .ulp = ulps(1, 1, 1),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "fmod is exact; the sum that mends the sign rounds once",
@@ -142,6 +145,7 @@ const OpRow& kPow = register_op({
     },
     .saves_inputs = 3,
     .saves_outputs = 1,
+    .saves = saves<Saved{0b11}, Saved{0b11, 1}>,
     .ulp = ulps(1, 16, 4, 64, 64),
     .ulp_note = "exp2(b log2 a) carries the error of log2 times b log2 a",
     .samples = binary_samples({0.25, 3}, {-2, 3}),

@@ -129,6 +129,7 @@ struct Function2 {
   const char* name;
   const char* summary;
   VjpFn vjp;
+  SavesFn saves;
   float single;
 };
 const OpRow& function2(const Function2& f) {
@@ -142,7 +143,8 @@ const OpRow& function2(const Function2& f) {
       .dtypes = kFloats,
       .vjp = f.vjp,
       .saves_inputs = f.vjp ? 3u : 0u,
-      .saves_outputs = f.vjp ? 1u : 0u,
+      .saves_outputs = f.saves ? f.saves({}, 0b11).outputs : 0u,
+      .saves = f.saves,
       .ulp = ulps(f.single > 0 ? 1.0f : 0.0f, f.single, f.single),
       .ulp_note = f.single > 0 ? "the host's mathematical library is within 2" : "exact",
       .samples = binary_samples({-2, 2}, {0.5, 2}),
@@ -156,7 +158,7 @@ const OpRow& function2(const Function2& f) {
        if (b.needs(0)) b.give(0, multiply(share, b.input(1)));
        if (b.needs(1)) b.give(1, negative(multiply(share, b.input(0))));
      },
-     4});
+     saves<Saved{0b11}, Saved{0b11}>, 4});
 [[maybe_unused]] const OpRow& kHypot = function2(
     {"hypot", "sqrt(a^2 + b^2) without overflow on the way.",
      [](const Backward& b) {
@@ -164,14 +166,14 @@ const OpRow& function2(const Function2& f) {
        if (b.needs(0)) b.give(0, multiply(share, b.input(0)));
        if (b.needs(1)) b.give(1, multiply(share, b.input(1)));
      },
-     4});
+     saves<Saved{0b01, 1}, Saved{0b10, 1}>, 4});
 [[maybe_unused]] const OpRow& kLogAddExp = function2(
     {"logaddexp", "log(exp(a) + exp(b)) without overflow.",
      [](const Backward& b) {
        if (b.needs(0)) b.give(0, multiply(b.grad(), exp(subtract(b.input(0), b.output()))));
        if (b.needs(1)) b.give(1, multiply(b.grad(), exp(subtract(b.input(1), b.output()))));
      },
-     4});
+     saves<Saved{0b01, 1}, Saved{0b10, 1}>, 4});
 [[maybe_unused]] const OpRow& kCopySign = function2({"copysign", "The magnitude of a with the sign of b.",
                                     [](const Backward& b) {
                                       if (!b.needs(0)) return;
@@ -179,9 +181,9 @@ const OpRow& function2(const Function2& f) {
                                       const Tensor signs = multiply(sign(b.input(0)), apply(row, {constant(1, b.input(0)), b.input(1)}));
                                       b.give(0, multiply(b.grad(), signs));
                                     },
-                                    0});
+                                    saves<Saved{0b11}, Saved{}>, 0});
 [[maybe_unused]] const OpRow& kNextAfter =
-    function2({"nextafter", "The number next to a in the direction of b, among those of the type.", nullptr, 0});
+    function2({"nextafter", "The number next to a in the direction of b, among those of the type.", nullptr, nullptr, 0});
 
 // ---- whole numbers and tests ----
 

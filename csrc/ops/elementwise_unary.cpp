@@ -257,6 +257,7 @@ const OpRow& kTanhGrad = register_op({
       if (b.needs(1)) b.give(1, multiply(multiply(b.grad(), b.input(0)), multiply(b.input(1), -2.0)));
     },
     .saves_inputs = 3,
+    .saves = saves<Saved{0b10}, Saved{0b11}>,
     .ulp = ulps(4, 4, 4),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "1 - y y cancels near y = 1: two roundings at the size of g",
@@ -283,6 +284,7 @@ const OpRow& kSigmoidGrad = register_op({
       }
     },
     .saves_inputs = 3,
+    .saves = saves<Saved{0b10}, Saved{0b11}>,
     .ulp = ulps(4, 4, 4),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "1 - y cancels near y = 1: three roundings at the size of g",
@@ -347,6 +349,7 @@ const OpRow& kGeluGrad = register_op({
       if (b.needs(1)) b.give(1, multiply(multiply(b.grad(), b.input(0)), gelu_curvature(b.input(1), approximate)));
     },
     .saves_inputs = 3,
+    .saves = saves<Saved{0b10}, Saved{0b11}>,
     .ulp = ulps(4, 16, 16),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "the slope has a zero near x = -0.75: a dozen roundings at the size of x and g",

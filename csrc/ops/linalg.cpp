@@ -40,6 +40,7 @@ void infer_square(const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
     .batching = batch_leading,
     .saves_inputs = 0b01,
     .saves_outputs = 1,
+    .saves = saves<Saved{0b01, 1}, Saved{0b01}>,
     .autocast = Autocast::Float32,
     .ulp = kMatrixBound,
     .ulp_at = UlpAt::Largest,

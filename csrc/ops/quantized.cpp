@@ -64,6 +64,7 @@ SampleInput scales(int64_t n) { return {{n}, 0.001, 0.01}; }
     },
     .differentiable = 0b1101,
     .saves_inputs = 0b0111,
+    .saves = saves<Saved{0b110}, Saved{}, Saved{0b011}, Saved{}>,
     .ulp = ulps(2, 32, 32),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "as linear, and one product; 16-bit floats are computed in float32",

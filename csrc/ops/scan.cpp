@@ -89,6 +89,7 @@ const OpRow& kLinearRecurrence = register_op({
     .batching = batch_axis,
     .saves_inputs = 0b01,
     .saves_outputs = 1,
+    .saves = saves<Saved{0b01, 1}, Saved{0b01}>,
     .autocast = Autocast::Float32,
     .ulp = ulps(1, 2, 16, 4, 16),
     .ulp_at = UlpAt::Largest,

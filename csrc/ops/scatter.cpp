@@ -144,6 +144,14 @@ void vjp(const Backward& b, Pick pick) {
   if (b.needs(2)) b.give(2, multiply(at_values(share), chosen));
 }
 
+Saved saves_of(Attrs attrs, uint32_t needed) {
+  const std::string& reduce = attrs[1].text();
+  if (reduce == "add") return saves<Saved{}, Saved{}, Saved{0b010}>(attrs, needed);
+  if (reduce == "set") return {0b010};
+  if (reduce == "multiply") return saves<Saved{0b110}, Saved{}, Saved{0b111}>(attrs, needed);
+  return {0b111, 1};
+}
+
 // Indices with a batch of their own: x as (batch, before, n, after), indices as (batch, 1, k, 1) repeated, one scatter.
 void batch_put(const OpRow& row, Inputs inputs, std::span<const bool> batched, Attrs attrs, std::span<Tensor> outputs) {
   const std::vector<Tensor> all = all_batched(inputs, batched);
@@ -205,6 +213,7 @@ std::vector<Sample> with_reductions(const std::vector<Sample>& plain) {
     .differentiable = 0b101,
     .saves_inputs = 0b111,
     .saves_outputs = 1,
+    .saves = saves_of,
     .ulp = ulps(2, 8, 8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "values with the same index are taken one by one, 16-bit ones in float32",
@@ -247,6 +256,7 @@ std::vector<Sample> with_reductions(const std::vector<Sample>& plain) {
     .differentiable = 0b101,
     .saves_inputs = 0b111,
     .saves_outputs = 1,
+    .saves = saves_of,
     .ulp = ulps(2, 8, 8, 8, 8),
     .ulp_at = UlpAt::Largest,
     .ulp_note = "values with the same index are taken one by one, 16-bit ones in float32",
