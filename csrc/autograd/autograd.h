@@ -104,11 +104,12 @@ struct InPlace {
   const char* doing;
   const char* instead;
 };
-// inputs[0] becomes what the row gives of the inputs, and keeps shape, dtype and, where no gradient looks, its memory. With
-// gradients it gets the result's memory and node, and raises if another tensor would have had to see the write.
-void update(const OpRow& row, const InPlace& said, Inputs inputs);
+// Writes what the row gives of the inputs into inputs[0], which keeps shape and dtype, and gives nothing; where gradients look,
+// gives the tensor that stands for inputs[0] from now on, and raises if another would have had to see the write. (Inputs[0]
+// itself stays what it was: threads may be computing with it, and derivatives read it.)
+Tensor update(const OpRow& row, const InPlace& said, Inputs inputs);
 // update() for another write, where gradients look or inside vmap: `compute` makes a new tensor of inputs[0] as it was.
-void take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute);
+Tensor take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute);
 
 // ---- a look at the tape ----------------------------------------------------------------------------------------
 

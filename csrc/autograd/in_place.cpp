@@ -1,4 +1,4 @@
-// x += y and its kin: into x's memory where no gradient looks, and with gradients by giving x what the op gave.
+// x += y and its kin: into x's memory where no gradient looks, and with gradients a new tensor that stands for x.
 #include <algorithm>
 #include <mutex>
 
@@ -23,17 +23,24 @@ Tensor fitted(const InPlace& said, const Tensor& x, Tensor result) {
   return cast(result, x.dtype());
 }
 
-// The result of x's own node that the tape keeps, if it does.
-OpNode::Output* kept_result(const Tensor& x) {
-  auto* node = static_cast<GradNode*>(x->node.get());
-  if (!node || node->kind != GradNode::Kind::Op) return nullptr;
-  OpNode::Output& output = static_cast<OpNode*>(node)->outputs()[x->node_output];
-  return output.saved && output.value.defined() && output.value->storage == x->storage ? &output : nullptr;
+// How many tensors over x's memory the tape alone has: results that derivatives will read, of the op that made x or, where x
+// is a view, of the op that made what it looks into.
+uint32_t kept_by_tape(const Tensor& x) {
+  uint32_t count = 0;
+  for (auto* node = static_cast<GradNode*>(x->node.get()); node && node->kind == GradNode::Kind::Op;) {
+    auto& made = static_cast<OpNode&>(*node);
+    const std::lock_guard only(lock_of(made));
+    for (const OpNode::Output& output : made.outputs())
+      if (output.saved && output.value.defined() && output.value->storage == x->storage) ++count;
+    node = made.row->view ? static_cast<GradNode*>(made.inputs()[0].node.get()) : nullptr;
+  }
+  return count;
 }
 
+// Whether another tensor, which somebody may look at, is in x's memory, or another object stands for x itself.
 bool is_shared(const Tensor& x) {
-  if (!x->storage) return false;
-  return x->storage->borrowed() || x->storage->use_count() > (kept_result(x) ? 2u : 1u);
+  if (x->objects > 1 || x->is_lent) return true;
+  return x->storage && (x->storage->borrowed() || x->storage->use_count() > 1 + kept_by_tape(x));
 }
 
 bool retains_grad(const Tensor& x) {
@@ -46,33 +53,6 @@ bool retains_grad(const Tensor& x) {
   return false;
 }
 
-// x becomes what `result` is. Whoever saved the old x meets another version.
-void take_over(const Tensor& x, Tensor result) {
-  static const OpRow& copy = op_named("copy");
-  const uint32_t version = x.version() + 1;
-  if (result.get() == x.get()) return;
-  const bool retains = retains_grad(x);
-  if (is_shared(result)) result = apply(copy, {result});
-  if (result->storage) {
-    if (OpNode::Output* kept = kept_result(result)) kept->version = version;
-    result->storage->version.store(version, std::memory_order_relaxed);
-  }
-  TensorImpl& impl = *x.get();
-  impl.storage = result->storage;
-  impl.offset = result->offset;
-  impl.contiguous = result->contiguous;
-  impl.strides = result->strides;
-  impl.requires_grad = result->requires_grad;
-  impl.is_view = result->storage && result->is_view;  // nobody else has seen the result
-  impl.recorded = result->recorded;
-  impl.recording = result->recording;
-  impl.vmap = result->vmap;
-  impl.batch = result->batch;
-  impl.node = result->node;
-  impl.node_output = result->node_output;
-  if (retains) retain_grad(x);
-}
-
 // The same tensor for the tape to keep while x changes.
 Tensor as_it_was(const Tensor& x) {
   Tensor old = x.is_batched() ? Tensor::element_of(x.batch(), x->vmap) : x.alias(x.shape(), x.strides(), x->offset);
@@ -80,6 +60,15 @@ Tensor as_it_was(const Tensor& x) {
   old->node = x->node;
   old->node_output = x->node_output;
   return old;
+}
+
+// `result` as what stands for x from now on: nobody else has seen it.
+Tensor for_x_alone(const Tensor& x, Tensor result) {
+  static const OpRow& copy = op_named("copy");
+  if (result->use_count() > 1 || is_shared(result)) result = apply(copy, {result});
+  if (!result->storage) result->is_view = false;
+  if (retains_grad(x)) retain_grad(result);
+  return result;
 }
 
 uint64_t innermost_vmap(Inputs inputs) {
@@ -112,34 +101,34 @@ void require_free(const InPlace& said, const Tensor& x, uint64_t vmap) {
 
 }  // namespace
 
-void take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute) {
-  const Tensor x = inputs[0];
+Tensor take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute) {
+  const Tensor& x = inputs[0];
   require_free(said, x, innermost_vmap(inputs));
-  take_over(x, fitted(said, x, compute(as_it_was(x))));
+  return for_x_alone(x, fitted(said, x, compute(as_it_was(x))));
 }
 
-void update(const OpRow& row, const InPlace& said, Inputs inputs) {
-  const Tensor x = inputs[0];
+Tensor update(const OpRow& row, const InPlace& said, Inputs inputs) {
+  const Tensor& x = inputs[0];
   ops::require_writable(said.doing, x);
   bool wants = innermost_vmap(inputs) != 0;
   for (const Tensor& input : inputs) wants = wants || (tape() && input.requires_grad());
   if (wants) {
-    take_result(said, inputs, [&](const Tensor& before) {
+    return take_result(said, inputs, [&](const Tensor& before) {
       std::vector<Tensor> now(inputs.begin(), inputs.end());
       for (Tensor& input : now)
         if (input.get() == x.get()) input = before;
       return flambeau::apply(row, Inputs(now));
     });
-    return;
   }
   if (recorder()) {
     const Tensor result = fitted(said, x, apply(row, inputs));
     if (x.count() > 0) apply(op_named("assign"), {x, result});
-    return;
+    return {};
   }
   require_value(x, said.doing);
   NoGrad off;
   if (!ops::compute_into(row, inputs)) ops::write_into(x, fitted(said, x, apply(row, inputs)));
+  return {};
 }
 
 }  // namespace flambeau

@@ -32,10 +32,12 @@ PyObject* in_place(PyObject* a, PyObject* b) {
       if (!made) return not_ours(row, b, false);
       both.set(1, *made);
     }
+    Tensor now;
     {
-      GilRelease free(long_work(both.first(2)));
-      update(row, self.said, both.first(2));
+      GilRelease free(both.first(2));
+      now = update(row, self.said, both.first(2));
     }
+    if (now.defined()) stand_for(a, std::move(now));
     return Py_NewRef(a);
   });
 }

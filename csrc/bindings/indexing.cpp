@@ -408,9 +408,9 @@ void write(const Tensor& x, const std::vector<Part>& parts, Tensor value) {
 }
 
 // With gradients x becomes what fl.index_put makes of it.
-void put(const Tensor& x, PyObject* key, const Tensor& value) {
+Tensor put(const Tensor& x, PyObject* key, const Tensor& value) {
   const Tensor both[] = {x, value};
-  take_result(kWrite, both, [&](const Tensor& before) { return index_put(before, key, value); });
+  return take_result(kWrite, both, [&](const Tensor& before) { return index_put(before, key, value); });
 }
 
 // Whether the key is a bool tensor of x's shape: then x[mask] = one number needs no list of places.
@@ -436,7 +436,7 @@ bool write_where(const Tensor& x, const Tensor& mask, const Tensor& from) {
 
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&] {
-    const Tensor& x = tensor_of(self);
+    const Tensor x = tensor_of(self);  // a key that is an object may run any program
     const auto parts = read_key(x, key);
     if (!is_basic(parts)) return wrap(apply_chosen(x, parts));
     Tensor result = apply_basic(x, parts);
@@ -449,7 +449,7 @@ PyObject* get_item(PyObject* self, PyObject* key) {
 int set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded([&] {
     if (!value) raise(ErrorKind::Type, "del x[...]: elements of a tensor cannot be deleted");
-    const Tensor& x = tensor_of(self);
+    const Tensor x = tensor_of(self);
     ops::require_writable(kWrite.doing, x);
     if (x.requires_grad() && grad_enabled() && is_leaf(x))
       raise(ErrorKind::Runtime, "x[...] = value: the tensor requires a gradient, which the write would make wrong; use "
@@ -473,7 +473,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
       raise(ErrorKind::DType, "x[...] = value: the value is ", from.dtype(), " and the tensor ", x.dtype(),
             ", which would lose its fraction; cast it with value.astype(fl.", x.dtype(), ")");
     if (x.is_batched() || from.is_batched() || (grad_enabled() && (x.requires_grad() || from.requires_grad()))) {
-      put(x, key, from);
+      stand_for(self, put(x, key, from));
       return 0;
     }
     if (!recorder()) require_value(x, kWrite.doing);

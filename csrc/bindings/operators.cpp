@@ -19,7 +19,7 @@ constexpr const char* kNames[kOperators] = {
 PyObject* run(const OpRow& row, Inputs inputs) {
   Tensor out;
   {
-    GilRelease free(long_work(inputs));
+    GilRelease free(inputs);
     apply(row, inputs, {}, {&out, 1});
   }
   return wrap(std::move(out));
@@ -30,7 +30,7 @@ PyObject* run(const OpRow& row, Inputs inputs) {
   const uint32_t candidates = row.pointwise ? temporaries(objects, inputs.size(), back, nullptr) : 0;
   Tensor out;
   {
-    GilRelease free(true);
+    GilRelease free(inputs, candidates);
     out = apply_over(row, inputs, {}, candidates, 1);
   }
   return wrap(std::move(out));

@@ -158,7 +158,7 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
       const uint32_t candidates = row.pointwise && may_reuse(inputs) ? temporaries(given, inputs.size(), back, args) : 0;
       Tensor out;
       {
-        GilRelease free(long_work(inputs));
+        GilRelease free(inputs, candidates);
         if (candidates) out = apply_over(row, inputs, settled, candidates, 1);
         else apply(row, inputs, settled, {&out, 1});
       }
@@ -166,7 +166,7 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
     }
     std::vector<Tensor> outs;
     {
-      GilRelease free(long_work(inputs));
+      GilRelease free(inputs);
       outs = apply_all(row, inputs, settled);
     }
     py::tuple result(outs.size());
@@ -294,7 +294,7 @@ py::object apply_row(const std::string& name, const std::vector<Tensor>& inputs,
   OnDevice there(inputs.empty() ? device_from(device.ptr()) : inputs[0].device());
   std::vector<Tensor> outs;
   {
-    GilRelease free(long_work(inputs));
+    GilRelease free(long_work(inputs));  // `inputs` keeps them
     if (any) {
       outs.resize(static_cast<size_t>(row.output_count));
       std::unique_ptr<bool[]> flags(new bool[batched.size()]);

@@ -26,7 +26,14 @@ void make_tensor_type(PyObject* module);
 inline bool is_tensor(PyObject* object) {
   return Py_TYPE(object) == tensor_type || PyType_IsSubtype(Py_TYPE(object), tensor_type);
 }
-inline Tensor& tensor_of(PyObject* object) { return reinterpret_cast<PyTensor*>(object)->tensor; }
+inline const Tensor& tensor_of(PyObject* object) { return reinterpret_cast<PyTensor*>(object)->tensor; }
+// Lets a Tensor object stand for another tensor; gives back the one before.
+Tensor stand_for(PyObject* object, Tensor tensor) noexcept;
+// A tensor that C++ keeps for others while Python looks at it.
+inline Tensor lent(Tensor x) {
+  if (x.defined()) x->is_lent = true;
+  return x;
+}
 // A new Python object for it (None if undefined). Null with MemoryError set.
 PyObject* wrap(Tensor tensor) noexcept;
 
@@ -71,17 +78,6 @@ auto guarded(Body&& body) noexcept -> decltype(body()) {
   }
 }
 
-// Lets other Python threads run while it lives, if the work is worth it.
-class GilRelease {
- public:
-  explicit GilRelease(bool worth_it) : state_(worth_it ? PyEval_SaveThread() : nullptr) {}
-  ~GilRelease() { if (state_) PyEval_RestoreThread(state_); }
-  GilRelease(const GilRelease&) = delete;
-  GilRelease& operator=(const GilRelease&) = delete;
-
- private:
-  PyThreadState* state_;
-};
 // Elements above which an op takes long enough (some 10 us) that giving up the GIL pays.
 inline constexpr int64_t kLongWork = 32768;
 inline bool long_work(Inputs inputs) {
@@ -89,6 +85,27 @@ inline bool long_work(Inputs inputs) {
     if (x.count() >= kLongWork) return true;
   return false;
 }
+
+// Lets other Python threads run while it lives, if the work is worth it.
+class GilRelease {
+ public:
+  explicit GilRelease(bool worth_it) : state_(worth_it ? PyEval_SaveThread() : nullptr) {}
+  // If the work with these is long; and keeps them, for another thread may let their objects stand for others. Not those
+  // whose bit is set in `alone`, which no other thread can reach.
+  explicit GilRelease(Inputs inputs, uint32_t alone = 0) {
+    if (!long_work(inputs)) return;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (i >= 32 || !((alone >> i) & 1u)) kept_.push_back(inputs[i]);
+    state_ = PyEval_SaveThread();
+  }
+  ~GilRelease() { if (state_) PyEval_RestoreThread(state_); }
+  GilRelease(const GilRelease&) = delete;
+  GilRelease& operator=(const GilRelease&) = delete;
+
+ private:
+  std::vector<Tensor> kept_;  // let go of with the GIL
+  PyThreadState* state_ = nullptr;
+};
 
 // ---- values ----
 

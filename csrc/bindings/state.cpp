@@ -99,18 +99,17 @@ Tensor tensor_from_file(int file, int64_t offset, const py::object& dtype, const
 // What was computed from it before keeps the old value.
 void adopt(const py::object& self, const Tensor& other) {
   if (!is_tensor(self.ptr())) raise(ErrorKind::Type, "adopt: not a tensor");
-  Tensor& own = tensor_of(self.ptr());
+  const Tensor& own = tensor_of(self.ptr());
   if (!is_leaf(own)) raise(ErrorKind::Value, "adopt: only a leaf can take over a value; use x.detach()");
   const bool requires_grad = own.requires_grad();
-  own = other.detach();
+  stand_for(self.ptr(), other.detach());
   if (requires_grad) set_requires_grad(own, true);
 }
 
 // Swaps what a Python object stands for, autograd and all; gives back what it stood for.
 Tensor exchange(const py::object& self, Tensor other) {
   if (!is_tensor(self.ptr())) raise(ErrorKind::Type, "exchange: not a tensor");
-  std::swap(tensor_of(self.ptr()), other);
-  return other;
+  return stand_for(self.ptr(), std::move(other));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ class PythonHook final : public Hook {
     if (!function) return;  // removed
     switch (kind_) {
       case HookKind::Tensor: {
-        if (Tensor given = tensor_from_result(function(py::cast(values[0])), "hook: the function"); given.defined()) values[0] = std::move(given);
+        if (Tensor given = tensor_from_result(function(py::cast(lent(values[0]))), "hook: the function"); given.defined()) values[0] = std::move(given);
         return;
       }
       case HookKind::Before: replace(function(tuple_of(values)), values); return;
@@ -73,7 +73,7 @@ class PythonHook final : public Hook {
  private:
   static py::tuple tuple_of(std::span<const Tensor> tensors) {
     py::tuple all(tensors.size());
-    for (size_t i = 0; i < tensors.size(); ++i) all[i] = tensor_or_none(tensors[i]);
+    for (size_t i = 0; i < tensors.size(); ++i) all[i] = tensor_or_none(lent(tensors[i]));
     return all;
   }
   static void replace(const py::object& given, std::span<Tensor> values) {

@@ -19,6 +19,7 @@ int kept_count = 0;
 void dealloc(PyObject* object) {
   auto* self = reinterpret_cast<PyTensor*>(object);
   if (self->weak_references) PyObject_ClearWeakRefs(object);
+  --self->tensor->objects;
   self->tensor.~Tensor();
   PyTypeObject* type = Py_TYPE(object);
   if (type == tensor_type && kept_count < kKept) kept[kept_count++] = self;
@@ -38,7 +39,8 @@ PyObject* refuse_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     }
     PyObject* object = type->tp_alloc(type, 0);
     if (!object) return nullptr;
-    new (&tensor_of(object)) Tensor(tensor_of(data));
+    new (&reinterpret_cast<PyTensor*>(object)->tensor) Tensor(tensor_of(data));
+    ++tensor_of(object)->objects;
     return object;
   });
 }
@@ -89,12 +91,12 @@ PyGetSetDef attributes[] = {
        const auto name = made_by(tensor_of(s));
        return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
      }, nullptr, "The op on the tape that made it, 'leaf', or ''.", nullptr},
-    {"grad", [](PyObject* s, void*) { return wrap(grad_of(tensor_of(s))); },
+    {"grad", [](PyObject* s, void*) { return wrap(lent(grad_of(tensor_of(s)))); },
      [](PyObject* s, PyObject* value, void*) {
        return guarded([&] {
          if (!value || value == Py_None) set_grad(tensor_of(s), Tensor());
          // A tensor that is its own gradient would keep itself alive: it gets another look at the same memory.
-         else if (is_tensor(value)) set_grad(tensor_of(s), value == s ? tensor_of(s).detach() : tensor_of(value));
+         else if (is_tensor(value)) set_grad(tensor_of(s), value == s ? tensor_of(s).detach() : lent(tensor_of(value)));
          else raise(ErrorKind::Type, "grad: a tensor or None, not ", Py_TYPE(value)->tp_name);
          return 0;
        });
@@ -136,8 +138,9 @@ PyObject* make_contiguous(PyObject* self, PyObject*) {
   return guarded([&] {
     Tensor out;
     {
-      GilRelease free(tensor_of(self).count() >= kLongWork);
-      out = contiguous(tensor_of(self));
+      const Tensor x = tensor_of(self);
+      GilRelease free(x.count() >= kLongWork);
+      out = contiguous(x);
     }
     return wrap(std::move(out));
   });
@@ -223,9 +226,18 @@ PyObject* wrap(Tensor tensor) noexcept {
     self = PyObject_New(PyTensor, tensor_type);
     if (!self) return nullptr;
   }
+  ++tensor->objects;
   new (&self->tensor) Tensor(std::move(tensor));
   self->weak_references = nullptr;
   return reinterpret_cast<PyObject*>(self);
+}
+
+Tensor stand_for(PyObject* object, Tensor tensor) noexcept {
+  Tensor& own = reinterpret_cast<PyTensor*>(object)->tensor;
+  --own->objects;
+  ++tensor->objects;
+  std::swap(own, tensor);
+  return tensor;
 }
 
 void make_tensor_type(PyObject* module) {

@@ -33,8 +33,10 @@ struct TensorImpl : public RefCounted<TensorImpl> {
   bool contiguous = true;
   bool requires_grad = false;
   bool is_view = false;       // looks into another tensor's storage; while recorded or inside vmap also: another looks into it
+  bool is_lent = false;       // Python was shown it, and C++ keeps it for others: a leaf's gradient
   int32_t recorded = -1;      // number of the recorder's value
   uint32_t node_output = 0;   // which output of `node` this is
+  uint32_t objects = 0;       // Python objects that stand for it; guarded by the GIL
   uint64_t recording = 0;     // which recording `recorded` belongs to
   uint64_t vmap = 0;          // the number of the vmap inside which this stands for one element of `batch`
   Ref<TensorImpl> batch;      // set inside a vmap: its first axis counts the elements; this tensor has no memory itself

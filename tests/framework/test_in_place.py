@@ -1,6 +1,8 @@
 """x += y and its kin write into x: values as NumPy's, gradients as PyTorch's, errors where neither could be right."""
 
+import copy
 import operator
+import threading
 
 import flambeau as fl
 import numpy as np
@@ -187,18 +189,112 @@ def test_a_gradient_that_is_retained_is_that_of_the_value_after_the_write():
     assert w.grad.tolist() == [30.0, 60.0]
 
 
-def test_what_was_saved_before_the_write_raises_in_backward():
+def test_what_was_saved_before_a_write_is_found_as_it_was_or_raises_in_backward():
     w = fl.tensor([1.0, 2.0], requires_grad=True)
-    x = w * 1
+    x = w * 3
     y = x * x
     x += w
-    with pytest.raises(RuntimeError, match=r"backward of multiply.*written in place"):
-        y.sum().backward()
+    x[0] = 7.0 * w[1]
+    (y.sum() + x.sum()).backward()
+    assert w.grad.tolist() == [18.0, 36.0 + 7.0 + 4.0]
     b = fl.tensor([3.0, 4.0])
     y = w * b
     b += 1
     with pytest.raises(RuntimeError, match=r"backward of multiply.*written in place"):
         y.sum().backward()
+
+
+def test_a_gradient_that_others_hold_does_not_take_up_a_gradient_of_its_own():
+    w = fl.ones(2, requires_grad=True)
+    (w * w).sum().backward()
+    for held in (w.grad, copy.copy(w.grad)):
+        with pytest.raises(RuntimeError, match="another tensor looks into x's memory"):
+            held += w
+    assert w.grad.tolist() == [2.0, 2.0]
+    w.grad += 1
+    assert w.grad.tolist() == [3.0, 3.0]
+
+
+def test_what_the_tape_alone_keeps_does_not_stand_in_the_way_of_a_write():
+    def program(library, w, net):
+        x = w.reshape(2, 3, 2) * 0.5
+        y, _ = net(x)
+        y += x
+        z = library.exp(w * 0.1).reshape(2, 6)
+        z *= 2
+        z += w.reshape(2, 6)
+        u = library.tanh(w).reshape(3, 4).T[1:].reshape(-1)
+        u += 1.0
+        return (y.sum() + z.sum() * (u * u).sum()).sum()
+
+    theirs = torch().tensor(np.linspace(-1, 1, 12, dtype=np.float32), requires_grad=True)
+    ours = fl.tensor(np.linspace(-1, 1, 12, dtype=np.float32)).requires_grad_()
+    their_net, net = torch().nn.LSTM(2, 2, batch_first=True), fl.nn.LSTM(2, 2, batch_first=True)
+    net.load_state_dict({name: fl.asarray(x.detach().numpy()) for name, x in their_net.state_dict().items()})
+    program(fl, ours, net).backward()
+    program(torch(), theirs, their_net).backward()
+    np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-5)
+
+
+def run_beside(body, other, seconds=0.4):
+    """Run both again and again in two threads; errors of either are the test's."""
+    errors, stop = [], threading.Event()
+
+    def loop(function):
+        try:
+            while not stop.is_set():
+                function()
+        except BaseException as error:
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=loop, args=(function,)) for function in (body, other)]
+    for thread in threads:
+        thread.start()
+    stop.wait(seconds)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_a_thread_that_reads_x_finds_x_as_it_was_or_is_and_no_freed_memory():
+    n = 100_000
+    w = fl.ones(n, requires_grad=True)
+    x = w * 1
+
+    def read():
+        with fl.no_grad():
+            assert set(np.unique((x * 1).numpy())) <= {1.0, 2.0, 3.0, 4.0}
+
+    def write():
+        nonlocal x
+        x = w * 1
+        for _ in range(3):
+            x += w
+            x[0] = x[1] * 1
+            fl.full(n, -5.0)  # in memory that was freed
+
+    run_beside(read, write)
+
+
+def test_a_net_that_is_loaded_meanwhile_computes_with_the_old_weights_or_the_new():
+    net = fl.nn.Linear(256, 256, bias=False)
+    net.load_state_dict({"weight": fl.ones((256, 256))})
+    x = fl.ones((128, 256))
+
+    def read():
+        with fl.no_grad():
+            y = net(x).numpy()
+        assert set(np.unique(y)) <= {256.0, 512.0}
+
+    def write():
+        for value in (1.0, 2.0):
+            net.load_state_dict({"weight": fl.full((256, 256), value)}, assign=True)
+            fl.full((256, 256), -5.0)
+
+    run_beside(read, write)
 
 
 @pytest.mark.parametrize("look", [
