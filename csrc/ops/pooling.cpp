@@ -52,9 +52,9 @@ Dims pooled_shape(const OpRow& row, const Dims& x, Attrs attrs, const Dims* dila
     }
     int64_t n = x[axis + 2];
     __extension__ typedef __int128 Wide;  // what users write may be any number
-    const Wide wide = Wide(n) + 2 * Wide(padding[axis]) - Wide(gap) * (kernel[axis] - 1) - 1;
-    const int64_t room = wide < 0 ? -1 : static_cast<int64_t>(wide);  // at most n: padding is half a kernel at most
-    int64_t count = room < 0 ? 0 : room / stride[axis] + (ceil_mode && room % stride[axis] ? 1 : 0) + 1;
+    const Wide room = Wide(n) + 2 * Wide(padding[axis]) - Wide(gap) * (kernel[axis] - 1) - 1 + (ceil_mode ? stride[axis] - 1 : 0);
+    // At most n: padding is half a kernel at most. The first window, too, may reach over the end by less than a step.
+    int64_t count = room < 0 ? 0 : static_cast<int64_t>(room / stride[axis]) + 1;
     // The last window begins inside x or the zeros before it.
     if (count > 0 && (count - 1) * stride[axis] >= n + padding[axis]) --count;
     if (count < 1) {

@@ -11,6 +11,8 @@ from flambeau.nn import functional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.framework.beside_torch import torch
+
 
 def run(device: str, pool: Any, x: Any, g: Any) -> list[Any]:
     """The result and, given what flows back into it, the gradient."""
@@ -27,8 +29,10 @@ def pools(draw: st.DrawFn) -> tuple[Any, tuple[int, ...]]:
     kernel, stride, dilation = (draw(st.integers(1, most)) for most in (4, 4, 2))
     padding, maximum = draw(st.integers(0, kernel // 2)), draw(st.booleans())
     reach = (kernel - 1) * (dilation if maximum else 1) + 1
-    shape = tuple(draw(st.integers(max(1, reach - 2 * padding), 70 if axes < 3 else 9)) for _ in range(axes))
-    options: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
+    ceil_mode = draw(st.booleans())
+    least = reach - 2 * padding - (stride - 1 if ceil_mode else 0)
+    shape = tuple(draw(st.integers(max(1, least), 70 if axes < 3 else 9)) for _ in range(axes))
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
     if maximum:
         options["dilation"] = dilation
     else:
@@ -47,6 +51,30 @@ def test_any_windows_give_the_references_values(pool: tuple[Any, tuple[int, ...]
     g = rng.standard_normal(1000)
     for actual, expected in zip(run("cpu", work, x, g), run("reference", work, x, g), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=32 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize(("n", "kernel", "stride", "padding"), [
+    (2, 3, 2, 0), (2, 3, 3, 0), (1, 2, 2, 0), (1, 4, 4, 0), (1, 3, 5, 1), (2, 7, 3, 1), (2, 7, 4, 1), (3, 5, 2, 0),
+    (3, 5, 3, 0), (2, 4, 2, 0), (1, 5, 2, 1),
+])  # fmt: skip
+def test_with_ceil_mode_a_window_may_reach_over_a_small_image_where_pytorch_lets_it(
+    n: int, kernel: int, stride: int, padding: int, kind: str
+) -> None:
+    x = np.arange(1.0, 2 * n * n + 1).reshape(1, 2, n, n)
+    name, words = f"{kind}_pool2d", {"stride": stride, "padding": padding, "ceil_mode": True}
+    theirs = torch().tensor(x, requires_grad=True)
+    try:
+        expected = getattr(torch().nn.functional, name)(theirs, kernel, **words)
+    except RuntimeError:
+        with pytest.raises(fl.ShapeError, match="does not fit along spatial axis 0"):
+            getattr(functional, name)(fl.asarray(x), kernel, **words)
+        return
+    expected.sum().backward()
+    for device in ("cpu", "reference"):
+        y, grad = run(device, lambda x: getattr(functional, name)(x, kernel, **words), x, np.ones(1))
+        np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-12)
+        np.testing.assert_allclose(grad, theirs.grad.numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("work", [
