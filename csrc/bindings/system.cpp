@@ -20,7 +20,11 @@ void bind_system(py::module_& module) {
   module.def("allow_fallback", &allow_fallback, py::arg("allowed") = true);
   module.def("fallback_allowed", &fallback_allowed);
   module.def("fallback_count", &fallback_count);
-  module.def("to_device", [](const Tensor& x, py::object device) { return to_device(x, device_from(device.ptr())); });
+  module.def("to_device", [](py::object object, py::object device) {  // the object itself where nothing changes
+    const Tensor x = object.cast<Tensor>();
+    Device* place = device_from(device.ptr());
+    return x.device() == place ? object : py::cast(to_device(x, place));
+  });
   module.def("set_num_threads", &set_thread_count, py::arg("count"));
   module.def("get_num_threads", &thread_count);
   module.def("memory", [](py::object device) {

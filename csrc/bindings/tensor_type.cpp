@@ -136,9 +136,10 @@ PyObject* detach(PyObject* self, PyObject*) {
 
 PyObject* make_contiguous(PyObject* self, PyObject*) {
   return guarded([&] {
+    const Tensor x = tensor_of(self);
+    if (x.contiguous()) return Py_NewRef(self);
     Tensor out;
     {
-      const Tensor x = tensor_of(self);
       GilRelease free(x.count() >= kLongWork);
       out = contiguous(x);
     }

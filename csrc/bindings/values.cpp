@@ -441,7 +441,14 @@ void bind_values(py::module_& module) {
   const auto dtype_or_none = [](const py::object& dtype) {
     return dtype.is_none() ? std::optional<DType>() : std::optional<DType>(dtype_from(dtype.ptr()));
   };
-  module.def("tensor", [dtype_or_none](py::object data, py::object dtype, py::object device, bool requires_grad) {
+  const auto refuse = [](const char* name, const py::kwargs& other) {
+    if (other.empty()) return;
+    const py::object word = py::list(other)[0];
+    const auto said = py::module_::import("flambeau.arguments").attr("otherwise")(name, word).cast<std::string>();
+    raise(ErrorKind::Type, name, ": there is no argument '", word.cast<std::string>(), "'", said);
+  };
+  module.def("tensor", [dtype_or_none, refuse](py::object data, py::object dtype, py::object device, bool requires_grad, const py::kwargs& other) {
+    refuse("tensor", other);
     Device* place = device.is_none() && is_tensor(data.ptr()) ? tensor_of(data.ptr()).device() : device_from(device.ptr());
     Tensor x = tensor_from(data.ptr(), dtype_or_none(dtype), place, false);
     if (requires_grad) {
@@ -452,7 +459,8 @@ void bind_values(py::module_& module) {
     return py::cast(x);
   }, py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false);
 
-  module.def("asarray", [dtype_or_none](py::object data, py::object dtype, py::object device, py::object copy) {
+  module.def("asarray", [dtype_or_none, refuse](py::object data, py::object dtype, py::object device, py::object copy, const py::kwargs& other) {
+    refuse("asarray", other);
     const bool shares = copy.is_none() || !py::cast<bool>(copy);
     Device* place = device.is_none() && is_tensor(data.ptr()) ? tensor_of(data.ptr()).device() : device_from(device.ptr());
     Tensor x = tensor_from(data.ptr(), dtype_or_none(dtype), place, shares);
@@ -460,7 +468,7 @@ void bind_values(py::module_& module) {
       const bool same = is_tensor(data.ptr()) ? x->storage == tensor_of(data.ptr())->storage : x->storage && x->storage->borrowed();
       if (!same) raise(ErrorKind::Value, "asarray: copy=False, but this data cannot be used without a copy; leave copy out");
     }
-    return x;
+    return is_tensor(data.ptr()) && x.get() == tensor_of(data.ptr()).get() ? data : py::cast(x);
   }, py::arg("obj"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("copy") = py::none());
 }
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from inspect import Parameter
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, Never, NoReturn, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -19,7 +19,7 @@ _AXIS = "it is named axis here, as in the Python Array API"
 _ONE_STEP = "a step is one native call over all parameters, so leave it out"
 _READS = "a file is read into the CPU's memory and nothing in it is run, so leave it out; net.to(device) moves"
 _DEVICES = "it is for every device, so leave it out"
-_LOADS = "memory needs no pinning, and workers live as long as the loader is walked, so leave it out"
+_PINS = "memory needs no pinning, so leave it out"
 # By keyword; {name} is what was called. What several places take, they may mean differently: see `explained`.
 _KEYWORDS = {
     "dim": _AXIS, "dims": _AXIS,
@@ -30,17 +30,20 @@ _KEYWORDS = {
     "requires_grad": "write {name}(...).requires_grad_()",
     "out": "a result is a new tensor; x[...] = {name}(...) writes it into x",
     "alpha": "multiply first: x + 2 * y",
+    "to copy": "x.copy() is one",
     "as_tuple": "fl.nonzero gives a tuple of places by axis, fl.argwhere one matrix",
     "memory_format": "memory is laid out row by row; convolutions turn channels last inside by themselves",
     "non_blocking": "a copy is done when the call returns, so leave it out",
-    "inplace": "a function gives a new tensor; x[...] = {name}(...) writes it into x",
+    "inplace": "a function gives a new tensor; x[...] = f(x) writes it into x",
     "device": "make it, then move it: {name}(...).to(device)",
     "dtype": "make it, then cast it: {name}(...).to(fl.float64)",
     "foreach": _ONE_STEP, "fused": _ONE_STEP, "capturable": _ONE_STEP, "differentiable": _ONE_STEP,
     "learning_rate": "it is named lr",
     "verbose": "schedule.get_last_lr() tells the rates",
     "size_average": "reduction='mean', 'sum' or 'none' says it", "reduce": "reduction='mean', 'sum' or 'none' says it",
-    "pin_memory": _LOADS, "pin_memory_device": _LOADS, "persistent_workers": _LOADS,
+    "pin_memory": _PINS, "pin_memory_device": _PINS,
+    "persistent_workers": "workers live as long as the loader is walked, so leave it out",
+    "layout": "a tensor has strides and no other layout, so leave it out",
     "multiprocessing_context": "workers='processes' instead of threads, which start at once",
     "device_type": _DEVICES,
     "map_location": _READS, "weights_only": _READS, "mmap": "fl.load(path, mmap=True) reads safetensors so",
@@ -49,6 +52,7 @@ _KEYWORDS = {
     "in_dims": "it is named in_axes", "out_dims": "it is named out_axes",
     "create_graph": "what these functions give can be differentiated again as it is, so leave it out",
 }  # fmt: skip
+_DIM = "it is named dim in fl.nn, as in PyTorch"
 _SHAPED = ("zeros", "ones", "empty", "full", "random.normal", "random.uniform")
 _WRITTEN = {"axis": "axis=0", "dtype": "dtype=fl.float32"}
 
@@ -61,6 +65,8 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
     Traceback (most recent call last):
     TypeError: zeros() takes 1 positional argument but 2 were given; the shape is one argument: fl.zeros((2, 3))
     """
+
+    function.__qualname__ = function.__qualname__.lstrip("_")  # what the refusal names; a method's stands as _name
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -101,6 +107,8 @@ class Explained:
 
         def __new__(cls, *args, **kwargs):
             for keyword in kwargs:
+                if keyword == "axis" and not _takes(cls, "axis") and _takes(cls, "dim"):
+                    raise TypeError(f"{cls.__name__}: there is no argument 'axis'; {_DIM}")
                 if keyword in _KEYWORDS and not _takes(cls, keyword):
                     to = _DEVICES if keyword == "device" and not hasattr(cls, "to") else _KEYWORDS[keyword]
                     raise TypeError(f"{cls.__name__}: there is no argument '{keyword}'; {to.format(name=cls.__name__)}")
@@ -126,6 +134,19 @@ def otherwise(name: str, keyword: str) -> str:
     """
     said = _KEYWORDS.get(f"{name} {keyword}") or _KEYWORDS.get(keyword)
     return f"; {said.format(name=f'fl.{name}')}" if said else ""
+
+
+def refuse(name: str, other: dict[str, Never]) -> NoReturn:
+    """Raise for what fl.nn's function of that name was given by keywords that it does not take.
+
+    >>> import flambeau as fl
+    >>> fl.nn.functional.softmax(fl.ones(3), 0, axis=0)
+    Traceback (most recent call last):
+    TypeError: softmax: there is no argument 'axis'; it is named dim in fl.nn, as in PyTorch
+    """
+    keyword = next(iter(other))
+    said = f"; {_DIM}" if keyword == "axis" else otherwise(name, keyword)
+    raise TypeError(f"{name}: there is no argument '{keyword}'{said}")
 
 
 def _advice(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> str:

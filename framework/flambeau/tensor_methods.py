@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from . import _core
 from ._core import Tensor
-from .arguments import explained
+from .arguments import explained, refuse
 from .printing import format_tensor, tensor_text
 from .torch_names import METHODS, Elsewhere
+
+TYPE_CHECKING = False  # typing takes some milliseconds of the import and is for checkers alone
+if TYPE_CHECKING:
+    from typing import Never
 
 _reshape_op, _permute_op, _cast_op, _copy_op = (_core.ops[name] for name in ("reshape", "permute_dims", "cast", "copy"))
 # Rows whose Python form is written out in array_api.py, because the standard's arguments are not the row's.
@@ -41,11 +45,15 @@ def _astype(self: Tensor, dtype: object, *, copy: bool = True, device: object = 
 
 
 @explained
-def _to(self: Tensor, target: object = None, *, dtype: object = None, device: object = None) -> Tensor:
+def _to(
+    self: Tensor, target: object = None, *, dtype: object = None, device: object = None, **other: Never
+) -> Tensor:
     """On another device or in another dtype, or both: x.to("cpu"), x.to(fl.float64), x.to(device=d, dtype=t).
 
     x itself where nothing changes.
     """
+    if other:
+        refuse("to", other)
     if isinstance(target, _core.DType):
         dtype = target
     elif target is not None:

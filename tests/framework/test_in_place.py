@@ -426,8 +426,8 @@ def test_a_recorded_function_writes_as_the_function_does():
 
 
 LOOKS = {
-    "itself": lambda h: h, "a view": lambda h: h[1:], "detached": lambda h: h.detach(), "reshaped": lambda h: h.reshape(1, 3),
-    "a view of a detached": lambda h: h.detach()[:2],
+    "itself": lambda h: h, "a view": lambda h: h[1:], "reshaped": lambda h: h.reshape(1, 3),
+    "detached": lambda h: h.detach(), "a view of a detached": lambda h: h.detach()[:2],
 }  # fmt: skip
 WRITES = {
     "+=": lambda x: operator.iadd(x, 1), "[0] =": lambda x: operator.setitem(x, 0, 7.0),

@@ -34,10 +34,11 @@ def the_case(row: Row) -> Case | None:
 def wanted(case: Case) -> list[int]:
     """The inputs that may want gradients."""
     return [
-        i for i, x in enumerate(tensors(case, "cpu"))
-        if case.sample.inputs[i].kind in ("value", "definite") and row(case.row.name).differentiable_inputs >> min(i, 31) & 1
-        and (x.dtype.is_float or x.dtype.is_complex)
-    ]  # fmt: skip
+        i
+        for i, (x, given) in enumerate(zip(tensors(case, "cpu"), case.sample.inputs, strict=True))
+        if given.kind in ("value", "definite") and (x.dtype.is_float or x.dtype.is_complex)
+        if row(case.row.name).differentiable_inputs >> min(i, 31) & 1
+    ]
 
 
 def forward(case: Case, want: Sequence[int]) -> tuple[list[fl.Tensor], list[fl.Tensor]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Never, Self
 
 import flambeau as fl
 from flambeau import _core, scopes
-from flambeau.arguments import Explained
+from flambeau.arguments import Explained, refuse
 from flambeau.nn.hooks import Hooked, call_with_hooks
 from flambeau.nn.parameter import Parameter
 
@@ -294,6 +294,7 @@ class Module(Hooked, Explained):
         *targets: _core.Device | _core.DType | str | fl.Tensor | None,
         dtype: _core.DType | None = None,
         device: _core.Device | str | None = None,
+        **other: Never,
     ) -> Self:
         """Move parameters and buffers to a device, cast those that are floats, or both; the same objects stay.
 
@@ -303,6 +304,8 @@ class Module(Hooked, Explained):
         >>> nn.Linear(2, 2).to(fl.float64).weight.dtype
         flambeau.float64
         """
+        if other:
+            refuse("to", other)
         for target in targets:
             if isinstance(target, _core.DType):
                 dtype = target

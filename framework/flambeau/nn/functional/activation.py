@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, cast
+from typing import Literal, Never, Protocol, cast
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.arguments import refuse
 
 _gelu, _hardtanh, _leaky_relu, _elu, _softplus, _hardshrink, _softshrink, _threshold = (
     _core.ops[name]
@@ -151,12 +152,14 @@ def threshold(input: fl.Tensor, threshold: float, value: float) -> fl.Tensor:
     return _threshold(input, threshold=threshold, value=value)
 
 
-def glu(input: fl.Tensor, dim: int = -1) -> fl.Tensor:
+def glu(input: fl.Tensor, dim: int = -1, **other: Never) -> fl.Tensor:
     """The first half along `dim` times the sigmoid of the second. Source: Dauphin and others, arXiv:1612.08083.
 
     >>> glu(fl.tensor([2.0, 4.0, 0.0, 0.0])).tolist()
     [1.0, 2.0]
     """
+    if other:
+        refuse("glu", other)
     if not -input.ndim <= dim < input.ndim:
         raise IndexError(f"glu: dim {dim} is out of range for {input.ndim} dimensions")
     size = input.shape[dim]
@@ -166,30 +169,38 @@ def glu(input: fl.Tensor, dim: int = -1) -> fl.Tensor:
     return input[(*lead, slice(None, size // 2))] * sigmoid(input[(*lead, slice(size // 2, None))])
 
 
-def softmax(input: fl.Tensor, dim: int, dtype: _core.DType | None = None) -> fl.Tensor:
+def softmax(input: fl.Tensor, dim: int, dtype: _core.DType | None = None, **other: Never) -> fl.Tensor:
     """Probabilities along `dim` from logits, which are cast to `dtype` first if it is given.
 
     >>> softmax(fl.tensor([0.0, 0.0]), dim=0).tolist()
     [0.5, 0.5]
     """
+    if other:
+        refuse("softmax", other)
     return _softmax(input if dtype is None else input.to(dtype), axis=dim)
 
 
-def softmin(input: fl.Tensor, dim: int, dtype: _core.DType | None = None) -> fl.Tensor:
+def softmin(input: fl.Tensor, dim: int, dtype: _core.DType | None = None, **other: Never) -> fl.Tensor:
     """softmax(-input): the smallest is likeliest."""
+    if other:
+        refuse("softmin", other)
     return softmax(-input, dim, dtype)
 
 
-def log_softmax(input: fl.Tensor, dim: int, dtype: _core.DType | None = None) -> fl.Tensor:
+def log_softmax(input: fl.Tensor, dim: int, dtype: _core.DType | None = None, **other: Never) -> fl.Tensor:
     """Logarithms of probabilities along `dim` from logits."""
+    if other:
+        refuse("log_softmax", other)
     return _log_softmax(input if dtype is None else input.to(dtype), axis=dim)
 
 
-def gumbel_softmax(logits: fl.Tensor, tau: float = 1.0, hard: bool = False, dim: int = -1) -> fl.Tensor:
+def gumbel_softmax(logits: fl.Tensor, tau: float = 1.0, hard: bool = False, dim: int = -1, **other: Never) -> fl.Tensor:
     """A random choice along `dim` that has gradients: softmax of the logits with Gumbel noise, over tau.
 
     hard: zeros and a one, with the gradient of the soft choice. Source: Jang and others, arXiv:1611.01144.
     """
+    if other:
+        refuse("gumbel_softmax", other)
     uniform = fl.random.uniform(logits.shape, device=logits.device).to(logits.dtype)
     noise = -fl.log(-fl.log(fl.maximum(uniform, fl.finfo(logits.dtype).smallest_normal)))
     soft = softmax((logits + noise) / tau, dim)

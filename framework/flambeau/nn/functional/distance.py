@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 import flambeau as fl
+from flambeau.arguments import refuse
 
 
-def cosine_similarity(x1: fl.Tensor, x2: fl.Tensor, dim: int = 1, eps: float = 1e-8) -> fl.Tensor:
+def cosine_similarity(x1: fl.Tensor, x2: fl.Tensor, dim: int = 1, eps: float = 1e-8, **other: Never) -> fl.Tensor:
     """The cosine of the angle between vectors along `dim`; lengths below eps count as eps.
 
     >>> cosine_similarity(fl.tensor([[1.0, 0.0]]), fl.tensor([[3.0, 0.0]])).tolist()
     [1.0]
     """
+    if other:
+        refuse("cosine_similarity", other)
     lengths = fl.maximum(norm(x1, 2.0, dim, True), eps), fl.maximum(norm(x2, 2.0, dim, True), eps)
     return fl.sum((x1 / lengths[0]) * (x2 / lengths[1]), axis=dim)
 
@@ -26,12 +31,14 @@ def pairwise_distance(
     return norm(x1 - x2 + eps, p, -1, keepdim)
 
 
-def normalize(input: fl.Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> fl.Tensor:
+def normalize(input: fl.Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **other: Never) -> fl.Tensor:
     """The input over its p-norm along `dim`, or over eps where that is larger.
 
     >>> [round(x, 2) for x in normalize(fl.tensor([3.0, 4.0]), dim=0).tolist()]
     [0.6, 0.8]
     """
+    if other:
+        refuse("normalize", other)
     return input / fl.maximum(norm(input, p, dim, True), eps)
 
 
