@@ -1,6 +1,5 @@
 """x += y and its kin write into x: values as NumPy's, gradients as PyTorch's, errors where neither could be right."""
 
-import copy
 import operator
 import threading
 
@@ -207,9 +206,9 @@ def test_what_was_saved_before_a_write_is_found_as_it_was_or_raises_in_backward(
 def test_a_gradient_that_others_hold_does_not_take_up_a_gradient_of_its_own():
     w = fl.ones(2, requires_grad=True)
     (w * w).sum().backward()
-    for held in (w.grad, copy.copy(w.grad)):
-        with pytest.raises(RuntimeError, match="another tensor looks into x's memory"):
-            held += w
+    held = w.grad
+    with pytest.raises(RuntimeError, match="another tensor looks into x's memory"):
+        held += w
     assert w.grad.tolist() == [2.0, 2.0]
     w.grad += 1
     assert w.grad.tolist() == [3.0, 3.0]

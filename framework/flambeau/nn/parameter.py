@@ -27,7 +27,6 @@ class Parameter(fl.Tensor):
         return Parameter(super().__copy__(), self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        memo[id(self)] = copied = Parameter(super().__deepcopy__({}), self.requires_grad)
-        if self.grad is not None:
-            copied.grad = self.grad.copy()
+        """A parameter of its own, without the gradient that this one has summed up, as in PyTorch."""
+        memo[id(self)] = copied = Parameter(self.detach().copy(), self.requires_grad)
         return copied
