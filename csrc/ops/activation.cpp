@@ -208,6 +208,61 @@ Tensor bounded(const Tensor& x, Attrs attrs) {
     FL_GRADIENT(where(at_most(x, number(attrs, 0)), zeros_of(g), g)),
     FL_GRADIENT_BY("threshold_grad"), 0, 0});
 
+const OpRow& kPreluGrad = register_op({
+    .name = "prelu_grad",
+    .summary = "The gradient of prelu for x: g, times `slope` where x is not positive.",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .input_names = {"g", "x", "slope"},
+    .pointwise = true,
+    .dtypes = kFloats,
+    .composite = true,
+    .public_name = false,
+    .decompose = [](const OpRow&, Inputs inputs, Attrs, std::span<Tensor> out) {
+      out[0] = where(positive(inputs[1]), inputs[0], multiply(inputs[0], inputs[2]));
+    },
+    .ulp_note = "one product",
+    .samples = {{{{{}}, {{}}, {{}}}}, {{{{3, 4}}, {{3, 4}}, {{}}}}, {{{{0, 4}}, {{1, 4}}, {{}}}}, {{{{2, 3, 5}}, {{2, 3, 5}}, {{3, 1}}}},
+                {{{{1037}}, {{1037}}, {{1037}}}}},
+});
+
+const OpRow& kPreluSlopeGrad = register_op({
+    .name = "prelu_slope_grad",
+    .summary = "The gradient of prelu for its slope: g x where x is not positive, and 0.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .input_names = {"g", "x"},
+    .pointwise = true,
+    .dtypes = kFloats,
+    .composite = true,
+    .public_name = false,
+    .decompose = FL_GRADIENT(where(positive(x), zeros_of(g), multiply(g, x))),
+    .ulp_note = "one product",
+    .samples = binary_samples({-2, 2}, {-2, 2}),
+});
+
+[[maybe_unused]] const OpRow& kPrelu = register_op({
+    .name = "prelu",
+    .summary = "x, times `slope` where it is not positive.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .input_names = {"x", "slope"},
+    .pointwise = true,
+    .dtypes = kFloats,
+    .composite = true,
+    .public_name = false,
+    .decompose = [](const OpRow&, Inputs inputs, Attrs, std::span<Tensor> out) {
+      out[0] = where(positive(inputs[0]), inputs[0], multiply(inputs[0], inputs[1]));
+    },
+    .vjp = [](const Backward& b) {
+      if (b.needs(0)) b.give(0, apply(kPreluGrad, {b.grad(), b.input(0), b.input(1)}));
+      if (b.needs(1)) b.give(1, apply(kPreluSlopeGrad, {b.grad(), b.input(0)}));
+    },
+    .saves_inputs = 3,
+    .ulp_note = "one product",
+    .samples = binary_samples({-2, 2}, {-2, 2}),
+});
+
 [[maybe_unused]] const OpRow& kSoftshrink = register_op({
     .name = "softshrink",
     .summary = "x, nearer to 0 by `bound`, and 0 within it; NaN stays NaN.",

@@ -1,6 +1,7 @@
 // index.cpp: elements chosen by indices that stand in a tensor.
 #include "core/registry.h"
 #include "ops/batching.h"
+#include "ops/matrices.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -188,6 +189,35 @@ const OpRow& kTakeAlongAxisGrad = register_op({
                 {{{{3, 2}}, indices_below({3, 2}, 5)}, {1, 5}},
                 {{{{7, 3}}, indices_below({7, 3}, 5)}, {0, 5}},
                 {{{{3, 0}}, indices_below({3, 0}, 5)}, {1, 5}}},
+});
+
+[[maybe_unused]] const OpRow& kOneHot = register_op({
+    .name = "one_hot",
+    .summary = "A last axis of `classes` zeros, with a one at each index.",
+    .input_names = {"indices"},
+    .attrs = {{.name = "classes", .kind = FL_ATTR_INT, .required = true}},
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_indices(row, inputs[0]);
+      const int64_t classes = attrs[0].as_int();
+      if (classes < 0) raise(ErrorKind::Value, row.name, ": classes is ", classes, ": it is at least 0");
+      Dims shape = inputs[0].shape();
+      shape.push_back(classes);
+      out[0] = {shape, inputs[0].dtype()};
+    },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      const Tensor& indices = inputs[0];
+      out[0] = cast(equal(expand_dims(indices, {indices.ndim()}), counted(attrs[0].as_int(), indices)), indices.dtype());
+    },
+    .batching = batch_leading,
+    .differentiable = 0,
+    .ulp_note = "zeros and ones",
+    .samples = {{{{{5}, 0, 3, SampleKind::Index}}, {3}},
+                {{{{}, 0, 3, SampleKind::Index}}, {3}},
+                {{{{2, 3}, 0, 40, SampleKind::Index}}, {40}},
+                {{{{0, 3}, 0, 3, SampleKind::Index}}, {3}},
+                {{{{1037}, 0, 7, SampleKind::Index}}, {7}}},
 });
 
 }  // namespace

@@ -1,4 +1,4 @@
-// loss.cpp: cross entropy of logits against class indices.
+// loss.cpp: cross entropy of logits, and of probabilities' logarithms, against class indices.
 #include "core/registry.h"
 #include "ops/batching.h"
 #include "ops/ops.h"
@@ -31,11 +31,15 @@ void require_targets(const OpRow& row, const Tensor& rows, const Tensor& target,
   }
 }
 
-void require_options(const OpRow& row, Attrs attrs) {
+void require_reduction(const OpRow& row, Attrs attrs) {
   int64_t reduction = attrs[0].as_int();
   if (reduction < kNone || reduction > kSum) {
     raise(ErrorKind::Value, row.name, ": reduction is ", reduction, ": it is 0 (none), 1 (mean) or 2 (sum)");
   }
+}
+
+void require_options(const OpRow& row, Attrs attrs) {
+  require_reduction(row, attrs);
   double smoothing = attrs[2].as_float();
   if (!(smoothing >= 0 && smoothing <= 1)) {
     raise(ErrorKind::Value, row.name, ": label_smoothing is ", smoothing, ": it must be between 0 and 1");
@@ -226,6 +230,94 @@ Tensor wanted(const Targets& targets, const Tensor& like, double smoothing) {
         Dims g = one.reduction == kNone ? Dims{one.shape[0]} : Dims{};
         samples.push_back({{{g}, {one.shape, -6, -0.1}, target_of(one)}, attrs_of(one)});
       }
+      return samples;
+    }(),
+});
+
+// ---- of logarithms that are given ----
+
+std::vector<AttrSpec> nll_attrs(bool gradient) {
+  std::vector<AttrSpec> attrs = {kAttrs[0], kAttrs[1]};
+  if (gradient) attrs.push_back({.name = "classes", .kind = FL_ATTR_INT, .required = true});
+  return attrs;
+}
+
+const OpRow& kNllGrad = register_op({
+    .name = "nll_loss_grad",
+    .summary = "The gradient of nll_loss for the logarithms.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .input_names = {"g", "target"},
+    .attrs = nll_attrs(true),
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      const Tensor &g = inputs[0], &target = inputs[1];
+      require_reduction(row, attrs);
+      if (!is_float(g.dtype()) || !is_integer(target.dtype())) {
+        raise(ErrorKind::DType, row.name, ": g is ", g.dtype(), ", target is ", target.dtype(), ": they must be floats and integers");
+      }
+      if (target.ndim() != 1 || g.shape() != (attrs[0].as_int() == kNone ? target.shape() : Dims{})) {
+        raise(ErrorKind::Shape, row.name, ": g is ", g.shape(), ", target is ", target.shape(), ": g has the shape of the loss");
+      }
+      out[0] = {{target.size(0), attrs[2].as_int()}, g.dtype()};
+    },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      Targets targets(inputs[1], attrs[2].as_int(), attrs);
+      Tensor share = negative(inputs[0]);
+      if (attrs[0].as_int() == kMean) share = divide(share, count_kept(targets, share.dtype()));
+      share = where(targets.kept, share, constant(0, share));
+      out[0] = take_along_axis_grad(expand_dims(share, {1}), targets.index, 1, attrs[2].as_int());
+    },
+    .differentiable = 0b01,
+    .ulp = ulps(2, 2, 2),
+    .ulp_note = "one quotient",
+    .samples = [] {
+      std::vector<Sample> samples;
+      for (const Case& one : kCases) {
+        Dims g = one.reduction == kNone ? Dims{one.shape[0]} : Dims{};
+        samples.push_back({{{g}, target_of(one)}, {one.reduction, one.ignore_index, one.shape[1]}});
+      }
+      return samples;
+    }(),
+});
+
+[[maybe_unused]] const OpRow& kNll = register_op({
+    .name = "nll_loss",
+    .summary = "The negative of the logarithms (n, c) at the classes (n). `reduction` is 0 none, 1 mean over targets that "
+               "are not ignored (NaN if all are), 2 sum.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .input_names = {"log_probabilities", "target"},
+    .attrs = nll_attrs(false),
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs attrs, std::span<Meta> out) {
+      require_targets(row, inputs[0], inputs[1], "log_probabilities");
+      require_reduction(row, attrs);
+      out[0] = {attrs[0].as_int() == kNone ? inputs[1].shape() : Dims{}, inputs[0].dtype()};
+    },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      Targets targets(inputs[1], inputs[0].size(1), attrs);
+      Tensor losses = row_losses(inputs[0], targets, 0);
+      losses = where(targets.kept, losses, constant(0, losses));
+      if (attrs[0].as_int() != kNone) losses = sum(losses, {0}, false);
+      if (attrs[0].as_int() == kMean) losses = divide(losses, count_kept(targets, losses.dtype()));
+      out[0] = losses;
+    },
+    .vjp = [](const Backward& b) {
+      b.give(0, apply(kNllGrad, {b.grad(), b.input(1)}, {b.attrs[0], b.attrs[1], b.input(0).size(1)}));
+    },
+    .differentiable = 0b01,
+    .saves_inputs = 0b10,
+    .autocast = Autocast::Float32,
+    .ulp = ulps(8, 16, 16),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "a mean of the rows at the size of the logarithms",
+    .samples = [] {
+      std::vector<Sample> samples;
+      for (const Case& one : kCases)
+        samples.push_back({{{one.shape, -6, -0.1}, target_of(one)}, {one.reduction, one.ignore_index}});
       return samples;
     }(),
 });

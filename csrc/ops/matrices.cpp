@@ -35,8 +35,8 @@ Tensor diagonals(const Tensor& x) {
 }
 
 Tensor lower(const Tensor& x, bool strictly) {
-  const Tensor place = diagonals(x);
-  return where(greater_equal(place, constant(strictly ? 1 : 0, place)), x, constant(0, x));
+  static const OpRow& triangle = op_named("triangle");
+  return apply(triangle, {x}, {int64_t{strictly ? -1 : 0}, false});
 }
 
 Tensor on_diagonal(const Tensor& values) {

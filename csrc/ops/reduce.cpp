@@ -126,6 +126,62 @@ const OpRow& kSum = register_op({
     }(),
 });
 
+// The axes that are reduced behind the others.
+Dims reduced_last(const Tensor& x, const Dims& axes) {
+  Dims order;
+  for (int64_t axis = 0; axis < x.ndim(); ++axis)
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) order.push_back(axis);
+  for (int64_t axis : axes) order.push_back(axis);
+  return order;
+}
+
+// For each element of lines (n, count) the product of those before it: there is no division, so zeros are no special case.
+Tensor products_before(const Tensor& lines) {
+  static const OpRow& running = op_named("cumulative_prod");
+  const int64_t count = lines.size(1);
+  const Tensor parts[] = {full({lines.size(0), 1}, 1, lines.dtype(), lines.device()),
+                          apply(running, {narrow(lines, 1, 0, count - 1)}, {int64_t(1)})};
+  return concat(parts, 1);
+}
+
+const OpRow& kProductGrad = register_op({
+    .name = "product_grad",
+    .summary = "The gradient of the products of lines x (n, count): g (n) times the product of all others of a line.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .input_names = {"g", "x"},
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
+      const Tensor &g = inputs[0], &x = inputs[1];
+      if (!is_inexact(x.dtype()) || g.dtype() != x.dtype()) {
+        raise(ErrorKind::DType, row.name, ": g is ", g.dtype(), ", x is ", x.dtype(), ": they must be floats of one dtype");
+      }
+      if (x.ndim() != 2 || g.shape() != Dims{x.size(0)}) {
+        raise(ErrorKind::Shape, row.name, ": g is ", g.shape(), ", x is ", x.shape(), ": they must be (n) and (n, count)");
+      }
+      out[0] = {x.shape(), x.dtype()};
+    },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs, std::span<Tensor> out) {
+      if (inputs[1].count() == 0) {
+        out[0] = multiply(expand_dims(inputs[0], {1}), inputs[1]);
+        return;
+      }
+      const Tensor x = conj(inputs[1]), others = multiply(products_before(x), turned(products_before(turned(x, 1)), 1));
+      out[0] = multiply(expand_dims(inputs[0], {1}), others);
+    },
+    .batching = batch_one_by_one,
+    .ulp = ulps(4, 8, 64, 16, 64),
+    .ulp_at = UlpAt::Largest,
+    .ulp_note = "float64 rounds every partial product; the others are multiplied in a wider type, two products rounded on the way",
+    .samples = {{{{{1}}, {{1, 5}}}},
+                {{{{3}}, {{3, 4}}}},
+                {{{{3}}, {{3, 1}}}},
+                {{{{0}}, {{0, 3}}}},
+                {{{{3}}, {{3, 0}}}},
+                {{{{7}}, {{7, 130}, 0.95, 1.05}}}},
+});
+
 [[maybe_unused]] const OpRow& kProduct = register_op({
     .name = "product",
     .summary = "The product over `axis` (all axes if not given), 1 of nothing.",
@@ -149,14 +205,21 @@ const OpRow& kSum = register_op({
         out[0] = cast_back(add(sum(x, axes, attrs[1].as_bool()), 1), x.dtype());
         return;
       }
-      Dims order;
-      for (int64_t axis = 0; axis < x.ndim(); ++axis)
-        if (std::find(axes.begin(), axes.end(), axis) == axes.end()) order.push_back(axis);
-      for (int64_t axis : axes) order.push_back(axis);
-      const Tensor lines = reshape(permute_dims(x, order), {x.count() / count, count});
+      const Tensor lines = reshape(permute_dims(x, reduced_last(x, axes)), {x.count() / count, count});
       out[0] = reshape(narrow(apply(running, {lines}, {int64_t(1)}), 1, count - 1, count), shape);
     },
+    .vjp = [](const Backward& b) {
+      const Tensor& x = b.input(0);
+      const Dims order = reduced_last(x, b.attrs[0].ints());
+      const Tensor turned_x = permute_dims(x, order);
+      const int64_t groups = b.grad().count(), count = groups ? x.count() / groups : 0;
+      const Tensor lines = apply(kProductGrad, {reshape(b.grad(), {groups}), reshape(turned_x, {groups, count})});
+      Dims back = order;
+      for (int64_t i = 0; i < x.ndim(); ++i) back[static_cast<size_t>(order[static_cast<size_t>(i)])] = i;
+      b.give(0, permute_dims(reshape(lines, turned_x.shape()), back));
+    },
     .batching = batch_axes,
+    .saves_inputs = 1,
     .autocast = Autocast::Float32,
     .ulp = ulps(1, 2, 64, 4, 64),
     .ulp_at = UlpAt::Largest,

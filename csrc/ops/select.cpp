@@ -1,5 +1,9 @@
 // select.cpp: ops that choose, convert or copy elements.
+#include <algorithm>
+
 #include "core/registry.h"
+#include "ops/batching.h"
+#include "ops/matrices.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -73,6 +77,37 @@ const OpRow& kWhere = register_op({
     .vjp = [](const Backward& b) { b.give(0, b.grad()); },
     .ulp_note = "the same bits",
     .samples = unary_samples(-2, 2),
+});
+
+[[maybe_unused]] const OpRow& kTriangle = register_op({
+    .name = "triangle",
+    .summary = "x's last two axes with zeros above the diagonal k, or if `upper`, below it.",
+    .attrs = {{.name = "k", .kind = FL_ATTR_INT, .fallback = 0}, {.name = "upper", .kind = FL_ATTR_BOOL, .fallback = false}},
+    .composite = true,
+    .public_name = false,
+    .infer = [](const OpRow& row, Inputs inputs, Attrs, std::span<Meta> out) {
+      require_matrix(row, inputs[0], "x", false);
+      out[0] = {inputs[0].shape(), inputs[0].dtype()};
+    },
+    .decompose = [](const OpRow&, Inputs inputs, Attrs attrs, std::span<Tensor> out) {
+      const Tensor& x = inputs[0];
+      const Tensor place = diagonals(x);  // rows less columns
+      // A diagonal beside the matrix is all the same, however far.
+      const auto k = static_cast<double>(std::clamp(attrs[0].as_int(), -rows_of(x), columns_of(x)));
+      const Tensor edge = constant(-k, place);
+      out[0] = where(attrs[1].as_bool() ? less_equal(place, edge) : greater_equal(place, edge), x, constant(0, x));
+    },
+    .vjp = [](const Backward& b) { b.give(0, apply(b.row, {b.grad()}, {b.attrs[0], b.attrs[1]})); },
+    .batching = batch_leading,
+    .ulp_note = "the same elements",
+    .samples = {{{{{3, 3}}}, {0, false}},
+                {{{{3, 5}}}, {1, false}},
+                {{{{5, 3}}}, {-1, true}},
+                {{{{2, 3, 4}}}, {2, true}},
+                {{{{2, 3, 4}}}, {-7, true}},
+                {{{{0, 3}}}, {0, false}},
+                {{{{3, 0}}}, {0, true}},
+                {{{{67, 65}}}, {-2, false}}},
 });
 
 }  // namespace

@@ -250,9 +250,8 @@ def isin(x1: Tensor | complex, x2: Tensor | complex, /, *, invert: bool = False)
         wanted, among = _astype(wanted, common, copy=False), _astype(among, common, copy=False)
         ordered = _op["sort"](among, 0)
         place = _op["searchsorted"](ordered, wanted)
-        last = place == among.size
-        near = _op["take"](ordered, _op["where"](last, place * 0, place).reshape(-1), 0).reshape(wanted.shape)
-        found = (near == wanted) & ~last
+        # Past the end the last one stands for what is wanted; it is smaller.
+        found = _op["take"](ordered, _op["minimum"](place, among.size - 1), 0) == wanted
     return ~found if invert else found
 
 

@@ -16,6 +16,7 @@ __all__ = [
 
 Shape = int | tuple[int, ...] | list[int]
 _FLOAT32, _full, _arange = _core.float32, _core.ops["full"], _core.ops["arange"]
+_triangle = _core.ops["triangle"]
 
 
 @explained
@@ -189,15 +190,13 @@ def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
     tensor([[1.0, 0.0, 0.0],
             [1.0, 1.0, 0.0]])
     """
-    rows, columns = _places(x, "tril", k)
-    return _core.ops["where"](columns <= rows, x, 0)
+    return _triangle(x, _diagonal_of(x, "tril", k), False)
 
 
 @explained
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     """x with zeros below diagonal k of its last two axes."""
-    rows, columns = _places(x, "triu", k)
-    return _core.ops["where"](columns >= rows, x, 0)
+    return _triangle(x, _diagonal_of(x, "triu", k), True)
 
 
 def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None) -> Tensor:
@@ -207,14 +206,10 @@ def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None
     return _core.from_dlpack(x, device=device, copy=copy)
 
 
-def _places(x: Tensor, op: str, diagonal: builtins.int) -> tuple[Tensor, Tensor]:
-    """Where the diagonal meets each row, as a column, and the numbers of the columns."""
+def _diagonal_of(x: Tensor, op: str, diagonal: builtins.int) -> builtins.int:
     if x.ndim < 2:
         raise _core.ShapeError(f"{op}: at least two dimensions are needed and the shape is {x.shape}")
-    rows, columns = x.shape[-2:]
-    first = _reachable(x.shape, diagonal)
-    met = arange(first, first + rows, dtype=_core.int32, device=x.device)
-    return met.reshape(rows, 1), arange(columns, dtype=_core.int32, device=x.device)
+    return _reachable(x.shape, diagonal)
 
 
 def _reachable(shape: tuple[builtins.int, ...], diagonal: builtins.int) -> builtins.int:

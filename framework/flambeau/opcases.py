@@ -33,10 +33,10 @@ _INTEGERS_TOO = {
 }  # fmt: skip
 _COMPLEX_TOO = {
     "sum", "mean", "matmul", "take", "take_along_axis", "take_grad", "take_along_axis_grad", "cumulative_sum",
-    "cumulative_prod", "product", "linear_recurrence", "put", "scatter", "nonzero", "fft", "irfft", "solve", "inv",
-    "det", "cofactors", "slogdet", "cholesky", "qr", "eigh", "svd", "eig",
+    "cumulative_prod", "product", "product_grad", "linear_recurrence", "put", "scatter", "nonzero", "fft", "irfft",
+    "solve", "inv", "det", "cofactors", "slogdet", "cholesky", "qr", "eigh", "svd", "eig",
 }  # fmt: skip
-_ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad"}
+_ANY_DTYPE = {"any", "all", "concat", "stack", "slice_grad", "triangle"}
 # Those that share their loops with others are tried in two layouts; none of them holds a NaN.
 _SHARED_LOOPS = {"int8", "int16", "uint8", "uint16", "uint32", "uint64"}
 

@@ -67,6 +67,8 @@ DTYPES: dict[np.dtype[Any], tuple[int, int]] = {
     np.dtype(ml_dtypes.bfloat16): (4, 16),
     np.dtype(np.float32): (2, 32),
     np.dtype(np.float64): (2, 64),
+    np.dtype(np.complex64): (5, 64),
+    np.dtype(np.complex128): (5, 128),
 }
 STATUS = {1: NotImplementedError, 2: MemoryError, 3: IndexError, 4: ValueError, 5: RuntimeError}
 

@@ -78,6 +78,22 @@ def test_indexing_and_joining_agree_with_the_reference(cpu, reference, dtype):
             )
             attrs = (list(x.shape), starts, [0] * x.ndim, steps)
             compare(cpu, reference, "slice_grad", [part], [np.empty(x.shape, dtype)], *attrs)
+            for k, upper in itertools.product((-9, -1, 0, 2, 50), (False, True)):
+                if x.ndim > 1:
+                    compare(cpu, reference, "triangle", [x], [np.empty(x.shape, dtype)], k, upper)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64], ids=lambda d: np.dtype(d).name)
+def test_indices_become_lines_with_a_one_as_in_the_reference(cpu, reference, dtype):
+    rng = np.random.default_rng(6)
+    cpu.threads(3)
+    for shape, classes in itertools.product(((), (0,), (7,), (40, 30)), (1, 7, 100)):
+        index = rng.integers(0, classes, shape).astype(dtype)
+        for x in (index, index[::-1], index.T) if shape else (index,):
+            compare(cpu, reference, "one_hot", [x], [np.empty((*x.shape, classes), dtype)], classes)
+    for wrong in (-1, 7):
+        compare(cpu, reference, "one_hot", [np.array([0, wrong], dtype)], [np.empty((2, 7), dtype)], 7)
+    cpu.threads(1)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: np.dtype(d).name)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.csrc.agreement import ALL, FLOATS, assert_within, compare
+from tests.csrc.agreement import ALL, FLOATS, assert_within, compare, random_array
 from tests.csrc.kernels import Array, Device
 
 pytestmark = pytest.mark.slow
@@ -98,6 +98,30 @@ def test_functions_of_two_floats_agree_with_the_reference(cpu, reference, dtype)
         compare(cpu, reference, op, [one, inside], [np.empty_like(x)], ulp=4, at=1)
     for approximate in (False, True):
         compare(cpu, reference, "gelu_grad", [one, y], [np.empty_like(x)], approximate, ulp=8, at=1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: np.dtype(d).name)
+def test_prelu_and_its_gradients_are_the_references(cpu, reference, dtype):
+    x, y, g = (random_array(seed, (3, 7, 40), dtype) for seed in (11, 12, 13))
+    x[0, 0, :3] = 0, -0.0, np.nan
+    for slope in (y, np.broadcast_to(y[:1, :, :1], y.shape), np.broadcast_to(y[:1, :1, :1], y.shape)):
+        compare(cpu, reference, "prelu", [x, slope], [np.empty_like(x)])
+        compare(cpu, reference, "prelu_grad", [g, x, slope], [np.empty_like(x)])
+    compare(cpu, reference, "prelu_slope_grad", [g, x], [np.empty_like(x)])
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128], ids=lambda d: np.dtype(d).name)
+def test_magnitudes_and_directions_of_complex_numbers_agree_with_the_reference(cpu, reference, dtype):
+    part = np.empty(0, dtype).real.dtype
+    edges = np.array([0, -0.0, 1, -3, np.inf, -np.inf, np.nan, 1e-40, 1e30, np.finfo(part).max], part)
+    real, imaginary = (axis.ravel() for axis in np.meshgrid(edges, edges))
+    drawn = np.random.default_rng(3).normal(size=(2, 1003)).astype(part)
+    z = np.empty(real.size + 1003, dtype)
+    z.real, z.imag = np.concatenate([real, drawn[0]]), np.concatenate([imaginary, drawn[1]])
+    for n in (1, 3, z.size):
+        compare(cpu, reference, "abs", [z[-n:]], [np.empty(n, part)], ulp=2)
+        both = [device.run("sign", [z[-n:]], [np.empty(n, dtype)])[0].view(part) for device in (cpu, reference)]
+        assert_within(*both, ulp=2)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int32, np.int64], ids=lambda d: np.dtype(d).name)

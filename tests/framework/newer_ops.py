@@ -7,7 +7,7 @@ WITHOUT_KERNELS = {
     *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "expm1", "hypot", "log10"),
     *("log1p", "log2", "logaddexp", "nextafter", "sin", "sinh", "tan"),
     *("adagrad_step", "lion_step", "rmsprop_step", "unscale", "linear_int8"),
-    *("elu", "log_sigmoid", "mish", "mish_grad", "product", "softplus"),
+    *("elu", "log_sigmoid", "mish", "mish_grad", "product", "product_grad", "softplus"),
 }
 SAMPLE_WITHOUT_KERNELS = WITHOUT_KERNELS | {
     *("ceil", "conj", "copysign", "isinf", "real", "reciprocal", "round", "signbit", "trunc", "bitwise_and"),

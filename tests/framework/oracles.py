@@ -166,6 +166,22 @@ def _cross_entropy_grad(x: list[Array], attrs: Attrs) -> Array:
     return np.where(kept[:, None], scale * (np.exp(logs) - wanted), 0.0)
 
 
+def _nll_loss(x: list[Array], attrs: Attrs) -> Array:
+    logs, target = x
+    reduction, ignored = attrs
+    kept = target != ignored
+    rows = np.where(kept, -np.take_along_axis(logs, np.where(kept, target, 0)[:, None], 1)[:, 0], 0.0)
+    return np.asarray(rows if reduction == 0 else rows.sum() / kept.sum() if reduction == 1 else rows.sum())
+
+
+def _nll_loss_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, target = x
+    reduction, ignored, classes = attrs
+    kept = target != ignored
+    share = np.where(kept, -(g / kept.sum() if reduction == 1 else g), 0.0)
+    return share[:, None] * (np.where(kept, target, 0)[:, None] == np.arange(classes))
+
+
 def _full(x: list[Array], attrs: Attrs) -> Array:
     shape, value, whole, dtype, imaginary = attrs
     value = complex(value, imaginary) if "complex" in dtype else value if "float" in dtype else whole
@@ -231,6 +247,17 @@ def _scatter(x: list[Array], attrs: Attrs) -> Array:
     return out
 
 
+def _triangle(x: list[Array], attrs: Attrs) -> Array:
+    k, upper = attrs
+    return (np.triu if upper else np.tril)(x[0], k)
+
+
+def _product_grad(x: list[Array], attrs: Attrs) -> Array:
+    g, lines = x
+    others = [np.prod(np.delete(lines, i, axis=1), axis=1) for i in range(lines.shape[1])]
+    return g[:, None] * np.conj(np.stack(others, axis=1)) if others else lines
+
+
 def _logsumexp(x: list[Array], attrs: Attrs) -> Any:
     top = x[0].max(axis=attrs[0], keepdims=True, initial=-1e9)
     total = np.log(np.exp(x[0] - top).sum(axis=attrs[0], keepdims=True)) + top
@@ -260,6 +287,12 @@ NUMPY: dict[str, Oracle] = {
     "cumulative_prod": lambda x, attrs: np.cumprod(x[0], axis=attrs[0], dtype=x[0].dtype),
     "linear_recurrence": _recurrence,
     "logsumexp": _logsumexp,
+    "one_hot": lambda x, attrs: x[0][..., None] == np.arange(attrs[0]),
+    "triangle": _triangle,
+    "product_grad": _product_grad,
+    "prelu": _elementwise(lambda x, slope: np.where(x > 0, x, x * slope)),
+    "prelu_grad": _elementwise(lambda g, x, slope: np.where(x > 0, g, g * slope)),
+    "prelu_slope_grad": _elementwise(lambda g, x: np.where(x > 0, 0, g * x)),
     "put": _put,
     "scatter": _scatter,
     "join_indices": _join,
@@ -351,6 +384,8 @@ NUMPY: dict[str, Oracle] = {
     "log_softmax_grad": _log_softmax_grad,
     "cross_entropy": _cross_entropy,
     "cross_entropy_grad": _cross_entropy_grad,
+    "nll_loss": _nll_loss,
+    "nll_loss_grad": _nll_loss_grad,
     "full": _full,
     "arange": _arange,
     "eye": lambda x, attrs: np.eye(attrs[0], attrs[1], attrs[2]),

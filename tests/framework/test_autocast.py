@@ -20,8 +20,8 @@ LOWER = {
 }  # fmt: skip
 # Losses and linear algebra as in PyTorch's list for CPUs; product is `prod`, which that list has.
 FLOAT32 = {
-    "cross_entropy", "cumulative_prod", "product", "cholesky", "cofactors", "det", "eig", "eigh", "inv", "qr",
-    "slogdet", "solve", "svd", "rfft",
+    "cross_entropy", "cumulative_prod", "nll_loss", "product", "cholesky", "cofactors", "det", "eig", "eigh", "inv",
+    "qr", "slogdet", "solve", "svd", "rfft",
     "linear_recurrence",  # each value starts the next
     "batch_norm", "group_norm", "layer_norm", "rms_norm",  # their weights are float32
     "batch_norm_grad", "group_norm_grad", "layer_norm_grad", "rms_norm_grad",
@@ -32,9 +32,9 @@ KEEP = {
     "adaptive_avg_pool", "adaptive_max_indices", "all", "any", "arange", "argmax", "argmin", "argsort", "argtop",
     "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "irfft", "join_indices",
     "length", "linear_int8",  # the latter's weight is smaller already
-    "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "put",
-    "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "std", "sum", "take", "take_along_axis",
-    "to_device", "topk", "uniform", "var",
+    "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "one_hot",
+    "put", "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "std", "sum", "take", "take_along_axis",
+    "to_device", "topk", "triangle", "uniform", "var",
 }  # fmt: skip
 
 

@@ -35,6 +35,44 @@ def test_long_lines_sort_by_digits_as_short_ones_by_comparison(n, dtype):
     assert np.array_equal(t.sort(descending=True).numpy(), np.sort(x)[::-1])
 
 
+ORDERS = {
+    "apart in high bits": lambda random: random.standard_normal(20000),
+    "apart in low bits": lambda random: 1 + random.integers(0, 9000, 20000) * 2.0**-52,
+    "apart in both": lambda random: (
+        random.choice([-1e300, 1.0, 1e300], 20000) * (1 + random.integers(0, 9, 20000) * 2.0**-52)
+    ),
+    "all alike": lambda random: np.full(20000, 0.1),
+    "far integers": lambda random: random.choice([-(2**62), 0, 2**62], 20000) + random.integers(0, 5, 20000),
+}
+
+
+@pytest.mark.parametrize("of", ORDERS.values(), ids=ORDERS)
+def test_keys_of_64_bits_are_ordered_by_all_of_them(of):
+    x = of(np.random.default_rng(1))
+    t = fl.tensor(x)
+    assert np.array_equal(t.sort().numpy(), np.sort(x))
+    assert np.array_equal(t.argsort().numpy(), np.argsort(x, kind="stable"))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("n", [1, 2, 3, 1000, 4097])
+def test_many_places_in_sorted_numbers_agree_with_numpy(side, n):
+    random = np.random.default_rng(n)
+    table, wanted = np.sort(random.integers(0, n, n)), random.integers(-1, n + 1, 3333)
+    found = fl.searchsorted(fl.asarray(table), fl.asarray(wanted), side=side)
+    assert np.array_equal(found.numpy(), np.searchsorted(table, wanted, side=side))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_what_stands_among_many_is_found_as_numpy_finds_it(dtype):
+    random = np.random.default_rng(0)
+    x, among = (random.integers(0, 5000, n).astype(dtype) for n in (3000, 700))
+    if dtype == "float32":
+        x[:5], among[:3] = np.nan, np.nan
+        x[5], among[3] = 1e9, np.inf
+    assert np.array_equal(fl.isin(fl.asarray(x), fl.asarray(among)).numpy(), np.isin(x, among))
+
+
 def test_a_descending_sort_keeps_equal_elements_in_order_and_puts_nan_first():
     x = fl.tensor([1.0, float("nan"), 1.0, 2.0])
     assert x.argsort(descending=True).tolist() == [1, 3, 0, 2]

@@ -427,7 +427,7 @@ const Registration kBinary({"add", "subtract", "multiply", "divide", "floor_divi
                             "minimum", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
                             "logical_and", "logical_or", "logical_xor", "relu_grad", "tanh_grad", "sigmoid_grad",
                             "gelu_grad", "atan2", "hypot", "copysign", "logaddexp", "nextafter", "bitwise_and",
-                            "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"},
+                            "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "prelu", "prelu_slope_grad"},
                            resolve_binary);
 const Registration kActivations({"clip_to", "clip_to_grad", "hardtanh", "hardtanh_grad", "leaky_relu", "leaky_relu_grad", "elu",
                                  "elu_grad", "softplus", "softplus_grad", "log_sigmoid", "log_sigmoid_grad", "silu",
@@ -435,7 +435,7 @@ const Registration kActivations({"clip_to", "clip_to_grad", "hardtanh", "hardtan
                                  "hardswish_grad", "hardshrink", "hardshrink_grad", "softshrink", "huber",
                                  "huber_grad", "threshold", "threshold_grad"},
                                 resolve_activation);
-const Registration kWhere({"where"}, resolve);
+const Registration kOfThree({"where", "prelu_grad"}, resolve);
 const Registration kCast({"cast"}, resolve_cast);
 
 }  // namespace

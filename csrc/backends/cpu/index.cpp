@@ -258,6 +258,36 @@ fl_status run_take_along_axis_grad(const fl_kernel* self, fl_stream, const fl_ca
   return FL_OK;
 }
 
+// Each index becomes a line of zeros with a one at its place.
+template <class T>
+void write_ones(const int64_t* index, int64_t count, int64_t classes, char* to) {
+  T* out = reinterpret_cast<T*>(to);
+  parallel_for(count, std::max<int64_t>(1, kGrain / classes), [&](int64_t begin, int64_t end) {
+    std::memset(out + begin * classes, 0, size_t((end - begin) * classes) * sizeof(T));
+    for (int64_t i = begin; i < end; ++i) out[i * classes + index[i]] = 1;
+  });
+}
+
+fl_status run_one_hot(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const Indexing& op = state_of<Indexing>(self);
+  const fl_tensor& indices = call->inputs[0];
+  const int64_t classes = call->attrs[0].value.i;
+  fl_status status = FL_OK;
+  const int64_t* index = read_indices(op.name, indices, classes, indices.ndim, op.from_zero, status);
+  if (!index || count_of(call->outputs[0]) == 0) return status;
+  const auto write = size_of(op.stored) == 1   ? write_ones<uint8_t>
+                     : size_of(op.stored) == 2 ? write_ones<uint16_t>
+                     : size_of(op.stored) == 4 ? write_ones<uint32_t>
+                                               : write_ones<uint64_t>;
+  write(index, count_of(indices), classes, data_of(call->outputs[0]));
+  return FL_OK;
+}
+
+const fl_kernel* resolve_one_hot(const char*, std::span<const Type> types) {
+  if (types.size() != 2 || types[0] != types[1] || !is_integer(types[0])) return nullptr;
+  return keep_kernel(run_one_hot, Indexing{"one_hot", types[0], true});
+}
+
 template <auto run, bool kFloatsOnly>
 const fl_kernel* resolve_indexing(const char* name, std::span<const Type> types) {
   if (types.size() != 3 || types[2] != types[0] || !is_integer(types[1])) return nullptr;
@@ -275,6 +305,7 @@ const fl_kernel* resolve_embedding(const char*, std::span<const Type> types) {
 
 const Registration kTake({"take"}, resolve_indexing<run_take, false>);
 const Registration kEmbedding({"embedding"}, resolve_embedding);
+const Registration kOneHot({"one_hot"}, resolve_one_hot);
 const Registration kTakeGrad({"take_grad"}, resolve_indexing<run_take_grad, true>);
 const Registration kTakeAlongAxis({"take_along_axis"}, resolve_indexing<run_take_along_axis, false>);
 const Registration kTakeAlongAxisGrad({"take_along_axis_grad"}, resolve_indexing<run_take_along_axis_grad, true>);

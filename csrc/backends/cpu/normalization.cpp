@@ -132,7 +132,9 @@ bool run_rows(const NormLoops& loops, const State& op, const Operands<T>& o, int
       const int64_t stop = std::min(rows, (part + 1) * part_rows);
       for (int64_t at = part * part_rows, some; at < stop; at += some) {
         lines.load(at, some = lines.together(stop - at));
-        for (int64_t r = at; r < at + some; ++r) {
+        const bool is_short = n <= loops.short_row;
+        if (is_short) loops.short_rows_grad(lines.g(at), lines.x(at), o.weight, lines.first(at), some, n, o.eps, dw, db);
+        for (int64_t r = at; !is_short && r < at + some; ++r) {
           const T *x = lines.x(r), *g = lines.g(r);
           const Spread s = spread_of(loops, x, n, centered, o.eps);
           double totals[2];

@@ -307,10 +307,6 @@ Wide log_one_plus(Wide z) {
   if (std::fabs(more) < 0.5) return {std::log1p(more) / 2, std::atan2(y, x + 1)};
   return {std::log(std::hypot(x + 1, y)), std::atan2(y, x + 1)};
 }
-Wide direction(Wide z) {
-  if (z == 0.0) return 0;
-  return std::isnan(z.real()) || std::isnan(z.imag()) ? Wide(NAN, NAN) : z / std::abs(z);
-}
 
 // Functions are computed in doubles, one call a number: their cost is the function's own.
 #define FL_FUNCTION(Name, expression)  \
@@ -321,7 +317,6 @@ Wide direction(Wide z) {
       return narrow<T>(expression);    \
     }                                  \
   };
-FL_FUNCTION(ComplexSign, direction(x))
 FL_FUNCTION(ComplexReciprocal, over(1.0, x))
 FL_FUNCTION(ComplexSqrt, std::sqrt(x))
 FL_FUNCTION(ComplexExp, std::exp(x))
@@ -375,7 +370,6 @@ Loop complex_pointwise(const char* op) {
   if (same(op, "pow")) return binary<ComplexPower, P>;
   if (same(op, "equal")) return binary<Equal, P, uint8_t>;
   if (same(op, "not_equal")) return binary<NotEqual, P, uint8_t>;
-  if (same(op, "sign")) return unary<ComplexSign, P>;
   if (same(op, "reciprocal")) return unary<ComplexReciprocal, P>;
   if (same(op, "sqrt")) return unary<ComplexSqrt, P>;
   if (same(op, "exp")) return unary<ComplexExp, P>;

@@ -197,8 +197,8 @@ struct CrossEntropy {
 };
 
 struct Options {
-  explicit Options(const fl_call* call)
-      : reduction(call->attrs[0].value.i), ignore_index(call->attrs[1].value.i), smoothing(call->attrs[2].value.f) {}
+  explicit Options(const fl_call* call, bool smooths = true)
+      : reduction(call->attrs[0].value.i), ignore_index(call->attrs[1].value.i), smoothing(smooths ? call->attrs[2].value.f : 0) {}
   int64_t reduction;  // 0 none, 1 mean, 2 sum
   int64_t ignore_index;
   double smoothing;
@@ -343,6 +343,80 @@ fl_status run_cross_entropy_grad(const fl_kernel* self, fl_stream, const fl_call
   return fine ? FL_OK : no_memory("cross_entropy_grad");
 }
 
+// ---- of logarithms that are given ----
+
+// The classes as int64, checked; null where one is none or memory is missing, which `status` then says.
+const int64_t* read_classes(const char* name, const CrossEntropy& op, const fl_tensor& target, int64_t n, const Options& options,
+                            int64_t& kept, fl_status& status) {
+  static constexpr int64_t kNone = 0;
+  status = check_targets(name, target, op.target, n, options, kept);
+  if (status != FL_OK) return nullptr;
+  if (target.shape[0] == 0) return &kNone;
+  if (op.target == Type::Int64 && is_contiguous(target)) return reinterpret_cast<const int64_t*>(data_of(target));
+  int64_t* own = static_cast<int64_t*>(host->scratch(size_t(target.shape[0] + 1) * sizeof(int64_t)));
+  for (int64_t row = 0; own && row < target.shape[0]; ++row) own[row] = target_at(target, op.target, row);
+  if (!own) status = no_memory(name);
+  return own;
+}
+
+template <class T>
+fl_status run_nll_as(const CrossEntropy& op, const fl_call* call) {
+  const Options options(call, false);
+  const fl_tensor &x = call->inputs[0], &loss = call->outputs[0];
+  int64_t kept = 0;
+  fl_status status;
+  const int64_t* classes = read_classes("nll_loss", op, call->inputs[1], x.shape[1], options, kept, status);
+  if (!classes) return status;
+  const T* from = reinterpret_cast<const T*>(data_of(x));
+  T* to = reinterpret_cast<T*>(data_of(loss));
+  double total = 0;
+  for (int64_t row = 0; row < x.shape[0]; ++row) {
+    const bool counts = classes[row] != options.ignore_index;
+    const T value = counts ? -from[row * x.strides[0] + classes[row] * x.strides[1]] : T(0);
+    if (options.reduction == 0) to[row] = value;
+    total += double(value);
+  }
+  if (options.reduction != 0) *to = T(options.reduction == 1 ? total / double(kept) : total);
+  return FL_OK;
+}
+
+template <class T>
+fl_status run_nll_grad_as(const CrossEntropy& op, const fl_call* call) {
+  const Options options(call, false);
+  const fl_tensor &g = call->inputs[0], &out = call->outputs[0];
+  const int64_t rows = out.shape[0], n = out.shape[1];
+  int64_t kept = 0;
+  fl_status status;
+  const int64_t* classes = read_classes("nll_loss_grad", op, call->inputs[1], n, options, kept, status);
+  if (!classes || n == 0) return status;
+  const T* from = reinterpret_cast<const T*>(data_of(g));
+  const int64_t step = options.reduction == 0 ? g.strides[0] : 0;
+  const double count = options.reduction == 1 ? double(kept) : 1;
+  parallel_for(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    T* to = reinterpret_cast<T*>(data_of(out));
+    std::memset(to + begin * n, 0, size_t((end - begin) * n) * sizeof(T));
+    for (int64_t row = begin; row < end; ++row)
+      if (classes[row] != options.ignore_index) to[row * n + classes[row]] = T(-double(from[row * step]) / count);
+  });
+  return FL_OK;
+}
+
+// In 16 bits other ops stand for it.
+template <bool gradient>
+fl_status run_nll(const fl_kernel* self, fl_stream, const fl_call* call) {
+  const CrossEntropy& op = state_of<CrossEntropy>(self);
+  const bool single = op.lines.stored == Type::Float32;
+  if constexpr (gradient) return single ? run_nll_grad_as<float>(op, call) : run_nll_grad_as<double>(op, call);
+  else return single ? run_nll_as<float>(op, call) : run_nll_as<double>(op, call);
+}
+
+const fl_kernel* resolve_nll(const char* name, std::span<const Type> types) {
+  if (types.size() != 3 || !is_integer(types[1]) || types[2] != types[0]) return nullptr;
+  if (types[0] != Type::Float32 && types[0] != Type::Float64) return nullptr;
+  const CrossEntropy op{{"nll_loss", Kind::LogSoftmax, types[0], types[0], nullptr, nullptr, nullptr}, types[1]};
+  return keep_kernel(std::strcmp(name, "nll_loss") == 0 ? run_nll<false> : run_nll<true>, op);
+}
+
 const fl_kernel* resolve_cross_entropy(const char* name, std::span<const Type> types) {
   const bool grad = std::strcmp(name, "cross_entropy_grad") == 0;
   if (types.size() != 4) return nullptr;
@@ -358,6 +432,7 @@ const fl_kernel* resolve_cross_entropy(const char* name, std::span<const Type> t
 }
 
 const Registration kSoftmax({"softmax", "log_softmax", "softmax_grad", "log_softmax_grad"}, resolve_softmax);
+const Registration kNll({"nll_loss", "nll_loss_grad"}, resolve_nll);
 const Registration kCrossEntropy({"cross_entropy", "cross_entropy_grad"}, resolve_cross_entropy);
 
 }  // namespace

@@ -4,11 +4,14 @@
 // need no case for it; descending order is that of the keys' complement). Long lines are sorted by the digits of their
 // keys, which is stable and takes no comparisons; short ones by comparison.
 #include <algorithm>
+#include <bit>
 #include <cinttypes>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "dense.h"
@@ -18,6 +21,8 @@ namespace {
 
 constexpr int64_t kGrain = 16 * 1024;
 constexpr int64_t kLongLine = 512;  // elements from which on digits beat comparisons (measured on Zen 5)
+constexpr int64_t kManyCounts = 8 * 1024;  // elements from which on a pass costs more than thousands of counts
+constexpr int kDigitBits = 32;  // of a key that go by digits; few elements agree in them and differ in others
 
 enum class Kind { Unsigned, Signed, Float };
 Kind kind_of(Type type) {
@@ -42,52 +47,92 @@ struct Keys {
   bool exact;
   Keys(Type type, bool descending, bool exact)
       : kind(kind_of(type)), infinity(U(infinity_of(type))), flip(descending ? U(~U(0)) : U(0)), exact(exact) {}
-  static constexpr U kSign = U(U(1) << (sizeof(U) * 8 - 1));
+  using Whole = std::make_signed_t<U>;
+  static constexpr int kTop = int(sizeof(U)) * 8 - 1;
+  static constexpr U kSign = U(U(1) << kTop);
 
-  U key(U bits) const {
-    if (kind == Kind::Signed) bits = U(bits ^ kSign);
-    else if (kind == Kind::Float) {
-      if (U(bits & U(~kSign)) > infinity) bits = U(~U(0));
-      else if (!exact && bits == kSign) bits = kSign;
-      else bits = bits & kSign ? U(~bits) : U(bits | kSign);
+  // n elements at `from`, `step` of them apart.
+  void read(const char* from, int64_t step, int64_t n, U* to) const {
+    if (step == 1) std::memcpy(to, from, size_t(n) * sizeof(U));
+    else for (int64_t i = 0; i < n; ++i) std::memcpy(to + i, from + i * step * int64_t(sizeof(U)), sizeof(U));
+    if (kind != Kind::Float) {
+      const U mask = U(flip ^ (kind == Kind::Signed ? kSign : U(0)));
+      for (int64_t i = 0; i < n; ++i) to[i] = U(to[i] ^ mask);
+      return;
     }
-    return U(bits ^ flip);
+    const U no_zero = exact ? U(~U(0)) : U(0);
+    for (int64_t i = 0; i < n; ++i) {
+      const U size = U(to[i] & U(~kSign)), bits = U(to[i] & U(no_zero | U(-U(size != 0))));
+      const U key = U(bits ^ U(U(Whole(bits) >> kTop) | kSign));
+      to[i] = U(U(key | U(-U(Whole(size) > Whole(infinity)))) ^ flip);
+    }
+  }
+  void write(const U* keys, int64_t n, char* to, int64_t step) const {
+    if (step != 1) {
+      for (int64_t i = 0; i < n; ++i) {
+        const U element = bits(keys[i]);
+        std::memcpy(to + i * step * int64_t(sizeof(U)), &element, sizeof element);
+      }
+      return;
+    }
+    U* elements = reinterpret_cast<U*>(to);
+    if (kind == Kind::Float) for (int64_t i = 0; i < n; ++i) elements[i] = float_bits(keys[i]);
+    else for (int64_t i = 0; i < n; ++i) elements[i] = bits(keys[i]);
+  }
+
+ private:
+  U float_bits(U key) const {
+    key = U(key ^ flip);
+    return U(key ^ U(U(Whole(U(~key)) >> kTop) | kSign));
   }
   U bits(U key) const {
-    key = U(key ^ flip);
-    if (kind == Kind::Signed) return U(key ^ kSign);
-    if (kind == Kind::Float) return key & kSign ? U(key ^ kSign) : U(~key);
-    return key;
+    if (kind == Kind::Float) return float_bits(key);
+    return U(key ^ U(flip ^ (kind == Kind::Signed ? kSign : U(0))));
   }
 };
 
-template <class U>
-U load(const char* from) {
-  U bits;
-  std::memcpy(&bits, from, sizeof bits);
-  return bits;
-}
-
-// Sorts n items, whose key is key_of(item), by eight bits of the key at a time; `other` has room for as many. Gives
-// where the result lies.
+// Sorts n items by the lowest `bits` bits of key_of(item), some bits at a time; `other` has room for as many. Gives where the
+// result lies. Few bits at a time have few counts, many have few passes.
 template <class Item, class KeyOf>
-Item* sort_by_digits(Item* items, Item* other, int64_t n, const KeyOf& key_of) {
-  using U = std::decay_t<decltype(key_of(items[0]))>;
-  constexpr int kDigits = sizeof(U);
-  std::vector<int64_t> counts(size_t(kDigits) * 256, 0);
+Item* sort_by_digits(Item* items, Item* other, int64_t n, int bits, const KeyOf& key_of) {
+  constexpr int kMost = 11, kFew = 8;
+  const int passes = int(divide_up(bits, n < kManyCounts ? kFew : kMost));
+  const int width = int(divide_up(bits, std::max(passes, 1))), size = 1 << width;
+  std::vector<int64_t> counts(size_t(passes) * size_t(size), 0);
   for (int64_t i = 0; i < n; ++i) {
-    const U key = key_of(items[i]);
-    for (int d = 0; d < kDigits; ++d) ++counts[size_t(d * 256 + int((key >> (d * 8)) & 255))];
+    auto key = key_of(items[i]);
+    for (int d = 0; d < passes; ++d, key >>= width) ++counts[size_t(d * size) + size_t(key & decltype(key)(size - 1))];
   }
-  for (int d = 0; d < kDigits; ++d) {
-    int64_t* count = counts.data() + d * 256;
-    if (std::find(count, count + 256, n) != count + 256) continue;  // all have this digit
+  for (int d = 0; d < passes; ++d) {
+    int64_t* count = counts.data() + d * size;
+    if (count[(key_of(items[0]) >> (d * width)) & decltype(key_of(items[0]))(size - 1)] == n) continue;  // all have this digit
     int64_t next = 0;
-    for (int i = 0; i < 256; ++i) next += std::exchange(count[i], next);
-    for (int64_t i = 0; i < n; ++i) other[count[int((key_of(items[i]) >> (d * 8)) & 255)]++] = items[i];
+    for (int i = 0; i < size; ++i) next += std::exchange(count[i], next);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto key = key_of(items[i]);
+      other[count[(key >> (d * width)) & decltype(key)(size - 1)]++] = items[i];
+    }
     std::swap(items, other);
   }
   return items;
+}
+
+// Sorts each stretch of items that have one digit by `less`.
+template <class Item, class DigitOf, class Less>
+void sort_within(Item* items, int64_t n, const DigitOf& digit_of, const Less& less) {
+  for (int64_t begin = 0, end; begin < n; begin = end) {
+    const auto digit = digit_of(items[begin]);
+    for (end = begin + 1; end < n && digit_of(items[end]) == digit; ++end) {}
+    if (!std::is_sorted(items + begin, items + end, less)) std::stable_sort(items + begin, items + end, less);
+  }
+}
+
+// The bits in which n keys are not all alike.
+template <class U>
+U bits_that_differ(const U* keys, int64_t n) {
+  U bits = 0;
+  for (int64_t i = 0; i < n; ++i) bits |= U(keys[i] ^ keys[0]);
+  return bits;
 }
 
 // One thread's lines at a time: each body gets a line's first byte in x and in the output.
@@ -119,18 +164,19 @@ void sort_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, b
   for_lines(from, x, to, out, sizeof(U), sizeof(U), [&] {
     return [&, line = std::vector<U>(size_t(from.size)), room = std::vector<U>()](const char* x_line, char* out_line) mutable {
       const int64_t n = from.size;
-      for (int64_t i = 0; i < n; ++i) line[size_t(i)] = keys.key(load<U>(x_line + i * from.step * int64_t(sizeof(U))));
+      keys.read(x_line, from.step, n, line.data());
       const U* sorted = line.data();
       if (n < kLongLine) {
         std::sort(line.begin(), line.end());
       } else {
         room.resize(size_t(n));
-        sorted = sort_by_digits(line.data(), room.data(), n, [](U key) { return key; });
+        const int high = std::bit_width(bits_that_differ(line.data(), n)), low = std::max(0, high - kDigitBits);
+        const auto digit = [low](U key) { return U(key >> low); };
+        U* by_digits = sort_by_digits(line.data(), room.data(), n, high - low, digit);
+        if (low > 0) sort_within(by_digits, n, digit, std::less<U>());
+        sorted = by_digits;
       }
-      for (int64_t i = 0; i < n; ++i) {
-        const U bits = keys.bits(sorted[i]);
-        std::memcpy(out_line + i * to.step * int64_t(sizeof(U)), &bits, sizeof bits);
-      }
+      keys.write(sorted, n, out_line, to.step);
     };
   });
 }
@@ -161,6 +207,21 @@ struct Place {
   }
 };
 
+// A long line's places in order: by the highest bits in which its keys differ, and those that agree there by all of them.
+template <class U, class Index>
+const Place<uint32_t, Index>* place_long_line(const U* keys, int64_t n, std::vector<Place<uint32_t, Index>>& line,
+                                              std::vector<Place<uint32_t, Index>>& room) {
+  using Item = Place<uint32_t, Index>;
+  const int high = std::bit_width(bits_that_differ(keys, n)), low = std::max(0, high - kDigitBits);
+  line.resize(size_t(n));
+  room.resize(size_t(n));
+  for (int64_t i = 0; i < n; ++i) line[size_t(i)] = {uint32_t(keys[i] >> low), Index(i)};
+  const auto digit = [](const Item& item) { return item.key; };
+  Item* sorted = sort_by_digits(line.data(), room.data(), n, high - low, digit);
+  if (low > 0) sort_within(sorted, n, digit, [&](const Item& a, const Item& b) { return keys[a.index] < keys[b.index]; });
+  return sorted;
+}
+
 // The `wanted` smallest keys of a line in order; equal ones in the order of the line.
 template <class U, class Index>
 void place_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, bool descending, int64_t wanted) {
@@ -169,39 +230,36 @@ void place_lines(Type type, const fl_tensor& x, const fl_tensor& out, int axis, 
   const bool few = wanted <= from.size / 16;
   for_lines(from, x, to, out, sizeof(U), sizeof(int64_t), [&] {
     using Item = Place<U, Index>;
-    return [&, line = std::vector<Item>(), room = std::vector<Item>()](const char* x_line, char* out_line) mutable {
+    using Long = std::vector<Place<uint32_t, Index>>;
+    return [&, key = std::vector<U>(size_t(from.size)), line = std::vector<Item>(), long_line = Long(), room = Long()](
+               const char* x_line, char* out_line) mutable {
       const int64_t n = from.size;
-      const auto key = [&](int64_t i) { return keys.key(load<U>(x_line + i * from.step * int64_t(sizeof(U)))); };
-      const Item* sorted;
+      keys.read(x_line, from.step, n, key.data());
+      const auto write = [&](const auto* sorted) {
+        for (int64_t i = 0; i < wanted; ++i) {
+          const int64_t index = int64_t(sorted[i].index);
+          std::memcpy(out_line + i * to.step * 8, &index, 8);
+        }
+      };
+      if (!few && n >= kLongLine) return write(place_long_line(key.data(), n, long_line, room));
+      const auto item = [&](int64_t i) { return Item{key[size_t(i)], Index(i)}; };
+      line.clear();
       if (few) {
         // The best so far are a heap with the worst of them on top; most elements are worse than that.
-        line.clear();
-        for (int64_t i = 0; i < wanted; ++i) line.push_back({key(i), Index(i)});
+        for (int64_t i = 0; i < wanted; ++i) line.push_back(item(i));
         std::make_heap(line.begin(), line.end());
         for (int64_t i = wanted; i < n && wanted > 0; ++i) {
-          const U next = key(i);
-          if (next >= line[0].key) continue;
+          if (key[size_t(i)] >= line[0].key) continue;
           std::pop_heap(line.begin(), line.end());
-          line.back() = {next, Index(i)};
+          line.back() = item(i);
           std::push_heap(line.begin(), line.end());
         }
         std::sort_heap(line.begin(), line.end());
-        sorted = line.data();
       } else {
-        line.resize(size_t(n));
-        for (int64_t i = 0; i < n; ++i) line[size_t(i)] = {key(i), Index(i)};
-        sorted = line.data();
-        if (n < kLongLine) {
-          std::sort(line.begin(), line.end());
-        } else {
-          room.resize(size_t(n));
-          sorted = sort_by_digits(line.data(), room.data(), n, [](const Item& item) { return item.key; });
-        }
+        for (int64_t i = 0; i < n; ++i) line.push_back(item(i));
+        std::sort(line.begin(), line.end());
       }
-      for (int64_t i = 0; i < wanted; ++i) {
-        const int64_t index = int64_t(sorted[i].index);
-        std::memcpy(out_line + i * to.step * 8, &index, 8);
-      }
+      write(line.data());
     };
   });
 }
@@ -240,23 +298,45 @@ fl_status run_argtop(const fl_kernel* self, fl_stream, const fl_call* call) {
 
 // ---- searchsorted ----
 
+// Many at once, step by step together, so that none waits for the memory of another.
+template <class U, bool right>
+void search_some(const U* table, int64_t n, const U* wanted, int64_t count, int64_t* to) {
+  constexpr int64_t kTogether = 16;
+  const auto is_before = [](U element, U key) { return right ? element <= key : element < key; };
+  U keys[kTogether] = {};
+  int64_t at[kTogether];
+  for (int64_t begin = 0; begin < count; begin += kTogether) {
+    const int64_t some = std::min(kTogether, count - begin);
+    std::copy(wanted + begin, wanted + begin + some, keys);
+    std::fill(at, at + kTogether, int64_t(0));
+    for (int64_t left = n; left > 1;) {  // the place is one of [at, at + left]
+      const int64_t half = left / 2;
+      for (int64_t k = 0; k < kTogether; ++k) at[k] += half & -int64_t(is_before(table[at[k] + half - 1], keys[k]));
+      left -= half;
+    }
+    for (int64_t k = 0; k < some; ++k) to[begin + k] = at[k] + (n > 0 && is_before(table[at[k]], keys[k]));
+  }
+}
+
 template <class U>
 bool search(Type type, const fl_tensor& sorted, const fl_tensor& wanted, const fl_tensor& out, bool right) {
   const Keys<U> keys(type, false, false);
   const int64_t n = sorted.shape[0], count = count_of(wanted);
   U* table = static_cast<U*>(host->scratch(size_t(n + 1) * sizeof(U)));
-  char* raw = static_cast<char*>(host->scratch(size_t(count) * sizeof(U)));
-  if (!table || !raw) return false;
-  for (int64_t i = 0; i < n; ++i)
-    table[i] = keys.key(load<U>(data_of(sorted) + i * sorted.strides[0] * int64_t(sizeof(U))));
-  copy_to_contiguous(wanted, raw);
+  U* own = static_cast<U*>(host->scratch(size_t(count) * sizeof(U)));
+  if (!table || !own) return false;
+  keys.read(data_of(sorted), sorted.strides[0], n, table);
+  const char* from = data_of(wanted);
+  if (!is_contiguous(wanted)) {
+    char* copy = static_cast<char*>(host->scratch(size_t(count) * sizeof(U)));
+    if (!copy) return false;
+    copy_to_contiguous(wanted, copy);
+    from = copy;
+  }
   int64_t* to = reinterpret_cast<int64_t*>(data_of(out));
   parallel_for(count, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const U key = keys.key(load<U>(raw + i * int64_t(sizeof(U))));
-      const U* found = right ? std::upper_bound(table, table + n, key) : std::lower_bound(table, table + n, key);
-      to[i] = found - table;
-    }
+    keys.read(from + begin * int64_t(sizeof(U)), 1, end - begin, own + begin);
+    (right ? search_some<U, true> : search_some<U, false>)(table, n, own + begin, end - begin, to + begin);
   });
   return true;
 }

@@ -226,6 +226,9 @@ const Pointwise kOps[] = {
     {"relu_grad", 2, REAL(x[1] <= 0 ? 0 : x[0])},
     {"tanh_grad", 2, REAL(x[0] * (1 - x[1] * x[1]))},
     {"sigmoid_grad", 2, REAL(x[0] * (1 - x[1]) * x[1])},
+    {"prelu", 2, REAL(x[0] > 0 ? x[0] : x[0] * x[1])},
+    {"prelu_grad", 3, REAL(x[1] > 0 ? x[0] : x[0] * x[2])},
+    {"prelu_slope_grad", 2, REAL(x[1] > 0 ? 0 : x[0] * x[1])},
 
     {"add", 2, REAL(x[0] + x[1]), WHOLE(wrapped(bits(x[0]) + bits(x[1]))), COMPLEX(x[0] + x[1])},
     {"subtract", 2, REAL(x[0] - x[1]), WHOLE(wrapped(bits(x[0]) - bits(x[1]))), COMPLEX(x[0] - x[1])},
@@ -273,12 +276,13 @@ const Pointwise kGeluGrad[2] = {{"gelu_grad", 2, REAL(x[0] * gelu_slope(x[1]))},
 fl_status run_pointwise(const Pointwise& op, const fl_call& call) {
   const fl_tensor& out = call.outputs[0];
   const fl_tensor& first = call.inputs[0];
-  const fl_tensor& second = call.inputs[op.arity - 1];
+  const fl_tensor& second = call.inputs[op.arity > 1];
+  const fl_tensor& third = call.inputs[op.arity - 1];
   Type type = type_of(first.dtype);
   Type out_type = type_of(out.dtype);
-  for (Walk walk(out.ndim, out.shape, {&out, &first, &second}); !walk.done(); walk.next()) {
+  for (Walk walk(out.ndim, out.shape, {&out, &first, &second, &third}); !walk.done(); walk.next()) {
     if (is_float(type)) {
-      double x[2] = {load_float(type, walk.at(1)), load_float(type, walk.at(2))};
+      double x[3] = {load_float(type, walk.at(1)), load_float(type, walk.at(2)), load_float(type, walk.at(3))};
       store_float(out_type, walk.at(0), op.real(x));
     } else if (is_complex(type)) {
       Complex x[2] = {load_complex(type, walk.at(1)), load_complex(type, walk.at(2))};
@@ -298,7 +302,7 @@ fl_status run_pointwise(const Pointwise& op, const fl_call& call) {
 bool takes_pointwise(const Loop& loop, const Type* types, int32_t count) {
   const Pointwise& op = *static_cast<const Pointwise*>(loop.detail);
   Type in = types[0];
-  if (count != op.arity + 1 || types[op.arity - 1] != in) return false;
+  if (count != op.arity + 1 || types[op.arity > 1] != in || types[op.arity - 1] != in) return false;
   if (types[op.arity] != (op.gives_bool ? Type::kBool : op.gives_real ? real_of(in) : in)) return false;
   if (is_float(in)) return op.real != nullptr;
   if (is_complex(in)) return op.complex != nullptr;

@@ -150,6 +150,27 @@ fl_status run_take_along_axis_grad(const Loop& loop, const fl_call& call) {
   return FL_OK;
 }
 
+// one_hot(indices; classes): out[..., c] is 1 where c is the index.
+fl_status run_one_hot(const Loop& loop, const fl_call& call) {
+  const fl_tensor& indices = call.inputs[0];
+  const fl_tensor& out = call.outputs[0];
+  const int64_t classes = attr_int(call, 0);
+  const Type type = type_of(indices.dtype);
+  const int64_t step = classes ? out.strides[indices.ndim] * static_cast<int64_t>(size_of(type)) : 0;
+  View lines(out);
+  lines.tensor.ndim = indices.ndim;
+  for (Walk walk(indices.ndim, indices.shape, {lines.get(), &indices}); !walk.done(); walk.next()) {
+    const int64_t index = load_int(type, walk.at(1));
+    if (index < 0 || index >= classes) {
+      return refuse(FL_BAD_INDEX, "%s: index %" PRId64 " is out of range for axis %" PRId64 ", which is %" PRId64
+                    " long: indices go from 0 to %" PRId64, loop.name, index, static_cast<int64_t>(indices.ndim), classes,
+                    classes - 1);
+    }
+    for (int64_t c = 0; c < classes; ++c) store_int(type, walk.at(0) + c * step, c == index);
+  }
+  return FL_OK;
+}
+
 }  // namespace
 
 void add_index(Loops& loops) {
@@ -157,6 +178,8 @@ void add_index(Loops& loops) {
   auto floats = [](const Loop&, const Type* t, int32_t n) {
     return n == 3 && (is_float(t[0]) || is_complex(t[0])) && is_integer(t[1]) && t[0] == t[2];
   };
+  auto same = [](const Loop&, const Type* t, int32_t n) { return n == 2 && is_integer(t[0]) && t[0] == t[1]; };
+  loops.push_back({"one_hot", same, run_one_hot});
   loops.push_back({"take", any, run_take});
   loops.push_back({"take_grad", floats, run_take_grad});
   loops.push_back({"take_along_axis", any, run_take_along_axis});

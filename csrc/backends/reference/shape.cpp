@@ -28,6 +28,19 @@ fl_status run_concat(const Loop&, const fl_call& call) {
   return FL_OK;
 }
 
+// Attributes: k, upper.
+fl_status run_triangle(const Loop&, const fl_call& call) {
+  const fl_tensor& out = call.outputs[0];
+  const int64_t k = attr_int(call, 0);
+  const size_t size = size_of(type_of(out.dtype));
+  for (Walk walk(out.ndim, out.shape, {&out, &call.inputs[0]}); !walk.done(); walk.next()) {
+    const int64_t right = walk.index(out.ndim - 1) - walk.index(out.ndim - 2);  // of the main diagonal
+    if (attr_bool(call, 1) ? right >= k : right <= k) std::memcpy(walk.at(0), walk.at(1), size);
+    else std::memset(walk.at(0), 0, size);
+  }
+  return FL_OK;
+}
+
 void fill_zero(const fl_tensor& out) {
   size_t size = size_of(type_of(out.dtype));
   for (Walk walk(out.ndim, out.shape, {&out}); !walk.done(); walk.next()) std::memset(walk.at(0), 0, size);
@@ -87,6 +100,7 @@ void add_shape(Loops& loops) {
   auto number = [](const Loop&, const Type* t, int32_t n) { return n == 1 && t[0] != Type::kBool; };
   loops.push_back({"concat", same, run_concat});
   loops.push_back({"slice_grad", same, run_slice_grad});
+  loops.push_back({"triangle", same, run_triangle});
   loops.push_back({"full", any, run_full});
   loops.push_back({"arange", number, run_arange});
 }

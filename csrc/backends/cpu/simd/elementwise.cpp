@@ -224,7 +224,7 @@ void divide_integers(const void* const* inputs, void* output, int64_t n) {
 
 struct Pow {
   static FL_INLINE F32 of(F32 a, F32 b) { return pow_of(a, b); }
-  static FL_INLINE double of(double a, double b) { return pow(a, b); }
+  static FL_INLINE F64 of(F64 a, F64 b) { return pow_of(a, b); }
   template <class T>
   static FL_INLINE T of(T a, T b) {
     if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
@@ -254,6 +254,17 @@ struct RightShift {
     return a >> (b < 0 || b > kMost ? kMost : b);
   }
 };
+
+FL_BINARY(Prelu, a > T(0) ? a : T(a * b))
+FL_BINARY(PreluSlopeGrad, b > T(0) ? T(0) : T(a * b))
+template <class T>
+void prelu_grad(const void* const* inputs, void* output, int64_t n) {
+  const T* g = static_cast<const T*>(inputs[0]);
+  const T* x = static_cast<const T*>(inputs[1]);
+  const T* slope = static_cast<const T*>(inputs[2]);
+  T* y = static_cast<T*>(output);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] > T(0) ? g[i] : T(g[i] * slope[i]);
+}
 
 FL_COMPARE(Equal, a == b)
 FL_COMPARE(NotEqual, a != b)
@@ -334,7 +345,8 @@ Loop complex_parts(const char* op) {
   using T = typename Of<V>::Element;
   if (same(op, "add")) return binary_parts<Add, T>;
   if (same(op, "subtract")) return binary_parts<Subtract, T>;
-  return same(op, "multiply") ? multiply_complex<V> : nullptr;
+  if (same(op, "multiply")) return multiply_complex<V>;
+  return complex_function(op, sizeof(T) == 4 ? Type::Complex64 : Type::Complex128);
 }
 
 template <class T>
@@ -390,10 +402,10 @@ Loop floating(const char* op, bool alternative) {
   if (same(op, "sigmoid_grad")) return binary<SigmoidGrad, T>;
   if (same(op, "gelu_grad")) return alternative ? binary_vector<GeluTanhGrad, V> : binary_vector<GeluGrad, V>;
   if (same(op, "divide")) return binary<Divide, T>;
-  if (same(op, "pow")) {
-    if constexpr (sizeof(T) == 4) return binary_vector<Pow, V>;
-    else return binary<Pow, T>;
-  }
+  if (same(op, "prelu")) return binary<Prelu, T>;
+  if (same(op, "prelu_slope_grad")) return binary<PreluSlopeGrad, T>;
+  if (same(op, "prelu_grad")) return prelu_grad<T>;
+  if (same(op, "pow")) return binary_vector<Pow, V>;
   return arithmetic<T>(op);
 }
 

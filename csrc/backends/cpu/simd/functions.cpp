@@ -164,6 +164,72 @@ constexpr Loop of_two_values() {
   else return binary_vector<Two<Function>, V>;
 }
 
+// ---- magnitudes and directions of complex numbers, whose parts stand side by side -----------------------
+
+// As many numbers as a vector has doubles, zeros where there are fewer.
+struct Parts {
+  F64 real, imaginary;
+};
+FL_INLINE Parts parts_of(const double* z, int64_t numbers) {
+  constexpr int k = kLanes<F64>;
+  const F64 a = load_some<F64>(z, 2 * numbers), b = load_some<F64>(z + k, 2 * numbers - k);
+  return {every_second<F64, 0>(a, b), every_second<F64, 1>(a, b)};
+}
+FL_INLINE Parts parts_of(const float* z, int64_t numbers) {
+  const F32 both = load_some<F32>(z, 2 * numbers), apart = every_second<F32, 0>(both, both), rest = every_second<F32, 1>(both, both);
+  return {widened(reinterpret_cast<const float*>(&apart)), widened(reinterpret_cast<const float*>(&rest))};
+}
+FL_INLINE void put_parts(double* z, Parts parts, int64_t numbers) {
+  constexpr int k = kLanes<F64>;
+  store_some<F64>(z, woven<F64, 0>(parts.real, parts.imaginary), 2 * numbers);
+  store_some<F64>(z + k, woven<F64, 1>(parts.real, parts.imaginary), 2 * numbers - k);
+}
+FL_INLINE void put_parts(float* z, Parts parts, int64_t numbers) {
+  F32 apart, rest;
+  put_narrowed(reinterpret_cast<float*>(&apart), parts.real);
+  put_narrowed(reinterpret_cast<float*>(&rest), parts.imaginary);
+  store_some<F32>(z, woven<F32, 0>(apart, rest), 2 * numbers);
+}
+
+// Floats' squares stay within doubles; doubles are rounded once by the host's library alone (plain.cpp).
+void complex_abs(const void* const* inputs, void* output, int64_t n) {
+  constexpr int64_t k = kLanes<F64>;
+  const float* z = static_cast<const float*>(inputs[0]);
+  float* y = static_cast<float*>(output);
+  for (int64_t i = 0; i < n; i += k) {
+    const int64_t numbers = n - i < k ? n - i : k;
+    const Parts parts = parts_of(z + 2 * i, numbers);
+    const F64 size = Hypot::at<false>(parts.real, parts.imaginary);
+    if (numbers == k) {
+      put_narrowed(y + i, size);
+      continue;
+    }
+    float part[k];
+    put_narrowed(part, size);
+    for (int64_t j = 0; j < numbers; ++j) y[i + j] = part[j];
+  }
+}
+template <class T>
+void complex_sign(const void* const* inputs, void* output, int64_t n) {
+  constexpr int64_t k = kLanes<F64>;
+  const T* z = static_cast<const T*>(inputs[0]);
+  T* y = static_cast<T*>(output);
+  for (int64_t i = 0; i < n; i += k) {
+    const int64_t numbers = n - i < k ? n - i : k;
+    const Parts parts = parts_of(z + 2 * i, numbers);
+    const F64 size = Hypot::at<sizeof(T) == 8>(parts.real, parts.imaginary);
+    const I64 nan = (parts.real != parts.real) | (parts.imaginary != parts.imaginary), zero = size == F64{};
+    const F64 by = nan ? not_a_number() : zero ? number(1) : size;
+    const F64 real = zero ? F64{} : parts.real, imaginary = zero ? F64{} : parts.imaginary;  // -0 becomes 0
+    if constexpr (sizeof(T) == 8) {
+      put_parts(y + 2 * i, {real / by, imaginary / by}, numbers);
+    } else {
+      const F64 share = number(1) / by;
+      put_parts(y + 2 * i, {real * share, imaginary * share}, numbers);
+    }
+  }
+}
+
 bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
 
 template <class V>
@@ -196,6 +262,12 @@ Loop function(const char* op) {
 
 }  // namespace
 
+Loop complex_function(const char* op, Type type) {
+  const bool single = type == Type::Complex64;
+  if (same(op, "abs")) return single ? complex_abs : nullptr;
+  if (same(op, "sign")) return single ? complex_sign<float> : complex_sign<double>;
+  return nullptr;
+}
 Loop real_function(const char* op, Type type) {
   return type == Type::Float32 ? function<F32>(op) : type == Type::Float64 ? function<F64>(op) : nullptr;
 }

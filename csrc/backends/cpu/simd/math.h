@@ -318,6 +318,18 @@ FL_INLINE V gelu_tanh_slope(V x) {
 
 FL_INLINE F64 power_of_magnitude(F64 x, F64 y) { return exp_of(y * log_of(x)); }
 
+// x^y by |x|^y: what is 1 whatever stands beside it, the sign under odd powers, and NaN where a negative number has none.
+template <class V>
+FL_INLINE V power_of_sign(V r, V x, V y, typename Of<V>::Int whole, typename Of<V>::Int odd) {
+  using Element = typename Of<V>::Element;
+  const V one = splat<V>(Element(1)), infinity = splat<V>(Element(__builtin_inf())), magnitude = absolute(x);
+  const auto negative = (typename Of<V>::Int)x < 0;
+  r = (magnitude == one) & (y == y) ? one : r;
+  r = (negative & odd) ? -r : r;
+  r = (x < V{}) & (magnitude != infinity) & ~whole & (y == y) ? splat<V>(Element(__builtin_nan(""))) : r;
+  return (y == V{}) | (x == one) ? one : r;
+}
+
 // float32 through double, hence within 0.51 ulp.
 FL_INLINE F32 pow_of(F32 x, F32 y) {
   using Half = VectorOf<float, kVectorBytes / 2>::type;
@@ -331,18 +343,56 @@ FL_INLINE F32 pow_of(F32 x, F32 y) {
   }
   F32 r;
   memcpy(&r, r_half, sizeof(r));
-  const F32 one = splat<F32>(1.0f), infinity = splat<F32>(__builtin_inff());
   const F32 y_size = absolute(y);
   // Every float of 2^24 and more is an even integer.
   const I32 large = y_size >= splat<F32>(16777216.0f);
   const I32 truncated = __builtin_convertvector(large ? F32{} : y, I32);
   const I32 whole = large | (__builtin_convertvector(truncated, F32) == y);
   const I32 odd = ~large & whole & ((truncated & 1) != 0);
-  const I32 negative = (I32)x < 0;
-  r = (magnitude == one) & (y == y) ? one : r;
-  r = (negative & odd) ? -r : r;
-  r = (x < F32{}) & (magnitude != infinity) & ~whole & (y == y) ? splat<F32>(__builtin_nanf("")) : r;
-  return (y == F32{}) | (x == one) ? one : r;
+  return power_of_sign(r, x, y, whole, odd);
+}
+
+// log(x) for x >= 0 in two parts, within 2^-67 of it.
+FL_INLINE TwoParts<F64> log_in_two(F64 x) {
+  const I64 denormal = x < splat<F64>(2.2250738585072014e-308);
+  const I64 bits = (I64)(denormal ? x * splat<F64>(18014398509481984.0) : x) - splat<I64>(0x3fe6a09e667f3bcd);
+  const F64 exponent = __builtin_convertvector((bits >> 52) - (denormal & splat<I64>(54)), F64);
+  // m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1), z = s^2
+  const F64 m = (F64)((bits & splat<I64>(0x000fffffffffffff)) + splat<I64>(0x3fe6a09e667f3bcd)), one = splat<F64>(1.0);
+  const F64 above = m - one, below = m + one, below_low = m - (below - one);
+  const F64 s = above / below, product = s * below;
+  const F64 s_low = (((above - product) - product_error(s, below, product)) - s * below_low) / below;
+  const F64 z = s * s, z_low = fma(s + s, s_low, product_error(s, s, z));
+  // log(m) = 2 s + s z (2/3 + z R(z)); R by Chebyshev interpolation at 50 digits, error below 2^-58.
+  constexpr double kLog[] = {0.11723051028097753, 0.11706248540922386, 0.13334804238225345, 0.15384594970895457,
+                             0.18181818335314404, 0.22222222221656232, 0.28571428571429364, 0.4};
+  const F64 rest = z * polynomial(z, kLog), q = splat<F64>(0.6666666666666666) + rest;
+  const F64 q_low = (rest - (q - splat<F64>(0.6666666666666666))) + splat<F64>(3.700743415417188e-17);
+  const F64 sz = s * z, sz_low = fma(s, z_low, fma(s_low, z, product_error(s, z, sz)));
+  const F64 u = sz * q, u_low = fma(sz, q_low, fma(sz_low, q, product_error(sz, q, u)));
+  // The larger goes first in each sum; what rounding takes off it is kept.
+  const F64 twice = s + s, near = twice + u, near_low = (u - (near - twice)) + (u_low + (s_low + s_low));
+  const F64 whole = exponent * splat<F64>(6.93147180369123816490e-01);  // exact: the constant has few bits
+  const F64 sum = whole + near, of_near = sum - whole;
+  const F64 low = ((whole - (sum - of_near)) + (near - of_near)) + fma(exponent, splat<F64>(1.90821492927058770002e-10), near_low);
+  const F64 high = sum + low, infinity = splat<F64>(__builtin_inf());
+  const I64 edge = (x == F64{}) | ~(x < infinity);  // 0, infinity, NaN
+  return {edge ? (x == F64{} ? -infinity : x) : high, edge ? F64{} : low - (high - sum)};
+}
+FL_INLINE F64 pow_of(F64 x, F64 y) {
+  const TwoParts<F64> log = log_in_two(absolute(x));
+  const F64 t = y * log.high;
+  // Beyond, the result is infinite or 0 and the products' errors need not be finite.
+  const I64 inside = absolute(t) < splat<F64>(800);
+  const F64 low = inside ? fma(y, log.low, product_error(y, log.high, t)) : F64{};
+  const F64 r = put_together(exp_parts<0>(at_most(at_least(t, splat<F64>(-780)), splat<F64>(712)), low));
+  // Every double of 2^53 and more is an even integer; one of 2^52 and more has its units in its last bit.
+  const F64 size = absolute(y), shift = splat<F64>(4503599627370496.0);
+  const I64 units = size >= shift, large = size >= shift + shift;
+  const F64 shifted = units ? size : size + shift;
+  const I64 whole = units | (shifted - shift == size);
+  const I64 odd = ~large & whole & (((I64)shifted & 1) != 0);
+  return power_of_sign(r, x, y, whole, odd);
 }
 
 }  // namespace flambeau::cpu::FL_LEVEL

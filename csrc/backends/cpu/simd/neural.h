@@ -179,6 +179,11 @@ struct NormLoops {
   // dx = a g weight[i] + b (x - shift) + c
   void (*row_grad)(const void* g, const void* x, const void* weight, void* dx, int64_t n, double shift, double a,
                    double b, double c);
+  // All of the gradient of rows of no more than `short_row` elements, one behind the other: dx, and what they add to dw and db
+  // (null: not, and the mean is taken as 0).
+  int64_t short_row;
+  void (*short_rows_grad)(const void* g, const void* x, const void* weight, void* dx, int64_t rows, int64_t n, double eps,
+                          void* dw, void* db);
 };
 
 // c (m, n) = or += a (m, k) b (k, n) for whole vectors of columns (n is a multiple of `lanes`), nothing packed.

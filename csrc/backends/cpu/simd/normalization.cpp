@@ -232,9 +232,67 @@ void row_grad(const void* g_bytes, const void* x_bytes, const void* weight, void
   });
 }
 
+// A short row is held in registers: kVectors of them, the last one with `last` elements.
+constexpr int kMostVectors = 8;
+template <class V, int kVectors>
+void rows_grad_of(const void* g_bytes, const void* x_bytes, const void* weight, void* to, int64_t rows, int64_t n, double eps,
+                  void* dw_bytes, void* db_bytes) {
+  using T = typename Of<V>::Element;
+  const T* g = static_cast<const T*>(g_bytes);
+  const T* x = static_cast<const T*>(x_bytes);
+  const T* w = static_cast<const T*>(weight);
+  T* dx = static_cast<T*>(to);
+  T* dw = static_cast<T*>(dw_bytes);
+  T* db = static_cast<T*>(db_bytes);
+  constexpr int k = kLanes<V>;
+  const int last = int(n - (kVectors - 1) * k);
+  const auto lanes = [&](int v) __attribute__((always_inline)) { return v + 1 < kVectors ? k : last; };
+  V weights[kVectors], dws[kVectors], dbs[kVectors] = {};
+  for (int v = 0; v < kVectors; ++v) {
+    weights[v] = w ? load_some<V>(w + v * k, lanes(v)) : splat<V>(1);
+    dws[v] = load_some<V>(dw + v * k, lanes(v));
+    if (db) dbs[v] = load_some<V>(db + v * k, lanes(v));
+  }
+  for (int64_t r = 0; r < rows; ++r, g += n, x += n, dx += n) {
+    V away[kVectors], sum{}, square{}, total{}, along{};
+    for (int v = 0; v < kVectors; ++v) sum += away[v] = load_some<V>(x + v * k, lanes(v));
+    const V mean = splat<V>(db ? T(double(sum_of_lanes<V>(sum)) / double(n)) : T(0));
+    for (int v = 0; v < kVectors; ++v) {
+      const V d = v + 1 < kVectors ? away[v] - mean : first_lanes<V>(away[v] - mean, last);
+      const V product = load_some<V>(g + v * k, lanes(v)) * weights[v];
+      away[v] = d;
+      square = fma(d, d, square);
+      total += product;
+      along = fma(product, d, along);
+    }
+    // dx = scale (g w - mean(g w) - (x - mean) scale^2 mean(g w (x - mean)))
+    const double scale = 1 / __builtin_sqrt(double(sum_of_lanes<V>(square)) / double(n) + eps);
+    const V of_x = splat<V>(T(-scale * scale * scale * double(sum_of_lanes<V>(along)) / double(n)));
+    const V more = splat<V>(db ? T(-scale * double(sum_of_lanes<V>(total)) / double(n)) : T(0)), of_g = splat<V>(T(scale));
+    for (int v = 0; v < kVectors; ++v) {
+      const V gs = load_some<V>(g + v * k, lanes(v));
+      store_some<V>(dx + v * k, fma(of_g, gs * weights[v], fma(of_x, away[v], more)), lanes(v));
+      dws[v] = fma(gs, away[v] * of_g, dws[v]);
+      dbs[v] += gs;
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    store_some<V>(dw + v * k, dws[v], lanes(v));
+    if (db) store_some<V>(db + v * k, dbs[v], lanes(v));
+  }
+}
 template <class V>
-constexpr NormLoops kLoops{sum<V>,    squares<V>,  spread<V>, moments<V>,  products<V>, affine<V>,
-                           weighted<V>, combine<V>, row_sums<V>, row_grad<V>};
+void short_rows_grad(const void* g, const void* x, const void* weight, void* dx, int64_t rows, int64_t n, double eps, void* dw,
+                     void* db) {
+  constexpr decltype(&rows_grad_of<V, 1>) kOf[kMostVectors] = {rows_grad_of<V, 1>, rows_grad_of<V, 2>, rows_grad_of<V, 3>,
+                                                               rows_grad_of<V, 4>, rows_grad_of<V, 5>, rows_grad_of<V, 6>,
+                                                               rows_grad_of<V, 7>, rows_grad_of<V, 8>};
+  kOf[(n - 1) / kLanes<V>](g, x, weight, dx, rows, n, eps, dw, db);
+}
+
+template <class V>
+constexpr NormLoops kLoops{sum<V>,      squares<V>, spread<V>,   moments<V>,  products<V>,                 affine<V>,
+                           weighted<V>, combine<V>, row_sums<V>, row_grad<V>, kMostVectors * kLanes<V>, short_rows_grad<V>};
 
 }  // namespace
 

@@ -8,6 +8,7 @@ namespace flambeau::cpu::FL_LEVEL {
 
 Loop pointwise(const char* op, Type type, bool alternative);
 Loop real_function(const char* op, Type type);
+Loop complex_function(const char* op, Type type);
 Loop convert(Type from, Type to);
 void stream(void* to, const void* from, size_t bytes);
 void transpose(const void* from, int64_t from_stride, void* to, int64_t to_stride, int64_t rows, int64_t columns,

@@ -12,6 +12,7 @@ _gelu, _hardtanh, _leaky_relu, _elu, _softplus, _hardshrink, _softshrink, _thres
     _core.ops[name]
     for name in ("gelu", "hardtanh", "leaky_relu", "elu", "softplus", "hardshrink", "softshrink", "threshold")
 )
+_prelu = _core.ops["prelu"]
 _softmax, _log_softmax = (_core.ops[name] for name in ("softmax", "log_softmax"))
 
 # Klambauer and others, arXiv:1706.02515
@@ -64,7 +65,7 @@ def prelu(input: fl.Tensor, weight: fl.Tensor) -> fl.Tensor:
         raise fl.ShapeError(f"prelu: weight is {weight.shape}, input is {input.shape}: weight must have one element or "
                             f"{channels}, one for each channel")
     slope = fl.reshape(weight, (-1,) + (1,) * (input.ndim - 2)) if weight.size > 1 else fl.reshape(weight, ())
-    return fl.where(input > 0, input, input * slope)
+    return _prelu(input, slope)
 
 
 def rrelu(input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> fl.Tensor:
@@ -72,7 +73,7 @@ def rrelu(input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trai
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     slope = fl.random.uniform(input.shape, low=lower, high=upper, device=input.device).to(input.dtype)
-    return fl.where(input > 0, input, input * slope)
+    return _prelu(input, slope)
 
 
 def elu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:

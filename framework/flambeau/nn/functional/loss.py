@@ -12,7 +12,7 @@ from flambeau.nn.functional.activation import log_softmax
 Reduction = Literal["none", "mean", "sum"]
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
-_cross_entropy = _core.ops["cross_entropy"]
+_cross_entropy, _nll_loss = _core.ops["cross_entropy"], _core.ops["nll_loss"]
 
 
 def cross_entropy(
@@ -59,10 +59,13 @@ def nll_loss(
     >>> nll_loss(fl.tensor([[-1.0, -2.0]]), fl.tensor([1])).item()
     2.0
     """
-    check_reduction("nll_loss", reduction)
+    number = check_reduction("nll_loss", reduction)
     rows, classes = _rows_of("nll_loss", input, target)
-    weight = None if weight is None else _class_weights("nll_loss", weight, rows)
-    losses = _negative_at("nll_loss", rows, classes, weight, ignore_index, reduction)
+    if weight is None:
+        losses = _nll_loss(rows, classes, reduction=number, ignore_index=ignore_index)
+    else:
+        weight = _class_weights("nll_loss", weight, rows)
+        losses = _negative_at("nll_loss", rows, classes, weight, ignore_index, reduction)
     return fl.reshape(losses, target.shape) if reduction == "none" else losses
 
 
