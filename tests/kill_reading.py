@@ -1,6 +1,6 @@
 """Kills workers (SIGKILL) at random points of reading GitHub, and compares what stands with an undisturbed reading.
 
-    python -m tests.kill_reading [--kills 50] [--seed 7]
+    python -m tests.kill_reading [--kills 50] [--database sqlite | postgresql] [--seed 7]
 
 The double of GitHub answers. Whenever a reading ends, days pass there: things are opened, changed and deleted, so that
 there is always something to be killed in: pages, comments on lines, releases, the look for what is gone, numbers that
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from app.settings import Settings, session_key
 from tests.app.github.world import World, busy, world
 from tests.doubles.github import GitHub, running
 from tests.doubles.github.server import TOKEN
+from tests.kill_ingest import postgresql
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "flask", "--app", "app", "worker", "--once", "--lease", "1"]
@@ -122,18 +124,18 @@ class Victim:
                                 stderr=subprocess.DEVNULL)  # fmt: skip
 
 
-def kill(folder: Path, *, kills: int, seed: int) -> tuple[Counter[str], list[str]]:
+def kill(urls: tuple[str, ...], folder: Path, *, kills: int, seed: int) -> tuple[Counter[str], list[str]]:
     """Where workers were killed, and what differs from a portal that read all of it at once in the end."""
     clock, where, trouble = FixedClock(), Counter[str](), []
     with running(clock.now) as github:
         github.checks = False  # the other tests hold every answer to GitHub's description
         worlds = []
-        for name in ("killed", "whole"):
+        for name, url in zip(("killed", "whole"), urls, strict=True):
             home = folder / name
             home.mkdir()
-            db = Database(f"sqlite:///{home / 'flambeau.db'}", clock=clock)
+            db = Database(url, clock=clock)
             db.upgrade()
-            settings = Settings(home=home, database_url=str(db.url), session_key=session_key(home), log_json=False)
+            settings = Settings(home=home, database_url=url, session_key=session_key(home), log_json=False)
             worlds.append(world(github, db, clock, settings))
         killed, whole = worlds
         killed.a_day_passes = busy(github, clock)
@@ -165,11 +167,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        where, trouble = kill(Path(folder), kills=given.kills, seed=given.seed)
+        here = nullcontext((f"sqlite:///{folder}/killed.db", f"sqlite:///{folder}/whole.db"))
+        with here if given.database == "sqlite" else postgresql("killed", "whole") as urls:
+            where, trouble = kill(urls, Path(folder), kills=given.kills, seed=given.seed)
     told = ", ".join(f"{count} in {step}" for step, count in sorted(where.items()))
-    sys.stdout.write(f"{where.total()} kills: {told}\n" + "".join(f"{one}\n" for one in trouble))
+    sys.stdout.write(f"{given.database}: {where.total()} kills: {told}\n" + "".join(f"{one}\n" for one in trouble))
     sys.exit(bool(trouble))
 
 

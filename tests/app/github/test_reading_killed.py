@@ -80,8 +80,11 @@ def test_workers_that_are_killed_leave_whole_pages(small: World, another: Callab
 
 
 @pytest.mark.slow
-def test_readings_that_are_killed_at_random_end_as_an_undisturbed_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_readings_that_are_killed_at_random_end_as_an_undisturbed_one(
+    kind: str, empty_url: Callable[[str], str], tmp_path: Path
+) -> None:
     """While things are opened, changed and deleted there; `python -m tests.kill_reading` does it fifty times."""
-    where, trouble = kill(tmp_path, kills=KILLS, seed=7)
+    where, trouble = kill((empty_url(kind), empty_url(kind)), tmp_path, kills=KILLS, seed=7)
     assert trouble == []
     assert where.total() == KILLS
