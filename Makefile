@@ -23,7 +23,7 @@ test: $(VENV)/core.stamp $(VENV)/models.stamp  ## The whole suite: PostgreSQL an
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 fast: $(VENV)/core.stamp  ## The tests that take no time, under a minute
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not slow and not browser and not postgres" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not slow and not browser and not postgres" --durations=5 --durations-min=2 $(ARGS)
 
 lint: $(VENV)/test.stamp  ## Style, types and the walls between the rooms
 	$(BIN)/ruff check .

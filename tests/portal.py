@@ -11,6 +11,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.support.ui import WebDriverWait
+from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 
 from app import auth, create_app, load_house, load_slices, pages, sessions
@@ -35,6 +39,34 @@ from tests.chromium import missing
 load_house()
 load_slices()
 _REGISTRIES: tuple[dict[str, Any], ...] = (auth._rules, auth._guards, workflows(), schedules(), pages._cards)
+
+
+# Most of what making a portal and its first page costs is compiling addresses and templates, the same for every test:
+# each is compiled once.
+_compile_address = Rule._compile_builder
+_addresses: dict[tuple[Any, ...], Any] = {}
+
+
+def _compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+    key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+    if key not in _addresses:
+        _addresses[key] = _compile_address(rule, append_unknown)
+    return _addresses[key]
+
+
+class _Templates(BytecodeCache):
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.code
+
+
+Rule._compile_builder = _compile_once  # type: ignore[method-assign]
+Flask.jinja_options = {"bytecode_cache": _Templates()}
 
 
 @pytest.fixture(autouse=True)
@@ -96,19 +128,29 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+def sqlite_start(sqlite_template: Path) -> Path:
+    """The file that a test's database on SQLite begins as."""
+    return sqlite_template
+
+
+@pytest.fixture
+def postgres_start(postgres_template: str) -> str:
+    """The database that a test's database on PostgreSQL begins as."""
+    return postgres_template
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_start: Path) -> str:
     """A fresh portal's database on SQLite."""
-    shutil.copy(sqlite_template, tmp_path / "flambeau.db")
+    shutil.copy(sqlite_start, tmp_path / "flambeau.db")
     return f"sqlite:///{tmp_path / 'flambeau.db'}"
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_server: str, postgres_start: str) -> Iterator[str]:
     """A fresh portal's database on PostgreSQL."""
-    name = f"flambeau_test_{secrets.token_hex(6)}"
-    _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    yield _with_database(postgres_server, name)
-    _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    with copied(postgres_server, postgres_start) as url:
+        yield url
 
 
 @pytest.fixture
@@ -326,6 +368,15 @@ def browser(chromium: Chrome, served: str, client: FlaskClient, tmp_path: Path) 
     window.complaints()
     yield window
     window.show()
+
+
+@contextmanager
+def copied(server: str, template: str) -> Iterator[str]:
+    """The address of a copy of a database on the PostgreSQL server, for a while."""
+    name = f"flambeau_test_{secrets.token_hex(6)}"
+    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _with_database(server, name)
+    _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _on_server(server: str, statement: str) -> None:

@@ -3,10 +3,12 @@
 Then it builds with TSan and lets threads use the core at once, without Python (tests/csrc/race_driver.cpp) and from
 Python's threads (the data loader, the pool, autograd); `python -m tests.sanitize --races` does this alone. What is
 built lies in build/sanitize and build/races, beside links to the Python sources; nothing else of the checkout changes.
-Further arguments go to pytest. Exits with pytest's code, or TSan's if it finds a race.
+Kernels are built for the best level of instructions that this processor has, the one that tests run. Further arguments
+go to pytest. Exits with pytest's code, or TSan's if it finds a race.
 """
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -43,8 +45,7 @@ def races() -> int:
         old.unlink()
     driver = subprocess.run([RACES / "tests" / "csrc" / "race_driver"], env=environment, check=False).returncode
     code = driver or _pytest(place, ["libtsan.so"], environment, "-m", "not torch", *FORKED, *THREADED)
-    for report in RACES.glob("report.*"):  # pytest keeps the standard error of what it runs
-        print(report.read_text(), file=sys.stderr)
+    _show(RACES)
     return code
 
 
@@ -64,6 +65,7 @@ def _compile(folder: Path, targets: list[str], *options: str) -> None:
     subprocess.run(
         [
             tools / "cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *options,
+            f"-DFLAMBEAU_CPU_LEVELS={_level(folder)}",
             f"-DPython_EXECUTABLE={sys.executable}", f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}",
         ],
         check=True,
@@ -71,15 +73,38 @@ def _compile(folder: Path, targets: list[str], *options: str) -> None:
     subprocess.run([tools / "cmake", "--build", folder, "--target", *targets], check=True)
 
 
+def _level(folder: Path) -> str:
+    """The level of x86-64 that the backend chooses here, by the question that it asks; other processors have one."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return ""
+    asked = '__builtin_cpu_supports("x86-64-v4") ? 4 : __builtin_cpu_supports("x86-64-v3") ? 3 : 2'
+    program = folder / "level"
+    source = f"int main() {{ __builtin_cpu_init(); return {asked}; }}"
+    subprocess.run(["g++", "-x", "c++", "-", "-o", program], input=source, text=True, check=True)
+    return f"v{subprocess.run([program], check=False).returncode}"
+
+
 def run(arguments: list[str]) -> int:
-    """Run the tests with the sanitizers' libraries in front; a finding ends the process."""
+    """Run the tests with the sanitizers' libraries in front; a finding ends the process and is shown at the end."""
+    reports = BUILD / "report"
+    for old in BUILD.glob("report.*"):
+        old.unlink()
     environment = {
         **os.environ,
         # Python's own arenas are never given back: leaks are looked for in the C++ tests, not here.
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "ASAN_OPTIONS": f"detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:log_path={reports}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:log_path={reports}",
     }
-    return _pytest(BUILD / "place", ["libasan.so", "libubsan.so"], environment, "-m", QUICK, *TESTS, *arguments)
+    quick = "-n", "2", "--dist", "loadgroup", "-m", QUICK
+    code = _pytest(BUILD / "place", ["libasan.so", "libubsan.so"], environment, *quick, *TESTS, *arguments)
+    _show(BUILD)
+    return code
+
+
+def _show(folder: Path) -> None:
+    """What the sanitizers reported: pytest keeps the standard error of what it runs."""
+    for report in folder.glob("report.*"):
+        print(report.read_text(), file=sys.stderr)
 
 
 def _pytest(place: Path, libraries: list[str], environment: dict[str, str], *arguments: str) -> int:

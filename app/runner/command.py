@@ -88,7 +88,10 @@ def _look_around(options: argparse.Namespace) -> Runner:
     if refusal:
         _say("no namespaces", reason=refusal)
     hide = machine.private_places([path.resolve() for path in options.hide])
-    return Runner(options.home.resolve(), tuple(hide), not refusal, machine.pip_settings(), machine.pip_cache())
+    return Runner(
+        options.home.resolve(), tuple(hide), not refusal, machine.pip_settings(), machine.pip_cache(),
+        machine.compiler_cache(),
+    )  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -60,6 +60,12 @@ def pip_cache() -> Path | None:
     return Path(place) if place else None
 
 
+def compiler_cache() -> Path | None:
+    """Where ccache keeps objects, if whoever started the runner named a folder for it."""
+    place = os.environ.get("CCACHE_DIR", "")
+    return Path(place) if place else None
+
+
 def _pip(*arguments: str) -> str:
     """What the machine's pip answers. Debian's Python has none of its own: then that of this runner's environment."""
     for python in dict.fromkeys((base_python(), sys.executable)):

@@ -22,6 +22,7 @@ class Runner:
     namespaces: bool
     pip_conf: str
     pip_cache: Path | None
+    compiler_cache: Path | None
 
     @property
     def isolation(self) -> str:
@@ -125,21 +126,24 @@ def _do_step(
 
 
 def _order(runner: Runner, task: dict[str, Any], step: dict[str, Any], space: Workspace) -> process.Order:
-    """The command and all that it may see. Only a trusted commit may use, and so fill, the machine's pip cache."""
+    """The command and all that it may see. Only a trusted commit may use, and so fill, the machine's caches."""
     space.pip_conf.write_text(runner.pip_conf, encoding="utf-8")
     cache = runner.pip_cache if task["trusted"] and runner.pip_cache else space.pip_cache
-    cache.mkdir(parents=True, exist_ok=True)
+    objects = runner.compiler_cache if task["trusted"] and runner.compiler_cache else space.home / ".cache" / "ccache"
+    for folder in (cache, objects):
+        folder.mkdir(parents=True, exist_ok=True)
     given = {
         **task["environment"], "HOME": str(space.home), "TMPDIR": str(space.tmp), "PYTHON": machine.base_python(),
         "SOURCE": str(space.source), "OUT": str(space.out), "INPUTS": str(space.inputs),
         "WORK": str(space.tmp), "PIP_CONFIG_FILE": str(space.pip_conf), "PIP_CACHE_DIR": str(cache),
+        "CCACHE_DIR": str(objects),
     }  # fmt: skip
     return process.Order(
         command=["/bin/sh", "-eu", "-c", step["script"]],
         cwd=space.source,
         environment=machine.environment(given),
         limits=process.Limits.of({**task["limits"], **step.get("limits", {})}),
-        writable=[space.work, cache],
+        writable=[space.work, cache, objects],
         readable=[space.given],
         hide=runner.hide,
         namespaces=runner.namespaces,

@@ -36,7 +36,7 @@ def harness() -> Path:
 
 def _build(folder: Path) -> None:
     for command in (
-        ["cmake", "-S", str(ROOT), "-B", str(folder), "-DFLAMBEAU_OPENBLAS=OFF"],
+        ["cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(folder), "-DFLAMBEAU_OPENBLAS=OFF"],
         ["cmake", "--build", str(folder), "--target", "kernel_harness", "-j", "2"],
     ):
         done = subprocess.run(command, capture_output=True, text=True)

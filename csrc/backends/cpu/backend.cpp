@@ -62,11 +62,19 @@ struct LevelChoice {
 std::vector<LevelChoice> levels() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool v4_runs = __builtin_cpu_supports("x86-64-v4");
-  return {{"v4-bf16", v4::kernels_with_bfloat16, v4_runs && bool(__builtin_cpu_supports("avx512bf16"))},
-          {"v4", v4::kernels, v4_runs},
-          {"v3", v3::kernels, bool(__builtin_cpu_supports("x86-64-v3"))},
-          {"v2", v2::kernels, bool(__builtin_cpu_supports("x86-64-v2"))}};
+  return {
+#ifdef FL_HAS_v4
+      {"v4-bf16", v4::kernels_with_bfloat16,
+       __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16")},
+      {"v4", v4::kernels, bool(__builtin_cpu_supports("x86-64-v4"))},
+#endif
+#ifdef FL_HAS_v3
+      {"v3", v3::kernels, bool(__builtin_cpu_supports("x86-64-v3"))},
+#endif
+#ifdef FL_HAS_v2
+      {"v2", v2::kernels, bool(__builtin_cpu_supports("x86-64-v2"))},
+#endif
+  };
 #else
   return {{"portable", portable::kernels, true}};
 #endif

@@ -17,7 +17,7 @@ from app import create_app
 from app.clock import FixedClock
 from app.connections import Issuer, MailServer
 from app.db import Database
-from app.jobs import Worker
+from app.jobs import Worker, schedules
 from app.settings import Settings
 from tests.app.accounts import github_double, issuer, mailbox
 from tests.app.accounts.github_double import GitHubDouble
@@ -25,6 +25,12 @@ from tests.app.accounts.issuer import RealIssuer
 from tests.app.accounts.mailbox import Mailbox
 
 BASE = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_scheduled(own_registrations: None) -> None:
+    """The worker does what a test asks for, and not also what every portal does by the clock."""
+    schedules().clear()
 
 
 @pytest.fixture(scope="package")

@@ -25,6 +25,8 @@ from app.people.models import Person, Proof
 from tests.app.accounts.conftest import BASE, Visitor, state_of
 from tests.app.accounts.issuer import CLIENT, SECRET, RealIssuer
 
+pytestmark = pytest.mark.slow  # an issuer and a portal for each test
+
 
 def test_who_signs_in_for_the_first_time_becomes_a_person_and_comes_back_as_the_same(
     ada: Visitor, eve: Visitor, db: Database

@@ -19,6 +19,7 @@ from app.people.models import Person
 from tests.app.accounts.conftest import Visitor
 from tests.app.accounts.mailbox import Mailbox
 
+pytestmark = pytest.mark.slow  # a mail server, an issuer and a portal for each test
 ADA = "ada@acme.com"
 
 

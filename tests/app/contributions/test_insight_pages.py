@@ -25,6 +25,7 @@ from app.people import queries as people
 from app.people.models import Person
 from tests.app.contributions.test_timeline_queries import told
 
+pytestmark = pytest.mark.slow  # whole pages with all their figures
 PAGES = ("modules/", "modules/ops", "newcomers", "reviews", "quality")
 HERE = "since=2026-01-01&until=2026-12-31"
 

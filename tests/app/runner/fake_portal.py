@@ -39,6 +39,7 @@ class FakePortal:
     finished: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     cancel: bool = False
+    trusted: bool = False
     leased: int = 0
     failures: int = 0
 
@@ -83,7 +84,8 @@ class FakePortal:
     def task(self) -> dict[str, Any]:
         return {
             "commit": "c" * 40, "source_sha256": hashlib.sha256(self.source).hexdigest(), "stamps": self.stamps,
-            "inputs": [], "done": self.done, "environment": {"SOURCE_DATE_EPOCH": "1700000000"}, "trusted": False,
+            "inputs": [], "done": self.done, "environment": {"SOURCE_DATE_EPOCH": "1700000000"},
+            "trusted": self.trusted,
             "limits": {"time_s": 60, "memory_bytes": 1 << 30, "processes": 64, "log_bytes": 1 << 20, **self.limits},
             "steps": [{"produces": [], **step} for step in self.steps],
         }  # fmt: skip

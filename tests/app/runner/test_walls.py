@@ -120,3 +120,17 @@ def test_behind_namespaces_only_the_jobs_folder_can_be_written_and_hidden_folder
     assert b"flambeau.db" not in portal.log
     assert b"refused" in portal.log
     assert not (tmp_path / "planted").exists()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_only_a_trusted_commit_reaches_the_compiler_cache_that_the_runner_was_given(
+    run_once, tmp_path, monkeypatch, trusted
+):
+    kept = tmp_path / "objects"
+    monkeypatch.setenv("CCACHE_DIR", str(kept))
+    script = 'echo "objects in <$CCACHE_DIR>"; touch "$CCACHE_DIR/one"'
+    with FakePortal(steps=[{"name": "compile", "script": script}], trusted=trusted) as portal:
+        run_once(portal.url)
+    assert portal.finished[0]["failed"] == ""
+    assert (f"objects in <{kept}>".encode() in portal.log) == trusted
+    assert (kept / "one").exists() == trusted
