@@ -11,5 +11,6 @@ WITHOUT_KERNELS = {
 }
 SAMPLE_WITHOUT_KERNELS = WITHOUT_KERNELS | {
     *("ceil", "conj", "copysign", "isinf", "real", "reciprocal", "round", "signbit", "trunc", "bitwise_and"),
+    *("grid_sample", "grid_sample_input_grad", "grid_sample_grid_grad"),
     *("bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "adam_step"),
 }

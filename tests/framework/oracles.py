@@ -15,6 +15,7 @@ from tests.framework import (
     oracles_optim,
     oracles_random,
     oracles_recurrent,
+    oracles_sampling,
 )
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -395,4 +396,5 @@ NUMPY: dict[str, Oracle] = {
     **oracles_optim.NUMPY,
     **oracles_random.NUMPY,
     **oracles_recurrent.NUMPY,
+    **oracles_sampling.NUMPY,
 }

@@ -30,11 +30,11 @@ FLOAT32 = {
 # Neither pointwise nor a derivative, and in no list of PyTorch's: one rounding at the end, whatever they sum.
 KEEP = {
     "adaptive_avg_pool", "adaptive_max_indices", "all", "any", "arange", "argmax", "argmin", "argsort", "argtop",
-    "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "irfft", "join_indices",
-    "length", "linear_int8",  # the latter's weight is smaller already
+    "avg_pool", "concat", "cumulative_sum", "dropout", "embedding", "eye", "fft", "full", "grid_sample", "irfft",
+    "join_indices", "length", "linear_int8",  # the latter's weight is smaller already
     "log_softmax", "logsumexp", "max", "max_pool", "max_pool_indices", "mean", "min", "nonzero", "normal", "one_hot",
-    "put", "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "std", "sum", "take", "take_along_axis",
-    "to_device", "topk", "triangle", "uniform", "var",
+    "pad", "put", "randint", "scatter", "searchsorted", "softmax", "sort", "stack", "std", "sum", "take",
+    "take_along_axis", "to_device", "topk", "triangle", "uniform", "var", "weighted_take",
 }  # fmt: skip
 
 

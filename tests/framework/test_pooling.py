@@ -96,6 +96,22 @@ def test_the_gradient_of_a_maximum_goes_to_the_first_of_equals_and_the_last_nan(
             np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [2, 7, 30, 33, 64, 67])
+def test_one_nan_anywhere_is_found_by_the_square_that_has_it(width: int, dtype: Any) -> None:
+    def pool(x: Any) -> Any:
+        return functional.max_pool2d(x, 2)
+
+    rng = np.random.default_rng(1)
+    for row in range(4):
+        for column in range(width):
+            x = rng.standard_normal((1, 1, 5, width)).astype(dtype)
+            x[0, 0, row, column] = np.nan
+            g = rng.standard_normal(1)
+            for actual, expected in zip(run("cpu", pool, x, g), run("reference", pool, x, g), strict=True):
+                np.testing.assert_array_equal(actual, expected)
+
+
 @pytest.mark.parametrize("device", ["cpu", "reference"])
 def test_a_window_without_an_element_of_x_gives_no_gradient(device: str) -> None:
     def beside(x: Any) -> Any:  # planes -1 and 2 of two

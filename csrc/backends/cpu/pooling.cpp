@@ -58,10 +58,10 @@ Pool pool_of(const State& op, const fl_call* call, const fl_tensor& x, const fl_
   Pool pool;
   const int axes = x.ndim - 2;
   pool.planes = x.shape[0] * x.shape[1];
-  pool.adaptive = op.kind >= Kind::AdaptiveAvg;
+  const bool adaptive = op.kind >= Kind::AdaptiveAvg;
   const bool maximum = op.kind <= Kind::MaxGrad;
   const int first = op.kind == Kind::AvgGrad ? 1 : 0;
-  if (!pool.adaptive && !maximum) {
+  if (!adaptive && !maximum) {
     pool.count_padding = call->attrs[first + 4].value.i != 0;
     pool.divisor = call->attrs[first + 5].value.i;
   }
@@ -69,11 +69,16 @@ Pool pool_of(const State& op, const fl_call* call, const fl_tensor& x, const fl_
     const size_t at = size_t(axis + 3 - axes);
     pool.x[at] = x.shape[axis + 2];
     pool.y[at] = y.shape[axis + 2];
-    if (pool.adaptive) continue;
+    if (adaptive) continue;
     pool.kernel[at] = call->attrs[first].value.ints[axis];
     pool.stride[at] = call->attrs[first + 1].value.ints[axis];
     pool.padding[at] = call->attrs[first + 2].value.ints[axis];
     if (maximum && pool.kernel[at] > 1) pool.dilation[at] = call->attrs[first + 3].value.ints[axis];
+  }
+  pool.adaptive = adaptive && (op.kind != Kind::AdaptiveAvg || pool.y[2] == 1);
+  for (size_t axis = 0; adaptive && axis < 3; ++axis) {
+    pool.adaptive = pool.adaptive || pool.x[axis] % pool.y[axis] != 0;
+    pool.kernel[axis] = pool.stride[axis] = pool.x[axis] / pool.y[axis];
   }
   for (size_t axis = 0; axis < 3; ++axis)
     for (int64_t i = 0; i < pool.y[axis]; ++i) {
@@ -262,44 +267,52 @@ void visit_mean_grad(const Pool& pool, const T* g, T* dx) {
   });
 }
 
+// The rows of a row of windows are added into a line, which has an element for each column of x.
 template <class T>
-void adaptive_mean(const Pool& pool, const NormLoops& loops, const T* x, T* y) {
-  for_each_window(pool, [&](int64_t i, const Window& d, const Window& h, const Window& w) {
-    double sum = 0;
-    const int64_t length = w.stop - w.start;
-    const bool whole = length == pool.x[2];  // rows of the window are one stretch
-    for (int64_t a = d.start; a < d.stop; ++a) {
-      const T* rows = x + (a * pool.x[1] + h.start) * pool.x[2] + w.start;
-      if (whole) {
-        sum += loops.sum(rows, length * (h.stop - h.start), {});
-        continue;
+void adaptive_mean(const Pool& pool, const NormLoops& loops, const T* x, T* y, double* line) {
+  const int64_t width = pool.x[2];
+  const bool whole = pool.y[2] == 1;  // rows of the window are one stretch
+  for (const Window& d : pool.windows[0])
+    for (const Window& h : pool.windows[1]) {
+      double sum = 0;
+      if (!whole) std::fill(line, line + width, 0.0);
+      for (int64_t a = d.start; a < d.stop; ++a) {
+        const T* rows = x + (a * pool.x[1] + h.start) * width;
+        if (whole) {
+          sum += loops.sum(rows, width * (h.stop - h.start), {});
+          continue;
+        }
+        for (int64_t b = h.start; b < h.stop; ++b, rows += width)
+          for (int64_t c = 0; c < width; ++c) line[c] += double(rows[c]);
       }
-      for (int64_t b = h.start; b < h.stop; ++b, rows += pool.x[2])
-        for (int64_t c = 0; c < length; ++c) sum += double(rows[c]);
+      for (const Window& w : pool.windows[2]) {
+        if (!whole) sum = std::accumulate(line + w.start, line + w.stop, 0.0);
+        *y++ = T(sum / pool.divided_by(d, h, w));
+      }
     }
-    y[i] = T(sum / pool.divided_by(d, h, w));
-  });
 }
 
 template <class T>
 fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
+  // Means of windows that are cut evenly are those of regular ones.
+  const Kind kind = op.kind == Kind::AdaptiveAvg && !pool.adaptive ? Kind::Avg : op.kind;
   const fl_tensor& out = call->outputs[0];
   const Type computed = compute_type(op.stored);
   const PoolLoops& loops = *level->pool(computed);
   const T* a = reinterpret_cast<const T*>(dense(call->inputs[0], op.stored));
   const T* b = call->input_count > 1 ? reinterpret_cast<const T*>(dense(call->inputs[1], op.stored)) : nullptr;
-  const bool indices = op.kind == Kind::Indices || op.kind == Kind::AdaptiveIndices;
+  const bool indices = kind == Kind::Indices || kind == Kind::AdaptiveIndices;
   const Result result(out, indices ? Type::Int64 : op.stored);
   if (!a || (call->input_count > 1 && !b) || !result.data()) return no_memory(op.name);
   const int64_t in = pool.in(), size = pool.out();
   T* to = result.as<T>();
-  const bool maximum = op.kind == Kind::Max || op.kind == Kind::MaxGrad, mean = op.kind == Kind::Avg || op.kind == Kind::AvgGrad;
+  const bool maximum = kind == Kind::Max || kind == Kind::MaxGrad, mean = kind == Kind::Avg || kind == Kind::AvgGrad;
   const bool squares = (maximum || mean) && is_of_squares(pool);
   const double divisor = double(pool.divisor ? pool.divisor : 4);  // of a square
   std::unique_ptr<Regular<T>> regular;
-  if ((maximum || mean) && !squares && pool.is_compact() && !(op.kind == Kind::MaxGrad && (in > std::numeric_limits<int32_t>::max() || misses_all(pool))))
+  if ((maximum || mean) && !squares && pool.is_compact() && !(kind == Kind::MaxGrad && (in > std::numeric_limits<int32_t>::max() || misses_all(pool))))
     regular = std::make_unique<Regular<T>>(pool);
-  const bool forward = op.kind == Kind::Max || op.kind == Kind::Avg;
+  const bool forward = kind == Kind::Max || kind == Kind::Avg;
   // Pairs of rows that go past the caches together.
   constexpr int64_t kTogether = 16 << 10;
   const int64_t pair = 2 * pool.x[2] * int64_t(sizeof(T));
@@ -307,12 +320,13 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
   const int64_t pairs = streams ? kTogether / pair : pool.y[1];
   const int64_t elements = streams ? pairs * 2 * pool.x[2]
                            : !regular ? 0 : forward ? regular->line_elements()
-                           : op.kind == Kind::MaxGrad ? regular->largest_grad_elements() : regular->mean_grad_elements();
+                           : kind == Kind::MaxGrad ? regular->largest_grad_elements() : regular->mean_grad_elements();
   const int64_t grain = std::max<int64_t>(1, 16 * kBlock / std::max<int64_t>(1, in + size));
-  const bool fine = parallel_with_scratch(pool.planes, grain, size_t(elements) * sizeof(T), [&](void* memory, int64_t begin, int64_t end) {
+  const size_t bytes = kind == Kind::AdaptiveAvg ? size_t(pool.x[2]) * sizeof(double) : size_t(elements) * sizeof(T);
+  const bool fine = parallel_with_scratch(pool.planes, grain, bytes, [&](void* memory, int64_t begin, int64_t end) {
     T* block = streams ? static_cast<T*>(memory) : nullptr;
     for (int64_t p = begin; p < end; ++p) {
-      switch (op.kind) {
+      switch (kind) {
         case Kind::Max:
           if (squares) loops.square(a + p * in, pool.x[2], to + p * size, pool.y[2], pool.y[1]);
           else if (!regular) visit_largest(pool, a + p * in, to + p * size);
@@ -340,7 +354,9 @@ fl_status run_planes(const State& op, const Pool& pool, const fl_call* call) {
           else if (!regular) visit_mean_grad(pool, a + p * size, to + p * in);
           else loops.mean_grad(regular->plane, a + p * size, to + p * in, memory);
           break;
-        case Kind::AdaptiveAvg: adaptive_mean(pool, *level->norm(computed), a + p * in, to + p * size); break;
+        case Kind::AdaptiveAvg:
+          adaptive_mean(pool, *level->norm(computed), a + p * in, to + p * size, static_cast<double*>(memory));
+          break;
         case Kind::AdaptiveAvgGrad: visit_mean_grad(pool, a + p * size, to + p * in); break;
         default: {
           int64_t* places = result.as<int64_t>() + p * size;

@@ -53,7 +53,8 @@ inline void gather_row(const T* from, int64_t stride, int64_t n, T* to) {
   } else if (n >= 8 && stride == 2) {
     gather_steps<2>(from, n, to);
   } else if (n >= 8 && stride == -1) {
-    gather_steps<-1>(from, n, to);
+    if constexpr (sizeof(T) == 4 || sizeof(T) == 8) level->reverse(from, to, n, sizeof(T));
+    else gather_steps<-1>(from, n, to);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
   }

@@ -130,6 +130,8 @@ struct WinogradLoops;
 struct DepthwiseLoops;
 struct DirectLoops;
 struct PoolLoops;
+struct MixLoops;
+struct SampleLoops;
 struct NormLoops;
 struct AttentionLoops;
 struct RecurrentLoops;
@@ -201,6 +203,10 @@ struct Kernels {
   void (*steps)(Type type, double start, double step, int64_t begin, int64_t end, void* to);
   Loop (*power)(double exponent, Type type);  // pow by this one number
   RowsLoop (*pointwise_rows)(const char* op, Type type);
+  // to[i] = from[-i]; elements of 4 or 8 bytes.
+  void (*reverse)(const void* from, void* to, int64_t n, int64_t element);
+  const MixLoops* (*mix)(Type type);
+  const SampleLoops* (*sample)(Type type);
 };
 
 }  // namespace flambeau::cpu

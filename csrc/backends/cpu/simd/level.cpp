@@ -15,7 +15,7 @@ constexpr Kernels kTable{
     small_gemm,        rows_dot,  softmax,  philox,     uniform32,  uniform64,     normal32,         normal64,     sgd_step32,
     sgd_step64,        adamw_step32, adamw_step64,
     convolution, winograd, depthwise, pool, norm, adaptive_step, fft, no_pair_gemm, attention, recurrent, &int8_loops,
-    activation, fill, steps, power, pointwise_rows};
+    activation, fill, steps, power, pointwise_rows, reverse, mix, sample};
 
 constexpr Kernels with_bfloat16() {
   Kernels table = kTable;

@@ -140,6 +140,42 @@ struct PoolLoops {
   void (*square_mean_grad)(int64_t width, const void* g, void* dx, int64_t n, int64_t pairs, double divisor);
 };
 
+// Element i of a result is the sum of weights[k] times element sources[k], for k from starts[i] to starts[i + 1]. `taps`: of
+// each of them; 0: as many as there are.
+struct Mixing {
+  int64_t count, taps;
+  const int64_t *starts, *sources;
+  const void* weights;
+};
+struct MixLoops {
+  // Lines of n single elements, one behind the other, to lines of `count`.
+  void (*lines)(const Mixing& mixing, const void* x, int64_t n, void* y, int64_t lines);
+  // Elements are parts of `size`: parts [begin, end) of all results, one behind the other; n parts of x make `count` of them.
+  void (*parts)(const Mixing& mixing, const void* x, int64_t n, int64_t size, void* y, int64_t begin, int64_t end);
+};
+
+enum class SampleMode : uint8_t { Nearest, Bilinear, Bicubic };
+enum class SampleOutside : uint8_t { Zeros, Border, Reflection };
+// How an image is read between its elements: see grid_sample. Sizes of two axes or three, below 2^31 elements together.
+struct Sampling {
+  int axes;
+  int64_t sizes[3];
+  SampleMode mode;
+  SampleOutside outside;
+  bool align;
+};
+// At `points` places of a grid (points, axes), of or into so many channels. x_step, y_step: from one channel of the image, or
+// of what is read, to the next.
+struct SampleLoops {
+  void (*read)(const Sampling& how, const void* x, int64_t x_step, const void* grid, int64_t points, int64_t channels, void* y,
+               int64_t y_step);
+  // Added to what is in dx.
+  void (*input_grad)(const Sampling& how, const void* g, int64_t y_step, const void* grid, int64_t points, int64_t channels, void* dx,
+                     int64_t x_step);
+  void (*grid_grad)(const Sampling& how, const void* g, int64_t y_step, const void* x, int64_t x_step, const void* grid, int64_t points,
+                    int64_t channels, void* dgrid);
+};
+
 // Several stretches of memory, `step` elements from one to the next.
 struct Stretches {
   int64_t count = 1, step = 0;

@@ -210,6 +210,16 @@ void mean_grad(const PoolPlane& p, const void* g_bytes, void* dx_bytes, void* me
 
 // ---- squares that touch --------------------------------------------------------------------------------------
 
+// Asks for what comes some lines behind two vectors of two rows: the processor's own stops at every page.
+template <class V>
+FL_INLINE void ask_for_pair(const typename Of<V>::Element* x, int64_t width) {
+  constexpr int64_t kAhead = 4096 / int64_t(sizeof(*x));
+  __builtin_prefetch(x + kAhead);
+  __builtin_prefetch(x + kAhead + kLanes<V>);
+  __builtin_prefetch(x + kAhead + width);
+  __builtin_prefetch(x + kAhead + width + kLanes<V>);
+}
+
 #if FL_MASKED
 // Comparisons stay masks. Of what is read and written the lanes are known before: `low` and `high` of two vectors of a row.
 FL_INLINE Lanes lanes_that_take_over(F32 later, F32 best) {
@@ -240,78 +250,125 @@ FL_INLINE void each_pair(int64_t n, int64_t pairs, const Visit& visit) {
 }
 
 template <class V>
-void square(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
+FL_INLINE Lanes lanes_with_nan(V a, V b) {
+  if constexpr (sizeof(typename Of<V>::Element) == 4) return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+  else return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_UNORD_Q);
+}
+FL_INLINE Lanes lanes_above(F32 a, F32 b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ); }
+FL_INLINE Lanes lanes_above(F64 a, F64 b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GT_OQ); }
+FL_INLINE F32 kept(Lanes lanes, F32 v) { return (F32)_mm512_maskz_mov_ps(lanes, (__m512)v); }
+FL_INLINE F64 kept(Lanes lanes, F64 v) { return (F64)_mm512_maskz_mov_pd((__mmask8)lanes, (__m512d)v); }
+
+// The processor's maximum loses a NaN that comes later, so who is not `careful` says whether there was one.
+template <class V, bool careful>
+FL_INLINE bool square_rows(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
   using T = typename Of<V>::Element;
+  Lanes nan = 0;
   each_pair<V>(n, pairs, [&](int64_t p, int64_t i, const PairLanes<V>& lanes, auto two) __attribute__((always_inline)) {
     const T* x = static_cast<const T*>(x_bytes) + 2 * (p * width + i);
-    const auto later = [](V best, V v) __attribute__((always_inline)) { return chosen(lanes_that_take_over(v, best), v, best); };
-    const V a = later(load_masked(x, lanes.low), load_masked(x + width, lanes.low));
+    const auto later = [](V best, V v) __attribute__((always_inline)) {
+      return careful ? chosen(lanes_that_take_over(v, best), v, best) : at_least(best, v);
+    };
+    const V above = load_masked(x, lanes.low), below = load_masked(x + width, lanes.low);
+    const V a = later(above, below);
     V b = a;
-    if constexpr (two) b = later(load_masked(x + kLanes<V>, lanes.high), load_masked(x + width + kLanes<V>, lanes.high));
+    if constexpr (!careful) nan |= lanes_with_nan<V>(above, below);
+    if constexpr (two) {
+      const V more_above = load_masked(x + kLanes<V>, lanes.high), more_below = load_masked(x + width + kLanes<V>, lanes.high);
+      b = later(more_above, more_below);
+      if constexpr (!careful) nan |= lanes_with_nan<V>(more_above, more_below);
+    }
     store_masked(static_cast<T*>(y_bytes) + p * n + i, later(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), lanes.out);
+    ask_for_pair<V>(x, width);
   });
+  return nan != 0;
+}
+template <class V>
+void square(const void* x, int64_t width, void* y, int64_t n, int64_t pairs) {
+  if (square_rows<V, false>(x, width, y, n, pairs)) square_rows<V, true>(x, width, y, n, pairs);
 }
 
-template <class V>
-void square_grad(const void* x_bytes, int64_t width, const void* g_bytes, void* dx_bytes, int64_t n, int64_t pairs) {
+template <class V, bool careful>
+FL_INLINE bool square_grad_rows(const void* x_bytes, int64_t width, const void* g_bytes, void* dx_bytes, int64_t n, int64_t pairs) {
   using T = typename Of<V>::Element;
+  Lanes nan = 0;
   each_pair<V>(n, pairs, [&](int64_t p, int64_t i, const PairLanes<V>& lanes, auto two) __attribute__((always_inline)) {
     const T* x = static_cast<const T*>(x_bytes) + 2 * (p * width + i);
     T* dx = static_cast<T*>(dx_bytes) + 2 * (p * width + i);
-    const V zero{}, above = load_masked(x, lanes.low), below = load_masked(x + width, lanes.low);
+    const V above = load_masked(x, lanes.low), below = load_masked(x + width, lanes.low);
     V above_more = above, below_more = below;
+    if constexpr (!careful) nan |= lanes_with_nan<V>(above, below);
     if constexpr (two) {
       above_more = load_masked(x + kLanes<V>, lanes.high);
       below_more = load_masked(x + width + kLanes<V>, lanes.high);
+      if constexpr (!careful) nan |= lanes_with_nan<V>(above_more, below_more);
     }
-    const V all = load_masked(static_cast<const T*>(g_bytes) + p * n + i, lanes.out);
-    V best = every_second<V, 0>(above, above_more), first = all;
-    V value = every_second<V, 1>(above, above_more);
-    Lanes taken = lanes_that_take_over(value, best);
-    best = chosen(taken, value, best);
-    V second = chosen(taken, all, zero);
-    first = chosen(taken, zero, first);
-    value = every_second<V, 0>(below, below_more);
-    taken = lanes_that_take_over(value, best);
-    best = chosen(taken, value, best);
-    V third = chosen(taken, all, zero);
-    first = chosen(taken, zero, first);
-    second = chosen(taken, zero, second);
-    taken = lanes_that_take_over(every_second<V, 1>(below, below_more), best);
-    const V fourth = chosen(taken, all, zero);
-    first = chosen(taken, zero, first);
-    second = chosen(taken, zero, second);
-    third = chosen(taken, zero, third);
+    V best = every_second<V, 0>(above, above_more);
+    const auto takes = [&](V value) __attribute__((always_inline)) {
+      const Lanes taken = careful ? lanes_that_take_over(value, best) : lanes_above(value, best);
+      best = careful ? chosen(taken, value, best) : at_least(best, value);
+      return taken;
+    };
+    const Lanes by_second = takes(every_second<V, 1>(above, above_more)), by_third = takes(every_second<V, 0>(below, below_more)),
+                by_fourth = takes(every_second<V, 1>(below, below_more));
+    const V g = load_masked(static_cast<const T*>(g_bytes) + p * n + i, lanes.out);
+    const V first = kept(Lanes(~(by_second | by_third | by_fourth)), g), second = kept(Lanes(by_second & ~(by_third | by_fourth)), g);
+    const V third = kept(Lanes(by_third & ~by_fourth), g), fourth = kept(by_fourth, g);
     store_masked(dx, woven<V, 0>(first, second), lanes.low);
     store_masked(dx + width, woven<V, 0>(third, fourth), lanes.low);
     if constexpr (two) {
       store_masked(dx + kLanes<V>, woven<V, 1>(first, second), lanes.high);
       store_masked(dx + width + kLanes<V>, woven<V, 1>(third, fourth), lanes.high);
     }
+    ask_for_pair<V>(x, width);
   });
+  return nan != 0;
+}
+template <class V>
+void square_grad(const void* x, int64_t width, const void* g, void* dx_bytes, int64_t n, int64_t pairs) {
+  using T = typename Of<V>::Element;
+  if (square_grad_rows<V, false>(x, width, g, dx_bytes, n, pairs)) square_grad_rows<V, true>(x, width, g, dx_bytes, n, pairs);
   T* dx = static_cast<T*>(dx_bytes);
   for (int64_t r = 0; 2 * n < width && r < 2 * pairs; ++r)
     for (int64_t k = 2 * n; k < width; ++k) dx[r * width + k] = T(0);
 }
 #else
-template <class V>
-void square(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
+// step(first maximum, how many) over n of them: the last vector lies over the one before, which it writes again.
+template <class V, class Step>
+FL_INLINE void each_of_row(int64_t n, const Step& step) {
+  if (n < kLanes<V>) return step(int64_t(0), n);
+  for (int64_t i = 0; i < n - kLanes<V>; i += kLanes<V>) step(i, int64_t(kLanes<V>));
+  step(n - kLanes<V>, int64_t(kLanes<V>));
+}
+
+// As above. A NaN that comes first stays, so only those that come later are looked for.
+template <class V, bool careful>
+FL_INLINE bool square_rows(const void* x_bytes, int64_t width, void* y_bytes, int64_t n, int64_t pairs) {
   using T = typename Of<V>::Element;
+  using Int = typename Of<V>::Int;
   const T* x = static_cast<const T*>(x_bytes);
   T* y = static_cast<T*>(y_bytes);
-  for (int64_t p = 0; p < pairs; ++p, x += 2 * width, y += n) {
-    int64_t i = 0;
-    for (; i + kLanes<V> <= n; i += kLanes<V>) {
-      const V a = larger<V>(load<V>(x + 2 * i), load<V>(x + width + 2 * i));
-      const V b = larger<V>(load<V>(x + 2 * i + kLanes<V>), load<V>(x + width + 2 * i + kLanes<V>));
-      store<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)));
-    }
-    if (i == n) continue;
-    const int64_t left = 2 * (n - i), more = left - kLanes<V>;
-    const V a = larger<V>(load_some<V>(x + 2 * i, left), load_some<V>(x + width + 2 * i, left));
-    const V b = larger<V>(load_some<V>(x + 2 * i + kLanes<V>, more), load_some<V>(x + width + 2 * i + kLanes<V>, more));
-    store_part<V>(y + i, larger<V>(every_second<V, 0>(a, b), every_second<V, 1>(a, b)), int(n - i));
-  }
+  Int nan{};
+  const auto later = [](V best, V v) __attribute__((always_inline)) { return careful ? larger<V>(best, v) : at_least(best, v); };
+  for (int64_t p = 0; p < pairs; ++p, x += 2 * width, y += n)
+    each_of_row<V>(n, [&](int64_t i, int64_t lanes) __attribute__((always_inline)) {
+      const int64_t left = 2 * lanes, more = left - kLanes<V>;
+      const V a = load_some<V>(x + 2 * i, left), b = load_some<V>(x + 2 * i + kLanes<V>, more);
+      const V c = load_some<V>(x + width + 2 * i, left), d = load_some<V>(x + width + 2 * i + kLanes<V>, more);
+      if constexpr (!careful) nan |= (c != c) | (d != d);
+      const V low = later(a, c), high = later(b, d);
+      const V even = every_second<V, 0>(low, high), odd = every_second<V, 1>(low, high);
+      if constexpr (!careful) nan |= odd != odd;
+      store_some<V>(y + i, later(even, odd), lanes);
+      if (lanes == kLanes<V>) ask_for_pair<V>(x + 2 * i, width);
+    });
+  typename Of<Int>::Element found = 0;
+  for (int l = 0; l < kLanes<V>; ++l) found |= nan[l];
+  return found != 0;
+}
+template <class V>
+void square(const void* x, int64_t width, void* y, int64_t n, int64_t pairs) {
+  if (square_rows<V, false>(x, width, y, n, pairs)) square_rows<V, true>(x, width, y, n, pairs);
 }
 
 // One vector of maxima: of rows x0 and x1, dx0 and dx1 `n` elements are there, up to two vectors.
@@ -346,11 +403,10 @@ void square_grad(const void* x_bytes, int64_t width, const void* g_bytes, void* 
   const T* g = static_cast<const T*>(g_bytes);
   T* dx = static_cast<T*>(dx_bytes);
   for (int64_t p = 0; p < pairs; ++p, x += 2 * width, dx += 2 * width, g += n) {
-    int64_t i = 0;
-    for (; i + kLanes<V> <= n; i += kLanes<V>)
-      square_grad_vector<V>(x + 2 * i, x + width + 2 * i, load<V>(g + i), dx + 2 * i, dx + width + 2 * i, 2 * kLanes<V>);
-    if (i < n)
-      square_grad_vector<V>(x + 2 * i, x + width + 2 * i, load_part<V>(g + i, int(n - i)), dx + 2 * i, dx + width + 2 * i, 2 * (n - i));
+    each_of_row<V>(n, [&](int64_t i, int64_t lanes) __attribute__((always_inline)) {
+      square_grad_vector<V>(x + 2 * i, x + width + 2 * i, load_some<V>(g + i, lanes), dx + 2 * i, dx + width + 2 * i, 2 * lanes);
+      if (lanes == kLanes<V>) ask_for_pair<V>(x + 2 * i, width);
+    });
     for (int64_t k = 2 * n; k < width; ++k) dx[k] = dx[width + k] = T(0);
   }
 }

@@ -96,7 +96,24 @@ void transpose_by_squares(const void* from_bytes, int64_t from_stride, void* to_
                         int(rows - whole_rows), int(columns - j < n ? columns - j : n));
 }
 
+template <class V>
+void reverse_elements(const void* from_bytes, void* to_bytes, int64_t n) {
+  using T = typename Of<V>::Element;
+  const T* from = static_cast<const T*>(from_bytes);
+  T* to = static_cast<T*>(to_bytes);
+  typename Of<V>::Int turned;
+  for (int l = 0; l < kLanes<V>; ++l) turned[l] = kLanes<V> - 1 - l;
+  int64_t i = 0;
+  for (; i + kLanes<V> <= n; i += kLanes<V>) store<V>(to + i, __builtin_shuffle(load<V>(from - i - (kLanes<V> - 1)), turned));
+  for (; i < n; ++i) to[i] = from[-i];
+}
+
 }  // namespace
+
+void reverse(const void* from, void* to, int64_t n, int64_t element) {
+  if (element == 4) reverse_elements<F32>(from, to, n);
+  else reverse_elements<F64>(from, to, n);
+}
 
 void transpose(const void* from, int64_t from_stride, void* to, int64_t to_stride, int64_t rows, int64_t columns,
                int64_t element) {

@@ -46,6 +46,9 @@ void fill(void* to, const void* pattern, size_t bytes);
 void steps(Type type, double start, double step, int64_t begin, int64_t end, void* to);
 Loop power(double exponent, Type type);
 RowsLoop pointwise_rows(const char* op, Type type);
+void reverse(const void* from, void* to, int64_t n, int64_t element);
+const MixLoops* mix(Type type);
+const SampleLoops* sample(Type type);
 
 }  // namespace flambeau::cpu::FL_LEVEL
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 import struct
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import flambeau as fl
+from flambeau import _core
 from flambeau.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from flambeau.nn.functional.sizes import many
 
 Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area", "lanczos"]
 _AXES = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,), "lanczos": (2,)}
 _REACHES = {"bilinear": 1, "bicubic": 2, "lanczos": 3}  # so far from a place elements count, where nothing shrinks
+_weighted_take = _core.ops["weighted_take"]
 CUBIC = -0.75  # the slope at the neighbours, as PyTorch and OpenCV have it
 
 
@@ -60,13 +61,14 @@ def interpolate(
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[axes - 1](input, wanted)
     result = input
     for i, (to, scale) in enumerate(zip(wanted, scales, strict=True)):
+        n = input.shape[i + 2]
         if antialias:
-            result = _filtered(result, i + 2, to, scale, bool(align_corners), mode)
+            result = _weighted(result, i + 2, _filtered(n, to, scale, bool(align_corners), mode))
         elif mode in ("nearest", "nearest-exact"):
-            places = _nearest(input.shape[i + 2], to, scale, 0.5 if mode == "nearest-exact" else 0.0)
+            places = _nearest(n, to, scale, 0.5 if mode == "nearest-exact" else 0.0)
             result = fl.take(result, fl.tensor(places, dtype="int32", device=input.device), axis=i + 2)
         else:
-            result = _weighted(result, i + 2, to, scale, bool(align_corners), cubic=mode == "bicubic")
+            result = _weighted(result, i + 2, _next_to(n, to, scale, bool(align_corners), mode == "bicubic"))
     return result
 
 
@@ -153,8 +155,19 @@ def _nearest(n: int, to: int, factor: float | None, shift: float) -> list[int]:
     return [min(math.floor(_single((i + shift) * step)), n - 1) for i in range(to)]
 
 
-def _weighted(x: fl.Tensor, axis: int, to: int, factor: float | None, align: bool, *, cubic: bool) -> fl.Tensor:
-    n = x.shape[axis]
+def _weighted(x: fl.Tensor, axis: int, taps: _Taps) -> fl.Tensor:
+    indices, weights = taps
+    return _weighted_take(x, fl.tensor(indices, dtype="int32", device=x.device),
+                          fl.tensor(weights, dtype=x.dtype, device=x.device), axis)  # fmt: skip
+
+
+# Which elements (taps, to) make each of `to` new ones of n, and how much each counts.
+_Taps = tuple[list[list[int]], list[list[float]]]
+
+
+@functools.lru_cache(maxsize=128)
+def _next_to(n: int, to: int, factor: float | None, align: bool, cubic: bool) -> _Taps:
+    """The elements next to a place: two, or four."""
     if align:
         step = (n - 1) / (to - 1) if to > 1 else 0.0
         places = [i * step for i in range(to)]
@@ -168,30 +181,26 @@ def _weighted(x: fl.Tensor, axis: int, to: int, factor: float | None, align: boo
         places = [min(max(place, 0.0), n - 1.0) for place in places]
         taps = range(2)
         weights = [[1.0 - abs(place - math.floor(place) - tap) for place in places] for tap in taps]
-    behind = (1,) * (x.ndim - axis - 1)
-    parts = []
-    for tap, weight in zip(taps, weights, strict=True):
-        chosen = [min(max(math.floor(place) + tap, 0), n - 1) for place in places]
-        part = fl.take(x, fl.tensor(chosen, dtype="int32", device=x.device), axis=axis)
-        parts.append(part * fl.reshape(fl.tensor(weight, dtype=x.dtype, device=x.device), (to, *behind)))
-    return functools.reduce(operator.add, parts)
+    return [[min(max(math.floor(place) + tap, 0), n - 1) for place in places] for tap in taps], weights
 
 
-def _filtered(x: fl.Tensor, axis: int, to: int, factor: float | None, align: bool, mode: str) -> fl.Tensor:
-    """Each new element as the mean of all old ones under a filter as wide as its share of them."""
-    n = x.shape[axis]
+@functools.lru_cache(maxsize=128)
+def _filtered(n: int, to: int, factor: float | None, align: bool, mode: str) -> _Taps:
+    """All elements under a filter as wide as the share of them that a new one stands for."""
     step = ((n - 1) / (to - 1) if to > 1 else 0.0) if align else 1.0 / factor if factor else n / to
     wide = max(step, 1.0)
-    rows = []
+    indices, rows = [], []
     for i in range(to):
         center = step * (i + 0.5)
         first, last = (int(center + sign * _REACHES[mode] * wide + 0.5) for sign in (-1, 1))
         first, last = max(first, 0), min(last, n)
         weights = [_FILTERS[mode]((j - center + 0.5) / wide) for j in range(first, last)]
         total = sum(weights)
-        rows.append([0.0] * first + [weight / total for weight in weights] + [0.0] * (n - last))
-    matrix = fl.tensor(rows, dtype=x.dtype, device=x.device)
-    return fl.moveaxis(fl.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
+        indices.append(list(range(first, last)))
+        rows.append([weight / total for weight in weights])
+    taps = range(max(len(row) for row in rows))
+    return ([[row[t] if t < len(row) else row[0] for row in indices] for t in taps],
+            [[row[t] if t < len(row) else 0.0 for row in rows] for t in taps])  # fmt: skip
 
 
 def _cubic(distance: float, slope: float = CUBIC) -> float:
