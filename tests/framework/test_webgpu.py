@@ -43,6 +43,26 @@ def test_the_digits_are_learned_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert example["accuracy"](net, data, DEVICE) > 0.92
 
 
+# ---- what drivers do in their own ways: on NVIDIA's each of these was wrong once ----
+
+
+@needs_device
+def test_whole_numbers_divide_by_negative_ones() -> None:
+    random = np.random.default_rng(0)
+    for low, high in ((-9, 10), (-(2**31), 2**31)):
+        x, y = (random.integers(low, high, 5000).astype("int32") for _ in range(2))
+        y[y == 0] = 1
+        there = [fl.tensor(values, device=DEVICE) for values in (x, y)]
+        assert np.array_equal((there[0] // there[1]).to("cpu").numpy(), x // y)
+        assert np.array_equal((there[0] % there[1]).to("cpu").numpy(), x % y)
+
+
+@needs_device
+def test_relu_keeps_a_nan() -> None:
+    there = functional.relu(fl.tensor([np.nan, -1.0, 2.0], dtype=fl.float32, device=DEVICE)).to("cpu").numpy()
+    assert np.array_equal(there, np.float32([np.nan, 0.0, 2.0]), equal_nan=True)
+
+
 @needs_device
 def test_it_says_what_it_is_and_has() -> None:
     device = next(device for device in fl.devices() if device.name == DEVICE)

@@ -53,16 +53,17 @@ fn fl_floor_divide(x: f32, y: f32) -> f32 {
   return select(whole, whole + 1.0, quotient - whole > 0.5);
 }
 
+// Not by `%`: drivers take negative operands for large positive ones, which Vulkan leaves open.
 fn whole_divide(x: i32, y: i32) -> i32 {
   if (y == 0) { return 0; }
   if (y == -1) { return -x; }
   let q = x / y;
-  return select(q, q - 1, x % y != 0 && (x < 0) != (y < 0));
+  return select(q, q - 1, q * y != x && (x < 0) != (y < 0));
 }
 
 fn whole_remainder(x: i32, y: i32) -> i32 {
   if (y == 0 || y == -1) { return 0; }
-  let r = x % y;
+  let r = x - (x / y) * y;
   return select(r, r + y, r != 0 && (r < 0) != (y < 0));
 }
 
@@ -220,7 +221,7 @@ const std::map<std::string, Line> kLines = {
     {"real", {"x0", "x0"}},
     {"conj", {"x0", "x0"}},
     {"reciprocal", {"1.0 / x0", ""}},
-    {"relu", {"select(x0, 0.0, x0 <= 0.0)", "max(x0, 0)"}},
+    {"relu", {"select(select(x0, 0.0, x0 <= 0.0), x0, is_nan(x0))", "max(x0, 0)"}},
     {"sqrt", {"sqrt(x0)", ""}},
     {"exp", {"fl_exp(x0)", ""}},
     {"log", {"fl_log(x0)", ""}},
