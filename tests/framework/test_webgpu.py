@@ -12,7 +12,7 @@ from pathlib import Path
 import flambeau as fl
 import numpy as np
 import pytest
-from flambeau import conformance
+from flambeau import _core, conformance, optable, testing
 from flambeau.nn import functional
 
 from tests.framework.newer_ops import WITHOUT_KERNELS
@@ -61,6 +61,25 @@ def test_whole_numbers_divide_by_negative_ones() -> None:
 def test_relu_keeps_a_nan() -> None:
     there = functional.relu(fl.tensor([np.nan, -1.0, 2.0], dtype=fl.float32, device=DEVICE)).to("cpu").numpy()
     assert np.array_equal(there, np.float32([np.nan, 0.0, 2.0]), equal_nan=True)
+
+
+@needs_device
+@pytest.mark.parametrize("op", ["divide", "floor_divide", "pow"])
+def test_digits_are_kept_at_any_size_of_number(op: str) -> None:
+    random = np.random.default_rng(1)
+    n, row = 50_000, optable.row(op)
+    x, y = (random.normal(size=n) * 10.0 ** random.uniform(-3, 2, n) for _ in range(2))
+    if op == "pow":
+        x = np.abs(x)
+    else:
+        x[::7], y[::7] = np.copysign(10.0 ** random.uniform(36, 38.5, (2, n))[:, ::7], (x[::7], y[::7]))
+    x, y = x.astype("float32"), y.astype("float32")
+    found = _core.apply(op, [fl.tensor(values, device=DEVICE) for values in (x, y)], []).to("cpu").numpy()
+    wide = [fl.tensor(values.astype("float64"), device="reference") for values in (x, y)]
+    exact = _core.apply(op, wide, []).to("cpu").numpy()
+    # A number below 2^-126 may be zero there, and one that rounds to infinity may be the largest.
+    normal = (np.abs(exact) < 3.4e38) & ((np.abs(exact) > 1.2e-38) | (exact == 0))
+    assert testing.ulp_distance(found, exact, "float32")[normal].max() <= row.ulp["float32"]
 
 
 @needs_device

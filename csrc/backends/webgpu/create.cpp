@@ -23,18 +23,16 @@ Run arange(Device& device, Type type) { // start, step, count, dtype
   const char* body = type == Type::F32 ? "  put0(at0, range_value(bitcast<f32>(e0), bitcast<f32>(e1), bitcast<f32>(e2), "
                                          "bitcast<f32>(e3), f32(linear)));"
                                        : "  put0(at0, e0 + linear * e1);";
-  const char* functions = type == Type::F32 ? R"(
+  const char* value = R"(
 fn range_value(start: f32, start_low: f32, step: f32, step_low: f32, i: f32) -> f32 {
-  let a = bitcast<f32>(bitcast<u32>(step) & 0xfffff000u);
-  let b = bitcast<f32>(bitcast<u32>(i) & 0xfffff000u);
-  let product = step * i;
-  let lost = ((a * b - product) + a * (i - b) + (step - a) * b) + (step - a) * (i - b);
-  let sum = start + product;
-  let back = sum - start;
-  let rest = (start - (sum - back)) + (product - back);
-  return sum + (rest + (lost + (start_low + step_low * i)));
+  let product = product_pair(step, i);
+  let sum = rounded(start + product.x);
+  let back = rounded(sum - start);
+  let rest = (start - (sum - back)) + (product.x - back);
+  return sum + (rest + (product.y + (start_low + step_low * i)));
 }
-)" : "";
+)";
+  std::string functions = type == Type::F32 ? std::string(kMath) + value : "";
   Program* program = device.program("arange", element_kernel({writes(type)}, type == Type::F32 ? 4 : 2, functions, body));
   return [&device, program, type](const fl_call& call) {
     double start = attr_float(call, 0), step = attr_float(call, 1);

@@ -43,10 +43,17 @@ fn fl_remainder(x: f32, y: f32) -> f32 {
   return select(rest, rest + y, (rest < 0.0) != (y < 0.0));
 }
 
+fn fl_divide(x: f32, y: f32) -> f32 {  // drivers multiply by 1 / y, and take that for zero where y is large
+  let scale = select(1.0, 0.0625, abs(y) > 1e37);
+  return (x * scale) / (y * scale);
+}
+
 fn fl_floor_divide(x: f32, y: f32) -> f32 {
   if (y == 0.0 || !is_finite(x) || !is_finite(y)) { return x / y; }
   let rest = fl_fmod(x, y);
-  var quotient = (x - rest) / y;
+  var quotient = fl_divide(x - rest, y);
+  let back = product_pair(quotient, y);  // a quotient may be 2.5 units off, and a whole number may not
+  if (is_finite(back.x)) { quotient += fl_divide(((x - rest) - back.x) - back.y, y); }
   if (rest != 0.0 && (rest < 0.0) != (y < 0.0)) { quotient = quotient - 1.0; }
   if (quotient == 0.0) { return copy_sign(0.0, x / y); }
   let whole = floor(quotient);
@@ -82,13 +89,6 @@ fn whole_power(x: i32, y: i32) -> i32 {
   return result;
 }
 
-// What rounding took from the product p = x y; factors are cut into halves whose products are exact.
-fn product_error(x: f32, y: f32, p: f32) -> f32 {
-  let a = bitcast<f32>(bitcast<u32>(x) & 0xfffff000u);
-  let b = bitcast<f32>(bitcast<u32>(y) & 0xfffff000u);
-  return ((a * b - p) + a * (y - b) + (x - a) * b) + (x - a) * (y - b);
-}
-
 // log(x) for finite x > 0 as a sum of two floats, the second far smaller.
 fn log_pair(x: f32) -> vec2<f32> {
   var bits = bitcast<u32>(x);
@@ -98,18 +98,18 @@ fn log_pair(x: f32) -> vec2<f32> {
   var m = bitcast<f32>((bits & 0x007fffffu) | 0x3f800000u);
   if (m > 1.41421356) { m = m * 0.5; k += 1; }
   let f = m - 1.0;
-  let d = 2.0 + f;
+  let d = rounded(2.0 + f);
   let d_low = f - (d - 2.0);
-  let s = f / d;
-  let back = s * d;
-  let s_low = (((f - back) - product_error(s, d, back)) - s * d_low) / d;
+  let s = rounded(f / d);
+  let back = product_pair(s, d);
+  let s_low = (((f - back.x) - back.y) - s * d_low) / d;
   let z = s * s;
   let tail = s * z * (0.6666667 + z * (0.4 + z * (0.28571429 + z * (0.22222222 + z * 0.18181818))));
   let high = f32(k) * 0.693145752;  // exact: the constant has 16 bits
-  let first = high + 2.0 * s;
+  let first = rounded(high + 2.0 * s);
   let lost = select(0.0, (high - first) + 2.0 * s, k != 0);
   let low = lost + (2.0 * s_low + tail + f32(k) * 1.42860677e-6);
-  let sum = first + low;
+  let sum = rounded(first + low);
   return vec2<f32>(sum, (first - sum) + low);
 }
 
@@ -130,11 +130,10 @@ fn fl_pow(x: f32, y: f32) -> f32 {
   else if (negative && !whole) { return not_a_number(); }
   else {
     let l = log_pair(a);
-    let t = y * l.x;
-    let t_low = product_error(y, l.x, t) + y * l.y;
-    let e = fl_exp(t);
+    let t = product_pair(y, l.x);
+    let e = fl_exp(t.x);
     size = e;
-    if (is_finite(e) && e != 0.0) { size = e + e * t_low; }
+    if (is_finite(e) && e != 0.0) { size = e + e * (t.y + y * l.y); }
   }
   return select(size, -size, negative && odd);
 }
@@ -245,7 +244,7 @@ const std::map<std::string, Line> kLines = {
     {"add", {"x0 + x1", "x0 + x1"}},
     {"subtract", {"x0 - x1", "x0 - x1"}},
     {"multiply", {"x0 * x1", "x0 * x1"}},
-    {"divide", {"x0 / x1", ""}},
+    {"divide", {"fl_divide(x0, x1)", ""}},
     {"floor_divide", {"fl_floor_divide(x0, x1)", "whole_divide(x0, x1)"}},
     {"remainder", {"fl_remainder(x0, x1)", "whole_remainder(x0, x1)"}},
     {"pow", {"fl_pow(x0, x1)", "whole_power(x0, x1)"}},

@@ -114,6 +114,20 @@ fn infinity() -> f32 { return from_bits(0x7f800000u); }
 fn not_a_number() -> f32 { return from_bits(0x7fc00000u); }
 fn two_to(k: i32) -> f32 { return bitcast<f32>(u32(k + 127) << 23u); }
 
+// x as it was rounded. Drivers may compute as if sums and products were exact, by which what rounding took from them
+// would always be 0; the first parameter is a number of elements, so its sign is none, but a driver cannot know.
+fn rounded(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ (u32(p[0]) & 0x80000000u)); }
+
+// x y as a sum of two floats, the second far smaller: what rounding took from the first. Factors are cut into halves
+// whose products are exact; where those may be too small for a driver, the second is 0.
+fn product_pair(x: f32, y: f32) -> vec2<f32> {
+  let a = bitcast<f32>(bitcast<u32>(x) & 0xfffff000u);
+  let b = bitcast<f32>(bitcast<u32>(y) & 0xfffff000u);
+  let product = rounded(x * y);
+  let lost = ((a * b - product) + a * (y - b) + (x - a) * b) + (x - a) * (y - b);
+  return vec2<f32>(product, select(lost, 0.0, min(abs(product), min(abs(x), abs(y))) < 1e-30));
+}
+
 fn series(r: f32) -> f32 {  // (exp(r) - 1 - r) / r^2 for |r| <= 0.35
   return 0.5 + r * (1.6666667e-1 + r * (4.1666668e-2 + r * (8.3333333e-3 + r * (1.3888889e-3 + r * 1.9841270e-4))));
 }
