@@ -83,6 +83,15 @@ def test_digits_are_kept_at_any_size_of_number(op: str) -> None:
 
 
 @needs_device
+def test_normals_are_within_two_units() -> None:
+    fl.manual_seed(5)
+    exact = fl.random.normal(400_001, device="reference").to("cpu").numpy()
+    fl.manual_seed(5)
+    there = fl.random.normal(400_001, device=DEVICE).to("cpu").numpy()
+    assert testing.ulp_distance(there, exact, "float32").max() <= 2
+
+
+@needs_device
 def test_it_says_what_it_is_and_has() -> None:
     device = next(device for device in fl.devices() if device.name == DEVICE)
     assert device.driver.startswith("wgpu-native 29.")

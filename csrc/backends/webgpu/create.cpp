@@ -49,24 +49,32 @@ fn uniform_at(seed: vec2<u32>, offset: vec2<u32>, i: u32) -> f32 {
   return f32(philox(seed, offset, i / 4u)[i % 4u] >> 8u) * 5.9604645e-8;
 }
 
-// cos(2 pi v) or its sine, the angle first brought into an eighth of the circle
-fn turn(v: f32, sine: bool) -> f32 {
-  let quarter = floor(4.0 * v + 0.5);
-  let x = (v - quarter * 0.25) * 6.2831853;
-  let z = x * x;
-  let s = x + x * z * (-1.6666667e-1 + z * (8.3333333e-3 + z * (-1.9841270e-4 + z * 2.7557319e-6)));
-  let c = 1.0 + z * (-0.5 + z * (4.1666667e-2 + z * (-1.3888889e-3 + z * (2.4801587e-5 - z * 2.7557319e-7))));
-  let at = (i32(quarter) + select(0, 3, sine)) & 3;
-  if (at == 0) { return c; }
-  if (at == 1) { return -s; }
-  if (at == 2) { return -c; }
-  return s;
-}
-
+// Root, angle and their product carry what rounding took from them: the result is within 2 units in the last place.
 fn normal_at(seed: vec2<u32>, offset: vec2<u32>, i: u32) -> f32 {
   let first = i & ~1u;
-  let u = uniform_at(seed, offset, first) + 5.9604645e-8;
-  return sqrt(-2.0 * fl_log(u)) * turn(uniform_at(seed, offset, first + 1u), (i & 1u) == 1u);
+  let square = -2.0 * fl_log(uniform_at(seed, offset, first) + 5.9604645e-8);
+  if (square == 0.0) { return 0.0; }
+  let root = rounded(sqrt(square));
+  let back = product_pair(root, root);
+  let root_low = 0.5 * ((square - back.x) - back.y) / root;
+  // The angle 2 pi v, first brought into an eighth of the circle, as x.x + x_low.
+  let v = uniform_at(seed, offset, first + 1u);
+  let quarter = floor(4.0 * v + 0.5);
+  let r = v - quarter * 0.25;
+  let x = product_pair(r, 6.2831855);
+  let x_low = x.y - r * 1.7484556e-7;
+  let z = product_pair(x.x, x.x);
+  let at = (i32(quarter) + select(0, 3, (i & 1u) == 1u)) & 3;
+  var value: f32;
+  if ((at & 1) == 1) {  // root times the sine
+    let rest = x_low + x.x * z.x * (-1.6666667e-1 + z.x * (8.3333333e-3 + z.x * (-1.9841270e-4 + z.x * 2.7557319e-6)));
+    let product = product_pair(root, x.x);
+    value = product.x + (product.y + (root * rest + root_low * x.x));
+  } else {  // and the cosine
+    let more = z.x * z.x * (4.1666667e-2 + z.x * (-1.3888889e-3 + z.x * (2.4801587e-5 - z.x * 2.7557319e-7)));
+    value = root + (root_low + root * (-0.5 * z.x + (more - 0.5 * (z.y + 2.0 * x.x * x_low))));
+  }
+  return select(value, -value, at == 1 || at == 2);
 }
 )";
 
