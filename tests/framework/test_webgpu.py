@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import flambeau as fl
@@ -151,6 +152,46 @@ def test_products_that_do_not_fill_their_tiles(shape: tuple[int, int, int]) -> N
     a, b = random.normal(size=(m, k)).astype("float32"), random.normal(size=(k, n)).astype("float32")
     found = (fl.tensor(a, device=DEVICE) @ fl.tensor(b, device=DEVICE)).to("cpu").numpy()
     np.testing.assert_allclose(found, a @ b, rtol=1e-4, atol=1e-5)
+
+
+@needs_device
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((70_001,), 0), ((5, 9001), 1), ((9001, 5), 0), ((3, 70, 99), (0, 2)), ((30, 4097), 1)], ids=str
+)
+def test_parts_of_many_elements_are_joined(shape: tuple[int, ...], axis: int | tuple[int, ...]) -> None:
+    random = np.random.default_rng(len(shape))
+    whole = random.integers(-(2**31), 2**31, shape).astype("int32")
+    few = random.integers(-50, 50, shape).astype("float32")  # the largest more than once
+    there = fl.tensor(few, device=DEVICE)
+    with np.errstate(over="ignore"):
+        total = whole.sum(axis, dtype="int32")
+    assert np.array_equal(fl.sum(fl.tensor(whole, device=DEVICE), axis=axis, dtype=fl.int32).to("cpu").numpy(), total)
+    np.testing.assert_allclose(fl.mean(there, axis=axis).to("cpu").numpy(), few.mean(axis, dtype="float64"), rtol=1e-6)
+    assert np.array_equal(fl.min(there, axis=axis).to("cpu").numpy(), few.min(axis))
+    one = np.zeros(shape, bool)
+    one.reshape(-1)[one.size * 3 // 4] = True
+    assert np.array_equal(fl.any(fl.tensor(one, device=DEVICE), axis=axis).to("cpu").numpy(), one.any(axis))
+    assert np.array_equal(fl.all(fl.tensor(~one, device=DEVICE), axis=axis).to("cpu").numpy(), (~one).all(axis))
+    if isinstance(axis, int):
+        assert np.array_equal(fl.argmax(there, axis=axis).to("cpu").numpy(), few.argmax(axis))
+        few.reshape(-1)[:: few.size // 11] = np.nan
+        assert np.array_equal(fl.argmin(fl.tensor(few, device=DEVICE), axis=axis).to("cpu").numpy(), few.argmin(axis))
+
+
+@needs_device
+def test_parts_of_several_threads_are_kept_apart() -> None:
+    data = [fl.full(20_000, float(number), device=DEVICE) for number in range(4)]
+    found: list[list[float]] = [[] for _ in data]
+
+    def add(number: int) -> None:
+        found[number] += [fl.sum(data[number]).item() for _ in range(50)]
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[20_000.0 * number] * 50 for number in range(4)]
 
 
 @needs_device

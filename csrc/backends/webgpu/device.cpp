@@ -126,6 +126,14 @@ fl_status Device::allocate(uint64_t bytes, fl_memory* memory) {
   return FL_OK;
 }
 
+fl_status Device::partial_results(fl_memory* memory) {
+  std::lock_guard guard(lock_);
+  if (fl_status status = open()) return status;
+  if (!partial_.handle) partial_.handle = make_buffer(partial_.size, api::kStorage, "partial results");
+  *memory = reinterpret_cast<fl_memory>(&partial_);
+  return take_failure();
+}
+
 void Device::release(fl_memory memory) {
   std::lock_guard guard(lock_);
   std::unique_ptr<Buffer> buffer(buffer_of(memory));

@@ -57,6 +57,11 @@ class Device {
   fl_status dispatch(Program& program, std::span<const int32_t> parameters, std::span<const fl_memory> memories,
                      Groups groups, bool reports_indices = false);
 
+  // A buffer of kPartialResults pairs of i32 for launches that belong together, which hold() keeps together.
+  static constexpr int64_t kPartialResults = 4096;
+  fl_status partial_results(fl_memory* memory);
+  std::unique_lock<std::recursive_mutex> hold() { return std::unique_lock(lock_); }
+
   // Workgroups of `size` threads for n of them: x up to the limit, the rest in y.
   Groups groups_for(int64_t n, int64_t size) const;
 
@@ -89,6 +94,7 @@ class Device {
   api::BufferHandle* parameters_ = nullptr;
   api::BufferHandle* reports_ = nullptr;
   api::BufferHandle* nothing_ = nullptr;
+  Buffer partial_{nullptr, kPartialResults * 8};
   api::BufferHandle* staging_ = nullptr;
   uint64_t staging_size_ = 0;
   api::EncoderHandle* encoder_ = nullptr;
