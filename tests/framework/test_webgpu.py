@@ -145,13 +145,22 @@ def test_views_are_read_and_written_where_they_lie() -> None:
 
 
 @needs_device
-@pytest.mark.parametrize("shape", [(1, 1, 1), (17, 33, 5), (16, 16, 16), (1, 100, 3), (70, 1, 70)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (17, 33, 5), (16, 16, 16), (1, 100, 3), (70, 1, 70), (513, 37, 530)])
 def test_products_that_do_not_fill_their_tiles(shape: tuple[int, int, int]) -> None:
     m, k, n = shape
     random = np.random.default_rng(m)
     a, b = random.normal(size=(m, k)).astype("float32"), random.normal(size=(k, n)).astype("float32")
     found = (fl.tensor(a, device=DEVICE) @ fl.tensor(b, device=DEVICE)).to("cpu").numpy()
     np.testing.assert_allclose(found, a @ b, rtol=1e-4, atol=1e-5)
+
+
+@needs_device
+def test_a_long_product_rounds_by_tiles() -> None:
+    random = np.random.default_rng(3)
+    a, b = random.normal(size=(8, 70_001)).astype("float32"), random.normal(size=(70_001, 8)).astype("float32")
+    found = (fl.tensor(a, device=DEVICE) @ fl.tensor(b, device=DEVICE)).to("cpu").numpy()
+    exact = a.astype("float64") @ b
+    assert np.linalg.norm(found - exact) < 2e-6 * np.linalg.norm(exact)
 
 
 @needs_device
