@@ -58,8 +58,13 @@ def _to(
         dtype = target
     elif target is not None:
         device = target
-    result = self if device is None else _core.to_device(self, device)
-    return result if dtype is None or result.dtype == dtype else _cast_op(result, dtype)
+    if dtype is None or self.dtype == dtype:
+        return self if device is None else _core.to_device(self, device)
+    if device is None:
+        return _cast_op(self, dtype)
+    if self.dtype in _core.device(device).dtypes:
+        return _cast_op(_core.to_device(self, device), dtype)
+    return _core.to_device(_cast_op(self, dtype), device)  # the device does not store what it is now
 
 
 def _to_device(self: Tensor, device: object, /, *, stream: object = None) -> Tensor:

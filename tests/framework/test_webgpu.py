@@ -13,7 +13,7 @@ from pathlib import Path
 import flambeau as fl
 import numpy as np
 import pytest
-from flambeau import _core, conformance, optable, testing
+from flambeau import _core, conformance, nn, optable, optim, testing
 from flambeau.nn import functional
 
 from tests.framework.newer_ops import WITHOUT_KERNELS
@@ -42,6 +42,37 @@ def test_the_digits_are_learned_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     data = example["digits"]()
     net = example["train"](data, seed=0, epochs=6, device=DEVICE)
     assert example["accuracy"](net, data, DEVICE) > 0.92
+
+
+@needs_device
+def test_a_network_with_batch_norms_is_moved_trained_and_loaded() -> None:
+    fl.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 36, 4))
+    before = {name: fl.asarray(value, copy=True) for name, value in net.state_dict().items()}
+    images = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype("float32")
+    losses = []
+    for device in ("cpu", DEVICE):
+        net.to(device)
+        net.load_state_dict(before)
+        optimizer = optim.AdamW(net.parameters(), lr=0.01)
+        classes = fl.tensor([0, 1, 2, 3, 1], dtype=fl.int32, device=device)
+        for _ in range(3):
+            loss = functional.cross_entropy(net(fl.tensor(images, device=device)), classes)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        losses.append(loss.item())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert net[1].num_batches_tracked.dtype == fl.int32
+    assert net[1].num_batches_tracked.item() == 3
+    there = net.state_dict()
+    assert nn.BatchNorm2d(3).load_state_dict({name[2:]: there[name] for name in there if name.startswith("1.")})
+
+
+@needs_device
+def test_what_it_does_not_store_is_cast_before_it_moves() -> None:
+    assert fl.tensor([1, 2]).to(DEVICE, dtype=fl.int32).to("cpu").tolist() == [1, 2]
+    assert fl.tensor([True], device=DEVICE).to("cpu", dtype=fl.float64).tolist() == [1.0]
 
 
 # ---- what drivers do in their own ways: on NVIDIA's each of these was wrong once ----

@@ -264,7 +264,7 @@ class Module(Hooked, Explained):
                 if name in state and assign:
                     _core.adopt(tensor, state[name].detach())
                 elif name in state:
-                    tensor[...] = state[name].to(tensor.device).to(tensor.dtype)
+                    tensor[...] = state[name].to(device=tensor.device, dtype=tensor.dtype)
         return found
 
     def _own_state(self) -> Iterator[tuple[str, fl.Tensor]]:
@@ -298,7 +298,8 @@ class Module(Hooked, Explained):
     ) -> Self:
         """Move parameters and buffers to a device, cast those that are floats, or both; the same objects stay.
 
-        A tensor among the targets stands for its device and dtype.
+        A tensor among the targets stands for its device and dtype. Whole numbers (the count of batches that a batch
+        norm has seen) become a device's index dtype if it does not store theirs.
 
         >>> from flambeau import nn
         >>> nn.Linear(2, 2).to(fl.float64).weight.dtype
@@ -315,9 +316,12 @@ class Module(Hooked, Explained):
                 device = target
         if dtype is not None and not _core.dtype(dtype).is_float:
             raise fl.DTypeError(f"to: {dtype} is no float; layers compute in floats, integer buffers stay as they are")
+        there = None if device is None else _core.device(device)
         for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
             gradient = tensor.grad
             cast = dtype if tensor.dtype.is_float else None
+            if there is not None and tensor.dtype.is_integer and tensor.dtype not in there.dtypes:
+                cast = there.index_dtype
             _core.adopt(tensor, tensor.detach().to(device=device, dtype=cast))
             if gradient is not None:
                 tensor.grad = gradient.detach().to(device=device, dtype=cast)
