@@ -38,7 +38,7 @@ def test_any_number_of_threads_gives_the_same_bits(cpu):
     ]
     for op, inputs, outputs, *attrs in calls:
         results = []
-        for threads in (1, 2, 3, 8):
+        for threads in (1, 2, 3, 8, 16):
             cpu.threads(threads)
             results.append(cpu.run(op, inputs, [np.empty_like(x) for x in outputs], *attrs)[0].tobytes())
         assert len(set(results)) == 1, f"{op} of {[x.shape for x in inputs]}"

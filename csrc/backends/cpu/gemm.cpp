@@ -20,8 +20,8 @@ constexpr int64_t kDirectColumns = 1536;   // up to these a is not worth packing
 constexpr int64_t kSharedWork = int64_t(1) << 27;   // m n k from which b is packed by all
 constexpr int64_t kSharedBytes = int64_t(1) << 20;  // of a or b packed for all tasks at once: stays near the second-level cache
 constexpr int64_t kTaskWork = int64_t(1) << 21;
-constexpr int64_t kTasks = 8;
-constexpr int64_t kEvenTasks = 4;  // bands come in multiples of so many, for as many threads and half of them
+constexpr int64_t kTasks = 8;      // or one a thread; the bits are the same, for no sum depends on its task
+constexpr int64_t kEvenTasks = 4;  // bands come in multiples of so many, or of the threads, for as many threads and half of them
 
 void cut_rows(Cut& cut, const Product& p, int64_t down) {
   const int64_t tiles = divide_up(p.m, cut.tile_rows);
@@ -38,9 +38,10 @@ Cut cut_of(const Product& p, int64_t tile_rows, int64_t tile_columns) {
   cut.depth = divide_up(divide_up(p.k, stretches), 4) * 4;
   cut.shared = p.m > kFewRows && (!rows_lie || work > kSharedWork);
   cut.direct = rows_lie && (!cut.shared || p.n <= kDirectColumns);
-  const int64_t wanted = p.whole ? 1 : std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
+  const int64_t threads = host->thread_count(), even = std::max(kEvenTasks, threads);
+  const int64_t wanted = p.whole ? 1 : std::clamp<int64_t>(work / kTaskWork, 1, std::max(kTasks, threads));
   const int64_t bands = divide_up(p.m, cut.shared ? kBandRows : kFewRows);
-  cut_rows(cut, p, cut.shared && wanted > 1 ? std::max(wanted, divide_up(bands, kEvenTasks) * kEvenTasks) : bands);
+  cut_rows(cut, p, cut.shared && wanted > 1 ? std::max(wanted, divide_up(bands, even) * even) : bands);
   cut.across = std::clamp<int64_t>(divide_up(wanted, cut.down), 1, std::max<int64_t>(1, p.n / (2 * tile_columns)));
   if (cut.across * cut.down < wanted) {  // few columns
     cut_rows(cut, p, std::min(divide_up(wanted, cut.across), divide_up(p.m, 2 * tile_rows)));

@@ -30,7 +30,7 @@ struct Part {
   int64_t i, m, j, n;
 };
 
-// How a large product is cut: by its sizes and strides alone. Tasks have whole tiles and differ by one of them at most, so
+// How a large product is cut: by its sizes, its strides and, beyond 8, the number of threads. Tasks have whole tiles and differ by one of them at most, so
 // that threads with as many tasks end together.
 struct Cut {
   int64_t tile_rows, tile_columns;
