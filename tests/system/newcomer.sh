@@ -1,12 +1,10 @@
 #!/usr/bin/env bash
 # A newcomer's first hour: `make serve` in a clean clone with an empty home, `pip install` from its index into a new
-# environment, a model trained with what was installed, and a second `make serve` that builds nothing. The index's page
-# of the release, with the hashes of its files, is written to FILE.
-#   tests/system/newcomer.sh [REPOSITORY] [PORT] [FILE]
+# environment, a model trained with what was installed, and a second `make serve` that builds nothing.
+#   tests/system/newcomer.sh [REPOSITORY] [PORT]
 set -euo pipefail
 repository=$(realpath "${1:-$(dirname "$0")/../..}")
 port=${2:-8765}
-kept=${3:+$(realpath "$3")}
 place=$(mktemp -d)
 server=
 
@@ -51,16 +49,6 @@ began=$SECONDS
 serve serve-1.log 1500
 echo "-- released after $((SECONDS - began)) s"
 grep -q "pip install --index-url http://127.0.0.1:$port/simple/ flambeau" "$place/serve-1.log"
-
-if [ -n "$kept" ]; then
-  python3 - "http://127.0.0.1:$port/simple/flambeau/" "$kept" <<'KEEP'
-import sys, urllib.request
-
-asked = urllib.request.Request(sys.argv[1], headers={"Accept": "application/vnd.pypi.simple.v1+json"})
-with urllib.request.urlopen(asked, timeout=60) as page, open(sys.argv[2], "wb") as file:
-    file.write(page.read())
-KEEP
-fi
 
 python3 -m venv "$place/own"
 "$place/own/bin/pip" install -q --disable-pip-version-check --index-url "http://127.0.0.1:$port/simple/" flambeau
