@@ -30,8 +30,8 @@ struct Part {
   int64_t i, m, j, n;
 };
 
-// How a large product is cut: by its sizes, its strides and, beyond 8, the number of threads. Tasks have whole tiles and differ by one of them at most, so
-// that threads with as many tasks end together.
+// How a large product is cut: by its sizes, its strides and, beyond kEvenTasks of them, the number of threads. Tasks have
+// whole tiles and differ by one of them at most, so that threads with as many tasks end together.
 struct Cut {
   int64_t tile_rows, tile_columns;
   int64_t depth = 0;                 // of a stretch of k, which depends on k alone
