@@ -131,10 +131,11 @@ def _reached(source: str, reach: Reach) -> Target:
 def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        is_link = path.is_symlink()
-        what = f"a link to {path.readlink()}, which is not there" if is_link else "no folder"
-        raise GitError(f"{path} is {what}; make {'that folder' if is_link else 'room'} or remove it") from None
+    except FileExistsError as error:
+        there = Path(error.filename)  # it, or a folder above it
+        is_link = there.is_symlink()
+        what = f"a link to {there.readlink()}, which is not there" if is_link else "no folder"
+        raise GitError(f"{there} is {what}; make {'that folder' if is_link else 'room'} or remove it") from None
     except OSError as error:
         raise GitError(f"{path} cannot be made ({error.strerror}); the portal keeps its clone there") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import time
 from pathlib import Path
@@ -279,14 +280,18 @@ def test_a_folder_and_a_file_that_are_no_repository_are_refused(tmp_path: Path, 
     assert not clone.exists
 
 
-def test_a_clones_folder_that_is_a_link_to_nowhere_is_refused_in_a_sentence(repository: Repository, tmp_path: Path):
+@pytest.mark.parametrize("linked", ["clones/r_1.git", "clones"])
+def test_a_clones_folder_that_is_a_link_to_nowhere_is_refused_in_a_sentence(
+    repository: Repository, tmp_path: Path, linked: str
+):
     repository.commit("one", {"a": "1\n"})
-    place = tmp_path / "clones" / "r_1.git"
-    place.parent.mkdir()
-    place.symlink_to(tmp_path / "other disk")
-    with pytest.raises(GitError, match=r"r_1\.git is a link to .*other disk, which is not there; make that folder"):
+    place, link = tmp_path / "clones" / "r_1.git", tmp_path / linked
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "other disk")
+    said = f"{link} is a link to {tmp_path / 'other disk'}, which is not there; make that folder"
+    with pytest.raises(GitError, match=re.escape(said)):
         Clone(place).fetch(str(repository.path))
-    assert place.is_symlink(), "it is somebody's"
+    assert link.is_symlink(), "it is somebody's"
     (tmp_path / "other disk").mkdir()
     Clone(place).fetch(str(repository.path))
     assert Clone(place).branches().keys() == {"main"}
