@@ -42,7 +42,8 @@ _REGISTRIES: tuple[dict[str, Any], ...] = (auth._rules, auth._guards, workflows(
 
 
 # Most of what making a portal and its first page costs is compiling addresses and templates, the same for every test:
-# each is compiled once.
+# each is compiled once. What an address compiles to hangs on the parts of the key alone; it asks its own rule's
+# converters.
 _compile_address = Rule._compile_builder
 _addresses: dict[tuple[Any, ...], Any] = {}
 
@@ -65,7 +66,7 @@ class _Templates(BytecodeCache):
         self._kept[bucket.key, bucket.checksum] = bucket.code
 
 
-Rule._compile_builder = _compile_once  # type: ignore[method-assign]
+Rule._compile_builder = _compile_once  # type: ignore[method-assign]  # werkzeug has no setting for it
 Flask.jinja_options = {"bytecode_cache": _Templates()}
 
 
