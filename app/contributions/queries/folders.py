@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
 
 from app.contributions.models import ChangeFile, ChangeMeasure, ChangeModule
-from app.contributions.queries.scopes import Scope
+from app.contributions.queries.scopes import OfBoth, Scope
 from app.contributions.windows import Window
 
 FILES = ""
@@ -60,22 +59,13 @@ class Folders:
         return found
 
 
-class _Position(sa.sql.functions.FunctionElement[int]):
+class _Position(OfBoth):
     """Where a text first stands in another, from 1 on; 0 where it does not."""
 
     type = sa.Integer()
     inherit_cache = True
     name = "position"
+    sqlite, postgresql = "instr(", "strpos("
 
     def __init__(self, within: Any, what: str) -> None:
         super().__init__(within, sa.literal(what))
-
-
-@compiles(_Position, "sqlite")
-def _in_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"instr({compiler.process(element.clauses, **kwargs)})"
-
-
-@compiles(_Position, "postgresql")
-def _in_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"strpos({compiler.process(element.clauses, **kwargs)})"

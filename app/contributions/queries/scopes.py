@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
@@ -80,22 +80,25 @@ def _chosen(column: Any, firsts: Sequence[date], numbers: Sequence[int]) -> sa.C
                    else_=_chosen(column, firsts[middle:], numbers[middle:]))  # fmt: skip
 
 
-class Together(sa.sql.functions.FunctionElement[int]):
+class OfBoth(sa.sql.functions.FunctionElement[int]):
+    """A function that SQLite and PostgreSQL have under names of their own, each up to its arguments."""
+
+    sqlite: ClassVar[str]
+    postgresql: ClassVar[str]
+
+
+@compiles(OfBoth)
+def _called(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"{getattr(element, compiler.dialect.name)}{compiler.process(element.clauses, **kwargs)})"
+
+
+class Together(OfBoth):
     """All the bits that powers of two have together: of each, whether it is among them."""
 
     type = sa.BigInteger()
     inherit_cache = True
     name = "together"
-
-
-@compiles(Together, "sqlite")
-def _in_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"sum(DISTINCT {compiler.process(element.clauses, **kwargs)})"
-
-
-@compiles(Together, "postgresql")
-def _in_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"bit_or({compiler.process(element.clauses, **kwargs)})"
+    sqlite, postgresql = "sum(DISTINCT ", "bit_or("
 
 
 def buckets(window: Window) -> list[date]:
