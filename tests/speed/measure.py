@@ -39,6 +39,7 @@ def measure(rows: Iterable[tuple[str, Row]], threads: int, rounds: int, runs: Ca
     try:
         for group, row in rows:
             found.append((row, _measured(row, group, workers, rounds, busy, runs)))
+            print(f"{row.title}, {threads} thread{'s' if threads > 1 else ''}: done", file=sys.stderr)  # and kept
             if row.bytes_moved or row.operations or row.elements:
                 best = {key: max(value, best[key]) for key, value in limits.measure(threads).items()}
         workers.refresh_versions()
@@ -125,7 +126,6 @@ def _measured(
             beside += [seconds] if seconds is not None else []
     samples = {rival: samples[rival] for rival in running}
     workers.drop()
-    print(f"{row.title}, {workers.threads} thread{'s' if workers.threads > 1 else ''}: done", file=sys.stderr)
     return Measured(
         row.name,
         row.title,
