@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,7 +51,7 @@ class UnknownYetError(Exception):
 
 @dataclass(frozen=True)
 class Heard:
-    """One call: where, which event, what its body holds, and how to read that. `guid`: GitHub's name of the call."""
+    """One call: where, which event, what its body holds, when it came, how to read it; `guid`: GitHub's name of it."""
 
     session: Session
     repository: Repository
@@ -58,6 +59,7 @@ class Heard:
     event: str
     action: str
     payload: dict[str, Any]
+    received_at: datetime
     reading: Reading
     actor: audit.Actor
 
@@ -258,8 +260,11 @@ def _repository(heard: Heard) -> str:
 
 
 def _publicized(heard: Heard) -> str:
-    """A call may come late: where GitHub is read, it is asked whether that still holds."""
+    """A call may come late: where GitHub is read, it is asked whether that still holds; else the last call counts."""
     connection = connection_of(heard.session, heard.repository.id)
+    private_since = heard.repository.private_since
+    if connection is None and private_since is not None and heard.received_at < private_since:
+        return "it was made private after that"
     if connection is None:
         private.show(heard.session, heard.repository, actor=heard.actor, reason="GitHub says that it is public")
         return "it is public again"

@@ -90,7 +90,8 @@ def _handle(session: Session, delivery: Delivery, body: bytes, actor: Actor) -> 
     source = source_at(Call.read(payload, what="webhook").repository.url)
     heard = Heard(
         session=session, repository=repository, guid=delivery.guid, event=delivery.event, action=delivery.action,
-        payload=payload, reading=Reading(repository.public_id, clock_of(session).now(), source), actor=actor,
+        payload=payload, received_at=delivery.received_at,
+        reading=Reading(repository.public_id, clock_of(session).now(), source), actor=actor,
     )  # fmt: skip
     try:
         return _end(session, delivery, DeliveryState.HANDLED, handle(heard))

@@ -60,7 +60,9 @@ def words(db: Database) -> set[str]:
         return set(session.scalars(sa.select(SearchTerm.text)))
 
 
-def test_what_is_privatized_is_hidden_with_that_call_and_comes_back_when_it_is_publicized(hook_each: Hooked) -> None:
+def test_what_is_privatized_is_hidden_with_that_call_and_comes_back_when_it_is_publicized(
+    hook_each: Hooked, clock: FixedClock
+) -> None:
     hook = hook_each
     hook.hear("pull_request", example("pull_request", "opened", pull_request__title="Quaternion kernels"))
     hook.hear("issues", example("issues", "opened", issue__title="Zebra stripes"))
@@ -89,6 +91,15 @@ def test_what_is_privatized_is_hidden_with_that_call_and_comes_back_when_it_is_p
     search.work_off(hook.db)
     assert shown(hook.app, hook.db) == before
     assert done(hook.db) == [HIDE, SHOW]
+
+    # Neither is handled before both are there.
+    hook.send("repository", of_it | {"action": "publicized", "changes": {}})
+    clock.advance(seconds=1)
+    of_it["repository"]["private"] = True
+    hook.send("repository", of_it | {"action": "privatized"})
+    hook.handle()
+    assert shown(hook.app, hook.db) == NOTHING
+    assert done(hook.db) == [HIDE, SHOW, HIDE]
 
 
 def test_where_github_is_read_it_is_asked_whether_what_was_publicized_still_is(small: World, github: GitHub) -> None:
