@@ -10,7 +10,8 @@ from functools import cache
 
 NAMED = {"90d": "90 days", "1y": "one year", "3y": "three years", "all": "all time"}
 _DAYS = {"90d": 90, "1y": 365, "3y": 1096}
-# So many days are drawn by weeks, months and quarters at most; more by years.
+# So many days are drawn by weeks, months and quarters at most; more by years. So many periods,
+# and the one before, fit into the bits of a number (`queries.scopes.bit_of`): 62 at most, by years until 2031.
 _WEEKS_TO, _MONTHS_TO, _QUARTERS_TO = 184, 5 * 366, 15 * 366
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from app.contributions.queries.health import backlog_over, closed_by, count_wait
 from app.contributions.queries.newcomers import quiet
 from app.contributions.queries.paths import path_work
 from app.contributions.queries.remembering import forget_answers
-from app.contributions.queries.scopes import buckets, place_of
+from app.contributions.queries.scopes import Together, bit_of, buckets, place_of
 from app.contributions.windows import Window
 from app.db import Database
 from app.people.models import Employment, IdentityPerson
@@ -330,3 +330,12 @@ def test_a_day_is_placed_in_the_period_or_month_that_it_lies_in(one: date, other
             place = connection.scalar(sa.select(place_of(sa.literal(day, sa.Date), firsts)))
         engine.dispose()
         assert place == max(sum(first <= day for first in firsts) - 1, 0)
+
+
+def test_the_periods_of_the_widest_windows_and_the_one_before_fit_into_the_bits_of_a_number(db_each: Database):
+    begun = [date(1999, 1, 1) + timedelta(days) for days in range(4 * 366)]
+    windows = [Window(day, day + timedelta(most - 1)) for most in (184, 5 * 366, 15 * 366) for day in begun]
+    firsts = max(([one.prelude, *buckets(one)] for one in windows), key=len)
+    each = sa.union_all(*(sa.select(sa.literal(day, sa.Date).label("day")) for day in firsts)).subquery().c
+    with db_each.read() as session:
+        assert session.scalar(sa.select(Together(bit_of(each.day, firsts)))) == 2 ** len(firsts) - 1
