@@ -193,29 +193,23 @@ FL_INLINE void put_parts(float* z, Parts parts, int64_t numbers) {
 
 // Floats' squares stay within doubles; doubles are rounded once by the host's library alone (plain.cpp).
 void complex_abs(const void* const* inputs, void* output, int64_t n) {
-  constexpr int64_t k = kLanes<F64>;
+  constexpr int k = kLanes<F64>;
   const float* z = static_cast<const float*>(inputs[0]);
   float* y = static_cast<float*>(output);
-  for (int64_t i = 0; i < n; i += k) {
-    const int64_t numbers = n - i < k ? n - i : k;
+  each_vector<F64>(n, [&](int64_t i, int numbers) __attribute__((always_inline)) {
     const Parts parts = parts_of(z + 2 * i, numbers);
     const F64 size = Hypot::at<false>(parts.real, parts.imaginary);
-    if (numbers == k) {
-      put_narrowed(y + i, size);
-      continue;
-    }
+    if (numbers == k) return put_narrowed(y + i, size);
     float part[k];
     put_narrowed(part, size);
-    for (int64_t j = 0; j < numbers; ++j) y[i + j] = part[j];
-  }
+    for (int j = 0; j < numbers; ++j) y[i + j] = part[j];
+  });
 }
 template <class T>
 void complex_sign(const void* const* inputs, void* output, int64_t n) {
-  constexpr int64_t k = kLanes<F64>;
   const T* z = static_cast<const T*>(inputs[0]);
   T* y = static_cast<T*>(output);
-  for (int64_t i = 0; i < n; i += k) {
-    const int64_t numbers = n - i < k ? n - i : k;
+  each_vector<F64>(n, [&](int64_t i, int numbers) __attribute__((always_inline)) {
     const Parts parts = parts_of(z + 2 * i, numbers);
     const F64 size = Hypot::at<sizeof(T) == 8>(parts.real, parts.imaginary);
     const I64 nan = (parts.real != parts.real) | (parts.imaginary != parts.imaginary), zero = size == F64{};
@@ -227,7 +221,7 @@ void complex_sign(const void* const* inputs, void* output, int64_t n) {
       const F64 share = number(1) / by;
       put_parts(y + 2 * i, {real * share, imaginary * share}, numbers);
     }
-  }
+  });
 }
 
 bool same(const char* a, const char* b) { return strcmp(a, b) == 0; }
