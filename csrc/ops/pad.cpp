@@ -15,6 +15,7 @@ namespace {
 const AttrSpec kBefore{.name = "before", .kind = FL_ATTR_INTS, .required = true};
 const AttrSpec kBehind{.name = "behind", .kind = FL_ATTR_INTS, .required = true};
 const AttrSpec kMode{.name = "mode", .kind = FL_ATTR_TEXT, .required = true};
+constexpr int64_t kMost = int64_t{1} << 60;  // more than any memory holds
 
 // What `around` (before, behind, mode) makes of an x of this shape.
 Dims padded_shape(const OpRow& row, const Dims& x, Attrs around) {
@@ -27,7 +28,7 @@ Dims padded_shape(const OpRow& row, const Dims& x, Attrs around) {
   Dims shape = x;
   for (size_t axis = 0; axis < x.size(); ++axis) {
     const int64_t n = x[axis], low = std::min(before[axis], behind[axis]), high = std::max(before[axis], behind[axis]);
-    const int64_t most = mode == "reflect" ? std::max<int64_t>(n - 1, 0) : mode == "circular" ? n : mode == "replicate" && n == 0 ? 0 : high;
+    const int64_t most = mode == "reflect" ? std::max<int64_t>(n - 1, 0) : mode == "circular" ? n : mode == "replicate" && n == 0 ? 0 : kMost;
     if (low < 0 || high > most) {
       raise(ErrorKind::Shape, row.name, ": input is ", x, "; mode '", mode, "' adds 0 to ", most, " elements to each side of axis ", axis,
             ", not (", before[axis], ", ", behind[axis], ")");
@@ -191,8 +192,9 @@ const OpRow& kPad = register_op({
       Dims x = g.shape();
       bool fits = x.size() == attrs[0].ints().size() && x.size() == attrs[1].ints().size();
       for (size_t axis = 0; fits && axis < x.size(); ++axis) {
-        x[axis] -= attrs[0].ints()[axis] + attrs[1].ints()[axis];
-        fits = x[axis] >= 0;
+        const int64_t before = attrs[0].ints()[axis], behind = attrs[1].ints()[axis];
+        fits = before >= 0 && behind >= 0 && before <= x[axis] && behind <= x[axis] - before;
+        if (fits) x[axis] -= before + behind;
       }
       if (!fits || padded_shape(row, x, attrs) != g.shape())
         raise(ErrorKind::Shape, row.name, ": g is ", g.shape(), ", before ", attrs[0].ints(), ", behind ", attrs[1].ints(),

@@ -77,6 +77,16 @@ def test_with_ceil_mode_a_window_may_reach_over_a_small_image_where_pytorch_lets
         np.testing.assert_allclose(grad, theirs.grad.numpy(), rtol=1e-12)
 
 
+def test_with_ceil_mode_a_window_of_any_length_takes_no_memory_for_it() -> None:
+    x, g = np.arange(6.0).reshape(1, 1, 3, 2), np.ones(2)
+    y, grad = run("cpu", lambda x: functional.avg_pool2d(x, (2, 10**8), (1, 10**8), ceil_mode=True), x, g)
+    assert y.tolist() == [[[[1.5], [3.5]]]]
+    assert grad.tolist() == [[[[0.25, 0.25], [0.5, 0.5], [0.25, 0.25]]]]
+    y, grad = run("cpu", lambda x: functional.max_pool2d(x, 2, (1, 10**12), 0, (1, 10**12), ceil_mode=True), x, g)
+    assert y.tolist() == [[[[2.0], [4.0]]]]
+    assert grad.tolist() == [[[[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]]]
+
+
 @pytest.mark.parametrize("work", [
     lambda x: functional.max_pool2d(x, 2),
     lambda x: functional.max_pool2d(x, 3, 2, 1),

@@ -70,6 +70,19 @@ def test_what_negative_numbers_leave_is_padded() -> None:
         assert functional.pad(x, around).tolist() == expected
 
 
+@pytest.mark.parametrize("mode", ["constant", "replicate"])
+def test_more_than_any_memory_holds_is_told(mode: Any) -> None:
+    most = 2**63 - 1
+    with pytest.raises(fl.ShapeError, match=f"to each side of axis 0, not \\({most}, {most}\\)"):
+        functional.pad(fl.ones(3), (most, most), mode)
+
+
+@pytest.mark.parametrize("factor", [float("inf"), float("nan"), (2.0, float("-inf")), 1e308])
+def test_a_factor_that_gives_no_size_is_told(factor: Any) -> None:
+    with pytest.raises(ValueError, match=r"makes sizes of .*; give finite ones$"):
+        functional.interpolate(fl.ones((1, 1, 2, 3)), scale_factor=factor)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(1, 40)] * 2),

@@ -2,6 +2,7 @@
 // axes before it then copy whole blocks of what is there. A gradient is gathered row by row.
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -130,18 +131,15 @@ fl_status run_pad(const fl_kernel* self, fl_stream, const fl_call* call) {
 // Along each axis the places that come from each element, in their order.
 struct Givers {
   std::vector<int64_t> starts, places;
-  Givers(const Layout& layout, int axis) {
-    const int64_t n = layout.n[axis], all = n + layout.before[axis] + layout.behind[axis];
-    std::vector<std::vector<int64_t>> of(static_cast<size_t>(n));
-    for (int64_t i = 0; i < all; ++i) {
-      const int64_t at = i - layout.before[axis];
-      if (layout.mode != Mode::Constant || (at >= 0 && at < n)) of[size_t(layout.source(axis, i))].push_back(i);
-    }
-    starts.push_back(0);
-    for (const auto& some : of) {
-      places.insert(places.end(), some.begin(), some.end());
-      starts.push_back(int64_t(places.size()));
-    }
+  Givers(const Layout& layout, int axis) : starts(size_t(layout.n[axis]) + 1, 0) {
+    const int64_t n = layout.n[axis], before = layout.before[axis], all = n + before + layout.behind[axis];
+    const bool constant = layout.mode == Mode::Constant;
+    const int64_t first = constant ? before : 0, stop = constant ? before + n : all;
+    for (int64_t i = first; i < stop; ++i) ++starts[size_t(layout.source(axis, i)) + 1];
+    std::partial_sum(starts.begin(), starts.end(), starts.begin());
+    places.resize(size_t(stop - first));
+    std::vector<int64_t> next(starts.begin(), starts.end() - 1);
+    for (int64_t i = first; i < stop; ++i) places[size_t(next[size_t(layout.source(axis, i))]++)] = i;
   }
 };
 

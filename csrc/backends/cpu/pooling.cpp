@@ -43,11 +43,13 @@ struct Pool {
     if (count_padding) return double(d.count) * double(h.count) * double(w.count);
     return double(d.stop - d.start) * double(h.stop - h.start) * double(w.stop - w.start);
   }
-  // Whether tables as long as a window are in proportion to x, and the number of each element of it fits an int32.
+  // Whether tables as long as a window, which with ceil_mode may be of any length, are in proportion to x, and the number of
+  // each element of it fits an int32.
   bool is_compact() const {
     double elements = 1;
     for (size_t axis = 0; axis < 3; ++axis) {
-      if (padding[axis] > x[axis]) return false;  // otherwise a window is at most three times as long as x
+      const double reach = double(kernel[axis] - 1) * double(dilation[axis]) + 1;
+      if (padding[axis] > x[axis] || reach > 3 * double(x[axis])) return false;
       elements *= double(kernel[axis]);
     }
     return elements < double(std::numeric_limits<int32_t>::max());

@@ -139,7 +139,10 @@ def _wanted(
         if len(given) != axes:
             raise ValueError(f"interpolate: scale_factor is {scale_factor} for {axes} spatial axes")
         factors = tuple(float(f) for f in given)
-        wanted = tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
+        exact = [n * f for n, f in zip(x.shape[2:], factors, strict=True)]
+        if not all(map(math.isfinite, exact)):
+            raise ValueError(f"interpolate: scale_factor {scale_factor} makes sizes of {exact}; give finite ones")
+        wanted = tuple(map(math.floor, exact))
     if min(wanted) < 1 or 0 in x.shape[2:]:
         raise fl.ShapeError(f"interpolate: input is {tuple(x.shape)}, the new size {wanted}: sizes are at least 1")
     return wanted, (None,) * axes if factors is None or recompute else factors
