@@ -220,7 +220,7 @@ void batch_images(const OpRow& row, Inputs inputs, std::span<const bool> batched
   for (Tensor& x : merged) {
     Dims shape = x.shape();
     shape.erase(0);
-    shape[0] = outer * inner;
+    shape[0] *= outer;  // those that differ are the row's to tell
     x = reshape(x, shape);
   }
   apply(row, merged, attrs, outputs);

@@ -108,6 +108,12 @@ def test_any_grid_reads_as_by_parts(shape: Any, size: Any, mode: Any, outside: A
     same_on_the_reference(lambda x, at: functional.grid_sample(x, at, mode, outside, align), x, grid, within=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_grids_of_another_batch_are_told_where_images_are_mapped_too(n: int) -> None:
+    with pytest.raises(fl.ShapeError, match="the input is"):
+        fl.vmap(functional.grid_sample)(fl.ones((5, 2, 1, 3, 3)), fl.ones((5, n, 2, 2, 2)))
+
+
 @pytest.mark.parametrize("outside", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 def test_places_that_are_no_numbers_read_nothing_beside_the_image(mode: Any, outside: Any) -> None:
