@@ -85,6 +85,9 @@ class ChangeMeasure(Measure, Base):
         sa.Index("ix_change_measure_employer_closed", "organization_id", "closed_on", "is_bot", "merged_on",
                  "reviewers"),
         sa.Index(None, "person_id", "opened_on"), sa.Index(None, "person_id", "merged_at"),
+        # What is closed or open of a person's, and which changes are theirs.
+        sa.Index("ix_change_measure_author_closed", "person_id", "closed_on", "is_bot", "merged_on", "reviewers",
+                 "opened_on", "change_id"),
     )  # fmt: skip
     change_id: Mapped[int] = mapped_column(
         Key, sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -121,7 +124,8 @@ class ChangeReviewer(Base):
 
     __tablename__ = "change_reviewer"
     __table_args__ = (
-        sa.Index("ix_change_reviewer_day", "first_on", "person_id", "organization_id", "attribution", "repository_id"),
+        sa.Index("ix_change_reviewer_begun", "first_on", "person_id", "organization_id", "attribution", "repository_id",
+                 "change_id"),
         sa.Index(None, "person_id", "first_on"), sa.Index(None, "organization_id", "first_on"),
         sa.Index(None, "repository_id", "first_on"),
         sa.Index("ix_change_reviewer_received", "change_id", "first_on", "organization_id", "attribution", "person_id"),

@@ -87,9 +87,10 @@ class Commit(Row, Base):
 
     __tablename__ = "commit"
     __table_args__ = (
-        sa.Index(None, "author_identity_id"), sa.Index(None, "committed_at"),
-        # All that files by day ask of a commit: they read this index and no row.
+        sa.Index(None, "committed_at"),
+        # All that files by day, or of one author, ask of a commit: they read these indexes and no row.
         sa.Index("ix_commit_day_files", "day", "author_identity_id", "paths", "id"),
+        sa.Index("ix_commit_author_day", "author_identity_id", "day", "paths", "id"),
         sa.Index("ix_commit_redated", "day", sqlite_where=sa.text("is_redated = 1"),
                  postgresql_where=sa.text("is_redated")),
     )  # fmt: skip

@@ -76,15 +76,17 @@ def files(session: Session, scope: Scope, window: Window) -> int:
     if scope.organization:
         is_held = sa.exists().where(RepositoryCommit.commit_id == Commit.id, held)
         return int(session.scalar(query.where(*_made_for(scope), is_held)) or 0)
+    if scope.person:  # of few commits, which are looked up one by one
+        theirs = sa.select(author.identity_id).where(author.person_id == scope.person, author.role == Role.PERSON)
+        is_held = sa.exists().where(RepositoryCommit.commit_id == Commit.id, held)
+        mine = Commit.author_identity_id.in_(session.scalars(theirs).all())
+        return int(session.scalar(query.where(mine, is_held)) or 0)
     # Two ranges of days read from indexes alone, and no row of the wide table.
     commits = sa.select(RepositoryCommit.commit_id).where(RepositoryCommit.day.between(*within), held)
     query = (
         query.join(author, author.identity_id == Commit.author_identity_id)
         .where(author.role == Role.PERSON, Commit.id.in_(commits))
     )  # fmt: skip
-    if scope.person:  # of few commits, which are looked up by whom they name
-        theirs = sa.select(author.identity_id).where(author.person_id == scope.person)
-        query = query.where(Commit.author_identity_id.in_(list(session.scalars(theirs))))
     return int(session.scalar(query) or 0)
 
 

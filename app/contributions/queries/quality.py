@@ -8,11 +8,12 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.contributions.metrics import COMMITS, Kind
-from app.contributions.models import Attribution, Commit, LineCountDue, Repository, RepositoryCommit, Rollup
-from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope
+from app.contributions.metrics import Kind
+from app.contributions.models import Commit, LineCountDue, Repository, RepositoryCommit
+from app.contributions.queries.repository_work import work_by_repository
+from app.contributions.queries.scopes import EVERYTHING, Scope
 from app.contributions.queries.totals import cells_by_organization
+from app.contributions.queries.work import commit_counts
 from app.contributions.windows import Window
 from app.db import holds_on
 from app.people.models import Employment, Person
@@ -55,16 +56,10 @@ class Stated:
     mean_confidence: float
 
 
-@remembered
 def known_by_repository(session: Session, window: Window) -> dict[int, Known]:
     """Each repository's commits in the window by people, and how many are unattributed."""
-    unknown = sa.case((Rollup.attribution == Attribution.UNKNOWN, Rollup.commits), else_=0)
-    rows = session.execute(
-        sa.select(Rollup.repository_id, sa.func.sum(Rollup.commits), sa.func.sum(unknown))
-        .where(Rollup.module_key.is_(None), Rollup.kind.in_(COMMITS), Rollup.day.between(window.since, window.until))
-        .group_by(Rollup.repository_id)
-    )
-    return {number: Known(int(commits), int(nobody)) for number, commits, nobody in rows}
+    found = work_by_repository(session, EVERYTHING, window)
+    return {number: Known(one.commits, one.unknown) for number, one in found.items()}
 
 
 def tools_over_time(session: Session, scope: Scope, window: Window) -> dict[Kind, dict[date, int]]:
@@ -79,7 +74,7 @@ def tools_over_time(session: Session, scope: Scope, window: Window) -> dict[Kind
 
 def freshness(session: Session) -> list[Freshness]:
     """Every repository with how far it is read, those with a problem first, then the longest unread."""
-    held, due = _held(session), _lines_due(session)
+    held, due = commit_counts(session), _lines_due(session)
     newest = sa.select(sa.func.max(RepositoryCommit.day)).where(RepositoryCommit.repository_id == Repository.id)
     rows = session.execute(sa.select(Repository, newest.scalar_subquery()).order_by(Repository.id))
     found = [Freshness(one, held.get(one.id, 0), day, due.get(one.id, 0)) for one, day in rows]
@@ -102,7 +97,7 @@ def stated_by(session: Session, day: date) -> dict[StatementSource, Stated]:
 
 def redated(session: Session, window: Window) -> int:
     """Commits counted on a day of the window whose author's date was absurd, so that another stands in its place."""
-    mine = (Commit.is_redated.is_(True), Commit.day.between(window.since, window.until))
+    mine = (Commit.is_redated, Commit.day.between(window.since, window.until))
     return session.scalar(sa.select(sa.func.count()).select_from(Commit).where(*mine)) or 0
 
 
@@ -111,13 +106,6 @@ def hidden_people(session: Session) -> int:
     return session.scalar(
         sa.select(sa.func.count(Person.id)).where(Person.hidden_at.is_not(None), Person.merged_into_id.is_(None))
     ) or 0  # fmt: skip
-
-
-@remembered
-def _held(session: Session) -> dict[int, int]:
-    column = RepositoryCommit.repository_id
-    rows = session.execute(sa.select(column, sa.func.count()).group_by(column))
-    return {repository: number for repository, number in rows}
 
 
 def _lines_due(session: Session) -> dict[int, int]:

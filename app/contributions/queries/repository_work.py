@@ -13,7 +13,7 @@ from app.contributions.metrics import COMMITS, Kind
 from app.contributions.models import Attribution, Repository, Rollup, Stretch, WorkSum
 from app.contributions.queries.remembering import remembered
 from app.contributions.queries.scopes import Scope
-from app.contributions.queries.worked import parts_of
+from app.contributions.queries.worked import parts_of, widened
 from app.contributions.windows import Window
 
 
@@ -35,7 +35,7 @@ class RepositoryWork:
 def work_by_repository(session: Session, scope: Scope, window: Window) -> Mapping[int, RepositoryWork]:
     """The commits of everything, or of an organization or a person, in each repository that holds any."""
     parts = []
-    for stretch, since, until in parts_of(window, (Stretch.YEAR, Stretch.MONTH)):
+    for stretch, since, until in parts_of(widened(session, window), (Stretch.YEAR, Stretch.MONTH)):
         table: Any = Rollup if stretch is None else WorkSum
         day = Rollup.day if stretch is None else WorkSum.starts_on
         query = sa.select(

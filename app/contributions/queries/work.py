@@ -37,6 +37,8 @@ from app.modules import queries as modules
 from app.people import queries as people
 from app.people.models import IdentityPerson, Person
 
+_DAYS_LOOKED_AT = 45
+
 
 @dataclass(frozen=True)
 class RecentCommit:
@@ -184,42 +186,45 @@ def commit_count(session: Session, repository_id: int) -> int:
 
 
 def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[RecentCommit]:
-    """The latest commits of a scope, as their authors dated them.
-
-    They are looked for on the scope's latest days first: the rollup tells which these are, and most often that is all.
-    """
-    if scope.person:
-        return _commits(session, scope, most)
-    latest = sa.select(Rollup.day).where(*scope.conditions())
-    order = (Rollup.module_key.desc(), Rollup.day.desc()) if scope == EVERYTHING else (Rollup.day.desc(),)
-    days = session.scalars(latest.order_by(*order).limit(3 * most)).all()
-    found = _commits(session, scope, most, since=days[-1]) if days else []
-    return found if len(found) == most else _commits(session, scope, most)
+    """The latest commits of a scope, as their authors dated them."""
+    return _outermost(session, scope, most)
 
 
 def first_commit(session: Session, scope: Scope) -> RecentCommit | None:
     """The very first commit of a scope, as its author dated it."""
-    return next(iter(_commits(session, scope, 1, is_first=True)), None)
+    return next(iter(_outermost(session, scope, 1, is_first=True)), None)
+
+
+def _outermost(session: Session, scope: Scope, most: int, *, is_first: bool = False) -> list[RecentCommit]:
+    """The latest commits, or the first ones.
+
+    They are looked for on the scope's outermost days first: the rollup tells which these are, and most often that is
+    all.
+    """
+    day = Rollup.day if is_first else Rollup.day.desc()
+    order = (Rollup.module_key.desc(), day) if scope == EVERYTHING else (day,)
+    outermost = sa.select(Rollup.day).where(*scope.conditions()).order_by(*order).limit(_DAYS_LOOKED_AT)
+    days = session.scalars(outermost).all()
+    found = _commits(session, scope, most, within=days[-1], is_first=is_first) if days else []
+    return found if len(found) == most else _commits(session, scope, most, is_first=is_first)
 
 
 def _commits(
-    session: Session, scope: Scope, most: int, *, since: date | None = None, is_first: bool = False
+    session: Session, scope: Scope, most: int, *, within: date | None = None, is_first: bool = False
 ) -> list[RecentCommit]:
-    order = (RepositoryCommit.day, Commit.authored_at, Commit.id)
+    """The latest (or first) commits, of those since a day (or until it)."""
+    day: Any = Commit.day if scope.person else RepositoryCommit.day
+    # A person's are few: as a case, so that no database goes through everybody's by day until it meets one of them.
+    first_key = sa.case((Commit.is_merge, day), else_=day) if scope.person else day
     author = aliased(IdentityPerson)
+    held = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
     query = (
-        sa.select(Commit, Person, author.role, Repository.name, Repository.public_id)
+        sa.select(Commit.id, RepositoryCommit.repository_id)
         .join(RepositoryCommit, RepositoryCommit.commit_id == Commit.id)
-        .join(Repository, Repository.id == RepositoryCommit.repository_id)
-        .outerjoin(author, author.identity_id == Commit.author_identity_id)
-        .outerjoin(Person, Person.id == author.person_id)
-        .order_by(*(column if is_first else column.desc() for column in order))
-        .limit(most)
+        .where(held)
     )
-    where = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
-    query = query.where(where)
-    if since is not None:
-        query = query.where(RepositoryCommit.day >= since)
+    if within is not None:
+        query = query.where(day <= within if is_first else day >= within)
     if scope.person:
         own = sa.select(IdentityPerson.identity_id).where(IdentityPerson.person_id == scope.person)
         query = query.where(Commit.author_identity_id.in_(session.scalars(own).all()))
@@ -230,11 +235,26 @@ def _commits(
         worked = sa.select(sa.literal(1)).where(
             Rollup.organization_id.in_(scope.organizations), Rollup.person_id == author.person_id,
             Rollup.day == Commit.day, Rollup.module_key.is_(None))  # fmt: skip
-        query = query.where(sa.exists(worked))
+        query = query.join(author, author.identity_id == Commit.author_identity_id).where(sa.exists(worked))
+
+    def order(by_day: Any) -> list[Any]:
+        keys = (by_day, Commit.authored_at, Commit.id)
+        return [key if is_first else key.desc() for key in keys]
+
+    # All else is asked of those few alone.
+    few = query.order_by(*order(first_key)).limit(most).subquery("few")
+    shown = (
+        sa.select(Commit, Person, author.role, Repository.name, Repository.public_id)
+        .join(few, few.c.id == Commit.id)
+        .join(Repository, Repository.id == few.c.repository_id)
+        .outerjoin(author, author.identity_id == Commit.author_identity_id)
+        .outerjoin(Person, Person.id == author.person_id)
+        .order_by(*order(Commit.day))
+    )
     return [
         RecentCommit(commit.sha, commit.subject, commit.authored_at, person, role.value if role else "person", name,
                      public_id, commit.added, commit.deleted, commit.is_merge)
-        for commit, person, role, name, public_id in session.execute(query)
+        for commit, person, role, name, public_id in session.execute(shown)
     ]  # fmt: skip
 
 
@@ -278,9 +298,9 @@ def passes_of(session: Session, repositories: Collection[Repository]) -> dict[in
 @remembered
 def commit_counts(session: Session) -> dict[int, int]:
     """Commits that are read, of each repository's default branch."""
-    table = RepositoryCommit
-    rows = session.execute(sa.select(table.repository_id, sa.func.count()).group_by(table.repository_id))
-    return {number: count for number, count in rows}
+    # Counted one repository after the other, each in its stretch of an index: nothing is sorted or kept by repository.
+    each = sa.select(sa.func.count()).where(RepositoryCommit.repository_id == Repository.id).scalar_subquery()
+    return {number: count for number, count in session.execute(sa.select(Repository.id, each))}
 
 
 def latest_readings(session: Session, *, workflow: str = "ingest") -> dict[str, Job]:

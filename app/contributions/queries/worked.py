@@ -60,7 +60,7 @@ def _parts(
 ) -> list[sa.Select[Any]]:
     parts = []
     allowed = _allowed(scope, coarsest, any_module=any_module)
-    for stretch, since, until in parts_of(_widened(session, window), allowed):
+    for stretch, since, until in parts_of(widened(session, window), allowed):
         table: Any = Rollup if stretch is None else WorkSum
         day = Rollup.day if stretch is None else WorkSum.starts_on
         first, last = (Rollup.day, Rollup.day) if stretch is None else (WorkSum.first_on, WorkSum.last_on)
@@ -138,7 +138,7 @@ def _known_ends(session: Session) -> tuple[date, date] | None:
     return ends(session)
 
 
-def _widened(session: Session, window: Window) -> Window:
+def widened(session: Session, window: Window) -> Window:
     """The window, with the rest of a year at a side beyond which there is nothing: then whole sums can be read."""
     known = _known_ends(session)
     if known is None:

@@ -21,11 +21,12 @@ from app.contributions.figures import Look
 from app.contributions.figures.paths import changing_paths, knowers
 from app.contributions.metrics import factor
 from app.contributions.metrics.people import factor_at
-from app.contributions.models import Commit, RepositoryCommit
+from app.contributions.models import Commit, RepositoryCommit, Rollup
 from app.contributions.queries import Authors, By, Scope, Standing, Thing, newcomers, timelines
 from app.contributions.queries.health import backlog_over, closed_by, count_waiting, coverage_over
 from app.contributions.queries.newcomers import quiet
 from app.contributions.queries.paths import path_work
+from app.contributions.queries.quality import redated
 from app.contributions.queries.remembering import forget_answers
 from app.contributions.queries.scopes import Together, bit_of, buckets, place_of
 from app.contributions.windows import Window
@@ -134,13 +135,15 @@ def files_in_facts(session: Session, scope: Scope, window: Window) -> int:
     return sum(
         one.paths for one in session.scalars(sa.select(Commit).where(Commit.day.between(window.since, window.until)))
         if one.id in held and one.author_identity_id in people
+        and scope.person in (None, people[one.author_identity_id].person_id)
         and (not scope.organization or works(people[one.author_identity_id].person_id, one.day))
     )  # fmt: skip
 
 
 def test_files_are_those_of_peoples_commits_whether_or_not_all_commits_are_held(scaled: Database):
     scopes = [Scope(), *(Scope(organization=number) for number in (1, 2, 3)),
-              Scope(organization=1, with_owned=frozenset({2}))]  # fmt: skip
+              Scope(organization=1, with_owned=frozenset({2})),
+              *(Scope(person=number) for number in (1, 2, 3))]  # fmt: skip
     windows = [LONG, Window(date(2025, 1, 1), date(2025, 12, 31)), Window(date(1980, 1, 1), date(1980, 12, 31))]
     kinds = set()
     with scaled.read() as session, statements(scaled, "commit", "repository_commit") as asked:
@@ -256,6 +259,53 @@ def test_what_is_counted_in_the_order_of_an_index_is_not_sorted(settings: Any, c
                 for one in asked]  # fmt: skip
     assert len(ways) == 6
     assert all("COVERING INDEX" in str(way) and "TEMP B-TREE" not in str(way) for way in ways), ways
+
+
+def test_commits_that_were_redated_and_those_of_a_person_are_looked_up_in_an_index_of_theirs(
+    settings: Any, clock: Any, db: Database
+):
+    """Told on SQLite, for PostgreSQL chooses by how much there is."""
+    generated(settings, clock, db, 21)
+    forget_answers()
+    with db.read() as session:
+        with statements(db, "commit") as asked:
+            redated(session, LONG)
+            queries.files(session, Scope(person=1), LONG)
+        ways = [session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", ("1",) * one.count("?")).all()
+                for one in asked]  # fmt: skip
+    of_redated, of_person = map(str, ways)
+    assert "INDEX ix_commit_redated" in of_redated
+    assert "COVERING INDEX ix_commit_author_day" in of_person
+
+
+def test_first_and_latest_commits_are_those_of_all_though_looked_for_on_few_days(scaled: Database):
+    """Also of repositories, also after some were taken from every branch, and while nothing of it is counted."""
+    with scaled.read() as session:
+        persons = session.scalars(sa.select(Rollup.person_id).distinct().order_by(Rollup.person_id)).all()[::5]
+    scopes = [Scope(person=person, repository=one) for person in persons for one in (None, 2)]
+
+    def told(session: Session, scope: Scope) -> list[str]:
+        held = RepositoryCommit.repository_id == scope.repository if scope.repository else RepositoryCommit.is_counted
+        return list(session.scalars(
+            sa.select(Commit.sha).join(RepositoryCommit, RepositoryCommit.commit_id == Commit.id)
+            .join(IdentityPerson, IdentityPerson.identity_id == Commit.author_identity_id)
+            .where(held, IdentityPerson.person_id == scope.person)
+            .order_by(RepositoryCommit.day, Commit.authored_at, Commit.id)))  # fmt: skip
+
+    some_gone = sa.delete(RepositoryCommit).where(RepositoryCommit.commit_id % 3 == 0)
+    for change in (None, some_gone, sa.delete(Rollup)):
+        if change is not None:
+            with scaled.write() as session:
+                session.execute(change)
+        lengths = set()
+        with scaled.read() as session:
+            for scope in scopes:
+                all_of_them = told(session, scope)
+                first = queries.first_commit(session, scope)
+                assert ([first.sha] if first else []) == all_of_them[:1]
+                assert [one.sha for one in queries.recent_commits(session, scope)] == all_of_them[::-1][:15]
+                lengths.add(min(len(all_of_them), 16))
+        assert {0, 16} <= lengths  # of some there are none, of some more than are shown
 
 
 def test_an_answer_is_told_only_if_it_is_kept(scaled: Database):
