@@ -377,6 +377,7 @@ class Walk {
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (!outputs[i].saved) continue;
       check_shape(saved.outputs[i], out[i]);
+      check_version(node, saved.outputs[i], outputs[i].version, "result");
       out[i] = saved.outputs[i].detach();
     }
   }

@@ -23,24 +23,36 @@ Tensor fitted(const InPlace& said, const Tensor& x, Tensor result) {
   return cast(result, x.dtype());
 }
 
-// How many tensors over x's memory the tape alone has: results that derivatives will read, of the op that made x or, where x
-// is a view, of the op that made what it looks into.
-uint32_t kept_by_tape(const Tensor& x) {
-  uint32_t count = 0;
-  for (auto* node = static_cast<GradNode*>(x->node.get()); node && node->kind == GradNode::Kind::Op;) {
+// The results over x's memory that derivatives will read: of the op that made x or, where x is a view, of the op that made what
+// it looks into. The tape alone has them, or in a checkpoint's first call their description. `with` gets each under the lock of
+// its node.
+template <class With>
+void each_kept_by_tape(const Tensor& x, With with) {
+  auto* node = static_cast<GradNode*>(x->node.get());
+  uint32_t made_as = x->node_output;
+  while (node && node->kind == GradNode::Kind::Op) {
     auto& made = static_cast<OpNode&>(*node);
     const std::lock_guard only(lock_of(made));
-    for (const OpNode::Output& output : made.outputs())
-      if (output.saved && output.value.defined() && output.value->storage == x->storage) ++count;
-    node = made.row->view ? static_cast<GradNode*>(made.inputs()[0].node.get()) : nullptr;
+    const auto outputs = made.outputs();
+    for (uint32_t i = 0; i < outputs.size(); ++i) {
+      if (!outputs[i].saved || !outputs[i].value.defined()) continue;
+      const auto& memory = outputs[i].value->storage;
+      if (memory ? memory == x->storage : i == made_as) with(outputs[i]);
+    }
+    if (!made.row->view) return;
+    const OpNode::Input& looks_into = made.inputs()[0];
+    node = static_cast<GradNode*>(looks_into.node.get());
+    made_as = looks_into.node_output;
   }
-  return count;
 }
 
 // Whether another tensor, which somebody may look at, is in x's memory, or another object stands for x itself.
 bool is_shared(const Tensor& x) {
   if (x->objects > 1 || x->is_lent) return true;
-  return x->storage && (x->storage->borrowed() || x->storage->use_count() > 1 + kept_by_tape(x));
+  if (!x->storage) return false;
+  uint32_t known = 1;
+  each_kept_by_tape(x, [&](const OpNode::Output& output) { known += output.value->storage ? 1 : 0; });
+  return x->storage->borrowed() || x->storage->use_count() > known;
 }
 
 bool retains_grad(const Tensor& x) {
@@ -62,11 +74,21 @@ Tensor as_it_was(const Tensor& x) {
   return old;
 }
 
+// Counts the write, for those that keep the object and not the tensor: a Function that saved it, a function in a checkpoint.
+// REQUIRES: nobody but the tape has `now`.
+void count_write(const Tensor& x, const Tensor& now) {
+  if (!x->storage || !now->storage) return;  // inside vmap they keep the batch; while recorded each value has a number of its own
+  const uint32_t version = x->storage->version.load(std::memory_order_relaxed) + 1;
+  each_kept_by_tape(now, [&](OpNode::Output& output) { output.version = version; });
+  now->storage->version.store(version, std::memory_order_relaxed);
+}
+
 // `result` as what stands for x from now on: nobody else has seen it.
 Tensor for_x_alone(const Tensor& x, Tensor result) {
   static const OpRow& copy = op_named("copy");
   if (result->use_count() > 1 || is_shared(result)) result = apply(copy, {result});
   if (!result->storage) result->is_view = false;
+  count_write(x, result);
   if (retains_grad(x)) retain_grad(result);
   return result;
 }
@@ -94,7 +116,7 @@ void require_free(const InPlace& said, const Tensor& x, uint64_t vmap) {
     if (recorder() && !x.is_batched() && x.has_value())
       raise(ErrorKind::Runtime, said.doing, ": x was made outside of the recorded function and would have to carry a gradient out of "
             "it; write ", said.instead);
-  } else if (is_shared(x)) {
+  } else if (!thread_state.refilling && is_shared(x)) {  // a checkpoint's second call keeps more tensors than its first
     refuse_shared(said, "");
   }
 }
@@ -104,7 +126,8 @@ void require_free(const InPlace& said, const Tensor& x, uint64_t vmap) {
 Tensor take_result(const InPlace& said, Inputs inputs, const std::function<Tensor(const Tensor& before)>& compute) {
   const Tensor& x = inputs[0];
   require_free(said, x, innermost_vmap(inputs));
-  return for_x_alone(x, fitted(said, x, compute(as_it_was(x))));
+  Tensor result = fitted(said, x, compute(as_it_was(x)));  // a statement of its own: `fitted` lets go of it at its end
+  return for_x_alone(x, std::move(result));
 }
 
 Tensor update(const OpRow& row, const InPlace& said, Inputs inputs) {

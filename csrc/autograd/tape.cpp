@@ -61,6 +61,11 @@ class EagerTape final : public Tape {
     if (outputs.size() > 1) node->more_outputs.resize(outputs.size());
 
     const Saved saved = saved_by(row, inputs, attrs);
+    Tensor alike;  // one description for all that it fits
+    const auto described = [&](const Tensor& x) -> const Tensor& {
+      if (!alike.defined() || alike.dtype() != x.dtype() || alike.device() != x.device() || !(alike.shape() == x.shape())) alike = describe(x);
+      return alike;
+    };
     const auto into = node->inputs();
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Tensor& x = inputs[i];
@@ -70,7 +75,7 @@ class EagerTape final : public Tape {
         slot.node_output = x->node_output;
       }
       slot.saved = saves(saved.inputs, i);
-      slot.value = slot.saved && !leave_out ? x : describe(x);
+      slot.value = slot.saved && !leave_out ? x : described(x);
       slot.version = x.version();
     }
     const auto out_of = node->outputs();
@@ -78,7 +83,7 @@ class EagerTape final : public Tape {
       Tensor& out = outputs[i];
       OpNode::Output& slot = out_of[i];
       slot.saved = saves(saved.outputs, i);
-      slot.value = slot.saved && !leave_out ? out.detach() : describe(out);
+      slot.value = slot.saved && !leave_out ? out.detach() : described(out);
       slot.version = out.version();
       if (!is_inexact(out.dtype())) continue;
       out->requires_grad = true;

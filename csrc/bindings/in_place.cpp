@@ -22,16 +22,14 @@ PyObject* in_place(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     constexpr const Operator& self = kTable[kOperator];
     static const OpRow& row = op_named(self.row);
-    Borrowed<2> both;
-    both.set(0, tensor_of(a));
     std::optional<Tensor> made;
-    if (is_tensor(b)) {
-      both.set(1, tensor_of(b));
-    } else {
+    if (!is_tensor(b)) {
       made = scalar_operand(row.name, b, tensor_of(a));
       if (!made) return not_ours(row, b, false);
-      both.set(1, *made);
     }
+    Borrowed<2> both;
+    both.set(0, tensor_of(a));
+    both.set(1, made ? *made : tensor_of(b));
     Tensor now;
     {
       GilRelease free(both.first(2));

@@ -109,9 +109,7 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
       for (size_t i = 0; i < last; ++i) {
         const char* name = i < row.input_names.size() ? row.input_names[i] : "x";
         if (!given[i] || given[i] == Py_None) raise(ErrorKind::Type, row.name, ": ", name, " is missing");
-        if (is_tensor(given[i])) {
-          few.set(i, tensor_of(given[i]));
-        } else {
+        if (!is_tensor(given[i])) {
           // Scalars beside scalars (where(c, 1.0, 0.0)) take their own default.
           const bool promoted = row.pointwise || row.promotes;
           const bool alone = like && !promoted_tensor && i >= static_cast<size_t>(row.promote_from);
@@ -126,7 +124,6 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
           } else {
             made[i] = operand(row.name, name, given[i], promoted ? like : nullptr);
           }
-          few.set(i, *made[i]);
         }
       }
       inputs = few.first(last);
@@ -143,6 +140,9 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flagged, PyObject* 
       else if (spec.required) raise(ErrorKind::Type, row.name, ": ", word_of(spec), " is missing");
       else attrs[i] = spec.fallback;
     }
+    // Only now, for an attribute that is an object may run any program, which lets the tensors' objects stand for others.
+    if (!list)
+      for (size_t i = 0; i < inputs.size(); ++i) few.set(i, made[i] ? *made[i] : tensor_of(given[i]));
     if (row.normalize) {
       for (size_t i = 0; i < inputs.size(); ++i)
         if (!inputs[i].defined()) raise(ErrorKind::Type, row.name, ": an input is missing");
