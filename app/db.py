@@ -154,6 +154,7 @@ class Database:
             sa.event.listen(self.engine, "begin", _sqlite_begins)
         else:
             self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=4, max_overflow=8)
+            sa.event.listen(self.engine, "connect", _postgresql_connected)
         tell_where_behind(self.engine)
         reader = self.engine.execution_options(flambeau_access="read", postgresql_readonly=True)
         writer = self.engine.execution_options(flambeau_access="write")
@@ -246,6 +247,12 @@ def _sqlite_connected(connection: Any, _record: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _postgresql_connected(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # Our statements take milliseconds, compiling one hundreds of them.
+    connection.execute("SET jit = off")
+    connection.commit()
 
 
 def _sqlite_begins(connection: sa.Connection) -> None:

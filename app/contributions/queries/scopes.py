@@ -111,12 +111,15 @@ def bucket_of(window: Window, column: Any = Rollup.day) -> sa.ColumnElement[int]
     return place_of(column, buckets(window))
 
 
-def each_of(column: Any, *where: sa.ColumnElement[bool]) -> Any:
+def each_of(column: Any, *where: Any) -> Any:
     """The values of a column, each once (`value`, at last NULL), from one to the next in an index that begins with what
     `where` says equals something, and then the column: some looks, and not every row.
     """
-    least = sa.select(sa.func.min(column).label("value")).where(*where).cte("each", recursive=True)
-    following = sa.select(sa.func.min(column)).where(*where, column > least.c.value).scalar_subquery()
+    # In the order of the whole index: below a column that is NULL PostgreSQL does not see that its first is the least.
+    begun = [one.left for one in where]
+    first = sa.select(column).where(*where, column.is_not(None)).order_by(*begun, column).limit(1)
+    least = sa.select(first.scalar_subquery().label("value")).cte("each", recursive=True)
+    following = first.where(column > least.c.value).scalar_subquery()
     return least.union_all(sa.select(following).where(least.c.value.is_not(None))).c
 
 

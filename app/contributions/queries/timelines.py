@@ -6,6 +6,7 @@ Everything reads the measures (`app.contributions.models.derived`). Bots' change
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -20,7 +21,7 @@ from app.contributions.metrics.durations import Durations, add_up, seconds_of, s
 from app.contributions.models import Attribution, ChangeMeasure, ChangeModule, ChangeReviewer, IssueMeasure
 from app.contributions.queries.folders import Folders
 from app.contributions.queries.remembering import remembered
-from app.contributions.queries.scopes import Scope, place_of, rows_of
+from app.contributions.queries.scopes import OfBoth, Scope, place_of, rows_of
 from app.contributions.windows import Window, month_after
 
 _T = TypeVar("_T")
@@ -204,12 +205,26 @@ def _durations(
     found: dict[Any, dict[float, tuple[int, int]]] = {}
     for group, is_over, seconds, number in ended:
         _add(found.setdefault(group, {}), seconds, number, is_over=bool(is_over))
-    open_ones = sa.select(key, since).where(*where, length.is_(None), since.is_not(None), table.closed_on.is_(None))
+    still_open = (length.is_(None), since.is_not(None), table.closed_on.is_(None))
+    open_ones = sa.select(key, _Epoch(since)).where(*where, *still_open)
+    going_on: dict[Any, list[int]] = {}
     for group, begun in rows_of(session, open_ones):
-        seconds = max(0, int((as_of - begun).total_seconds()))
-        at = seconds if is_exact else seconds_of(step_of(seconds))
-        _add(found.setdefault(named(by, group), {}), at, 1, is_over=False)
+        going_on.setdefault(group, []).append(int(begun))
+    now = int(as_of.timestamp())
+    for group, moments in going_on.items():
+        lasting_so_far = [max(0, now - begun) for begun in moments]
+        of_group = found.setdefault(named(by, group), {})
+        for at, number in Counter(lasting_so_far if is_exact else map(step_of, lasting_so_far)).items():
+            _add(of_group, at if is_exact else seconds_of(at), number, is_over=False)
     return dict(found)
+
+
+class _Epoch(OfBoth):
+    """A moment as seconds since 1970, as text or a float: thousands are read in a fraction of the time of datetimes."""
+
+    inherit_cache = True
+    name = "epoch"
+    sqlite, postgresql = "strftime('%s', ", "date_part('epoch', "
 
 
 _ROOM = 4096

@@ -89,6 +89,14 @@ def test_a_read_session_cannot_write(db_each: Database) -> None:
         start_session(session, "p_ada", "test")
 
 
+def test_postgresql_compiles_no_statement(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    for opened in (database.read, database.write):
+        with opened() as session:
+            assert session.scalar(sa.text("SHOW jit")) == "off"
+    database.close()
+
+
 def test_an_error_undoes_the_whole_transaction(db_each: Database) -> None:
     def half_way() -> None:
         with db_each.write() as session:
