@@ -326,6 +326,11 @@ class Browser:
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         self.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
 
+    def leave(self) -> None:
+        """Leave the portal: a page that nobody looks at any more, with its waiting bar, would be drawn to the end."""
+        self.show()
+        self.chrome.get("about:blank")
+
     def use_session(self) -> None:
         """Go on as whoever the test's client is signed in as."""
         cookie = self.client.get_cookie("flambeau")
@@ -368,7 +373,7 @@ def browser(chromium: Chrome, served: str, client: FlaskClient, tmp_path: Path) 
     window = Browser(chromium, served, client, pictures)
     window.complaints()
     yield window
-    window.show()
+    window.leave()
 
 
 @contextmanager

@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "limits": [],
         "rows": [],
     }
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout` ends a run as Ctrl-C does
+    for stop in (signal.SIGINT, signal.SIGTERM):  # `timeout` ends a run as Ctrl-C does; a script's may be deaf to that
+        signal.signal(stop, signal.default_int_handler)
     stopped = False
     try:
         _measure_all(report, options)

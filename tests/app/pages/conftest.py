@@ -100,7 +100,9 @@ def serving(foundation: Foundation, chrome: Chrome, pictures: Path) -> Iterator[
     """A window on this foundation."""
     server = make_server("127.0.0.1", 0, foundation.app, threaded=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield Browser(chrome, f"http://127.0.0.1:{server.server_port}", foundation.administrator, pictures)
+    browser = Browser(chrome, f"http://127.0.0.1:{server.server_port}", foundation.administrator, pictures)
+    yield browser
+    browser.leave()
     server.shutdown()
     server.server_close()
 
@@ -111,14 +113,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(os.environ.get("FLAMBEAU_PICTURES") or tmp_path_factory.mktemp("pictures"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(gallery: Gallery, chromium: Chrome, pictures: Path) -> Iterator[Browser]:
     """A window on the gallery's foundation."""
     with serving(gallery.foundation, chromium, pictures) as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def empty_window(empty_foundation: Foundation, chromium: Chrome, pictures: Path) -> Iterator[Browser]:
     """A window on the portal in which nothing has happened."""
     with serving(empty_foundation, chromium, pictures) as browser:
