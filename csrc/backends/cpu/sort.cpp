@@ -53,7 +53,7 @@ struct Keys {
 
   // n elements at `from`, `step` of them apart.
   void read(const char* from, int64_t step, int64_t n, U* to) const {
-    if (n == 0) return;  // nothing has no address
+    if (n == 0) return;  // an empty tensor may have no address, and memcpy must be given one
     if (step == 1) std::memcpy(to, from, size_t(n) * sizeof(U));
     else for (int64_t i = 0; i < n; ++i) std::memcpy(to + i, from + i * step * int64_t(sizeof(U)), sizeof(U));
     if (kind != Kind::Float) {

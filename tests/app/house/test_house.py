@@ -89,6 +89,7 @@ def test_a_read_session_cannot_write(db_each: Database) -> None:
         start_session(session, "p_ada", "test")
 
 
+@pytest.mark.postgres
 def test_postgresql_compiles_no_statement(postgres_url: str) -> None:
     database = Database(postgres_url)
     for opened in (database.read, database.write):
