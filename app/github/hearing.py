@@ -261,15 +261,14 @@ def _repository(heard: Heard) -> str:
 
 def _publicized(heard: Heard) -> str:
     """A call may come late: where GitHub is read, it is asked whether that still holds; else the last call counts."""
-    connection = connection_of(heard.session, heard.repository.id)
-    private_since = heard.repository.private_since
-    if connection is None and private_since is not None and heard.received_at < private_since:
+    connection, reason = connection_of(heard.session, heard.repository.id), "GitHub says that it is public"
+    if connection is not None:
+        read_now(heard.session, heard.repository, connection, actor=heard.actor, reason=reason)
+        return "GitHub is asked whether it is public again"
+    if heard.repository.private_since is not None and heard.received_at < heard.repository.private_since:
         return "it was made private after that"
-    if connection is None:
-        private.show(heard.session, heard.repository, actor=heard.actor, reason="GitHub says that it is public")
-        return "it is public again"
-    read_now(heard.session, heard.repository, connection, actor=heard.actor, reason="GitHub says that it is public")
-    return "GitHub is asked whether it is public again"
+    private.show(heard.session, heard.repository, actor=heard.actor, reason=reason)
+    return "it is public again"
 
 
 def _change(heard: Heard, number: int) -> Change | None:

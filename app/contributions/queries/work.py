@@ -37,7 +37,8 @@ from app.modules import queries as modules
 from app.people import queries as people
 from app.people.models import IdentityPerson, Person
 
-_DAYS_LOOKED_AT = 45
+_ROWS_LOOKED_AT = 45
+"""So many outermost rows of a scope's rollup tell on which days its latest or first commits are looked for."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def _outermost(session: Session, scope: Scope, most: int, *, is_first: bool = Fa
     """
     day = Rollup.day if is_first else Rollup.day.desc()
     order = (Rollup.module_key.desc(), day) if scope == EVERYTHING else (day,)
-    outermost = sa.select(Rollup.day).where(*scope.conditions()).order_by(*order).limit(_DAYS_LOOKED_AT)
+    outermost = sa.select(Rollup.day).where(*scope.conditions()).order_by(*order).limit(_ROWS_LOOKED_AT)
     days = session.scalars(outermost).all()
     found = _commits(session, scope, most, within=days[-1], is_first=is_first) if days else []
     return found if len(found) == most else _commits(session, scope, most, is_first=is_first)
