@@ -25,6 +25,10 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.support.ui import WebDriverWait
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Engine
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 
@@ -68,6 +72,22 @@ class _Templates(BytecodeCache):
 
 Rule._compile_builder = _compile_once  # type: ignore[method-assign]  # werkzeug has no setting for it
 Flask.jinja_options = {"bytecode_cache": _Templates()}
+
+# A statement compiles to the same text for every database of a kind: they share it as a portal's threads do. Else each
+# test compiles its own, and SQLAlchemy's mappers keep a hundred tests' engines alive.
+_statements = LRUCache[Any, Any](2000)
+_begin_engine = Engine.__init__
+
+
+def _begin_sharing(engine: Engine, *args: Any, **kwargs: Any) -> None:
+    _begin_engine(engine, *args, **kwargs)
+    engine._compiled_cache = _statements
+
+
+Engine.__init__ = _begin_sharing  # type: ignore[method-assign]
+for _dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):  # a part of the key
+    _dialect.__eq__ = lambda one, other: type(one) is type(other)  # type: ignore[method-assign]
+    _dialect.__hash__ = lambda one: hash(type(one))  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 /* limits.c: what this machine can do at most, for tests/speed/limits.py. */
-#ifdef __AVX512F__
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 #include <sched.h>
@@ -16,12 +16,23 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-typedef float vector __attribute__((vector_size(64)));
+/* As wide as the processor's registers: wider ones would be kept in memory, and the limit would be none. */
+#if defined(__AVX512F__)
+enum { kWide = 16 };
+#elif defined(__AVX__)
+enum { kWide = 8 };
+#else
+enum { kWide = 4 };
+#endif
+typedef float vector __attribute__((vector_size(4 * kWide)));
 
 /* A store, past the caches if it is asked for and the processor has it. */
 static inline void put(vector* to, vector value, int past) {
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
   if (past) _mm512_stream_ps((float*)to, (__m512)value);
+  else *to = value;
+#elif defined(__AVX__)
+  if (past) _mm256_stream_ps((float*)to, (__m256)value);
   else *to = value;
 #else
   (void)past;
@@ -48,7 +59,7 @@ double copy_bandwidth(int64_t bytes, int threads) {
   const double start = now();
   const vector* source = (const vector*)from;
   vector* target = (vector*)to;
-  for (int64_t i = 0; i < bytes / 64; ++i) put(target + i, source[i], 1);
+  for (int64_t i = 0; i < bytes / (int64_t)sizeof(vector); ++i) put(target + i, source[i], 1);
   const double seconds = now() - start;
   volatile char sink = to[bytes / 2];
   (void)sink;
@@ -60,7 +71,7 @@ double copy_bandwidth(int64_t bytes, int threads) {
 /* Floating point operations a second of independent fused multiplications and additions in registers. */
 double multiply_add_rate(int64_t rounds, int threads) {
   vector sums[12], a, b;
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < kWide; ++i) {
     a[i] = 1.0f;
     b[i] = 1e-9f;
   }
@@ -74,7 +85,7 @@ double multiply_add_rate(int64_t rounds, int threads) {
   for (int j = 1; j < 12; ++j) all += sums[j];
   volatile float sink = all[3];
   (void)sink;
-  return 12.0 * 16.0 * 2.0 * (double)rounds / seconds;
+  return 12.0 * kWide * 2.0 * (double)rounds / seconds;
 }
 
 /* The same for dot products of bfloat16 pairs, 0 where the processor has none. */
@@ -124,7 +135,7 @@ static void relu_gradient(const vector* g, const vector* y, vector* to, int64_t 
 static void sigmoid_gradient(vector* g, const vector* y, int64_t n) { for (int64_t i = 0; i < n; ++i) g[i] = g[i] * y[i] * (1.0f - y[i]); }
 
 static double passes(int64_t elements, int threads, int gradients) {
-  const int64_t n = elements / 16;
+  const int64_t n = elements / kWide;
   const size_t page = (size_t)2 << 20, bytes = ((size_t)n * sizeof(vector) + page - 1) / page * page;
   vector* at[kArrays];
   int fine = 1;
@@ -171,11 +182,13 @@ double chain_step_rate(int64_t elements, int threads) { return passes(elements /
    row's own sizes again and again, so that the caches hold of them what they hold of the row's: each element of x is read
    and compared, or summed while its channel comes and written while it is there, and nothing else happens. A result is
    stored past the caches or not, whichever is faster. With `gradients` the passes backward are there too. The best of many. */
-enum { kPlane = 56 * 56 / 16, kImages = 16 }; /* vectors */
+enum { kPlane = 56 * 56 / kWide, kImages = 16 }; /* vectors */
 
 static inline vector larger(vector a, vector b) {
 #if defined(__AVX512F__)
   return (vector)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__)
+  return (vector)_mm256_max_ps((__m256)a, (__m256)b);
 #else
   const __typeof__(a > b) first = a > b;
   return (vector)((first & (__typeof__(first))a) | (~first & (__typeof__(first))b));
@@ -225,7 +238,7 @@ static __attribute__((noinline)) void layer(vector** at, int64_t n, int pools, i
   }
 }
 static double layers(int64_t elements, int threads, int pools, int gradients) {
-  const int64_t n = elements / threads / 16;
+  const int64_t n = elements / threads / kWide;
   const size_t page = (size_t)2 << 20, bytes = ((size_t)n * sizeof(vector) + page - 1) / page * page;
   vector* at[4];
   int fine = 1;
