@@ -1,6 +1,5 @@
 """Where the portal's packages are installed, its fixtures; where only the framework is, its tests alone."""
 
-import gc
 from importlib.util import find_spec
 
 if find_spec("flask") and find_spec("sqlalchemy"):
@@ -8,8 +7,3 @@ if find_spec("flask") and find_spec("sqlalchemy"):
 else:
     # A release is tested in an environment that holds the wheel and nothing of the portal.
     collect_ignore = ["app", "architecture", "system"]
-
-
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays until the end: no collection of garbage looks at it again."""
-    gc.freeze()

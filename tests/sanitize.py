@@ -21,6 +21,7 @@ FORKED = tuple(  # TSan ends a child that starts threads, and is not made for fo
     f"--deselect=tests/framework/test_threads.py::test_a_{name}"
     for name in ("forked_child_computes_too", "child_forked_while_threads_walk_finds_no_lock_held")
 )
+TWO = "-n", "2", "--dist", "loadgroup"
 QUICK = "not slow and not torch and not release"
 
 
@@ -44,7 +45,7 @@ def races() -> int:
     for old in RACES.glob("report.*"):
         old.unlink()
     driver = subprocess.run([RACES / "tests" / "csrc" / "race_driver"], env=environment, check=False).returncode
-    code = driver or _pytest(place, ["libtsan.so"], environment, "-m", "not torch", *FORKED, *THREADED)
+    code = driver or _pytest(place, ["libtsan.so"], environment, *TWO, "-m", "not torch", *FORKED, *THREADED)
     _show(RACES)
     return code
 
@@ -95,8 +96,8 @@ def run(arguments: list[str]) -> int:
         "ASAN_OPTIONS": f"detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:log_path={reports}",
         "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:log_path={reports}",
     }
-    quick = "-n", "2", "--dist", "loadgroup", "-m", QUICK
-    code = _pytest(BUILD / "place", ["libasan.so", "libubsan.so"], environment, *quick, *TESTS, *arguments)
+    libraries = ["libasan.so", "libubsan.so"]
+    code = _pytest(BUILD / "place", libraries, environment, *TWO, "-m", QUICK, *TESTS, *arguments)
     _show(BUILD)
     return code
 

@@ -22,7 +22,7 @@ def shared_object(source: str, *flags: str) -> Path:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise RuntimeError(f"{source} needs a C compiler: apt-get install gcc")
-    library = Path(_folder().name) / Path(source).with_suffix(".so")
+    library = Path(tempfile.mkdtemp(dir=_folder().name)) / Path(source).with_suffix(".so")  # other flags, another file
     command = [compiler, *flags, "-shared", "-fPIC", str(HERE / source), "-o", str(library)]
     subprocess.run(command, check=True, capture_output=True)
     return library

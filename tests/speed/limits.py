@@ -25,12 +25,15 @@ RATES = {
 }
 
 
+# What is done in vectors wider than the processor's is done in memory, and would be no limit.
+FLAGS = "-O3", "-ffp-contract=fast", "-Wno-psabi", "-Werror=vector-operation-performance"
+
+
 class Limits:
     """The compiled helper. Raises: RuntimeError without a C compiler."""
 
     def __init__(self) -> None:
-        flags = ("-O3", "-march=native", "-ffp-contract=fast", "-Wno-psabi")
-        self._library = ctypes.CDLL(str(shared_object("limits.c", *flags)))
+        self._library = ctypes.CDLL(str(shared_object("limits.c", "-march=native", *FLAGS)))
         for name, _ in RATES.values():
             function = getattr(self._library, name)
             function.restype = ctypes.c_double

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.speed import bench_ingest, limits, portal_rows, workers
 from tests.speed.__main__ import main
+from tests.speed.compiled import shared_object
 from tests.speed.footprint import CEILINGS
 from tests.speed.plot import plot
 from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
@@ -158,6 +160,13 @@ def test_a_row_that_goes_through_passes_names_a_rate_that_is_measured_and_counts
     rows = [row for row in ROWS.values() if row.limit]
     assert {row.limit for row in rows} <= set(limits.RATES)
     assert all(row.elements and not row.bytes_moved and not row.operations for row in rows)
+
+
+@pytest.mark.parametrize("level", ["x86-64", "x86-64-v3", "x86-64-v4"])
+def test_limits_are_measured_in_registers_that_the_processor_has(level):
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("these are levels of x86-64")
+    shared_object("limits.c", f"-march={level}", *limits.FLAGS)  # the compiler refuses wider ones
 
 
 @pytest.mark.slow
