@@ -56,15 +56,19 @@ struct Shape {
   }
 };
 
-// kTogether lines of `size` elements, one behind the other in memory, each from where `start` says.
+// kTogether lines of `size` elements, one behind the other in memory, each from where `start` says. A piece of each in
+// turn: lines of a power of two in length lie in the same sets of a cache, which hold none of them until the next turn.
 template <Scan scan, class T>
 void lines_together(const T* x, T* out, int64_t size, const Running<T>* start) {
+  constexpr int64_t kPiece = std::max<int64_t>(4, 64 / int64_t(sizeof(T)));
   Running<T> running[kTogether];
   std::copy(start, start + kTogether, running);
-  for (int64_t i = 0; i < size; ++i)
+  for (int64_t from = 0; from < size; from += kPiece)
     for (int64_t k = 0; k < kTogether; ++k) {
-      running[k] = joined<scan>(running[k], Running<T>(x[k * size + i]));
-      out[k * size + i] = T(running[k]);
+      const int64_t to = std::min(size, from + kPiece);
+      Running<T> one = running[k];
+      for (int64_t i = k * size + from; i < k * size + to; ++i) out[i] = T(one = joined<scan>(one, Running<T>(x[i])));
+      running[k] = one;
     }
 }
 
