@@ -157,7 +157,7 @@ def _summed(named: _Named, wanted: set[Name]) -> tuple[Tensor, list[Name]]:
 
 
 def _contract(a: _Named, b: _Named, wanted: set[Name]) -> tuple[Tensor, list[Name]]:
-    """The product of two, summed over what is not wanted: one batched matmul."""
+    """The product of two, summed over what is not wanted: one batched matmul, or one sum of products of elements."""
     a = _Named(*_summed(a, wanted | set(b.names)))
     b = _Named(*_summed(b, wanted | set(a.names)))
     shared = [n for n in a.names if n in b.names]
@@ -168,6 +168,8 @@ def _contract(a: _Named, b: _Named, wanted: set[Name]) -> tuple[Tensor, list[Nam
     batch = [n for n in shared if n in wanted]
     inner = [n for n in shared if n not in wanted]
     left, right = ([n for n in one.names if n not in shared] for one in (a, b))
+    if inner and not left and not right and not _is_last(inner, a, b):
+        return _summed(_Named(a.x * _arranged(b.x, b.names, a.names), a.names), set(batch))
     x = _arranged(a.x, a.names, [*batch, *left, *inner])
     y = _arranged(b.x, b.names, [*batch, *inner, *right])
     rows, columns, depth = (math.prod(one.size(n) for n in names) for one, names in ((a, left), (b, right), (a, inner)))
@@ -179,6 +181,15 @@ def _contract(a: _Named, b: _Named, wanted: set[Name]) -> tuple[Tensor, list[Nam
     product = _op["matmul"](x.reshape([*batch_x, rows, depth]), y.reshape([*batch_y, depth, columns]))
     sizes = [a.size(n) for n in left] + [b.size(n) for n in right]
     return product.reshape([*product.shape[:-2], *sizes]), [*batch, *left, *right]
+
+
+def _is_last(inner: Sequence[Name], a: _Named, b: _Named) -> bool:
+    """Whether the axes that are summed over come last in both: then a matmul reads each of its vectors in one go.
+
+    So do halves, whose products it adds up in float32.
+    """
+    ends = all(set(one.names[-len(inner) :]) == set(inner) for one in (a, b))
+    return ends or a.x.dtype in (_core.float16, _core.bfloat16)
 
 
 def _widened(one: _Named, names: Sequence[Name], other: _Named) -> tuple[Tensor, list[Name]]:

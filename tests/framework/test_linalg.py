@@ -228,7 +228,8 @@ EQUATIONS = [
     ("ab,bc,cd->ad", (2, 3), (3, 4), (4, 5)),
     ("abc,cd,da,b->ad", (2, 3, 4), (4, 5), (5, 2), (3,)), ("iij->j", (3, 3, 2)), ("ij,j", (2, 3), (3,)), ("ba", (2, 3)),
     ("ijk,ilm->jl", (2, 3, 4), (2, 5, 6)), (",ij->ij", (), (2, 3)), ("ij,jk->ik", (2, 0), (0, 3)),
-    ("ij,ij->", (2, 3), (1, 3)),
+    ("ij,ij->", (2, 3), (1, 3)), ("ij,ij->j", (4, 3), (4, 3)), ("ij,ij->j", (1, 3), (4, 3)), ("ij,ji->j", (2, 3), (3, 2)),
+    ("kij,jki->k", (2, 3, 4), (4, 2, 3)), ("ij,ij->j", (0, 3), (0, 3)),
 ]  # fmt: skip
 
 
@@ -245,8 +246,17 @@ def test_einsum_agrees_with_numpy(case):
 def test_einsum_has_gradients_and_is_recorded():
     a, b = fl.asarray(RANDOM.standard_normal((2, 3))), fl.asarray(RANDOM.standard_normal((3, 3)))
     gradcheck(lambda x, y: fl.einsum("ij,jj->i", x, y), [a, b])
+    gradcheck(lambda x, y: fl.einsum("ij,ij->j", x, y), [a, a + 1])
     graph = fl.record(lambda x, y: fl.einsum("ij,jk->ki", x, y), a, b)
     close(graph.run(a, b), np.einsum("ij,jk->ki", a.numpy(), b.numpy()))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_einsum_of_halves_adds_up_in_single_precision(dtype):
+    x = fl.full((4096, 2), 1.0, dtype=dtype)  # sums of ones stop at 2048 in float16 and at 256 in bfloat16
+    assert fl.einsum("ij,ij->j", x, x).tolist() == [4096.0, 4096.0]
+    tiny = fl.full((4, 2), 2.0**-13, dtype=dtype)
+    assert fl.einsum("ij,ij->j", tiny, tiny).tolist() == [2.0**-24] * 2  # products of 2^-26 are none in float16
 
 
 @pytest.mark.parametrize(("equation", "error", "words"), [
