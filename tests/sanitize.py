@@ -4,7 +4,7 @@ Then it builds with TSan and lets threads use the core at once, without Python (
 Python's threads (the data loader, the pool, autograd); `python -m tests.sanitize --races` does this alone. What is
 built lies in build/sanitize and build/races, beside links to the Python sources; nothing else of the checkout changes.
 Kernels are built for the best level of instructions that this processor has, the one that tests run. Further arguments
-go to pytest. Exits with pytest's code, or TSan's if it finds a race.
+go to pytest. Exits with pytest's code, and never with 0 where a sanitizer reported anything.
 """
 
 import os
@@ -46,8 +46,7 @@ def races() -> int:
         old.unlink()
     driver = subprocess.run([RACES / "tests" / "csrc" / "race_driver"], env=environment, check=False).returncode
     code = driver or _pytest(place, ["libtsan.so"], environment, *TWO, "-m", "not torch", *FORKED, *THREADED)
-    _show(RACES)
-    return code
+    return _show(RACES) or code
 
 
 def _module_in(place: Path) -> tuple[str, ...]:
@@ -98,14 +97,17 @@ def run(arguments: list[str]) -> int:
     }
     libraries = ["libasan.so", "libubsan.so"]
     code = _pytest(BUILD / "place", libraries, environment, *TWO, "-m", QUICK, *TESTS, *arguments)
-    _show(BUILD)
-    return code
+    return _show(BUILD) or code
 
 
-def _show(folder: Path) -> None:
-    """What the sanitizers reported: pytest keeps the standard error of what it runs."""
-    for report in folder.glob("report.*"):
-        print(report.read_text(), file=sys.stderr)
+def _show(folder: Path) -> int:
+    """What the sanitizers reported: pytest keeps the standard error of what it runs. 1 if there is anything.
+
+    A process of pytest's that a finding ends between two tests, or as the last thing, fails no test.
+    """
+    reports = [report.read_text() for report in folder.glob("report.*")]
+    print(*reports, sep="\n", file=sys.stderr)
+    return int(any(reports))
 
 
 def _pytest(place: Path, libraries: list[str], environment: dict[str, str], *arguments: str) -> int:

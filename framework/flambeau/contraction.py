@@ -1,4 +1,4 @@
-"""Products over named axes: einsum through matmul, outer and Kronecker products."""
+"""Products over named axes: einsum, most of it through matmul, outer and Kronecker products."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def einsum(equation: str, /, *operands: Tensor) -> Tensor:
 
     Letters: a to z, A to Z; ... stands for axes that broadcast; without -> the result has the letters that come once,
     in alphabetic order. A letter twice in one operand is its diagonal. The pair whose product costs least is multiplied
-    first, and so on; products go through matmul.
+    first, and so on; products go through matmul, or where that would multiply far vectors one by one (`ij,ij->j`) are
+    made element by element and summed, which takes memory for them.
 
     >>> import flambeau as fl
     >>> fl.einsum("ij,j->i", fl.tensor([[1.0, 2.0], [3.0, 4.0]]), fl.tensor([1.0, 10.0]))
@@ -168,7 +169,7 @@ def _contract(a: _Named, b: _Named, wanted: set[Name]) -> tuple[Tensor, list[Nam
     batch = [n for n in shared if n in wanted]
     inner = [n for n in shared if n not in wanted]
     left, right = ([n for n in one.names if n not in shared] for one in (a, b))
-    if inner and not left and not right and not _is_last(inner, a, b):
+    if inner and not (left or right or odd) and _is_better_summed(a, b, inner):
         return _summed(_Named(a.x * _arranged(b.x, b.names, a.names), a.names), set(batch))
     x = _arranged(a.x, a.names, [*batch, *left, *inner])
     y = _arranged(b.x, b.names, [*batch, *inner, *right])
@@ -183,13 +184,22 @@ def _contract(a: _Named, b: _Named, wanted: set[Name]) -> tuple[Tensor, list[Nam
     return product.reshape([*product.shape[:-2], *sizes]), [*batch, *left, *right]
 
 
-def _is_last(inner: Sequence[Name], a: _Named, b: _Named) -> bool:
-    """Whether the axes that are summed over come last in both: then a matmul reads each of its vectors in one go.
+def _is_better_summed(a: _Named, b: _Named, inner: Sequence[Name]) -> bool:
+    """Whether to multiply element by element and to sum, where matmul would have one vector times another, many times.
 
-    So do halves, whose products it adds up in float32.
+    If the elements of such a vector lie far apart in either, and the products take no more room than the larger one.
+    matmul adds up products of halves in float32, and is what autocast lowers: those stay with it.
     """
-    ends = all(set(one.names[-len(inner) :]) == set(inner) for one in (a, b))
-    return ends or a.x.dtype in (_core.float16, _core.bfloat16)
+    if _core.autocast_enabled() or _core.promote(a.x.dtype, b.x.dtype) in (_core.float16, _core.bfloat16):
+        return False
+    sizes = [max(a.size(name), b.size(name)) for name in a.names]
+    return math.prod(sizes) == max(a.x.size, b.x.size) and any(_nearest(one) not in inner for one in (a, b))
+
+
+def _nearest(one: _Named) -> Name | None:
+    """The axis along which elements lie next to each other; None for a single element."""
+    steps = [(abs(step), name) for step, name in zip(one.x.strides, one.names, strict=True) if one.size(name) > 1]
+    return min(steps, key=lambda step: step[0])[1] if steps else None
 
 
 def _widened(one: _Named, names: Sequence[Name], other: _Named) -> tuple[Tensor, list[Name]]:

@@ -259,6 +259,27 @@ def test_einsum_of_halves_adds_up_in_single_precision(dtype):
     assert fl.einsum("ij,ij->j", tiny, tiny).tolist() == [2.0**-24] * 2  # products of 2^-26 are none in float16
 
 
+def test_einsum_of_halves_and_integers_does_not_overflow_on_the_way():
+    whole, half = fl.tensor([[300], [300], [-300], [-300]]), fl.full((4, 1), 300.0, dtype="float16")
+    assert fl.einsum("ij,ij->j", whole, half).tolist() == fl.einsum("ij,ij->j", half, whole).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("equation", ["ij,ij->i", "ij,ij->j", "ij,ij->", "ij,jk->ik"])
+def test_einsum_in_autocast_gives_halves_whatever_is_summed(equation):
+    x = fl.ones((3, 3))
+    with fl.autocast(dtype=fl.bfloat16):
+        assert fl.einsum(equation, x, x).dtype == fl.bfloat16
+
+
+def test_einsum_of_rows_and_columns_makes_no_table_of_all_products():
+    row, column = fl.ones((1, 2000)), fl.ones((2000, 1))
+    fl.einsum("ij,ij->j", row, column)
+    fl.memory.reset_peak_memory_stats()
+    before = fl.memory.memory_allocated()
+    assert fl.einsum("ij,ij->j", row, column)[0].item() == 2000.0
+    assert fl.memory.max_memory_allocated() - before < 1_000_000  # 16 MB of products
+
+
 @pytest.mark.parametrize(("equation", "error", "words"), [
     ("ij,jk->ik", ValueError, "names 2 operands, but 1 were given"),
     ("ijk", ValueError, "does not fit an operand of shape"),

@@ -18,11 +18,13 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 @cache
 def shared_object(source: str, *flags: str) -> Path:
-    """The library made of a source, kept until the run ends. Raises: RuntimeError without a C compiler."""
+    """The library made of a source, kept until the run ends. Raises: RuntimeError where no C compiler makes it."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise RuntimeError(f"{source} needs a C compiler: apt-get install gcc")
     library = Path(tempfile.mkdtemp(dir=_folder().name)) / Path(source).with_suffix(".so")  # other flags, another file
     command = [compiler, *flags, "-shared", "-fPIC", str(HERE / source), "-o", str(library)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
     return library

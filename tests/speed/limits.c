@@ -1,5 +1,5 @@
 /* limits.c: what this machine can do at most, for tests/speed/limits.py. */
-#if defined(__AVX__)
+#if defined(__SSE__)
 #include <immintrin.h>
 #endif
 #include <sched.h>
@@ -33,6 +33,9 @@ static inline void put(vector* to, vector value, int past) {
   else *to = value;
 #elif defined(__AVX__)
   if (past) _mm256_stream_ps((float*)to, (__m256)value);
+  else *to = value;
+#elif defined(__SSE__)
+  if (past) _mm_stream_ps((float*)to, (__m128)value);
   else *to = value;
 #else
   (void)past;
@@ -189,6 +192,8 @@ static inline vector larger(vector a, vector b) {
   return (vector)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(__AVX__)
   return (vector)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE__)
+  return (vector)_mm_max_ps((__m128)a, (__m128)b);
 #else
   const __typeof__(a > b) first = a > b;
   return (vector)((first & (__typeof__(first))a) | (~first & (__typeof__(first))b));

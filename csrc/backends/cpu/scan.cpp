@@ -56,20 +56,22 @@ struct Shape {
   }
 };
 
-// kTogether lines of `size` elements, one behind the other in memory, each from where `start` says. A piece of each in
-// turn: lines of a power of two in length lie in the same sets of a cache, which hold none of them until the next turn.
+// kTogether lines of `size` elements, one behind the other in memory, each from where `start` says. Some 64 bytes of each
+// in turn: lines whose length is a power of two share few sets of a cache, so that an element of each in turn would fetch
+// what lies beside it anew every time.
 template <Scan scan, class T>
 void lines_together(const T* x, T* out, int64_t size, const Running<T>* start) {
-  constexpr int64_t kPiece = std::max<int64_t>(4, 64 / int64_t(sizeof(T)));
+  constexpr int64_t kPiece = 64 / int64_t(sizeof(T));
   Running<T> running[kTogether];
   std::copy(start, start + kTogether, running);
-  for (int64_t from = 0; from < size; from += kPiece)
+  for (int64_t from = 0; from < size; from += kPiece) {
+    const int64_t to = std::min(size, from + kPiece);
     for (int64_t k = 0; k < kTogether; ++k) {
-      const int64_t to = std::min(size, from + kPiece);
       Running<T> one = running[k];
       for (int64_t i = k * size + from; i < k * size + to; ++i) out[i] = T(one = joined<scan>(one, Running<T>(x[i])));
       running[k] = one;
     }
+  }
 }
 
 template <Scan scan, class T>
