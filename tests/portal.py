@@ -27,7 +27,6 @@ from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 from werkzeug.serving import make_server
@@ -74,21 +73,19 @@ Rule._compile_builder = _compile_once  # type: ignore[method-assign]  # werkzeug
 Flask.jinja_options = {"bytecode_cache": _Templates()}
 
 # A statement compiles to the same text for every database of a kind: they share it as a portal's threads do. Else each
-# test compiles its own, which took a quarter of the tests' time, and what was compiled outlived its test.
+# test compiles its own (a quarter of the time of contributions' tests), and what was compiled outlives its test.
 _statements = LRUCache[Any, Any](2000)
-_begin_engine = Engine.__init__
 
 
-def _begin_sharing(engine: Engine, *args: Any, **kwargs: Any) -> None:
-    _begin_engine(engine, *args, **kwargs)
-    if engine._compiled_cache is not None:  # None: whoever made it wants none
-        engine._compiled_cache = _statements
+@sa.event.listens_for(sa.Engine, "engine_connect")
+def _share_statements(connection: sa.Connection) -> None:
+    connection.execution_options(compiled_cache=_statements)
 
 
-Engine.__init__ = _begin_sharing  # type: ignore[method-assign]
-for _dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):  # a part of the key
-    _dialect.__eq__ = lambda one, other: type(one) is type(other)  # type: ignore[method-assign]
-    _dialect.__hash__ = lambda one: hash(type(one))  # type: ignore[method-assign]
+for _dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+    # A part of the key, there and where mappers keep what they write by; SQLAlchemy has no setting for it.
+    _dialect.__eq__ = lambda one, other: type(one) is type(other)  # type: ignore[method-assign]  # a dialect is its kind
+    _dialect.__hash__ = lambda one: hash(type(one))  # type: ignore[method-assign]  # as it compares
 
 
 @pytest.fixture(autouse=True)

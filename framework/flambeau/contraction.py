@@ -40,8 +40,8 @@ def einsum(equation: str, /, *operands: Tensor) -> Tensor:
 
     Letters: a to z, A to Z; ... stands for axes that broadcast; without -> the result has the letters that come once,
     in alphabetic order. A letter twice in one operand is its diagonal. The pair whose product costs least is multiplied
-    first, and so on; products go through matmul, or where that would multiply far vectors one by one (`ij,ij->j`) are
-    made element by element and summed, which takes memory for them.
+    first, and so on; products go through matmul. Where it would multiply column by column (`ij,ij->j`) they are made
+    element by element and summed, which takes memory for them.
 
     >>> import flambeau as fl
     >>> fl.einsum("ij,j->i", fl.tensor([[1.0, 2.0], [3.0, 4.0]]), fl.tensor([1.0, 10.0]))
@@ -185,10 +185,10 @@ def _contract(a: _Named, b: _Named, wanted: set[Name]) -> tuple[Tensor, list[Nam
 
 
 def _is_better_summed(a: _Named, b: _Named, inner: Sequence[Name]) -> bool:
-    """Whether to multiply element by element and to sum, where matmul would have one vector times another, many times.
+    """Whether products of elements, summed, beat a matmul that would multiply one vector by another many times over.
 
-    If the elements of such a vector lie far apart in either, and the products take no more room than the larger one.
-    matmul adds up products of halves in float32, and is what autocast lowers: those stay with it.
+    They do where the elements of such a vector lie far apart in either, and are made if they take no more room than the
+    larger operand. matmul adds up products of halves in float32, and is what autocast lowers: those stay with it.
     """
     if _core.autocast_enabled() or _core.promote(a.x.dtype, b.x.dtype) in (_core.float16, _core.bfloat16):
         return False

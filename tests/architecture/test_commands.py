@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from tests import sanitize
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,11 +27,3 @@ def test_ci_runs_the_commands_of_the_readme():
     assert {"serve", "test", "lint", "peers"} <= ci
     fenced = "".join(re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S))
     assert _verbs(fenced) <= ci
-
-
-def test_what_a_sanitizer_found_is_told_and_memory_that_was_refused_is_no_finding(tmp_path, capsys):
-    (tmp_path / "report.1").write_text("==1==WARNING: AddressSanitizer failed to allocate 0x10000000000000 bytes\n")
-    assert sanitize._show(tmp_path) == 0
-    (tmp_path / "report.2").write_text("WARNING: ThreadSanitizer: data race (pid=2)\n")
-    assert sanitize._show(tmp_path) == 1
-    assert "data race" in capsys.readouterr().err
