@@ -13,6 +13,7 @@ import gzip
 import re
 import secrets
 from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, current_app, g, render_template, request, session
@@ -20,12 +21,16 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.auth import current_user
+from app.auth import can, current_user
 from app.clock import current_clock
 from app.db import current_db
 from app.shelf import Kept, Shelf
 
 KEPT_S = 60.0
+ANSWERS_S = 25 * 3600.0
+"""So long lies what figures rest on (`app.contributions.queries.shelved`): windows end today."""
+ANEW = "flambeau.anew"
+"""In the environment of a request that wants the page made, not given again: no header can say this."""
 _LEAST_BYTES = 600
 _LEVEL, _LEVEL_ONCE = 5, 2
 """What is kept is packed well, what goes to one reader quickly."""
@@ -34,14 +39,32 @@ _TEXTS = ("text/", "application/json", "application/problem+json", "application/
 _OWN = re.compile(r"<!--own ([a-z.-]+)-->")
 _CODE = ("*.py", "*.html", "*.css", "*.js")
 Under = Callable[[Session], Hashable]
-_own: dict[str, Callable[[], str]] = {}
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A part of a shared page that is the reader's own; without the permission (if there is one) it is empty."""
+
+    make: Callable[[], str]
+    only_with: str
+    strangers_alike: bool
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there may be anything in it for whoever asks."""
+        return not self.only_with or can(current_user(), self.only_with).allowed
+
+
+_own: dict[str, _Own] = {}
 
 
 def init(app: Flask, home: Path) -> None:
     """Compress what leaves. Called before anything else registers, so that it comes last."""
-    shelf = app.extensions["flambeau_pages"] = Shelf(home / "pages")
-    app.extensions["flambeau_code"] = _code(Path(app.root_path))
-    shelf.tidy()
+    code = _code(Path(app.root_path))
+    shelf = app.extensions["flambeau_pages"] = Shelf(home / "pages", made_by=code)
+    app.extensions["flambeau"].db.info["flambeau_answers"] = Shelf(
+        home / "answers", most=4000, most_bytes=256 * 1024 * 1024, oldest_s=ANSWERS_S, made_by=code)  # fmt: skip
+    tidy_shelves(app)
     app.context_processor(lambda: {"own": _mark, "whole": _whole})
 
     @app.after_request
@@ -84,7 +107,9 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
         with current_db().read() as db_session:
             standing = (audit.head(db_session), under(db_session))
         hour = current_clock().now().replace(minute=0, second=0, microsecond=0)
-        g.standing = (*standing, hour.isoformat(), current_app.extensions["flambeau_code"])
+        g.standing = (*standing, hour.isoformat())
+        if ANEW in request.environ:
+            return None
         if _is_stranger() and (found := _find("page")):
             return _unpacked(found)
         if found := _find("main") or (None if _is_stranger() else _find(_readers_part())):
@@ -95,10 +120,11 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
         return None
 
 
-def tidy_pages() -> int:
+def tidy_shelves(app: Flask | None = None) -> int:
     """Take away what is kept and old, where nobody asks for pages; gives how many files went."""
-    shelf: Shelf = current_app.extensions["flambeau_pages"]
-    return shelf.tidy()
+    extensions = (app or current_app).extensions
+    shelves: list[Shelf] = [extensions["flambeau_pages"], extensions["flambeau"].db.info["flambeau_answers"]]
+    return sum(shelf.tidy() for shelf in shelves)
 
 
 def may_keep(*, for_each: bool = False) -> None:
@@ -118,14 +144,18 @@ def may_share() -> None:
     g.may_keep = g.may_share = True
 
 
-def own(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
+def own(
+    name: str, *, only_with: str = "", strangers_alike: bool = False
+) -> Callable[[Callable[[], str]], Callable[[], str]]:
     """Register what a shared page shows of its reader: `@own("contributions.mended")` over `() -> HTML`.
 
-    The template says where: `{{ own("contributions.mended") }}`.
+    The template says where: `{{ own("contributions.mended") }}`. `only_with` is the permission that one needs to be
+    shown anything there. `strangers_alike` says that all strangers are shown the same, which rests on nothing but what
+    the page rests on. With either the page is kept whole for strangers.
     """
 
     def register(make: Callable[[], str]) -> Callable[[], str]:
-        _own[name] = make
+        _own[name] = _Own(make, only_with, strangers_alike)
         return make
 
     return register
@@ -144,11 +174,10 @@ def _whole(title: Markup, content: Markup) -> Markup:
     part = "main" if g.pop("may_share", False) else _readers_part() if for_each else ""
     if part and "csrf_token" not in g and not session.modified:
         g.shared = (part, str(title), str(content))
-    found = _OWN.search(content)
-    if found is None:
-        return content
-    g.may_keep = False
-    return Markup(_OWN.sub(lambda match: _own[match[1]](), content))  # noqa: S704 - our templates rendered both
+    shown = {name: _own[name] for name in set(_OWN.findall(content)) if _own[name].is_shown}
+    if any(not part.strangers_alike for part in shown.values()):
+        g.may_keep = False
+    return Markup(_OWN.sub(lambda match: shown[match[1]].make() if match[1] in shown else "", content))  # noqa: S704
 
 
 def _find(part: str) -> Kept | None:

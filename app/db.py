@@ -158,9 +158,10 @@ class Database:
         tell_where_behind(self.engine)
         reader = self.engine.execution_options(flambeau_access="read", postgresql_readonly=True)
         writer = self.engine.execution_options(flambeau_access="write")
-        info = {"flambeau_clock": self.clock}
-        self._reader = sessionmaker(reader, expire_on_commit=False, autoflush=False, info=info)
-        self._writer = sessionmaker(writer, expire_on_commit=False, info=info)
+        # What every session brings along; the application adds to it.
+        self.info: dict[str, Any] = {"flambeau_clock": self.clock}
+        self._reader = sessionmaker(reader, expire_on_commit=False, autoflush=False, info=self.info)
+        self._writer = sessionmaker(writer, expire_on_commit=False, info=self.info)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -1,7 +1,7 @@
 """What was made once, as files that every process of this portal reads: a folder of the home that nobody else opens.
 
 A file is named by the digest of its place and begins with the digest of what it rests on. It appears whole or not at
-all. Nothing in it is run or unpickled: a line of JSON and the bytes of a page.
+all. Nothing in it is run: a line of JSON, and the bytes of a page or of an answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST_S = 3600.0
-"""So old a file is taken away: when the next one is put there, a process begins, or by the hourly job."""
 _TIDY_EVERY_S = 10.0
 _PREFIX = "draft-"
 
@@ -32,10 +31,16 @@ class Kept:
 
 
 class Shelf:
-    """A folder of at most so many files and bytes, a little more between two tidyings."""
+    """A folder of at most so many files and bytes, a little more between two tidyings.
 
-    def __init__(self, folder: Path, *, most: int = 400, most_bytes: int = 96 * 1024 * 1024) -> None:
-        self.folder, self.most, self.most_bytes = folder, most, most_bytes
+    What is older than `oldest_s` is taken away: when the next one is put there, a process begins, or by the hourly job.
+    `made_by` tells the program that puts it there; another one finds nothing of it.
+    """
+
+    def __init__(self, folder: Path, *, most: int = 400, most_bytes: int = 96 * 1024 * 1024,
+                 oldest_s: float = OLDEST_S, made_by: Hashable = None) -> None:  # fmt: skip
+        self.folder, self.most, self.most_bytes, self.oldest_s = folder, most, most_bytes, oldest_s
+        self.made_by = made_by
         self._tidied = 0.0
         self._lock = threading.Lock()
 
@@ -51,7 +56,7 @@ class Shelf:
                 first = file.readline()
                 body = file.read()
             head = json.loads(first)
-            if head["under"] != _digest(under):
+            if head["under"] != self._standing(under):
                 return None
             if not 0 <= age < fresh_s:
                 os.utime(path)
@@ -62,7 +67,7 @@ class Shelf:
 
     def keep(self, place: Hashable, under: Hashable, kept: Kept) -> None:
         """Put it there for every process; on a full disk it is not kept, and that is all."""
-        head = json.dumps({"under": _digest(under), "words": kept.words}).encode()
+        head = json.dumps({"under": self._standing(under), "words": kept.words}).encode()
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             descriptor, draft = tempfile.mkstemp(dir=self.folder, prefix=_PREFIX)
@@ -89,7 +94,7 @@ class Shelf:
                 of_file = path.stat()
                 found.append((of_file.st_mtime, of_file.st_size, path))
         gone = 0
-        left, room, oldest = self.most, self.most_bytes, time.time() - OLDEST_S
+        left, room, oldest = self.most, self.most_bytes, time.time() - self.oldest_s
         for at, size, path in sorted(found, reverse=True):
             left, room = left - 1, room - size
             if left < 0 or room < 0 or at < oldest:
@@ -99,6 +104,9 @@ class Shelf:
 
     def _path(self, place: Hashable) -> Path:
         return self.folder / _digest(place)
+
+    def _standing(self, under: Hashable) -> str:
+        return _digest((under, self.made_by))
 
 
 def _digest(value: Hashable) -> str:

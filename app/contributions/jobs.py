@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audit import Actor
+from app.contributions import readying  # noqa: F401 - a workflow of its own
 from app.contributions.clones import GitError, Limits, ask
 from app.contributions.ingest import Reader, plan
 from app.contributions.lines import LineCounter, due_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,13 +16,14 @@ _KEPT = 200
 
 @dataclass(frozen=True)
 class Stamps:
-    """How far writing has come: the highest stamp and how many there are, of all and of those that people made.
+    """How far writing has come: the highest stamp, how many there are and the sum of their moments.
 
-    Two writers may commit in another order than they took their numbers; then the number of stamps tells it.
+    Of all, and of those that people made. Two writers may commit in another order than they took their numbers; then
+    the number of stamps tells it. Two histories of one portal (a backup was restored) differ in their moments.
     """
 
-    every: tuple[int, int]
-    by_people: tuple[int, int]
+    every: tuple[int, int, int]
+    by_people: tuple[int, int, int]
 
 
 def stamp(session: Session, *, by_people: bool) -> None:
@@ -36,10 +38,11 @@ def stamp(session: Session, *, by_people: bool) -> None:
 @marks.mark("figures")
 def stamps(session: Session) -> Stamps:
     """The stamps of now."""
-    people = sa.case((FigureStamp.by_people, FigureStamp.id))
-    query = sa.select(sa.func.max(FigureStamp.id), sa.func.count(), sa.func.max(people), sa.func.count(people))
-    highest, number, highest_of_people, number_of_people = session.execute(query).one()
-    return Stamps((highest or 0, number), (highest_of_people or 0, number_of_people))
+    of_people = sa.case((FigureStamp.by_people, FigureStamp.id)), sa.case((FigureStamp.by_people, FigureStamp.at_us))
+    each = ((sa.func.max(number), sa.func.count(number), sa.func.sum(at_us))
+            for number, at_us in ((FigureStamp.id, FigureStamp.at_us), of_people))  # fmt: skip
+    found = [int(value or 0) for value in session.execute(sa.select(*chain(*each))).one()]
+    return Stamps((found[0], found[1], found[2]), (found[3], found[4], found[5]))
 
 
 def stamps_once(session: Session) -> Stamps:
@@ -48,6 +51,20 @@ def stamps_once(session: Session) -> Stamps:
         session.info["figure_stamps"] = stamps(session)
     found: Stamps = session.info["figure_stamps"]
     return found
+
+
+def missing_since(session: Session, seen: Stamps) -> float:
+    """When the first stamp was made that is not among those seen, in seconds since 1970; 0 where nobody knows.
+
+    A session that reads asks once.
+    """
+    if "figure_stamp_moments" not in session.info:
+        rows = session.execute(sa.select(FigureStamp.id, FigureStamp.at_us).order_by(FigureStamp.id))
+        session.info["figure_stamp_moments"] = [(number, at_us / 1e6) for number, at_us in rows]
+    moments: list[tuple[int, float]] = session.info["figure_stamp_moments"]
+    highest = seen.every[0]
+    is_known = moments and moments[0][0] <= highest + 1
+    return min((at for number, at in moments if number > highest), default=0.0) if is_known else 0.0
 
 
 @marks.mark("repositories")

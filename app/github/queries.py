@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import marks
 from app.connections import GitHubReader
 from app.contributions.models import Repository
 from app.github.connecting import FULL_NAME, connection_of, readings_of
@@ -95,6 +97,17 @@ def longest_unread(session: Session, *, most: int = 10) -> list[tuple[GithubConn
         .limit(most)
     )
     return [(connection, repository) for connection, repository in rows]
+
+
+@marks.mark("github")
+def moved(session: Session) -> tuple[Any, ...]:
+    """How often connections were written, and how far their kinds are read."""
+    of_connections = sa.select(sa.func.count(), sa.func.sum(GithubConnection.version))
+    columns = (sa.func.count(), sa.func.count(GithubStream.begun_at), sa.func.max(GithubStream.read_at))
+    of_streams = sa.select(*columns, sa.func.sum(GithubStream.seen), sa.func.sum(GithubStream.total))
+    number, versions = session.execute(of_connections).one()
+    kinds, begun, read_at, seen, total = session.execute(of_streams).one()
+    return number, int(versions or 0), kinds, begun, str(read_at), int(seen or 0), int(total or 0)
 
 
 def last_reading(session: Session, repository: Repository) -> Job | None:

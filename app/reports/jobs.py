@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from flask import current_app
+from flask import current_app, url_for
 from sqlalchemy.orm import Session
 
-from app.answers import tidy_pages
+from app.answers import tidy_shelves
+from app.contributions.readying import made_ready
 from app.jobs import Failed, StepContext, Workflow, schedule
 from app.members import queries as members
 from app.reports.contents import Report, board_report, organization_report
@@ -46,9 +48,16 @@ def press(step: StepContext) -> dict[str, Any]:
 
 @tidy.step("sweep")
 def tidy_up(step: StepContext) -> dict[str, int]:
-    """Remove what nobody is given any more: reports, and pages that were kept."""
+    """Remove what nobody is given any more: reports, and pages and answers that were kept."""
     with step.db.read() as session:
-        return {"removed": sweep(session, step.settings, now=step.clock.now()), "kept pages": tidy_pages()}
+        return {"removed": sweep(session, step.settings, now=step.clock.now()), "kept pages": tidy_shelves()}
+
+
+@made_ready
+def board_reports(_session: Session, now: datetime) -> Iterable[str]:
+    """The board's reports of this year and the last."""
+    for year in (now.year, now.year - 1):
+        yield url_for("reports.board", year=year)
 
 
 def _report(session: Session, payload: dict[str, Any], now: datetime) -> Report:

@@ -12,7 +12,7 @@ import pytest
 from app import answers, load_slices
 from app.audit import Actor
 from app.clock import FixedClock
-from app.contributions.queries import remembering
+from app.contributions.queries import remembering, shelved
 from app.db import Database
 from app.governance import sync
 from app.governance_files import Governance, read
@@ -31,8 +31,9 @@ def governance() -> Governance:
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine every answer is dear: none outlives what it rests on, and no page is kept."""
+    """On a busy machine every answer is dear: none outlives what it rests on or its process, and no page is kept."""
     monkeypatch.setattr(remembering, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(shelved, "SHELVED_S", float("inf"))
     monkeypatch.setattr(answers, "KEPT_S", 0.0)
 
 

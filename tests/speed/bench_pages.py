@@ -6,8 +6,9 @@
 Without `--home` a foundation of `--people` is made in a temporary folder. The pages are the public ones that the
 portal's own map of addresses has, each asked of the largest organization, person, repository or module; `--also` asks
 them with more arguments ("window=all"). gunicorn runs as gunicorn.conf.py says, two processes of four threads. "First"
-is the first request of a page after the processes began, whatever the pages before it left in memory; "cold" one in a
-warm process (the page was asked before) that was made to forget every page, figure and answer that it kept. "Kept" is
+is the first request of a page after the processes began, where the worker's job has made pages ready, as it does every
+few minutes; "bare" the same where nothing was (whatever the pages before it left in memory); "cold" one in a warm
+process (the page was asked before) that was made to forget every page, figure and answer that was kept. "Kept" is
 what strangers get; "made" is the same page asked with a session and nobody signed in, "signed in" by a person with no
 seat: where its `main` block is everybody's, or was kept for that reader, it is put into a new frame, else all of it is
 rendered for each request. "Signed in, first" is such a reader's first request of the page. Weights are of the answer as
@@ -46,8 +47,10 @@ from flask.sessions import SecureCookieSessionInterface
 
 from app import create_app
 from app.auth import access_of
-from app.contributions.figures import FIGURES
+from app.contributions import readying
+from app.contributions.figures import FIGURES, keeping
 from app.contributions.models import Repository, Rollup
+from app.contributions.queries.remembering import forget_answers
 from app.db import Database
 from app.members.models import Organization
 from app.people.models import IdentityPerson, Person
@@ -56,6 +59,7 @@ from app.sessions import end_sessions, start_session
 from app.settings import Settings
 from tests.speed.forgetful import FORGET
 from tests.speed.pages_report import COLD_MS, WEIGHT_BYTES, drawing, markdown, target_ms, verdicts
+from tests.speed.shelves import empty_shelves
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECTIONS = 4
@@ -86,6 +90,7 @@ class Row:
     endpoint: str
     path: str
     first_ms: float
+    bare_ms: float
     cold_ms: float
     weight: int
     bytes: int
@@ -143,17 +148,22 @@ def measure(environment: dict[str, str], *, seconds: float, only: str, also: lis
     rows = []
     with served({**environment, "WEB_CONCURRENCY": "1"}, "tests.speed.forgetful:create_app()") as address:
         colds = {path: cold(address, path) for path in paths}
+    empty_shelves(app)
+    with served(environment) as address:
+        bares = {path: first(f"{address}{path}")[0] for path in paths}
+    ready_s, made_ready = make_ready(app, db)
     with signed_in(app, db) as reader, served(environment) as address:
         firsts = {path: first(f"{address}{path}") for path in paths}
         for path, endpoint in paths.items():
             (first_ms, weight, length), url = firsts[path], f"{address}{path}"
             made = under_load(url, seconds, cookie)
             signed_first_ms, _, _ = first(url, reader)
-            row = Row(endpoint, path, first_ms, colds[path], weight, length, under_load(url, seconds, ""), made,
-                      signed_first_ms, under_load(url, seconds, reader))  # fmt: skip
+            row = Row(endpoint, path, first_ms, bares[path], colds[path], weight, length, under_load(url, seconds, ""),
+                      made, signed_first_ms, under_load(url, seconds, reader))  # fmt: skip
             rows.append(asdict(row))
-            print(f"{path}: first {first_ms:.0f}, cold {row.cold_ms:.0f}, p95 {row.kept.p95_ms:.0f} / "
-                  f"{made.p95_ms:.0f} / {row.signed.p95_ms:.0f} ms", file=sys.stderr, flush=True)  # fmt: skip
+            print(f"{path}: first {first_ms:.0f}, bare {row.bare_ms:.0f}, cold {row.cold_ms:.0f}, p95 "
+                  f"{row.kept.p95_ms:.0f} / {made.p95_ms:.0f} / {row.signed.p95_ms:.0f} ms",
+                  file=sys.stderr, flush=True)  # fmt: skip
     with db.read() as session:
         of = {"rollup rows": session.scalar(sa.select(sa.func.count(Rollup.id))),
               "persons": session.scalar(sa.select(sa.func.count(Person.id))),
@@ -161,10 +171,24 @@ def measure(environment: dict[str, str], *, seconds: float, only: str, also: lis
     db.close()
     return {
         "benchmark": "pages", "database": db.dialect, "of": of, "connections": CONNECTIONS, "seconds": seconds,
-        "processes": 2, "threads": 4, "processors": os.cpu_count(), "load": [round(load, 1),
-        round(os.getloadavg()[0], 1)], "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made_ready": {"pages": made_ready, "seconds": round(ready_s, 1)}, "processes": 2, "threads": 4,
+        "processors": os.cpu_count(), "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "targets": {"first_ms": COLD_MS, "p95_ms": target_ms(db.dialect), "weight": WEIGHT_BYTES}, "rows": rows,
     }  # fmt: skip
+
+
+def make_ready(app: Flask, db: Database) -> tuple[float, int]:
+    """What the worker's job does, from nothing: how many seconds it took, and how many pages it asked for."""
+    empty_shelves(app)
+    forget_answers()
+    keeping.forget_figures()
+    begun = time.monotonic()
+    with db.read() as session:
+        addresses = readying.addresses_to_make_ready(app, session, db.clock.now())
+    for address in addresses:
+        readying.make_page_ready(app, address)
+    return time.monotonic() - begun, len(addresses)
 
 
 def pages_of(app: Flask) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from app.contributions.figures.keeping import kept
 from app.contributions.figures.look import Look
 from app.contributions.metrics import METRICS, Metric
 from app.contributions.queries import EVERYTHING
+from app.contributions.queries.remembering import behind_since
 from app.contributions.windows import Window
 from app.people.queries import Grounds
 from app.wording import moment, share
@@ -127,7 +128,8 @@ class Registered:
         if unattributed is None:
             where = "" if look.around.scope == EVERYTHING else " here"
             unattributed, of = look.around.unattributed, f"all commits in these days{where}"
-        return Figure(self.key, self.title, self.metric, look.window, look.as_of, drawn.columns, tuple(drawn.rows),
+        as_of = min(look.as_of, behind_since(look.session) or look.as_of)
+        return Figure(self.key, self.title, self.metric, look.window, as_of, drawn.columns, tuple(drawn.rows),
                       drawn.drawing, drawn.table, unattributed, look.grounds, drawn.lines_counted, of,
                       (*drawn.notes, *self._cut(drawn, look)), options)  # fmt: skip
 

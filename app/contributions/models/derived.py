@@ -7,6 +7,7 @@ figures of very many things are counted.
 
 from __future__ import annotations
 
+import time
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -153,11 +154,16 @@ class ChangeModule(Base):
 
 
 class FigureStamp(Row, Base):
-    """Rows that figures rest on were written; `by_people`: because somebody decided something."""
+    """Rows that figures rest on were written; `by_people`: because somebody decided something.
+
+    `at_us`: when, in microseconds since 1970. It also tells a portal's stamps from those with the same numbers that it
+    made before a backup brought it back to an earlier day.
+    """
 
     __tablename__ = "figure_stamp"
     __table_args__ = ({"sqlite_autoincrement": True},)  # numbers never come back
     by_people: Mapped[bool]
+    at_us: Mapped[int] = mapped_column(sa.BigInteger, default=lambda: time.time_ns() // 1000)
 
 
 class MeasureDue(Row, Base):

@@ -61,11 +61,11 @@ def reviews_exchanged_by_person(session: Session, side: Side, scope: Scope, wind
 
 
 @remembered
-def _exchanged(session: Session, side: Side, scope: Scope, window: Window) -> Sequence[Any]:
+def _exchanged(session: Session, side: Side, scope: Scope, window: Window) -> Sequence[tuple[Any, ...]]:
     """(organization, attribution, person) of the other side, whether it is a bot's change, and how many reviews."""
     other: Any = ChangeMeasure if side is Side.GIVEN else ChangeReviewer
     keys = (other.organization_id, other.attribution, ChangeMeasure.is_bot, other.person_id)
-    return rows_of(session, _joined(side, scope, window, *keys).group_by(*keys))
+    return [tuple(row) for row in rows_of(session, _joined(side, scope, window, *keys).group_by(*keys))]
 
 
 @remembered

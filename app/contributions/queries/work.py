@@ -186,6 +186,9 @@ def commit_count(session: Session, repository_id: int) -> int:
     return session.scalar(query) or 0
 
 
+commit_count_known = remembered(commit_count)
+
+
 def recent_commits(session: Session, scope: Scope, *, most: int = 15) -> list[RecentCommit]:
     """The latest commits of a scope, as their authors dated them."""
     return _outermost(session, scope, most)
@@ -287,9 +290,10 @@ def passes_of(session: Session, repositories: Collection[Repository]) -> dict[in
     known = commit_counts(session) if len(repositories) > 1 else {}
     found = {}
     for one in repositories:
-        # What is known of all may be a little old, which a bar that moves would show.
-        is_still = len(repositories) > 1 and one.state is not RepositoryState.READING
-        commits = known.get(one.id, 0) if is_still else commit_count(session, one.id)
+        if one.state is RepositoryState.READING:
+            commits = commit_count(session, one.id)  # what is remembered may be a little old, which a bar would show
+        else:
+            commits = known.get(one.id, 0) if len(repositories) > 1 else commit_count_known(session, one.id)
         found[one.id] = Passes(
             commits, lines_due.get(one.id, 0), reading.get(one.public_id), counting.get(one.public_id)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, abort, jsonify, render_template, request
 
+from app import answers
 from app.auth import access
 from app.clock import current_clock
 from app.contributions.figures import read_figure
@@ -33,4 +34,5 @@ def figure(key: str, kind: str) -> Response:
 @access("public")
 def definitions() -> str:
     """What each figure counts."""
+    answers.may_share()
     return render_template("contributions/definitions.html", metrics=METRICS.values())

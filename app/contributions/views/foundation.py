@@ -23,13 +23,17 @@ from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
 
-_OF_READINGS = ("contributions.repositories",)
-_READINGS, _COUNTS = marks.of("figures", "repositories", "jobs"), marks.of("figures", "counting")
+_COUNTS = marks.of("figures", "counting")
+_READINGS = {
+    "contributions.repositories": marks.of("figures", "repositories", "jobs"),
+    "contributions.repository": marks.of("figures", "repositories", "jobs", "github"),
+    "contributions.quality": marks.of("figures", "counting", "repositories", "github"),
+}
 
 
 def _under(session: Session) -> Hashable:
     """What a page rests on besides the audit log: what is counted, or how far the reading of each repository is."""
-    return (_READINGS if request.endpoint in _OF_READINGS else _COUNTS)(session)
+    return _READINGS.get(str(request.endpoint), _COUNTS)(session)
 
 
 blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")

@@ -22,7 +22,7 @@ def quality() -> str:
         return page("contributions/quality.html", session, look, _FIGURES, summary=None, gaps=gaps(look))
 
 
-@answers.own("contributions.mended")
+@answers.own("contributions.mended", strangers_alike=True)
 def mended() -> str:
     """Where each gap is mended, as far as whoever reads it may, and what other rooms say to them."""
     with current_db().read() as session:

@@ -51,6 +51,7 @@ def repository(public_id: str) -> str:
     """One repository: how far it is read, its branches, and what it is counted as."""
     with current_db().read() as session:
         found = by_public_id(session, public_id) or abort(404)
+        answers.may_keep(for_each=True)
         return render_template("contributions/repository.html", repository=found,
                                passes=queries.passes(session, found),
                                cards=pages.filled("repository", session, current_user(), found),
@@ -87,10 +88,8 @@ def _repositories(problems: list[pages.Problem], given: Mapping[str, str]) -> st
                     rows=[(one, passes[one.id]) for one in listed])  # fmt: skip
 
 
-@answers.own("contributions.add")
+@answers.own("contributions.add", only_with="contributions.repository.add")
 def form_to_add() -> str:
-    """The form that adds a repository, for whoever may, with what they sent and what is wrong with it."""
-    if not auth.can(current_user(), "contributions.repository.add").allowed:
-        return ""
+    """The form that adds a repository, with what somebody sent and what is wrong with it."""
     problems, given = g.get("sent", ([], {}))
     return render_template("contributions/_add_repository.html", problems=problems, given=given)

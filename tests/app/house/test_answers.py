@@ -48,6 +48,16 @@ def counter(app, monkeypatch):
     def with_own() -> str:
         return page("with-own", "{{ own('room.own') }}{{ '<!--own room.own-->' }}")
 
+    @answers.own("room.enter", only_with="members.edit")
+    def way_in() -> str:
+        made.append("way in")
+        return str(Markup("<a>Enter</a>"))
+
+    @room.get("/with-a-way-in")
+    @access("public")
+    def with_a_way_in() -> str:
+        return page("with-a-way-in", "{{ own('room.enter') }}")
+
     @room.get("/shared-form")
     @access("public")
     def shared_form() -> str:
@@ -178,6 +188,15 @@ def test_a_part_of_ones_own_is_made_for_each_reader_in_a_page_that_is_shared(app
     assert "&lt;!--own room.own--&gt;" in texts[1]  # in a text of somebody's it is a text
 
 
+def test_a_page_whose_own_parts_are_not_for_strangers_is_kept_whole_for_them(app, administrator, counter, monkeypatch):
+    (made, _), stranger = counter, app.test_client()
+    first, of_staff = stranger.get("/room/with-a-way-in"), administrator.get("/room/with-a-way-in")
+    assert ["<a>Enter</a>" in one.text for one in (first, of_staff)] == [False, True]
+    assert made == ["with-a-way-in", "way in"]
+    monkeypatch.delattr(answers, "render_template")  # nothing is put together for the next one
+    assert stranger.get("/room/with-a-way-in").data == first.data
+
+
 def test_what_differs_by_reader_is_kept_for_each_reader_alone_until_something_is_decided(
     app, administrator, signed_in, counter
 ):
@@ -255,7 +274,7 @@ def test_every_process_of_a_home_gives_what_one_of_them_made(app, client, counte
     client.get("/room/kept")
     other.test_client().get("/room/kept")
     assert made == ["kept"] * 3
-    other.extensions["flambeau_code"] += 1  # it runs what was installed meanwhile
+    other.extensions["flambeau_pages"].made_by += 1  # it runs what was installed meanwhile
     other.test_client().get("/room/kept")
     assert made == ["kept"] * 4
     other.extensions["flambeau"].db.close()

@@ -15,6 +15,7 @@ from app.bodies import queries as bodies
 from app.contributions.models import Change, ChangeSource, ChangeState, Repository
 from app.contributions.stamps import stamp
 from app.db import Database
+from app.github.models import GithubConnection, GithubStream, StreamKind
 from app.jobs import enqueue
 from app.jobs.tables import Job
 from app.members import queries as members
@@ -65,10 +66,12 @@ def addresses(db: Database, ada: Person) -> list[str]:
     with db.read() as session:
         acme = session.scalar(sa.select(Organization.public_id))
         module = bodies.bodies(session)[-1].module_key
+        repository = session.scalar(sa.select(Repository.public_id))
     return ["/", "/api/", "/bodies/", "/bodies/technical-council", "/modules/", "/modules/roll-call",
             f"/modules/{module}", "/organizations/", f"/organizations/{acme}", "/people/", f"/people/{ada.public_id}",
             "/reports/", "/reports/2025/board", f"/reports/2025/members/{acme}", "/reviews/",
-            "/contributions/repositories/"]  # fmt: skip
+            "/contributions/repositories/", f"/contributions/repositories/{repository}", "/contributions/quality",
+            "/contributions/definitions"]  # fmt: skip
 
 
 def texts(client: FlaskClient, paths: list[str]) -> dict[str, str]:
@@ -82,7 +85,7 @@ def test_each_of_these_pages_is_made_once_for_all_strangers(governed: Database, 
     first = texts(app.test_client(), paths)
     with questions(governed) as asked:
         assert texts(app.test_client(), paths) == first
-    assert len(asked) <= 5 * len(paths), asked
+    assert len(asked) <= 5 * len(paths), asked  # the log's head and the marks
     assert not [one for one in asked if "FROM person" in one or "FROM organization" in one]
 
 
@@ -122,6 +125,33 @@ def test_what_a_machine_brings_shows_with_its_mark(governed: Database, app: Flas
     assert "Another change" in after["/reviews/"]
     assert "the disk is full" in after["/contributions/repositories/"]
     assert before["/"] != after["/"]
+
+
+def test_the_page_of_a_repository_and_that_of_the_datas_quality_show_how_far_github_is_read(
+    governed: Database, app: Flask, ada: Person
+):
+    reader = app.test_client()
+    with governed.write() as session:
+        repository = session.scalars(sa.select(Repository)).one()
+        connection = GithubConnection(repository_id=repository.id, full_name="acme/tensor",
+                                      connected_at=repository.added_at)  # fmt: skip
+        session.add(connection)
+        session.flush()
+        session.add(GithubStream(connection_id=connection.id, kind=StreamKind.PULLS, seen=3, total=8,
+                                 begun_at=repository.added_at))  # fmt: skip
+    paths = [f"/contributions/repositories/{repository.public_id}", "/contributions/quality"]
+    assert "3 of 8 pull requests" in texts(reader, paths)[paths[0]]
+    with governed.write() as session:
+        session.scalars(sa.select(GithubStream)).one().seen = 5
+    assert "5 of 8 pull requests" in texts(reader, paths)[paths[0]]
+    with governed.write() as session:
+        session.scalars(sa.select(GithubConnection)).one().problem = "the token was revoked"
+    after = texts(reader, paths)
+    assert "needs somebody" in after[paths[0]]
+    assert "the token was revoked" in after[paths[1]]
+    with governed.write() as session:
+        enqueue(session, "ingest", {"repository": repository.public_id}, actor=US)
+    assert "Last reading" in texts(reader, paths)[paths[0]]
 
 
 def test_the_front_page_moves_with_the_work_under_way(governed: Database, app: Flask, ada: Person):

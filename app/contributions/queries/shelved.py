@@ -1,0 +1,99 @@
+"""Answers as files of the home, so that what was counted once on this machine is not counted again.
+
+A process that begins, and gunicorn's second one, find what another counted, and a job counts what pages show before
+anybody asks (`app.contributions.readying`). A file holds for as long as the answer would in memory, it is told by the
+same stamps, and another version of the program finds nothing. In it are plain values and our own dataclasses, written
+by pickle and read by a reader that knows these classes by name and calls nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, is_dataclass, replace
+from enum import Enum
+from typing import Any
+
+from flask import Response, after_this_request, has_request_context
+from sqlalchemy.orm import Session
+
+from app.contributions.stamps import Stamps
+from app.shelf import Kept, Shelf
+
+SHELVED_S = 0.01
+"""An answer that took less is counted as fast as it is read."""
+_HOUSE = "app.contributions."
+_PLAIN = {("builtins", "frozenset"), ("builtins", "set"), ("collections", "Counter"), ("datetime", "date"),
+          ("datetime", "datetime"), ("datetime", "timedelta"), ("datetime", "timezone")}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was counted, under which stamps, and how long that took; `was_made_ready`: before anybody asked."""
+
+    value: Any
+    under: Stamps
+    cost_s: float
+    was_made_ready: bool = False
+
+
+def put(session: Session, place: Hashable, answer: Answer) -> None:
+    """Put an answer that took a while where other processes find it; in a request once the reader has the page."""
+    shelf: Shelf | None = session.info.get("flambeau_answers")
+    if shelf is None or answer.cost_s < SHELVED_S or not _tells_itself(place):
+        return
+    if not has_request_context():
+        _write(shelf, place, answer)
+        return
+
+    @after_this_request
+    def later(response: Response) -> Response:
+        response.call_on_close(lambda: _write(shelf, place, answer))
+        return response
+
+
+def _write(shelf: Shelf, place: Hashable, answer: Answer) -> None:
+    try:
+        body = pickle.dumps(answer.value, protocol=5)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return  # it holds something that lives in one process only
+    words = {"every": " ".join(map(str, answer.under.every)), "cost_s": repr(answer.cost_s),
+             "ready": str(int(answer.was_made_ready))}  # fmt: skip
+    shelf.keep(place, answer.under.by_people, Kept(words, body))
+
+
+def take(session: Session, place: Hashable, now: Stamps, holds: Callable[[Answer], bool]) -> Answer | None:
+    """What another process put at this place, if it `holds` (looked at before it is read)."""
+    shelf: Shelf | None = session.info.get("flambeau_answers")
+    if shelf is None or not _tells_itself(place):
+        return None
+    found = shelf.find(place, now.by_people, fresh_s=shelf.oldest_s)
+    if found is None:
+        return None
+    try:
+        highest, number, moments = map(int, found.words["every"].split())
+        under = Stamps((highest, number, moments), now.by_people)
+        known = Answer(None, under, float(found.words["cost_s"]), found.words["ready"] == "1")
+        return replace(known, value=_Reader(io.BytesIO(found.body)).load()) if holds(known) else None
+    except Exception:
+        return None
+
+
+class _Reader(pickle.Unpickler):
+    """Reads values and our own classes of data; nothing that a file names is imported or called besides."""
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        if (module, name) in _PLAIN:
+            return super().find_class(module, name)
+        found = vars(sys.modules[module]).get(name) if module.startswith(_HOUSE) and module in sys.modules else None
+        is_data = isinstance(found, type) and (is_dataclass(found) or issubclass(found, (Enum, tuple)))
+        if not is_data or found.__module__ != module:
+            raise pickle.UnpicklingError(f"an answer holds no {module}.{name}")
+        return found
+
+
+def _tells_itself(place: Hashable) -> bool:
+    """Whether the `repr` by which a file is named tells a place: not one of an object's address in memory."""
+    return " at 0x" not in repr(place)

@@ -1,0 +1,134 @@
+"""What pages rest on is counted before anybody asks, as of now, a little at a time, and not again without a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audit import Actor
+from app.contributions import readying
+from app.contributions.figures import keeping
+from app.contributions.queries import remembering, shelved
+from app.contributions.stamps import stamp
+from app.jobs import Worker, enqueue
+from app.jobs.tables import Job, JobLog, JobState, JobStep
+from app.modules.models import Module
+from tests.app.contributions.sums import generated
+
+
+@pytest.fixture(autouse=True)
+def every_answer_is_shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """However fast it was counted, and however few rows there are."""
+    monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
+    monkeypatch.setattr(readying, "LEAST_ROWS", 1)
+    remembering.forget_answers()
+    yield
+    remembering.forget_answers()
+
+
+@pytest.fixture
+def worker(settings, clock, db, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """Of a generated foundation, where nothing is due but what the test asks for."""
+    monkeypatch.setattr("app.jobs.worker.schedules", dict)
+    made = Worker(generated(settings, clock, db, 21))
+    made.run_until_idle()
+    return made
+
+
+def made_ready(worker: Worker) -> dict[str, Any]:
+    """Ask for the job, and work until it is over; what it says that it did, and how often it was taken up."""
+    with worker.db.write() as session:
+        job = enqueue(session, "make-ready", {}, actor=Actor.system("test"))
+    for times in range(1, 500):
+        worker.run_once()
+        with worker.db.read() as session:
+            now = session.get_one(Job, job.id)
+            if now.state.is_finished:
+                assert now.state is JobState.SUCCEEDED, now.error
+                found = session.scalars(sa.select(JobStep.result).where(JobStep.job_id == job.id)).one()
+                told = session.scalars(sa.select(JobLog.text).where(JobLog.job_id == job.id)).all()
+                return {**found, "times": times, "told": list(told)}
+    raise AssertionError("it never ends")
+
+
+def counting(worker: Worker, page: str) -> list[str]:
+    """Which answers a process counts that begins now and is asked for this page."""
+    remembering.forget_answers()
+    keeping.forget_figures()
+    made: list[str] = []
+    put = shelved.put
+
+    def note(session: Session, place: Any, answer: shelved.Answer) -> None:
+        made.append(place[2])
+        put(session, place, answer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelved, "put", note)
+        with worker.app.test_client().get(page) as answer:
+            assert answer.status_code == 200
+    return made
+
+
+def test_whoever_opens_a_dashboard_first_waits_for_nothing_that_the_job_counted(worker: Worker):
+    with worker.db.read() as session:
+        module = session.scalars(sa.select(Module.key)).first()
+    pages = ["/contributions/", "/contributions/reviews", f"/contributions/modules/{module}", "/reports/2025/board"]
+    assert all(counting(worker, page) for page in pages[1:])
+    with worker.db.write() as session:
+        stamp(session, by_people=False)
+    did = made_ready(worker)
+    assert did["asked"] > 10
+    assert did["told"] == []
+    assert [counting(worker, page) for page in pages] == [[], [], [], []]
+
+
+def test_it_counts_again_once_something_is_written_or_the_hour_is_over_and_only_then(worker: Worker, clock):
+    assert made_ready(worker)["asked"] > 10
+    assert made_ready(worker) == {"asked": 0, "because": "nothing was written since", "times": 1, "told": []}
+    with worker.db.write() as session:
+        stamp(session, by_people=False)
+    assert made_ready(worker)["asked"] > 10
+    clock.advance(hours=1)
+    assert made_ready(worker)["asked"] > 10
+
+
+def test_it_counts_as_of_now_what_it_was_given_a_moment_ago(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    made_ready(worker)
+    with worker.db.write() as session:
+        stamp(session, by_people=False)
+    assert counting(worker, "/contributions/newcomers") == []  # somebody else may wait for what machines brought in
+    made_ready(worker)
+    with remembering.making_ready():
+        assert counting(worker, "/contributions/newcomers") == []
+
+
+def test_it_gives_way_to_other_work_and_goes_on_behind_the_last_page(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    make = readying.make_page_ready
+    monkeypatch.setattr(readying, "make_page_ready", lambda app, address: asked.append(address) or make(app, address))
+    whole = made_ready(worker)
+    first, asked[:] = list(asked), []
+    with worker.db.write() as session:
+        stamp(session, by_people=False)
+    monkeypatch.setattr(readying, "FOR_S", 1e-9)
+    monkeypatch.setattr(readying, "AT_LEAST", 3)
+    pieces = made_ready(worker)
+    assert asked == first
+    assert (whole["times"], pieces["asked"]) == (1, whole["asked"])
+    assert pieces["times"] > len(first) // 4
+
+
+def test_a_page_that_fails_is_told_and_the_others_are_made_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(readying, "_provided", [lambda _session, _now: ["/contributions/nowhere", "/contributions/"]])
+    did = made_ready(worker)
+    assert (did["asked"], did["told"]) == (2, ["/contributions/nowhere answers 404 NOT FOUND"])
+
+
+def test_a_small_portal_is_left_alone(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(readying, "LEAST_ROWS", 100_000)
+    assert made_ready(worker)["because"] == "all is counted quickly here"

@@ -1,0 +1,189 @@
+"""Answers that lie in files: another process finds them as long as they hold; a broken or hostile file is nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from app import answers
+from app.contributions import queries
+from app.contributions.facts import record_pull_requests
+from app.contributions.figures import keeping
+from app.contributions.models import ChangeMeasure, FigureStamp
+from app.contributions.queries import Thing, remembering, shelved
+from app.contributions.stamps import stamp
+from app.db import Database
+from app.shelf import Shelf
+from tests.app.contributions.sums import generated
+from tests.app.contributions.test_facts import REQUEST, repository
+from tests.app.contributions.test_timeline_queries import YEAR
+
+PAGES = ("", "modules/", "modules/ops", "newcomers", "organizations/", "quality", "repositories/", "reviews",
+         "reviews?apart=tier", "?window=all", "?by=group")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def every_answer_is_shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """However fast it was counted; what is dear outlives machines for a while, as where the portal runs."""
+    monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
+    monkeypatch.setattr(remembering, "PATIENCE_S", 60.0)
+    remembering.forget_answers()
+    yield
+    remembering.forget_answers()
+
+
+@pytest.fixture
+def one_request(governed_each: Database, tmp_path: Path) -> Database:
+    """A portal with one pull request, and a folder for its answers."""
+    governed_each.info["flambeau_answers"] = Shelf(tmp_path / "answers")
+    with governed_each.write() as session:
+        record_pull_requests(session, repository(session), [REQUEST])
+    return governed_each
+
+
+def opened(db: Database) -> int:
+    with db.read() as session:
+        return queries.counts(session, Thing.CHANGES, queries.EVERYTHING, YEAR).opened
+
+
+def in_another_process(db: Database) -> int:
+    """What a process finds that begins now and has counted nothing."""
+    remembering.forget_answers()
+    return opened(db)
+
+
+def behind_the_back(db: Database) -> None:
+    """Take the rows away as no part of the portal does: without a stamp."""
+    with db.write() as session:
+        session.execute(sa.delete(ChangeMeasure))
+
+
+def files(db: Database) -> list[Path]:
+    return sorted(db.info["flambeau_answers"].folder.iterdir())
+
+
+def test_another_process_is_given_the_answer_until_somebody_decides_something(one_request: Database):
+    assert opened(one_request) == 1
+    behind_the_back(one_request)
+    assert in_another_process(one_request) == 1
+    with one_request.write() as session:
+        stamp(session, by_people=True)
+    assert in_another_process(one_request) == 0
+    assert {file.stat().st_mode & 0o777 for file in files(one_request)} == {0o600}
+
+
+def test_after_a_machine_wrote_only_a_dear_answer_is_given_for_a_while_and_says_since_when_it_is_behind(
+    one_request: Database, monkeypatch: pytest.MonkeyPatch
+):
+    assert opened(one_request) == 1
+    behind_the_back(one_request)
+    with one_request.write() as session:
+        stamp(session, by_people=False)
+    assert in_another_process(one_request) == 0  # counted in no time
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    with one_request.write() as session:
+        record_pull_requests(session, repository(session, "other"), [replace(REQUEST, number=8)])
+    assert in_another_process(one_request) == 0
+    with one_request.read() as session:
+        assert remembering.behind_since(session) is None
+        queries.counts(session, Thing.CHANGES, queries.EVERYTHING, YEAR)
+        assert remembering.behind_since(session) is not None
+    with remembering.making_ready():
+        assert in_another_process(one_request) == 1
+    monkeypatch.setattr(remembering, "PATIENCE_S", 0.0)
+    assert in_another_process(one_request) == 1
+
+
+def test_what_is_made_from_an_answer_that_is_behind_does_not_pass_for_one_of_now(
+    one_request: Database, monkeypatch: pytest.MonkeyPatch
+):
+    number = [1]
+
+    @remembering.remembered
+    def dear(_session) -> int:
+        return number[0]
+
+    @remembering.remembered
+    def made_from_it(session) -> int:
+        return 10 * dear(session)
+
+    def ask() -> int:
+        with one_request.read() as session:
+            return made_from_it(session)
+
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    with one_request.read() as session:
+        assert dear(session) == 1
+    number[0] = 2
+    with one_request.write() as session:
+        stamp(session, by_people=False)
+    assert ask() == 10  # for a while
+    monkeypatch.setattr(remembering, "PATIENCE_S", 0.0)
+    assert ask() == 20
+
+
+def test_a_portal_that_a_backup_brought_back_finds_nothing_of_what_it_wrote_since(one_request: Database):
+    assert opened(one_request) == 1
+    behind_the_back(one_request)
+    with one_request.write() as session:
+        last = session.scalar(sa.select(sa.func.max(FigureStamp.id)))
+        by_people = session.scalar(sa.select(FigureStamp.by_people).where(FigureStamp.id == last))
+        session.execute(sa.delete(FigureStamp).where(FigureStamp.id == last))
+        session.add(FigureStamp(id=last, by_people=by_people))  # the same number, written in another life
+    assert in_another_process(one_request) == 0
+
+
+class Hostile:
+    """What pickle would call if it were asked to read this."""
+
+    def __reduce__(self) -> object:
+        return os.mkdir, ("called",)
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"no pickle", pickle.dumps(Hostile()), pickle.dumps([Hostile()]), b"cos\nsystem\n.", pickle.dumps(os.mkdir),
+    pickle.dumps(Flask), b"capp.contributions.queries.shelved\npickle\n.", b"capp.contributions.models\nFigureStamp\n.",
+    b"cbuiltins\neval\n(S'1'\ntR.", pickle.dumps({"a": 1})[:-3],
+])  # fmt: skip
+def test_a_file_that_somebody_broke_or_wrote_runs_nothing_and_the_answer_is_counted(
+    one_request: Database, body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    opened(one_request)
+    for file in files(one_request):
+        head = file.read_bytes().partition(b"\n")[0]
+        file.write_bytes(head + b"\n" + body)
+    assert in_another_process(one_request) == 1
+    assert not (tmp_path / "called").exists()
+
+
+def test_every_answer_of_every_dashboard_is_read_as_it_was_written(settings, clock, db: Database):
+    """And so the pages of a second process are the same, and it asks nothing of what the first one counted."""
+    client = generated(settings, clock, db, 21).test_client()
+
+    def pages() -> dict[str, str]:
+        keeping.forget_figures()
+        remembering.forget_answers()
+        found = {}
+        for page in PAGES:
+            with client.get(f"/contributions/{page}", environ_overrides={answers.ANEW: True}) as answer:
+                found[page] = answer.text
+        return found
+
+    first = pages()
+    lasting = {place: answer.value for place, answer in remembering._answers.items() if shelved._tells_itself(place)}
+    assert len(lasting) > 60
+    assert all("</table>" in text for text in first.values())
+    assert pages() == first
+    with db.read() as session:
+        for place, value in lasting.items():
+            found = shelved.take(session, place, remembering.stamps_once(session), lambda _answer: True)
+            assert found is not None, place
+            assert found.value == value, place
