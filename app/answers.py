@@ -60,10 +60,11 @@ _own: dict[str, _Own] = {}
 
 def init(app: Flask, home: Path) -> None:
     """Compress what leaves. Called before anything else registers, so that it comes last."""
-    code = _code(Path(app.root_path))
-    shelf = app.extensions["flambeau_pages"] = Shelf(home / "pages", made_by=code)
+    code, secret = _code(Path(app.root_path)), f"shelf {app.config['SECRET_KEY']}".encode()
+    shelf = app.extensions["flambeau_pages"] = Shelf(home / "pages", made_by=code, secret=secret)
     app.extensions["flambeau"].db.info["flambeau_answers"] = Shelf(
-        home / "answers", most=4000, most_bytes=256 * 1024 * 1024, oldest_s=ANSWERS_S, made_by=code)  # fmt: skip
+        home / "answers", most=4000, most_bytes=256 * 1024 * 1024, oldest_s=ANSWERS_S, made_by=code, secret=secret
+    )
     tidy_shelves(app)
     app.context_processor(lambda: {"own": _mark, "whole": _whole})
 

@@ -8,8 +8,9 @@ turn. A small portal counts faster than it would look there, and is left alone.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +34,7 @@ FOR_S, AT_LEAST = 5.0, 1
 LEAST_ROWS = 100_000
 """Fewer rows are counted in a few milliseconds."""
 MOST_ORGANIZATIONS = 60
-_DONE, _DONE_SO_FAR = "made ready", "being made ready"
+_DONE, _SO_FAR, _NOTE = "made ready", "being made ready", "a note of the job"
 make_ready = Workflow("make-ready", title="Count what pages show before somebody asks", attempts=1)
 schedule("make-ready", every_s=EVERY_S, workflow="make-ready")
 Addresses = Callable[[Session, datetime], Iterable[str]]
@@ -51,26 +52,48 @@ def ask(step: StepContext) -> dict[str, Any]:
     """Ask for one page after the other; a job that gave way goes on behind the last one that it asked for."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # as Flask documents it
     shelf: Shelf = step.db.info["flambeau_answers"]
-    now = step.clock.now()
-    with step.db.read() as session:
-        if (session.scalar(sa.select(sa.func.max(Rollup.id))) or 0) < LEAST_ROWS:
-            return {"asked": 0, "because": "all is counted quickly here"}
-        under = (stamps(session), now.replace(minute=0, second=0, microsecond=0))
-        if shelf.find(_DONE, under, fresh_s=shelf.oldest_s):
-            return {"asked": 0, "because": "nothing was written since"}
-        addresses = addresses_to_make_ready(app, session, now)
-    so_far = shelf.find(_DONE_SO_FAR, step.job.public_id, fresh_s=shelf.oldest_s)
-    first, begun = int(so_far.words["asked"]) if so_far else 0, time.monotonic()
+    place = (_SO_FAR, step.job.public_id)
+    so_far = _found(shelf, place) or _begun(step, app, shelf)
+    under, addresses, first = str(so_far["under"]), list(so_far["addresses"]), int(so_far["asked"])
+    begun = time.monotonic()
     for number, address in enumerate(addresses[first:], first):
         said = f"{number} of {len(addresses)} pages"
         if time.monotonic() - begun > FOR_S and number - first >= AT_LEAST:
-            shelf.keep(_DONE_SO_FAR, step.job.public_id, Kept({"asked": str(number)}, b""))
+            _put(shelf, place, {**so_far, "asked": number})
+            if _found(shelf, place) is None:
+                return {"asked": number, "because": "nothing can be written into the home; the rest is not made ready"}
             raise NotYet(0.1, said)
         step.progress(number / len(addresses), said)
         if (status := make_page_ready(app, address)) != "200 OK":
             step.log(f"{address} answers {status}")
-    shelf.keep(_DONE, under, Kept({}, b""))
-    return {"asked": len(addresses)}
+    if under:
+        _put(shelf, _DONE, {"under": under})
+    return {"asked": len(addresses)} if addresses else {"asked": 0, "because": so_far["because"]}
+
+
+def _begun(step: StepContext, app: Flask, shelf: Shelf) -> dict[str, Any]:
+    """What there is to do: addresses, and under which stamps and in which hour they are asked for first."""
+    now = step.clock.now()
+    with step.db.read() as session:
+        some = sa.select(Rollup.id).limit(LEAST_ROWS).subquery()
+        under = repr((stamps(session), now.replace(minute=0, second=0, microsecond=0)))
+        because, addresses = "", list[str]()
+        if (session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) < LEAST_ROWS:
+            because = "all is counted quickly here"
+        elif (_found(shelf, _DONE) or {}).get("under") == under:
+            because = "nothing was written since"
+        else:
+            addresses = addresses_to_make_ready(app, session, now)
+    return {"under": under if addresses else "", "addresses": addresses, "asked": 0, "because": because}
+
+
+def _found(shelf: Shelf, place: Hashable) -> dict[str, Any] | None:
+    kept = shelf.find(place, _NOTE, fresh_s=shelf.oldest_s)
+    return dict(json.loads(kept.body)) if kept else None
+
+
+def _put(shelf: Shelf, place: Hashable, said: dict[str, Any]) -> None:
+    shelf.keep(place, _NOTE, Kept({}, json.dumps(said).encode()))
 
 
 def addresses_to_make_ready(app: Flask, session: Session, now: datetime) -> list[str]:

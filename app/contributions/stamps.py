@@ -56,15 +56,18 @@ def stamps_once(session: Session) -> Stamps:
 def missing_since(session: Session, seen: Stamps) -> float:
     """When the first stamp was made that is not among those seen, in seconds since 1970; 0 where nobody knows.
 
-    A session that reads asks once.
+    Nobody does where the stamps up to the highest seen are other ones by now: one came later than its number, old ones
+    were deleted, or a backup was restored. A session that reads asks once.
     """
     if "figure_stamp_moments" not in session.info:
-        rows = session.execute(sa.select(FigureStamp.id, FigureStamp.at_us).order_by(FigureStamp.id))
-        session.info["figure_stamp_moments"] = [(number, at_us / 1e6) for number, at_us in rows]
-    moments: list[tuple[int, float]] = session.info["figure_stamp_moments"]
-    highest = seen.every[0]
-    is_known = moments and moments[0][0] <= highest + 1
-    return min((at for number, at in moments if number > highest), default=0.0) if is_known else 0.0
+        rows = session.execute(sa.select(FigureStamp.id, FigureStamp.at_us))
+        session.info["figure_stamp_moments"] = [(number, at_us) for number, at_us in rows]
+    moments: list[tuple[int, int]] = session.info["figure_stamp_moments"]
+    highest, *rest = seen.every
+    known = [at_us for number, at_us in moments if number <= highest]
+    if [len(known), sum(known)] != rest:
+        return 0.0
+    return min((at_us for number, at_us in moments if number > highest), default=0) / 1e6
 
 
 @marks.mark("repositories")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from app.contributions.figures.unattributed import of_changes
 from app.contributions.metrics import Metric
 from app.contributions.metrics.work import lines_counted
 from app.contributions.queries import EVERYTHING
+from app.contributions.queries.remembering import behind_since
 from app.contributions.windows import Window
 from app.members import queries as members
 from app.members.models import Organization
@@ -90,8 +91,8 @@ def members_told(session: Session, today: date) -> list[Member]:
 def board_report(session: Session, year: int, window: Window, *, now: datetime) -> Report:
     """The board's report: the whole foundation."""
     look = _look(session, window, now)
-    return Report(year, window, now, None, headline.of_project(look), _chapters(look, _OF_BOARD),
-                  _members(session, window), (), _not_known(look))  # fmt: skip
+    return _as_of(session, Report(year, window, now, None, headline.of_project(look), _chapters(look, _OF_BOARD),
+                                  _members(session, window), (), _not_known(look)))  # fmt: skip
 
 
 def organization_report(
@@ -99,9 +100,14 @@ def organization_report(
 ) -> Report:
     """One organization's report, beside the whole and the median of its tier."""
     look = _look(session, window, now).of_organization(organization.id)
-    return Report(year, window, now, organization, headline.of_organization(look), _chapters(look, _OF_ORGANIZATION),
-                  (), tuple(queries.seats_held(session, organization.id, window.until)),
-                  _not_known(look.whole))  # fmt: skip
+    seats = tuple(queries.seats_held(session, organization.id, window.until))
+    return _as_of(session, Report(year, window, now, organization, headline.of_organization(look),
+                                  _chapters(look, _OF_ORGANIZATION), (), seats, _not_known(look.whole)))  # fmt: skip
+
+
+def _as_of(session: Session, report: Report) -> Report:
+    """The report as of the first thing that one of its answers lacks, if one does."""
+    return replace(report, as_of=min(report.as_of, behind_since(session) or report.as_of))
 
 
 def tier_of_member(session: Session, organization: Organization, day: date) -> str:

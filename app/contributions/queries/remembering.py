@@ -69,12 +69,14 @@ class Remembered(Generic[_P, _R]):
                     made = _making.pop((place, now), None)
                 if made is not None:
                     made.set()
-        elif _makes_ready.get() and not found.was_made_ready:
-            _keep(session, place, found)
+        elif _makes_ready.get():
+            _keep(session, place, found)  # for ten minutes, where it lay for half of one, or in memory alone
+        elif found.under != now:
+            found = _find_shelved(session, place, now, newer_than=found) or found
         return self._given(session, found, now)
 
     def if_known(self, session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
-        """The answer if it is kept; None: nothing is read."""
+        """The answer if it is kept; None: nothing is counted."""
         if not _only_reads(session):
             return None
         place, now = self._place(session, *args, **kwargs), stamps_once(session)
@@ -158,9 +160,16 @@ def _find(session: Session, place: Hashable, now: Stamps) -> Answer | None:
     return found if found is not None and _holds(session, found, now) else None
 
 
-def _find_shelved(session: Session, place: Hashable, now: Stamps) -> Answer | None:
+def _find_shelved(
+    session: Session, place: Hashable, now: Stamps, *, newer_than: Answer | None = None
+) -> Answer | None:
     """The answer of another process, if it may still be given; from then on it is in memory."""
-    found = shelved.take(session, place, now, lambda answer: _holds(session, answer, now))
+
+    def is_wanted(answer: Answer) -> bool:
+        is_newer = newer_than is None or answer.under.every > newer_than.under.every
+        return is_newer and _holds(session, answer, now)
+
+    found = shelved.take(session, place, now, is_wanted)
     if found is not None:
         if _makes_ready.get() and not found.was_made_ready:
             _keep(session, place, found)
@@ -178,7 +187,9 @@ def _keep(session: Session, place: Hashable, answer: Answer) -> None:
 
 def _remember(place: Hashable, answer: Answer) -> None:
     with _lock:
-        _answers[place] = answer
+        lies = _answers.get(place)
+        if lies is None or not shelved.stays(lies, answer):
+            _answers[place] = answer
         _answers.move_to_end(place)
         while len(_answers) > _KEPT:
             _answers.popitem(last=False)

@@ -3,7 +3,7 @@
 A process that begins, and gunicorn's second one, find what another counted, and a job counts what pages show before
 anybody asks (`app.contributions.readying`). A file holds for as long as the answer would in memory, it is told by the
 same stamps, and another version of the program finds nothing. In it are plain values and our own dataclasses, written
-by pickle and read by a reader that knows these classes by name and calls nothing else.
+by pickle; a file is signed by this portal (`app.shelf`), and its reader knows no name but those of such classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from enum import Enum
 from typing import Any
@@ -54,10 +54,20 @@ def put(session: Session, place: Hashable, answer: Answer) -> None:
         return response
 
 
+def stays(lies: Answer, comes: Answer) -> bool:
+    """Whether an answer that lies at a place is left there where another comes: it is newer, or the same and ready."""
+    if lies.under == comes.under:
+        return lies.was_made_ready or not comes.was_made_ready
+    return lies.under.by_people == comes.under.by_people and lies.under.every > comes.under.every
+
+
 def _write(shelf: Shelf, place: Hashable, answer: Answer) -> None:
+    now = answer.under
+    if shelf.find(place, now.by_people, fresh_s=shelf.oldest_s, wanted=lambda words: stays(_head(words, now), answer)):
+        return
     try:
         body = pickle.dumps(answer.value, protocol=5)
-    except (pickle.PicklingError, TypeError, AttributeError):
+    except Exception:
         return  # it holds something that lives in one process only
     words = {"every": " ".join(map(str, answer.under.every)), "cost_s": repr(answer.cost_s),
              "ready": str(int(answer.was_made_ready))}  # fmt: skip
@@ -69,16 +79,20 @@ def take(session: Session, place: Hashable, now: Stamps, holds: Callable[[Answer
     shelf: Shelf | None = session.info.get("flambeau_answers")
     if shelf is None or not _tells_itself(place):
         return None
-    found = shelf.find(place, now.by_people, fresh_s=shelf.oldest_s)
+    found = shelf.find(place, now.by_people, fresh_s=shelf.oldest_s, wanted=lambda words: holds(_head(words, now)))
     if found is None:
         return None
     try:
-        highest, number, moments = map(int, found.words["every"].split())
-        under = Stamps((highest, number, moments), now.by_people)
-        known = Answer(None, under, float(found.words["cost_s"]), found.words["ready"] == "1")
-        return replace(known, value=_Reader(io.BytesIO(found.body)).load()) if holds(known) else None
+        return replace(_head(found.words, now), value=_Reader(io.BytesIO(found.body)).load())
     except Exception:
         return None
+
+
+def _head(words: Mapping[str, str], now: Stamps) -> Answer:
+    """What the words of a file say of its answer. Raises: ValueError or KeyError of words that are none of ours."""
+    highest, number, moments = map(int, words["every"].split())
+    under = Stamps((highest, number, moments), now.by_people)
+    return Answer(None, under, float(words["cost_s"]), words["ready"] == "1")
 
 
 class _Reader(pickle.Unpickler):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from app.audit import Actor
 from app.contributions import readying
@@ -17,6 +17,7 @@ from app.contributions.stamps import stamp
 from app.jobs import Worker, enqueue
 from app.jobs.tables import Job, JobLog, JobState, JobStep
 from app.modules.models import Module
+from app.shelf import Shelf
 from tests.app.contributions.sums import generated
 
 
@@ -43,8 +44,12 @@ def made_ready(worker: Worker) -> dict[str, Any]:
     """Ask for the job, and work until it is over; what it says that it did, and how often it was taken up."""
     with worker.db.write() as session:
         job = enqueue(session, "make-ready", {}, actor=Actor.system("test"))
-    for times in range(1, 500):
-        worker.run_once()
+    times, end = 0, time.monotonic() + 120
+    while time.monotonic() < end:
+        if worker.run_once() is None:
+            time.sleep(0.02)
+            continue
+        times += 1
         with worker.db.read() as session:
             now = session.get_one(Job, job.id)
             if now.state.is_finished:
@@ -60,14 +65,14 @@ def counting(worker: Worker, page: str) -> list[str]:
     remembering.forget_answers()
     keeping.forget_figures()
     made: list[str] = []
-    put = shelved.put
+    make = remembering.Remembered._made
 
-    def note(session: Session, place: Any, answer: shelved.Answer) -> None:
-        made.append(place[2])
-        put(session, place, answer)
+    def note(self: Any, *given: Any, **named: Any) -> shelved.Answer:
+        made.append(self.__name__)
+        return make(self, *given, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shelved, "put", note)
+        patch.setattr(remembering.Remembered, "_made", note)
         with worker.app.test_client().get(page) as answer:
             assert answer.status_code == 200
     return made
@@ -121,6 +126,46 @@ def test_it_gives_way_to_other_work_and_goes_on_behind_the_last_page(worker: Wor
     assert asked == first
     assert (whole["times"], pieces["asked"]) == (1, whole["asked"])
     assert pieces["times"] > len(first) // 4
+
+
+def test_what_is_written_while_it_works_is_counted_the_next_time(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    make = readying.make_page_ready
+
+    def somebody_writes(app: Any, address: str) -> str:
+        with worker.db.write() as session:
+            stamp(session, by_people=False)
+        return make(app, address)
+
+    monkeypatch.setattr(readying, "FOR_S", 1e-9)
+    monkeypatch.setattr(readying, "make_page_ready", somebody_writes)
+    assert made_ready(worker)["asked"] > 10
+    monkeypatch.undo()
+    monkeypatch.setattr(readying, "LEAST_ROWS", 1)
+    monkeypatch.setattr("app.jobs.worker.schedules", dict)
+    assert made_ready(worker)["asked"] > 10
+
+
+def test_two_at_once_both_come_to_their_end(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(readying, "FOR_S", 1e-9)
+    with worker.db.write() as session:
+        enqueue(session, "make-ready", {}, actor=Actor.system("test"))
+    assert made_ready(worker)["asked"] > 10
+
+
+def test_where_nothing_can_be_written_it_says_so_and_ends(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(readying, "FOR_S", 1e-9)
+    monkeypatch.setattr(Shelf, "keep", lambda *_given: None)
+    did = made_ready(worker)
+    assert (did["times"], did["because"][:31]) == (1, "nothing can be written into the")
+
+
+def test_answers_whose_files_went_are_written_again(worker: Worker):
+    made_ready(worker)
+    files = worker.db.info["flambeau_answers"].folder
+    for file in files.iterdir():
+        file.unlink()
+    made_ready(worker)
+    assert counting(worker, "/contributions/newcomers") == []
 
 
 def test_a_page_that_fails_is_told_and_the_others_are_made_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from flask import Flask
 from app import answers
 from app.contributions import queries
 from app.contributions.facts import record_pull_requests
-from app.contributions.figures import keeping
+from app.contributions.figures import FIGURES, Look, keeping
 from app.contributions.models import ChangeMeasure, FigureStamp
 from app.contributions.queries import Thing, remembering, shelved
-from app.contributions.stamps import stamp
+from app.contributions.stamps import Stamps, missing_since, stamp, stamps
 from app.db import Database
+from app.reports.contents import board_report
 from app.shelf import Shelf
 from tests.app.contributions.sums import generated
 from tests.app.contributions.test_facts import REQUEST, repository
@@ -129,15 +131,115 @@ def test_what_is_made_from_an_answer_that_is_behind_does_not_pass_for_one_of_now
     assert ask() == 20
 
 
-def test_a_portal_that_a_backup_brought_back_finds_nothing_of_what_it_wrote_since(one_request: Database):
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_portal_that_a_backup_brought_back_finds_nothing_of_what_it_wrote_since(
+    one_request: Database, more: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
     assert opened(one_request) == 1
     behind_the_back(one_request)
     with one_request.write() as session:
         last = session.scalar(sa.select(sa.func.max(FigureStamp.id)))
-        by_people = session.scalar(sa.select(FigureStamp.by_people).where(FigureStamp.id == last))
         session.execute(sa.delete(FigureStamp).where(FigureStamp.id == last))
-        session.add(FigureStamp(id=last, by_people=by_people))  # the same number, written in another life
+        # The same number, written in another life, and in this one more.
+        session.add_all(FigureStamp(id=last + at, by_people=False) for at in range(1 + more))
     assert in_another_process(one_request) == 0
+
+
+def test_since_when_an_answer_lacks_something_is_told_by_the_first_stamp_that_it_lacks(governed_each: Database):
+    def wrote(number: int, at_us: int) -> None:
+        with governed_each.write() as session:
+            session.add(FigureStamp(id=number, by_people=False, at_us=at_us))
+
+    with governed_each.write() as session:
+        session.execute(sa.delete(FigureStamp))
+    wrote(1, 1_000_000)
+    with governed_each.read() as session:
+        one = stamps(session)
+        assert missing_since(session, one) == 0.0
+    wrote(3, 3_000_000)
+    wrote(4, 4_000_000)
+    with governed_each.read() as session:
+        assert missing_since(session, one) == 3.0
+        three = stamps(session)
+    wrote(2, 2_000_000)  # whoever took number 2 commits after the others
+    with governed_each.read() as session:
+        assert missing_since(session, one) == 2.0
+        assert missing_since(session, three) == 0.0
+    with governed_each.write() as session:
+        session.execute(sa.delete(FigureStamp).where(FigureStamp.id == 1))
+    with governed_each.read() as session:
+        assert missing_since(session, one) == 0.0
+
+
+def test_a_process_that_remembers_an_old_answer_takes_a_newer_one_that_another_counted_meanwhile(
+    one_request: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    assert opened(one_request) == 1
+    mine = dict(remembering._answers)
+    with one_request.write() as session:
+        record_pull_requests(session, repository(session, "other"), [replace(REQUEST, number=8)])
+    assert opened(one_request) == 1  # for a while
+    with remembering.making_ready():
+        assert in_another_process(one_request) == 2
+    remembering._answers.clear()
+    remembering._answers.update(mine)
+    assert opened(one_request) == 2
+
+
+def test_an_answer_that_comes_late_replaces_no_newer_one_and_none_that_was_made_ready(one_request: Database):
+    old, new = Stamps((1, 1, 5), (0, 0, 0)), Stamps((2, 2, 9), (0, 0, 0))
+    decided = Stamps((3, 3, 12), (3, 1, 3))
+    with one_request.read() as session:
+        for number, (under, is_ready, lies) in enumerate([
+            (old, False, "0"), (new, True, "1"), (new, False, "1"), (old, True, "1"), (decided, False, "4"),
+        ]):  # fmt: skip
+            shelved.put(session, "place", shelved.Answer(str(number), under, 1.0, is_ready))
+            found = shelved.take(session, "place", decided if number == 4 else new, lambda _answer: True)
+            assert found is not None
+            assert found.value == lies
+
+
+def test_a_figure_says_as_of_the_first_thing_that_it_lacks(
+    one_request: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    opened(one_request)
+    with one_request.write() as session:
+        stamp(session, by_people=False)
+    with one_request.read() as session:
+        later = datetime.now(UTC) + timedelta(hours=1)
+        look = Look(session, queries.EVERYTHING, YEAR, later, {})
+        assert FIGURES["commits-over-time"].of(look).as_of == later  # it lacks nothing
+        queries.counts(session, Thing.CHANGES, queries.EVERYTHING, YEAR)
+        moment = session.scalar(sa.select(FigureStamp.at_us).order_by(FigureStamp.id.desc()).limit(1))
+        assert FIGURES["commits-over-time"]._made(look).as_of.timestamp() == pytest.approx(moment / 1e6, abs=1e-5)
+
+
+def test_a_report_is_as_of_the_first_thing_that_one_of_its_answers_lacks(
+    settings, clock, db: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remembering, "DEAR_S", 0.0)
+    later, app = datetime.now(UTC) + timedelta(hours=1), generated(settings, clock, db, 21)
+
+    def as_of() -> datetime:
+        with app.test_request_context(), db.read() as session:
+            return board_report(session, 2025, YEAR, now=later).as_of
+
+    assert as_of() == later
+    with db.write() as session:
+        stamp(session, by_people=False)
+    assert abs(as_of() - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_an_answer_is_written_once_the_reader_has_the_page(settings, clock, db: Database):
+    client = generated(settings, clock, db, 21).test_client()
+    answer = client.get("/contributions/newcomers")
+    assert answer.status_code == 200
+    assert not db.info["flambeau_answers"].folder.exists()
+    answer.close()
+    assert files(db)
 
 
 class Hostile:
@@ -160,6 +262,13 @@ def test_a_file_that_somebody_broke_or_wrote_runs_nothing_and_the_answer_is_coun
     for file in files(one_request):
         head = file.read_bytes().partition(b"\n")[0]
         file.write_bytes(head + b"\n" + body)
+    assert in_another_process(one_request) == 1
+    with one_request.write() as session:
+        stamp(session, by_people=True)
+    monkeypatch.setattr(shelved.pickle, "dumps", lambda _value, protocol: body)  # and signed, as if we had written it
+    opened(one_request)
+    monkeypatch.undo()
+    monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
     assert in_another_process(one_request) == 1
     assert not (tmp_path / "called").exists()
 

@@ -57,7 +57,11 @@ def test_a_file_that_somebody_broke_is_nothing(shelf: Shelf):
     shelf.keep("a", 1, PAGE)
     (file,) = shelf.folder.iterdir()
     whole = file.read_bytes()
-    for broken in (b"", b"\n", b"{}\n", b"[1]\n", whole[:20], b"\xff" + whole):
+    other = Shelf(shelf.folder, secret=b"of another portal")
+    assert other.find("a", 1, fresh_s=60) is None
+    words = whole.replace(b"text/html", b"text/path")
+    for broken in (b"", b"\n", b"{}\n", b"[1]\n", whole[:20], b"\xff" + whole, whole[:-1], whole + b"x", words,
+                   b"[" * 200_000 + b"\n", b'{"signed": ' + b"1" * 100_000):  # fmt: skip
         file.write_bytes(broken)
         assert shelf.find("a", 1, fresh_s=60) is None
 
@@ -72,16 +76,16 @@ def test_where_it_cannot_be_put_it_is_not_kept(tmp_path: Path):
 
 def test_what_is_old_goes_and_the_oldest_where_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shelves, "_TIDY_EVERY_S", float("inf"))
-    shelf = Shelf(tmp_path, most=5, most_bytes=1000)
+    shelf = Shelf(tmp_path, most=5, most_bytes=1500)
     for number in range(8):
         shelf.keep(number, 1, Kept({}, b"x" * 100))
         os.utime(shelf._path(number), (time.time() - 1000 + number,) * 2)
     os.utime(shelf._path(7), (time.time() - shelves.OLDEST_S - 1,) * 2)
     (tmp_path / "draft-of-a-killed-process").touch()
     os.utime(tmp_path / "draft-of-a-killed-process", (0, 0))
-    Shelf(tmp_path, most=5, most_bytes=1000).tidy()
+    Shelf(tmp_path, most=5, most_bytes=1500).tidy()
     there = [number for number in range(8) if shelf._path(number).exists()]
     assert there == [2, 3, 4, 5, 6]
     assert len(list(tmp_path.iterdir())) == 5
-    Shelf(tmp_path, most=5, most_bytes=450).tidy()
+    Shelf(tmp_path, most=5, most_bytes=600).tidy()
     assert sorted(path for path in tmp_path.iterdir()) == sorted(shelf._path(number) for number in (5, 6))
