@@ -54,37 +54,35 @@ def ask(step: StepContext) -> dict[str, Any]:
     shelf: Shelf = step.db.info["flambeau_answers"]
     place = (_SO_FAR, step.job.public_id)
     so_far = _found(shelf, place) or _begun(step, app, shelf)
-    under, addresses, first = str(so_far["under"]), list(so_far["addresses"]), int(so_far["asked"])
-    begun = time.monotonic()
+    if isinstance(so_far, str):
+        return {"asked": 0, "because": so_far}
+    addresses, first, begun = so_far["addresses"], so_far["asked"], time.monotonic()
     for number, address in enumerate(addresses[first:], first):
         said = f"{number} of {len(addresses)} pages"
         if time.monotonic() - begun > FOR_S and number - first >= AT_LEAST:
-            _put(shelf, place, {**so_far, "asked": number})
-            if _found(shelf, place) is None:
+            note = {**so_far, "asked": number}
+            _put(shelf, place, note)
+            if _found(shelf, place) != note:
                 return {"asked": number, "because": "nothing can be written into the home; the rest is not made ready"}
             raise NotYet(0.1, said)
         step.progress(number / len(addresses), said)
         if (status := make_page_ready(app, address)) != "200 OK":
             step.log(f"{address} answers {status}")
-    if under:
-        _put(shelf, _DONE, {"under": under})
-    return {"asked": len(addresses)} if addresses else {"asked": 0, "because": so_far["because"]}
+    _put(shelf, _DONE, {"under": so_far["under"]})
+    return {"asked": len(addresses)}
 
 
-def _begun(step: StepContext, app: Flask, shelf: Shelf) -> dict[str, Any]:
-    """What there is to do: addresses, and under which stamps and in which hour they are asked for first."""
+def _begun(step: StepContext, app: Flask, shelf: Shelf) -> dict[str, Any] | str:
+    """What is to be asked for, and under which stamps and in which hour that begins; or why nothing is."""
     now = step.clock.now()
     with step.db.read() as session:
         some = sa.select(Rollup.id).limit(LEAST_ROWS).subquery()
-        under = repr((stamps(session), now.replace(minute=0, second=0, microsecond=0)))
-        because, addresses = "", list[str]()
         if (session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) < LEAST_ROWS:
-            because = "all is counted quickly here"
-        elif (_found(shelf, _DONE) or {}).get("under") == under:
-            because = "nothing was written since"
-        else:
-            addresses = addresses_to_make_ready(app, session, now)
-    return {"under": under if addresses else "", "addresses": addresses, "asked": 0, "because": because}
+            return "all is counted quickly here"
+        under = repr((stamps(session), now.replace(minute=0, second=0, microsecond=0)))
+        if (_found(shelf, _DONE) or {}).get("under") == under:
+            return "nothing was written since"
+        return {"under": under, "addresses": addresses_to_make_ready(app, session, now), "asked": 0}
 
 
 def _found(shelf: Shelf, place: Hashable) -> dict[str, Any] | None:

@@ -106,8 +106,9 @@ def organization_report(
 
 
 def _as_of(session: Session, report: Report) -> Report:
-    """The report as of the first thing that one of its answers lacks, if one does."""
-    return replace(report, as_of=min(report.as_of, behind_since(session) or report.as_of))
+    """The report as of the first thing that one of its answers or figures lacks, if one does."""
+    of_figures = [one.as_of for chapter in report.chapters for one in chapter.figures]
+    return replace(report, as_of=min([report.as_of, behind_since(session) or report.as_of, *of_figures]))
 
 
 def tier_of_member(session: Session, organization: Organization, day: date) -> str:

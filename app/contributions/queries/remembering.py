@@ -93,7 +93,7 @@ class Remembered(Generic[_P, _R]):
             oldest: Stamps | None = session.info.pop(_BEHIND, None)
             if before is not None:
                 session.info[_BEHIND] = before
-        answer = Answer(value, oldest or now, time.monotonic() - begun)
+        answer = Answer(value, oldest or now, time.time(), time.monotonic() - begun)
         _keep(session, place, answer)
         return answer
 
@@ -187,9 +187,7 @@ def _keep(session: Session, place: Hashable, answer: Answer) -> None:
 
 def _remember(place: Hashable, answer: Answer) -> None:
     with _lock:
-        lies = _answers.get(place)
-        if lies is None or not shelved.stays(lies, answer):
-            _answers[place] = answer
+        _answers[place] = answer
         _answers.move_to_end(place)
         while len(_answers) > _KEPT:
             _answers.popitem(last=False)

@@ -31,10 +31,14 @@ _PLAIN = {("builtins", "frozenset"), ("builtins", "set"), ("collections", "Count
 
 @dataclass(frozen=True)
 class Answer:
-    """What was counted, under which stamps, and how long that took; `was_made_ready`: before anybody asked."""
+    """What was counted, under which stamps, when (seconds since 1970) and how long that took.
+
+    `was_made_ready`: before anybody asked.
+    """
 
     value: Any
     under: Stamps
+    made_at: float
     cost_s: float
     was_made_ready: bool = False
 
@@ -54,23 +58,27 @@ def put(session: Session, place: Hashable, answer: Answer) -> None:
         return response
 
 
-def stays(lies: Answer, comes: Answer) -> bool:
-    """Whether an answer that lies at a place is left there where another comes: it is newer, or the same and ready."""
+def _stays(lies: Answer, comes: Answer) -> bool:
+    """Whether an answer that lies at a place is left there where another comes.
+
+    It is the same and was made ready, or it is newer and came while the other was counted. What lay there before was of
+    no use to whoever counted then.
+    """
     if lies.under == comes.under:
         return lies.was_made_ready or not comes.was_made_ready
-    return lies.under.by_people == comes.under.by_people and lies.under.every > comes.under.every
+    return lies.under.every > comes.under.every and lies.made_at > comes.made_at - comes.cost_s
 
 
 def _write(shelf: Shelf, place: Hashable, answer: Answer) -> None:
     now = answer.under
-    if shelf.find(place, now.by_people, fresh_s=shelf.oldest_s, wanted=lambda words: stays(_head(words, now), answer)):
+    if shelf.find(place, now.by_people, fresh_s=shelf.oldest_s, wanted=lambda words: _stays(_head(words, now), answer)):
         return
     try:
         body = pickle.dumps(answer.value, protocol=5)
     except Exception:
         return  # it holds something that lives in one process only
-    words = {"every": " ".join(map(str, answer.under.every)), "cost_s": repr(answer.cost_s),
-             "ready": str(int(answer.was_made_ready))}  # fmt: skip
+    words = {"every": " ".join(map(str, answer.under.every)), "made_at": repr(answer.made_at),
+             "cost_s": repr(answer.cost_s), "ready": str(int(answer.was_made_ready))}  # fmt: skip
     shelf.keep(place, answer.under.by_people, Kept(words, body))
 
 
@@ -90,9 +98,9 @@ def take(session: Session, place: Hashable, now: Stamps, holds: Callable[[Answer
 
 def _head(words: Mapping[str, str], now: Stamps) -> Answer:
     """What the words of a file say of its answer. Raises: ValueError or KeyError of words that are none of ours."""
-    highest, number, moments = map(int, words["every"].split())
-    under = Stamps((highest, number, moments), now.by_people)
-    return Answer(None, under, float(words["cost_s"]), words["ready"] == "1")
+    highest, number, moments = map(int, str(words["every"]).split())
+    made_at, cost_s = (float(str(words[name])) for name in ("made_at", "cost_s"))
+    return Answer(None, Stamps((highest, number, moments), now.by_people), made_at, cost_s, words["ready"] == "1")
 
 
 class _Reader(pickle.Unpickler):

@@ -148,15 +148,32 @@ def test_what_is_written_while_it_works_is_counted_the_next_time(worker: Worker,
 def test_two_at_once_both_come_to_their_end(worker: Worker, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(readying, "FOR_S", 1e-9)
     with worker.db.write() as session:
-        enqueue(session, "make-ready", {}, actor=Actor.system("test"))
+        first = enqueue(session, "make-ready", {}, actor=Actor.system("test"))
     assert made_ready(worker)["asked"] > 10
+    for _ in range(5):
+        time.sleep(0.15)
+        worker.run_until_idle()
+    with worker.db.read() as session:
+        assert session.get_one(Job, first.id).state is JobState.SUCCEEDED
 
 
-def test_where_nothing_can_be_written_it_says_so_and_ends(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("notes", [0, 2])
+def test_where_nothing_can_be_written_any_more_it_says_so_and_ends(
+    worker: Worker, notes: int, monkeypatch: pytest.MonkeyPatch
+):
+    keep, kept = Shelf.keep, []
+
+    def until_it_is_full(shelf: Shelf, place: Any, *given: Any) -> None:
+        if isinstance(place, tuple) and place[0] == readying._SO_FAR:
+            kept.append(place)
+            if len(kept) <= notes:
+                keep(shelf, place, *given)
+
     monkeypatch.setattr(readying, "FOR_S", 1e-9)
-    monkeypatch.setattr(Shelf, "keep", lambda *_given: None)
+    monkeypatch.setattr(Shelf, "keep", until_it_is_full)
     did = made_ready(worker)
-    assert (did["times"], did["because"][:31]) == (1, "nothing can be written into the")
+    assert (did["times"], did["asked"]) == (notes + 1, notes + 1)
+    assert did["because"].startswith("nothing can be written into the home")
 
 
 def test_answers_whose_files_went_are_written_again(worker: Worker):

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.contributions import queries
+from app.contributions import stamps as stamping
 from app.contributions.facts import record_pull_requests
 from app.contributions.models import ChangeMeasure, FigureStamp, Repository
 from app.contributions.queries import Thing, remembering
@@ -94,7 +95,8 @@ def test_answers_of_two_databases_are_not_mixed_up_and_moments_count_by_the_hour
     assert len(calls) == 2
 
 
-def test_few_stamps_are_kept_and_none_comes_twice(governed_each: Database):
+def test_few_stamps_are_kept_and_none_comes_twice(governed_each: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stamping, "_DELETED_EVERY", 50)
     seen = set()
     for _ in range(3):
         with governed_each.write() as session:

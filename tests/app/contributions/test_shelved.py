@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -146,6 +147,19 @@ def test_a_portal_that_a_backup_brought_back_finds_nothing_of_what_it_wrote_sinc
     assert in_another_process(one_request) == 0
 
 
+def test_what_another_life_left_behind_is_in_nobodys_way(one_request: Database):
+    with one_request.write() as session:
+        for _ in range(5):
+            stamp(session, by_people=False)
+    assert opened(one_request) == 1
+    with one_request.write() as session:  # a backup brings it back, to lower numbers
+        session.execute(sa.delete(FigureStamp).where(FigureStamp.id > 2))
+        session.execute(sa.update(FigureStamp).values(at_us=FigureStamp.at_us + 7))
+    assert in_another_process(one_request) == 1  # counted anew
+    behind_the_back(one_request)
+    assert in_another_process(one_request) == 1  # and kept
+
+
 def test_since_when_an_answer_lacks_something_is_told_by_the_first_stamp_that_it_lacks(governed_each: Database):
     def wrote(number: int, at_us: int) -> None:
         with governed_each.write() as session:
@@ -192,13 +206,28 @@ def test_an_answer_that_comes_late_replaces_no_newer_one_and_none_that_was_made_
     old, new = Stamps((1, 1, 5), (0, 0, 0)), Stamps((2, 2, 9), (0, 0, 0))
     decided = Stamps((3, 3, 12), (3, 1, 3))
     with one_request.read() as session:
-        for number, (under, is_ready, lies) in enumerate([
-            (old, False, "0"), (new, True, "1"), (new, False, "1"), (old, True, "1"), (decided, False, "4"),
-        ]):  # fmt: skip
-            shelved.put(session, "place", shelved.Answer(str(number), under, 1.0, is_ready))
-            found = shelved.take(session, "place", decided if number == 4 else new, lambda _answer: True)
+        for value, under, made_at, is_ready, lies in [
+            ("first", old, 10.0, False, "first"), ("newer", new, 20.0, False, "newer"),
+            ("ready", new, 30.0, True, "ready"), ("again", new, 40.0, False, "ready"),
+            ("began before", old, 34.0, True, "ready"), ("began later", old, 50.0, False, "began later"),
+            ("after a decision", decided, 60.0, False, "after a decision"),
+        ]:  # fmt: skip
+            shelved.put(session, "place", shelved.Answer(value, under, made_at, 5.0, is_ready))
+            found = shelved.take(session, "place", decided if under is decided else new, lambda _answer: True)
             assert found is not None
             assert found.value == lies
+
+
+@pytest.mark.parametrize("words", [
+    {}, {"every": 5}, {"every": None}, {"every": "1 2"}, {"every": "1 2 x"}, {"every": "1 2 3", "made_at": 10**400},
+    {"every": "1 2 3", "made_at": "1", "cost_s": []}, {"every": "1 2 3", "made_at": "1", "cost_s": "1"}, "", None, 7,
+])  # fmt: skip
+def test_words_of_a_file_that_are_none_of_ours_are_nothing(one_request: Database, words: object):
+    opened(one_request)
+    for file in files(one_request):
+        head, _, body = file.read_bytes().partition(b"\n")
+        file.write_bytes(json.dumps({**json.loads(head), "words": words}).encode() + b"\n" + body)
+    assert in_another_process(one_request) == 1
 
 
 def test_a_figure_says_as_of_the_first_thing_that_it_lacks(
@@ -266,7 +295,10 @@ def test_a_file_that_somebody_broke_or_wrote_runs_nothing_and_the_answer_is_coun
     with one_request.write() as session:
         stamp(session, by_people=True)
     monkeypatch.setattr(shelved.pickle, "dumps", lambda _value, protocol: body)  # and signed, as if we had written it
+    for file in files(one_request):
+        file.unlink()
     opened(one_request)
+    assert [file.read_bytes().endswith(b"\n" + body) for file in files(one_request)].count(True) > 1
     monkeypatch.undo()
     monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
     assert in_another_process(one_request) == 1
