@@ -24,7 +24,7 @@ from app.shelf import Kept, Shelf
 
 SHELVED_S = 0.01
 """An answer that took less is counted as fast as it is read."""
-_HOUSE = "app.contributions."
+_HOUSE, _PROTOCOL = "app.contributions.", 5
 _PLAIN = {("builtins", "frozenset"), ("builtins", "set"), ("collections", "Counter"), ("datetime", "date"),
           ("datetime", "datetime"), ("datetime", "timedelta"), ("datetime", "timezone")}  # fmt: skip
 
@@ -74,7 +74,7 @@ def _write(shelf: Shelf, place: Hashable, answer: Answer) -> None:
     if shelf.find(place, now.by_people, fresh_s=shelf.oldest_s, wanted=lambda words: _stays(_head(words, now), answer)):
         return
     try:
-        body = pickle.dumps(answer.value, protocol=5)
+        body = _dumped(answer.value)
     except Exception:
         return  # it holds something that lives in one process only
     words = {"every": " ".join(map(str, answer.under.every)), "made_at": repr(answer.made_at),
@@ -101,6 +101,34 @@ def _head(words: Mapping[str, str], now: Stamps) -> Answer:
     highest, number, moments = map(int, str(words["every"]).split())
     made_at, cost_s = (float(str(words[name])) for name in ("made_at", "cost_s"))
     return Answer(None, Stamps((highest, number, moments), now.by_people), made_at, cost_s, words["ready"] == "1")
+
+
+class _Reducers(dict[type, Callable[[Any], Any]]):
+    """How values of each type are written: enums and named tuples as a call of their class, the same on every Python.
+
+    (Enums of 3.11.2 are written as `getattr`, which no reader of ours knows.)
+    """
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        if issubclass(kind, type):
+            raise KeyError(kind)  # a class itself: by its name
+        if issubclass(kind, Enum):
+            self[kind] = lambda one: (kind, (one.value,))
+        elif issubclass(kind, tuple):
+            self[kind] = lambda one: (kind, tuple(one))
+        else:
+            self[kind] = lambda one: one.__reduce_ex__(_PROTOCOL)
+        return self[kind]
+
+
+class _Writer(pickle.Pickler):
+    dispatch_table = _Reducers()
+
+
+def _dumped(value: Any) -> bytes:
+    file = io.BytesIO()
+    _Writer(file, protocol=_PROTOCOL).dump(value)
+    return file.getvalue()
 
 
 class _Reader(pickle.Unpickler):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from app import answers
 from app.contributions import queries
 from app.contributions.facts import record_pull_requests
 from app.contributions.figures import FIGURES, Look, keeping
+from app.contributions.metrics import Cell, Kind
 from app.contributions.models import ChangeMeasure, FigureStamp
 from app.contributions.queries import Thing, remembering, shelved
 from app.contributions.stamps import Stamps, missing_since, stamp, stamps
@@ -262,6 +265,21 @@ def test_a_report_is_as_of_the_first_thing_that_one_of_its_answers_lacks(
     assert abs(as_of() - datetime.now(UTC)) < timedelta(minutes=5)
 
 
+class Colour(Enum):
+    RED = "red"
+
+
+def test_an_enum_is_written_as_a_call_of_its_class_on_every_python(monkeypatch: pytest.MonkeyPatch):
+    as_3_11_2_does = lambda one, _protocol: (getattr, (type(one), one.name))  # noqa: E731
+    monkeypatch.setattr(Thing, "__reduce_ex__", as_3_11_2_does)
+    cell = Cell(YEAR.since, Kind.MERGE, None, 1, True, 1, 2, 3, 0)
+    for value in (Thing.CHANGES, {Thing.ISSUES: [Thing.CHANGES, YEAR]}, Thing, cell):
+        read = shelved._Reader(io.BytesIO(shelved._dumped(value))).load()
+        assert (read, type(read)) == (value, type(value))
+    with pytest.raises(pickle.UnpicklingError, match="an answer holds no tests"):
+        shelved._Reader(io.BytesIO(shelved._dumped(Colour.RED))).load()
+
+
 def test_an_answer_is_written_once_the_reader_has_the_page(settings, clock, db: Database):
     client = generated(settings, clock, db, 21).test_client()
     answer = client.get("/contributions/newcomers")
@@ -294,7 +312,7 @@ def test_a_file_that_somebody_broke_or_wrote_runs_nothing_and_the_answer_is_coun
     assert in_another_process(one_request) == 1
     with one_request.write() as session:
         stamp(session, by_people=True)
-    monkeypatch.setattr(shelved.pickle, "dumps", lambda _value, protocol: body)  # and signed, as if we had written it
+    monkeypatch.setattr(shelved, "_dumped", lambda _value: body)  # and signed, as if we had written it
     for file in files(one_request):
         file.unlink()
     opened(one_request)
