@@ -175,10 +175,14 @@ def _whole(title: Markup, content: Markup) -> Markup:
     part = "main" if g.pop("may_share", False) else _readers_part() if for_each else ""
     if part and "csrf_token" not in g and not session.modified:
         g.shared = (part, str(title), str(content))
-    shown = {name: _own[name] for name in set(_OWN.findall(content)) if _own[name].is_shown}
+    names = set(_OWN.findall(content))
+    if not names:
+        return content
+    shown = {name: _own[name] for name in names if _own[name].is_shown}
     if any(not part.strangers_alike for part in shown.values()):
         g.may_keep = False
-    return Markup(_OWN.sub(lambda match: shown[match[1]].make() if match[1] in shown else "", content))  # noqa: S704
+    filled = _OWN.sub(lambda match: shown[match[1]].make() if match[1] in shown else "", content)
+    return Markup(filled)  # noqa: S704 - our templates rendered both
 
 
 def _find(part: str) -> Kept | None:

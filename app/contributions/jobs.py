@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audit import Actor
-from app.contributions import readying  # noqa: F401 - a workflow of its own
+from app.contributions import readying
 from app.contributions.clones import GitError, Limits, ask
 from app.contributions.ingest import Reader, plan
 from app.contributions.lines import LineCounter, due_count
@@ -38,6 +38,7 @@ from app.jobs import Failed, NotYet, StepContext, Workflow, schedule
 from app.people.queries import refresh_proposals
 from app.settings import Settings
 
+__all__ = ["ask_all", "count", "fetch", "limits_of", "people", "read", "readying"]
 LINES_FOR_S = 30.0
 ingest = Workflow("ingest", title="Read a repository's history")
 lines = Workflow("lines", title="Count the lines of a repository's commits")

@@ -29,8 +29,8 @@ from app.modules import queries as modules
 from app.shelf import Kept, Shelf
 
 EVERY_S = 300.0
-FOR_S, AT_LEAST = 5.0, 1
-"""So long, and so many pages at least, before others have their turn."""
+FOR_S = 5.0
+"""So long, and one page at least, before others have their turn."""
 LEAST_ROWS = 100_000
 """Fewer rows are counted in a few milliseconds."""
 MOST_ORGANIZATIONS = 60
@@ -50,29 +50,28 @@ def made_ready(addresses: Addresses) -> Addresses:
 @make_ready.step("ask")
 def ask(step: StepContext) -> dict[str, Any]:
     """Ask for one page after the other; a job that gave way goes on behind the last one that it asked for."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # as Flask documents it
     shelf: Shelf = step.db.info["flambeau_answers"]
     place = (_SO_FAR, step.job.public_id)
-    so_far = _found(shelf, place) or _begun(step, app, shelf)
+    so_far = _found(shelf, place) or _begun(step, shelf)
     if isinstance(so_far, str):
         return {"asked": 0, "because": so_far}
     addresses, first, begun = so_far["addresses"], so_far["asked"], time.monotonic()
     for number, address in enumerate(addresses[first:], first):
         said = f"{number} of {len(addresses)} pages"
-        if time.monotonic() - begun > FOR_S and number - first >= AT_LEAST:
+        if time.monotonic() - begun > FOR_S and number > first:
             note = {**so_far, "asked": number}
             _put(shelf, place, note)
             if _found(shelf, place) != note:
                 return {"asked": number, "because": "nothing can be written into the home; the rest is not made ready"}
             raise NotYet(0.1, said)
         step.progress(number / len(addresses), said)
-        if (status := make_page_ready(app, address)) != "200 OK":
+        if (status := make_page_ready(current_app, address)) != "200 OK":
             step.log(f"{address} answers {status}")
     _put(shelf, _DONE, {"under": so_far["under"]})
     return {"asked": len(addresses)}
 
 
-def _begun(step: StepContext, app: Flask, shelf: Shelf) -> dict[str, Any] | str:
+def _begun(step: StepContext, shelf: Shelf) -> dict[str, Any] | str:
     """What is to be asked for, and under which stamps and in which hour that begins; or why nothing is."""
     now = step.clock.now()
     with step.db.read() as session:
@@ -82,7 +81,7 @@ def _begun(step: StepContext, app: Flask, shelf: Shelf) -> dict[str, Any] | str:
         under = repr((stamps(session), now.replace(minute=0, second=0, microsecond=0)))
         if (_found(shelf, _DONE) or {}).get("under") == under:
             return "nothing was written since"
-        return {"under": under, "addresses": addresses_to_make_ready(app, session, now), "asked": 0}
+        return {"under": under, "addresses": addresses_to_make_ready(current_app, session, now), "asked": 0}
 
 
 def _found(shelf: Shelf, place: Hashable) -> dict[str, Any] | None:

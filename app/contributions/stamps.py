@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app import marks
 from app.contributions.models import FigureStamp, Repository
 
-_KEPT, _DELETED_EVERY = 200, 1000
-"""Rarely: whoever rests on stamps of which one is deleted does not know any more what it lacks."""
+_KEPT, _DELETED_EVERY = 200, 500
+"""Not often: whoever rests on stamps of which one is deleted does not know any more what it lacks."""
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def _find_shelved(
 
     found = shelved.take(session, place, now, is_wanted)
     if found is not None:
-        if _makes_ready.get() and not found.was_made_ready:
+        if _makes_ready.get():
             _keep(session, place, found)
         else:
             _remember(place, found)

@@ -97,7 +97,7 @@ def take(session: Session, place: Hashable, now: Stamps, holds: Callable[[Answer
 
 
 def _head(words: Mapping[str, str], now: Stamps) -> Answer:
-    """What the words of a file say of its answer. Raises: ValueError or KeyError of words that are none of ours."""
+    """What the words of a file say of its answer. Raises: ValueError, KeyError or TypeError of others' words."""
     highest, number, moments = map(int, str(words["every"]).split())
     made_at, cost_s = (float(str(words[name])) for name in ("made_at", "cost_s"))
     return Answer(None, Stamps((highest, number, moments), now.by_people), made_at, cost_s, words["ready"] == "1")

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from app.contributions.queries import remembering, shelved
+
 ANNE = ("Anne Arc", "anne@arc.example")
 BOB = ("Bob Bell", "bob@bell.example")
+
+
+@pytest.fixture
+def every_answer_is_shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In a file of the home, however fast it was counted; nothing is remembered from before, and nothing after."""
+    monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
+    remembering.forget_answers()
+    yield
+    remembering.forget_answers()
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,9 @@ from tests.app.contributions.sums import generated
 
 
 @pytest.fixture(autouse=True)
-def every_answer_is_shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """However fast it was counted, and however few rows there are."""
-    monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
+def large(every_answer_is_shelved: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few rows there are."""
     monkeypatch.setattr(readying, "LEAST_ROWS", 1)
-    remembering.forget_answers()
-    yield
-    remembering.forget_answers()
 
 
 @pytest.fixture
@@ -121,7 +116,6 @@ def test_it_gives_way_to_other_work_and_goes_on_behind_the_last_page(worker: Wor
     with worker.db.write() as session:
         stamp(session, by_people=False)
     monkeypatch.setattr(readying, "FOR_S", 1e-9)
-    monkeypatch.setattr(readying, "AT_LEAST", 3)
     pieces = made_ready(worker)
     assert asked == first
     assert (whole["times"], pieces["asked"]) == (1, whole["asked"])

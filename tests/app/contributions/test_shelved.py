@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -36,13 +35,9 @@ PAGES = ("", "modules/", "modules/ops", "newcomers", "organizations/", "quality"
 
 
 @pytest.fixture(autouse=True)
-def every_answer_is_shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """However fast it was counted; what is dear outlives machines for a while, as where the portal runs."""
-    monkeypatch.setattr(shelved, "SHELVED_S", 0.0)
+def patience(every_answer_is_shelved: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is dear outlives machines for a while, as where the portal runs."""
     monkeypatch.setattr(remembering, "PATIENCE_S", 60.0)
-    remembering.forget_answers()
-    yield
-    remembering.forget_answers()
 
 
 @pytest.fixture
@@ -270,7 +265,9 @@ class Colour(Enum):
 
 
 def test_an_enum_is_written_as_a_call_of_its_class_on_every_python(monkeypatch: pytest.MonkeyPatch):
-    as_3_11_2_does = lambda one, _protocol: (getattr, (type(one), one.name))  # noqa: E731
+    def as_3_11_2_does(one: Enum, _protocol: int) -> tuple[object, ...]:
+        return getattr, (type(one), one.name)
+
     monkeypatch.setattr(Thing, "__reduce_ex__", as_3_11_2_does)
     cell = Cell(YEAR.since, Kind.MERGE, None, 1, True, 1, 2, 3, 0)
     for value in (Thing.CHANGES, {Thing.ISSUES: [Thing.CHANGES, YEAR]}, Thing, cell):
