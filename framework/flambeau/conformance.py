@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -171,8 +171,8 @@ def _largest(actual: Sequence[fl.Tensor], expected: Sequence[fl.Tensor], bounds:
         if not same_dtype or mine.shape != reference.shape:
             return _Distance(np.inf, worst.bound, f"result {number} is {ours.dtype} {mine.shape}, and the reference "
                                                   f"gives {dtype} {reference.shape}")
-        if mine.size == 0:
-            continue
+        if mine.size == 0 or (mine.dtype == reference.dtype and mine.tobytes() == reference.tobytes()):
+            continue  # bit for bit, as most are: no distance to measure
         at = None if inputs is None else _largest_of([*inputs, reference])
         distances = np.broadcast_to(testing.ulp_distance(mine, reference, dtype, at=at), mine.shape)
         place = tuple(int(i) for i in np.unravel_index(int(np.argmax(distances)), mine.shape))
@@ -217,7 +217,7 @@ def report(device: str, results: Sequence[CaseResult], *, seed: int, started: da
         "platform": {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()},
         "conforms": counts["failed"] == 0 and counts["passed"] > 0,
         "counts": {name: counts[name] for name in RESULTS},
-        "cases": [asdict(result) for result in results],
+        "cases": [dict(vars(result)) for result in results],
     }
 
 

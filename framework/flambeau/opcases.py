@@ -7,9 +7,10 @@ transposed tensor read backwards along its last axis); `special` (NaN, infinitie
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -109,38 +110,46 @@ def _specials_of(row: Row) -> tuple[str, ...]:
 
 
 def arrays(case: Case, seed: int = 0) -> list[Array]:
-    """The case's inputs; the same for the same case and seed on every machine."""
-    key = zlib.crc32(f"{case.row.name} {case.dtype} {case.sample}".encode())
+    """The case's inputs, which cannot be written to; the same for the same case and seed on every machine."""
+    return list(_arrays(case.row.name, case.dtype, case.sample, case.layout == "special", seed))
+
+
+@functools.lru_cache(maxsize=2)  # one sample is asked for by each of its layouts, on both devices, in every mode
+def _arrays(op: str, dtype: str, sample: Sample, special: bool, seed: int) -> tuple[Array, ...]:
+    key = zlib.crc32(f"{op} {dtype} {sample}".encode())
     random = np.random.Generator(np.random.Philox(key=[seed, key]))
-    return [_array(given, case, random) for given in case.sample.inputs]
+    made = tuple(np.asarray(_array(given, dtype, special, random)) for given in sample.inputs)
+    for values in made:
+        values.flags.writeable = False
+    return made
 
 
-def _array(given: SampleInput, case: Case, random: np.random.Generator) -> Array:
-    if given.kind == "bool" or (given.kind == "value" and case.dtype == "bool"):
+def _array(given: SampleInput, dtype: str, special: bool, random: np.random.Generator) -> Array:
+    if given.kind == "bool" or (given.kind == "value" and dtype == "bool"):
         return random.integers(0, 2, given.shape).astype(bool)
-    if given.kind in ("index", "int8") or case.dtype in INTEGERS:
+    if given.kind in ("index", "int8") or dtype in INTEGERS:
         low, high = int(np.floor(given.low)), int(np.ceil(given.high))
-        if given.kind == "value" and case.dtype.startswith("u"):
+        if given.kind == "value" and dtype.startswith("u"):
             low, high = max(low, 0), max(high, 2)  # a sample below 0 has no meaning here
         values = random.integers(low, high, given.shape)
-        return values.astype({"index": "int64", "int8": "int8"}.get(given.kind, case.dtype))
-    if case.dtype in COMPLEX:
-        half = replace(case, dtype="float32" if case.dtype == "complex64" else "float64")
-        real, imaginary = _array(given, half, random), _array(given, half, random)
+        return values.astype({"index": "int64", "int8": "int8"}.get(given.kind, dtype))
+    if dtype in COMPLEX:
+        half = "float32" if dtype == "complex64" else "float64"
+        real, imaginary = (_array(given, half, special, random) for _ in range(2))
         if given.kind == "definite":  # with the conjugate on the other side of the diagonal
             imaginary = np.triu(imaginary, 1) / 2 - np.swapaxes(np.triu(imaginary, 1), -1, -2) / 2
-        both = np.empty(given.shape, case.dtype)
+        both = np.empty(given.shape, dtype)
         both.real, both.imag = real, imaginary
         return both
     values = np.asarray(random.uniform(given.low, given.high, given.shape))
     if given.kind == "definite":
         mirrored = (values + np.swapaxes(values, -1, -2)) / 2
         values = np.asarray(mirrored + given.shape[-1] * np.eye(given.shape[-1]))
-    if case.layout == "special":
+    if special:
         flat = values.reshape(-1)
         places = random.permutation(flat.size)[: len(SPECIAL)]
         flat[places] = SPECIAL[: len(places)]
-    return round_to(values, case.dtype)
+    return round_to(values, dtype)
 
 
 def round_to(values: Array, dtype: str) -> Array:
@@ -162,9 +171,10 @@ def tensors(case: Case, device: str, seed: int = 0) -> list[fl.Tensor]:
 
 def _place(values: Array, given: SampleInput, case: Case, device: str) -> fl.Tensor:
     dtype = {"index": "int64", "bool": "bool", "int8": "int8"}.get(given.kind, case.dtype)
-    held = [str(one) for one in _device(device).dtypes]
-    if given.kind == "index" and dtype not in held:
-        dtype = str(_device(device).index_dtype)
+    if given.kind == "index":
+        held = _core.device(device)
+        if dtype not in map(str, held.dtypes):
+            dtype = str(held.index_dtype)
     if values.ndim == 0 or case.layout in ("plain", "special"):
         return fl.tensor(values, dtype=dtype, device=device)
     if case.layout == "strided":
@@ -181,10 +191,6 @@ def _slice(x: fl.Tensor, axis: int, start: int, stop: int, step: int) -> fl.Tens
     starts, stops, steps = [0] * x.ndim, list(x.shape), [1] * x.ndim
     starts[axis], stops[axis], steps[axis] = start, stop, step
     return _core.apply("slice", [x], [tuple(starts), tuple(stops), tuple(steps)])
-
-
-def _device(name: str) -> _core.Device:
-    return next(device for device in fl.devices() if str(device) == name)
 
 
 def run(case: Case, inputs: Sequence[fl.Tensor], device: str | None = None) -> list[fl.Tensor]:

@@ -76,6 +76,26 @@ def test_a_wrong_shape_dtype_or_number_of_results_fails() -> None:
     assert conformance._largest([fl.tensor([0, 1], dtype=fl.int32)], [fl.tensor([0, 1])], {}, None).error == 0
 
 
+def test_the_same_bits_are_no_distance_apart_and_other_bits_are_measured() -> None:
+    row = [fl.tensor([np.nan, -0.0, np.inf, 1.0])]
+    assert conformance._largest([fl.tensor([np.nan, -0.0, np.inf, 1.0])], row, {}, None).error == 0
+    assert conformance._largest([fl.tensor([-np.nan, 0.0, np.inf, 1.0])], row, {}, None).error == 0
+    assert conformance._largest([fl.tensor([np.nan, -0.0, -np.inf, 1.0])], row, {}, None).error == np.inf
+    wrong = conformance._largest([fl.tensor([np.nan, -0.0, np.inf, 1 + 2**-23])], row, {"float32": 4.0}, None)
+    assert (wrong.error, wrong.bound) == (1.0, 4.0)
+
+
+def test_each_layout_of_a_sample_is_given_the_same_values_and_cannot_write_to_them() -> None:
+    row = optable.row("add")
+    strided = next(opcases.cases(row, "float32", ["strided"]))
+    plain = next(case for case in opcases.cases(row, "float32", ["plain"]) if case.sample == strided.sample)
+    first, again, later = opcases.arrays(plain), opcases.arrays(strided), opcases.arrays(plain, seed=1)
+    assert all(np.array_equal(x, y) for x, y in zip(first, again, strict=True))
+    assert not any(np.array_equal(x, y) for x, y in zip(first, later, strict=True))
+    with pytest.raises(ValueError, match="read-only"):
+        first[0][...] = 0
+
+
 def test_what_a_device_refuses_is_unsupported_and_what_it_breaks_is_failed() -> None:
     blank = CaseResult("exp", "x", "float32", "values", "passed")
 

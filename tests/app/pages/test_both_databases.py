@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.pages.conftest import Gallery, gallery_of
 from tests.app.pages.foundation import found
-from tests.app.pages.walk import Page, routes_of, walk
+from tests.app.pages.walk import Page
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+# In the group of what looks at the SQLite portal's pages, which is filled and walked once.
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("pages")]
 _WHAT_DIFFERS = (
     (re.compile(r"\b[a-z]{1,4}_[a-z0-9]{10,14}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{8,64}\b|/tmp/\S+"), "HASH-OR-PATH"),
@@ -20,14 +22,13 @@ _WHAT_DIFFERS = (
 )
 
 
-def test_every_page_says_the_same_on_both(tmp_path: Path, sqlite_url: str, postgres_url: str) -> None:
-    said = {}
-    for kind, url in (("sqlite", sqlite_url), ("postgresql", postgres_url)):
-        (tmp_path / kind).mkdir()
-        made = found(tmp_path / kind, url)
-        pages = walk(made.app, made.administrator, "administrator", start=("/",), most=2, wanted=routes_of(made.app))
-        said[kind] = [(page.endpoint, page.status, _plain(page)) for page in pages if page.is_html]
-        made.db.close()
+def test_every_page_says_the_same_on_both(tmp_path: Path, gallery: Gallery, postgres_url: str) -> None:
+    other = gallery_of(found(tmp_path, postgres_url))
+    other.foundation.db.close()
+    said = {
+        kind: [(page.endpoint, page.status, _plain(page)) for page in (*one.pages, *one.to_look_at) if page.is_html]
+        for kind, one in (("sqlite", gallery), ("postgresql", other))
+    }
     assert [one[:2] for one in said["sqlite"]] == [one[:2] for one in said["postgresql"]]
     differ = [
         (here[0], here[2] - there[2], there[2] - here[2])
