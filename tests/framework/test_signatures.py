@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import flambeau as fl
 import pytest
 from flambeau import data, nn, optim
 from flambeau.nn import functional
@@ -161,6 +162,18 @@ def test_what_has_pytorchs_name_takes_what_it_takes(space: str) -> None:
     ]  # modules, as ModuleList has it
     assert found
     assert [line for line in found if line] == []
+
+
+def test_a_function_that_is_asked_to_write_in_place_says_how_that_is_written() -> None:
+    asked = [
+        (name, ours)
+        for name, ours, theirs in both(functional, torch.nn.functional)
+        if INPLACE in dict(parameters(theirs))
+    ]
+    assert len(asked) > 15
+    for name, ours in asked:
+        with pytest.raises(TypeError, match=rf"{name}.*'inplace'.*; a function gives a new tensor; x\[...\] = f\(x\)"):
+            ours(fl.ones((2, 3)), inplace=True)
 
 
 def test_layers_are_called_as_pytorchs() -> None:

@@ -6,7 +6,7 @@ from typing import Literal, Never, Protocol, cast
 
 import flambeau as fl
 from flambeau import _core
-from flambeau.arguments import refuse
+from flambeau.arguments import explained, refuse
 
 _gelu, _hardtanh, _leaky_relu, _elu, _softplus, _hardshrink, _softshrink, _threshold = (
     _core.ops[name]
@@ -40,11 +40,13 @@ hardsigmoid = _op(
 hardswish = _op("hardswish", "The input times hardsigmoid(input). Source: Howard and others, arXiv:1905.02244.")
 
 
+@explained
 def relu6(input: fl.Tensor) -> fl.Tensor:
     """The input, not below 0 and not above 6."""
     return hardtanh(input, 0.0, 6.0)
 
 
+@explained
 def leaky_relu(input: fl.Tensor, negative_slope: float = 0.01) -> fl.Tensor:
     """The input, times negative_slope where it is negative.
 
@@ -68,6 +70,7 @@ def prelu(input: fl.Tensor, weight: fl.Tensor) -> fl.Tensor:
     return _prelu(input, slope)
 
 
+@explained
 def rrelu(input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> fl.Tensor:
     """leaky_relu whose slope is drawn for each element while training, and the mean of the bounds otherwise."""
     if not training:
@@ -76,6 +79,7 @@ def rrelu(input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trai
     return _prelu(input, slope)
 
 
+@explained
 def elu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     """The input, and alpha (exp(input) - 1) where it is negative.
 
@@ -85,6 +89,7 @@ def elu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     return _elu(input, alpha=alpha)
 
 
+@explained
 def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     """The input, and alpha (exp(input / alpha) - 1) where it is negative."""
     if alpha == 0:
@@ -94,6 +99,7 @@ def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     return _elu(input, alpha=alpha, inner=1 / alpha)
 
 
+@explained
 def selu(input: fl.Tensor) -> fl.Tensor:
     """elu with the constants that keep mean 0 and variance 1. Source: Klambauer and others, arXiv:1706.02515."""
     return _elu(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE)
@@ -120,6 +126,7 @@ def softsign(input: fl.Tensor) -> fl.Tensor:
     return input / (fl.abs(input) + 1.0)
 
 
+@explained
 def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> fl.Tensor:
     """The input between two bounds, at which and beyond which the gradient is 0.
 
@@ -148,6 +155,7 @@ def tanhshrink(input: fl.Tensor) -> fl.Tensor:
     return input - fl.tanh(input)
 
 
+@explained
 def threshold(input: fl.Tensor, threshold: float, value: float) -> fl.Tensor:
     """The input where it is above the threshold, and `value` elsewhere; NaN stays NaN."""
     return _threshold(input, threshold=threshold, value=value)

@@ -6,10 +6,12 @@ import math
 
 import flambeau as fl
 from flambeau import _core
+from flambeau.arguments import explained
 
 _dropout = _core.ops["dropout"]
 
 
+@explained
 def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
     """While training, each element is zero with probability p, and the others are divided by 1 - p.
 
@@ -33,11 +35,13 @@ def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tenso
     return _dropout(input, p, *fl.random.default_generator.reserve(input.size))
 
 
+@explained
 def dropout1d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
     """While training, each channel of (n, c, length) or (c, length) is zero with probability p."""
     return _channels("dropout1d", 1, input, p, training)
 
 
+@explained
 def dropout2d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
     """While training, each channel of (n, c, h, w) or (c, h, w) is zero with probability p.
 
@@ -46,11 +50,13 @@ def dropout2d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Ten
     return _channels("dropout2d", 2, input, p, training)
 
 
+@explained
 def dropout3d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
     """While training, each channel of (n, c, d, h, w) or (c, d, h, w) is zero with probability p."""
     return _channels("dropout3d", 3, input, p, training)
 
 
+@explained
 def alpha_dropout(input: fl.Tensor, p: float = 0.5, training: bool = False) -> fl.Tensor:
     """While training, elements become SELU's lowest value with probability p; mean and variance stay 0 and 1.
 
