@@ -152,7 +152,10 @@ def refuse(name: str, other: dict[str, Never]) -> NoReturn:
 def _advice(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> str:
     place = function.__module__.removeprefix("flambeau.")
     name = f"{place}.{function.__name__}" if place in ("fft", "linalg", "random") else function.__name__
+    in_nn = place.startswith("nn.functional")  # whose keywords are PyTorch's: `alpha` and `dim` are not of fl's meaning
     for keyword in kwargs:
+        if in_nn and keyword != "inplace":
+            continue
         if (said := otherwise(name, keyword)) and not _takes(function, keyword):
             return said
     if len(args) < 2:

@@ -55,6 +55,12 @@ def test_pytorchs_keyword_is_answered_by_the_way_it_is_written_here(call: str) -
         eval(call, {"fl": fl, "nn": nn, "data": data, "optim": optim, "X": X})
 
 
+def test_a_keyword_that_means_another_thing_in_nn_gets_no_advice() -> None:
+    for keyword in ("alpha", "dim", "size"):
+        with pytest.raises(TypeError, match=rf"unexpected keyword argument '{keyword}'$"):
+            nn.functional.leaky_relu(X, **{keyword: 1})
+
+
 def test_a_class_of_ones_own_may_take_such_a_keyword() -> None:
     class Placed(nn.Module):
         def __init__(self, device: str) -> None:

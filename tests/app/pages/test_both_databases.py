@@ -22,7 +22,7 @@ _WHAT_DIFFERS = (
 )
 
 
-def test_every_page_says_the_same_on_both(tmp_path: Path, gallery: Gallery, postgres_url: str) -> None:
+def test_every_page_says_the_same_on_both(tmp_path: Path, postgres_url: str, gallery: Gallery) -> None:
     other = gallery_of(found(tmp_path, postgres_url))
     other.foundation.db.close()
     said = {
