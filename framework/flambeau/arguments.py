@@ -52,6 +52,7 @@ _KEYWORDS = {
     "in_dims": "it is named in_axes", "out_dims": "it is named out_axes",
     "create_graph": "what these functions give can be differentiated again as it is, so leave it out",
 }  # fmt: skip
+_OF_FL = ("dim", "dims", "keepdim", "diagonal", "size", "alpha")  # in fl.nn they are PyTorch's, or mean another thing
 _DIM = "it is named dim in fl.nn, as in PyTorch"
 _SHAPED = ("zeros", "ones", "empty", "full", "random.normal", "random.uniform")
 _WRITTEN = {"axis": "axis=0", "dtype": "dtype=fl.float32"}
@@ -145,17 +146,14 @@ def refuse(name: str, other: dict[str, Never]) -> NoReturn:
     TypeError: softmax: there is no argument 'axis'; it is named dim in fl.nn, as in PyTorch
     """
     keyword = next(iter(other))
-    said = f"; {_DIM}" if keyword == "axis" else otherwise(name, keyword)
+    said = f"; {_DIM}" if keyword == "axis" else "" if keyword in _OF_FL else otherwise(name, keyword)
     raise TypeError(f"{name}: there is no argument '{keyword}'{said}")
 
 
 def _advice(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> str:
     place = function.__module__.removeprefix("flambeau.")
     name = f"{place}.{function.__name__}" if place in ("fft", "linalg", "random") else function.__name__
-    in_nn = place.startswith("nn.functional")  # whose keywords are PyTorch's: `alpha` and `dim` are not of fl's meaning
     for keyword in kwargs:
-        if in_nn and keyword != "inplace":
-            continue
         if (said := otherwise(name, keyword)) and not _takes(function, keyword):
             return said
     if len(args) < 2:

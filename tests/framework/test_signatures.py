@@ -173,7 +173,8 @@ def test_a_function_that_is_asked_to_write_in_place_says_how_that_is_written() -
     assert len(asked) > 15
     for name, ours in asked:
         with pytest.raises(TypeError, match=rf"{name}.*'inplace'.*; a function gives a new tensor; x\[...\] = f\(x\)"):
-            ours(fl.ones((2, 3)), inplace=True)
+            ours(fl.ones((2, 3)), *(1.0 for _, default in parameters(ours)[1:] if default is inspect.Parameter.empty),
+                 inplace=True)  # fmt: skip
 
 
 def test_layers_are_called_as_pytorchs() -> None:

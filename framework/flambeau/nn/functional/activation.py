@@ -6,7 +6,7 @@ from typing import Literal, Never, Protocol, cast
 
 import flambeau as fl
 from flambeau import _core
-from flambeau.arguments import explained, refuse
+from flambeau.arguments import refuse
 
 _gelu, _hardtanh, _leaky_relu, _elu, _softplus, _hardshrink, _softshrink, _threshold = (
     _core.ops[name]
@@ -40,19 +40,21 @@ hardsigmoid = _op(
 hardswish = _op("hardswish", "The input times hardsigmoid(input). Source: Howard and others, arXiv:1905.02244.")
 
 
-@explained
-def relu6(input: fl.Tensor) -> fl.Tensor:
+def relu6(input: fl.Tensor, **other: Never) -> fl.Tensor:
     """The input, not below 0 and not above 6."""
+    if other:
+        refuse("relu6", other)
     return hardtanh(input, 0.0, 6.0)
 
 
-@explained
-def leaky_relu(input: fl.Tensor, negative_slope: float = 0.01) -> fl.Tensor:
+def leaky_relu(input: fl.Tensor, negative_slope: float = 0.01, **other: Never) -> fl.Tensor:
     """The input, times negative_slope where it is negative.
 
     >>> leaky_relu(fl.tensor([-2.0, 2.0]), 0.5).tolist()
     [-1.0, 2.0]
     """
+    if other:
+        refuse("leaky_relu", other)
     return _leaky_relu(input, slope=negative_slope)
 
 
@@ -70,28 +72,33 @@ def prelu(input: fl.Tensor, weight: fl.Tensor) -> fl.Tensor:
     return _prelu(input, slope)
 
 
-@explained
-def rrelu(input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> fl.Tensor:
+def rrelu(
+    input: fl.Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, **other: Never
+) -> fl.Tensor:
     """leaky_relu whose slope is drawn for each element while training, and the mean of the bounds otherwise."""
+    if other:
+        refuse("rrelu", other)
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     slope = fl.random.uniform(input.shape, low=lower, high=upper, device=input.device).to(input.dtype)
     return _prelu(input, slope)
 
 
-@explained
-def elu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
+def elu(input: fl.Tensor, alpha: float = 1.0, **other: Never) -> fl.Tensor:
     """The input, and alpha (exp(input) - 1) where it is negative.
 
     >>> elu(fl.tensor([0.0, 3.0])).tolist()
     [0.0, 3.0]
     """
+    if other:
+        refuse("elu", other)
     return _elu(input, alpha=alpha)
 
 
-@explained
-def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
+def celu(input: fl.Tensor, alpha: float = 1.0, **other: Never) -> fl.Tensor:
     """The input, and alpha (exp(input / alpha) - 1) where it is negative."""
+    if other:
+        refuse("celu", other)
     if alpha == 0:
         raise ValueError("celu: alpha is 0 and the input is divided by it")
     if alpha < 0:  # then it grows without bounds, for which elu's exponential has no range
@@ -99,9 +106,10 @@ def celu(input: fl.Tensor, alpha: float = 1.0) -> fl.Tensor:
     return _elu(input, alpha=alpha, inner=1 / alpha)
 
 
-@explained
-def selu(input: fl.Tensor) -> fl.Tensor:
+def selu(input: fl.Tensor, **other: Never) -> fl.Tensor:
     """elu with the constants that keep mean 0 and variance 1. Source: Klambauer and others, arXiv:1706.02515."""
+    if other:
+        refuse("selu", other)
     return _elu(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE)
 
 
@@ -126,13 +134,14 @@ def softsign(input: fl.Tensor) -> fl.Tensor:
     return input / (fl.abs(input) + 1.0)
 
 
-@explained
-def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> fl.Tensor:
+def hardtanh(input: fl.Tensor, min_val: float = -1.0, max_val: float = 1.0, **other: Never) -> fl.Tensor:
     """The input between two bounds, at which and beyond which the gradient is 0.
 
     >>> hardtanh(fl.tensor([-3.0, 0.5, 3.0])).tolist()
     [-1.0, 0.5, 1.0]
     """
+    if other:
+        refuse("hardtanh", other)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
     return _hardtanh(input, low=min_val, high=max_val)
@@ -155,9 +164,10 @@ def tanhshrink(input: fl.Tensor) -> fl.Tensor:
     return input - fl.tanh(input)
 
 
-@explained
-def threshold(input: fl.Tensor, threshold: float, value: float) -> fl.Tensor:
+def threshold(input: fl.Tensor, threshold: float, value: float, **other: Never) -> fl.Tensor:
     """The input where it is above the threshold, and `value` elsewhere; NaN stays NaN."""
+    if other:
+        refuse("threshold", other)
     return _threshold(input, threshold=threshold, value=value)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Never
 
 import flambeau as fl
 from flambeau import _core
-from flambeau.arguments import explained
+from flambeau.arguments import refuse
 
 _dropout = _core.ops["dropout"]
 
 
-@explained
-def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
+def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True, **other: Never) -> fl.Tensor:
     """While training, each element is zero with probability p, and the others are divided by 1 - p.
 
     The mask is drawn from `fl.manual_seed`'s generator, and again for the gradient: it is not kept.
@@ -21,6 +21,8 @@ def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tenso
     >>> sorted(set(dropout(fl.ones(100), 0.5).tolist()))
     [0.0, 2.0]
     """
+    if other:
+        refuse("dropout", other)
     _check("dropout", p)
     if not training or p == 0.0:
         return input
@@ -35,33 +37,37 @@ def dropout(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tenso
     return _dropout(input, p, *fl.random.default_generator.reserve(input.size))
 
 
-@explained
-def dropout1d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
+def dropout1d(input: fl.Tensor, p: float = 0.5, training: bool = True, **other: Never) -> fl.Tensor:
     """While training, each channel of (n, c, length) or (c, length) is zero with probability p."""
+    if other:
+        refuse("dropout1d", other)
     return _channels("dropout1d", 1, input, p, training)
 
 
-@explained
-def dropout2d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
+def dropout2d(input: fl.Tensor, p: float = 0.5, training: bool = True, **other: Never) -> fl.Tensor:
     """While training, each channel of (n, c, h, w) or (c, h, w) is zero with probability p.
 
     Source: Tompson and others, arXiv:1411.4280.
     """
+    if other:
+        refuse("dropout2d", other)
     return _channels("dropout2d", 2, input, p, training)
 
 
-@explained
-def dropout3d(input: fl.Tensor, p: float = 0.5, training: bool = True) -> fl.Tensor:
+def dropout3d(input: fl.Tensor, p: float = 0.5, training: bool = True, **other: Never) -> fl.Tensor:
     """While training, each channel of (n, c, d, h, w) or (c, d, h, w) is zero with probability p."""
+    if other:
+        refuse("dropout3d", other)
     return _channels("dropout3d", 3, input, p, training)
 
 
-@explained
-def alpha_dropout(input: fl.Tensor, p: float = 0.5, training: bool = False) -> fl.Tensor:
+def alpha_dropout(input: fl.Tensor, p: float = 0.5, training: bool = False, **other: Never) -> fl.Tensor:
     """While training, elements become SELU's lowest value with probability p; mean and variance stay 0 and 1.
 
     Source: Klambauer and others, arXiv:1706.02515.
     """
+    if other:
+        refuse("alpha_dropout", other)
     _check("alpha_dropout", p)
     if not training or p == 0.0:
         return input
