@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -59,24 +60,23 @@ def find(
     words = tuple(words_of(text[:MOST_TEXT])[:MOST_ASKED])
     if not words:
         return Found((), {}, {})
-    exact = [_exactly(session, word) for word in words]
-    begun = [_beginning(session, word) for word in words]
+    exact, begun = _terms(session, words)
     # The newest of them come first anyhow: to look for whole words alone first would cost them a second look.
     readings = {kind: (begun,) if kind in _TITLED and len(words) > 1 else (exact, begun) for kind in kinds}
-    refs = {kind: _ranked(session, kind, readings[kind], most) for kind in kinds}
+    refs = _ranked(session, readings, most)
     instead: dict[str, tuple[str, ...]] = {}
     if not any(refs.values()):
         meant = [one if one.terms and len(words) > 1 else _nearly(session, word, one, instead)
                  for word, one in zip(words, begun, strict=True)]  # fmt: skip
         if instead:
-            refs = {kind: _ranked(session, kind, (meant,), most) for kind in kinds}
             readings = dict.fromkeys(kinds, (meant,))
+            refs = _ranked(session, readings, most)
     hits = {kind: shown(session, kind, numbers) for kind, numbers in refs.items() if numbers}
     for kind in [one for one in _TITLED if one in hits]:
         veil = veil or veil_of(session)
         open_hits = _unveiled(hits[kind], words, instead, veil)
         if len(open_hits) < len(hits[kind]):
-            more = _ranked(session, kind, readings[kind], most * _MORE_OF_VEILED)
+            more = _ranked(session, {kind: readings[kind]}, most * _MORE_OF_VEILED)[kind]
             open_hits = _unveiled(shown(session, kind, more), words, instead, veil)[:most]
         hits[kind] = open_hits
     return Found(words, hits, instead if any(hits.values()) else {})
@@ -95,19 +95,35 @@ def _unveiled(
     return found
 
 
-def _exactly(session: Session, word: str) -> _Asked:
-    found = session.scalars(sa.select(SearchTerm.id).where(SearchTerm.text == word)).all()
-    return _Asked(tuple(found), (f"% {word} %",))
+def _terms(session: Session, words: Sequence[str]) -> tuple[list[_Asked], list[_Asked]]:
+    """Each word as it stands, and with all that begin with it; a number only as it stands."""
+    given: dict[str, int | str] = {}
+    for at, word in enumerate(words):  # who looks for 12 does not mean 1200
+        most = _MOST_BEGINNINGS if len(word) > 2 else _MOST_OF_A_LETTER
+        last = word if word.isdigit() else word + "\U0010ffff"
+        given |= {f"first{at}": word, f"last{at}": last, f"most{at}": most}
+    found: list[dict[str, int]] = [{} for _ in words]
+    for at, number, text in session.execute(_beginning_with(len(words)), given):
+        found[at][text] = number
+    whole = [_Asked((known[word],) if word in known else (), (f"% {word} %",))
+             for word, known in zip(words, found, strict=True)]  # fmt: skip
+    begun = [as_it_is if word.isdigit() else _Asked(tuple(known.values()), (f"% {word}%",))
+             for word, known, as_it_is in zip(words, found, whole, strict=True)]  # fmt: skip
+    return whole, begun
 
 
-def _beginning(session: Session, word: str) -> _Asked:
-    if word.isdigit():  # who looks for 12 does not mean 1200
-        return _exactly(session, word)
-    most = _MOST_BEGINNINGS if len(word) > 2 else _MOST_OF_A_LETTER
-    begins = sa.and_(SearchTerm.text >= word, SearchTerm.text < word + "\U0010ffff")
-    order = (sa.func.length(SearchTerm.text), SearchTerm.text)
-    found = session.scalars(sa.select(SearchTerm.id).where(begins).order_by(*order).limit(most)).all()
-    return _Asked(tuple(found), (f"% {word}%",))
+@lru_cache
+def _beginning_with(words: int) -> sa.CompoundSelect[int, int, str]:
+    """The terms within each of so many ranges, the shortest first: (which range, term, text). Made once."""
+    parts = []
+    for at in range(words):
+        first, last, most = (sa.bindparam(f"{name}{at}", type_=type_) for name, type_ in
+                             (("first", sa.String), ("last", sa.String), ("most", sa.Integer)))
+        order = (sa.func.length(SearchTerm.text), SearchTerm.text)
+        of_range = sa.literal_column(str(at), sa.Integer).label("at")
+        terms = sa.select(of_range, SearchTerm.id, SearchTerm.text).where(SearchTerm.text.between(first, last))
+        parts.append(sa.select(terms.order_by(*order).limit(most).subquery()))
+    return sa.union_all(*parts)
 
 
 def _nearly(session: Session, word: str, begun: _Asked, instead: dict[str, tuple[str, ...]]) -> _Asked:
@@ -131,21 +147,52 @@ def _nearly(session: Session, word: str, begun: _Asked, instead: dict[str, tuple
                   (*begun.patterns, *(f"% {one} %" for one in found)))  # fmt: skip
 
 
-def _ranked(session: Session, kind: Kind, readings: Sequence[Sequence[_Asked]], most: int) -> list[int]:
-    """The row numbers of the best: those that the first reading of the question finds before those of the next."""
-    found: list[int] = []
-    for asked in readings:
-        if len(found) < most and all(one.terms for one in asked):
-            for number in _matching(session, kind, asked, most):
-                if number not in found:
-                    found.append(number)
-    return found[:most]
+def _ranked(
+    session: Session, readings: Mapping[Kind, Sequence[Sequence[_Asked]]], most: int
+) -> dict[Kind, list[int]]:
+    """The row numbers of the best of each kind: those that its first reading finds before those of the next."""
+    found: dict[Kind, list[int]] = {kind: [] for kind in readings}
+    for turn in range(max(map(len, readings.values()), default=0)):
+        wanting = [kind for kind, each in readings.items() if turn < len(each) and len(found[kind]) < most]
+        for asked, alike in itertools.groupby(((kind, readings[kind][turn]) for kind in wanting), key=lambda p: p[1]):
+            for kind, rarest_first in _by_rarity(session, asked, [kind for kind, _ in alike]).items():
+                numbers = _matching(session, kind, rarest_first, most)
+                found[kind] += [number for number in numbers if number not in found[kind]]
+    return {kind: numbers[:most] for kind, numbers in found.items()}
+
+
+def _by_rarity(session: Session, asked: Sequence[_Asked], kinds: Sequence[Kind]) -> dict[Kind, list[_Asked]]:
+    """Each kind that has all these words, with the words, first what the fewest of its entries have."""
+    if not all(one.terms for one in asked):
+        return {}
+    given: dict[str, Any] = {f"terms{at}": one.terms for at, one in enumerate(asked)}
+    given["most"] = _MOST_COUNTED if len(asked) > 1 else 1
+    found = {}
+    for kind, *counts in session.execute(_counts(len(asked), tuple(map(int, kinds))), given):
+        if all(counts):
+            found[Kind(kind)] = [asked[at] for at in sorted(range(len(asked)), key=counts.__getitem__)]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _counts(words: int, kinds: tuple[int, ...]) -> sa.Select[Any]:
+    """Of each kind how many entries have some of each word's terms, as far as they are counted: a row for each kind."""
+    of = sa.union_all(*(sa.select(sa.literal_column(str(kind), sa.Integer).label("kind")) for kind in kinds)).subquery()
+    counts = []
+    for at in range(words):
+        terms = sa.bindparam(f"terms{at}", type_=sa.BigInteger, expanding=True)
+        some = sa.select(SearchPosting.ref).where(SearchPosting.term_id.in_(terms), SearchPosting.kind == of.c.kind)
+        few = some.limit(sa.bindparam("most", type_=sa.Integer)).correlate(of).subquery()
+        counts.append(sa.select(sa.func.count()).select_from(few).correlate(of).scalar_subquery().label(f"count{at}"))
+    return sa.select(of.c.kind, *counts)
 
 
 def _matching(session: Session, kind: Kind, asked: Sequence[_Asked], most: int) -> list[int]:
-    """The entries that have every word: those of the rarest are looked at, the best first, until there are enough."""
-    rarest = min(asked, key=lambda one: _count(session, kind, one.terms)) if len(asked) > 1 else asked[0]
-    others = [one for one in asked if one is not rarest]
+    """The entries that have every word: those of the first word are looked at, the best first, until there are enough.
+
+    With the rarest word at the front the fewest are looked at in vain.
+    """
+    rarest, *others = asked
     patterns = [pattern for one in others for pattern in one.patterns]
     given: dict[str, int | str] = {"kind": int(kind), "most": most, "looked_at": _MOST_LOOKED_AT if others else most}
     given |= {f"term{at}": term for at, term in enumerate(rarest.terms)}
@@ -159,28 +206,26 @@ def _matching(session: Session, kind: Kind, asked: Sequence[_Asked], most: int) 
 def _best_of(terms: int, others: tuple[int, ...]) -> sa.CompoundSelect[int, int]:
     """The best entries of each of so many terms that show, of each other word, one of so many patterns.
 
-    Each term is a range of the key that is read from its end. A statement is made once for each shape: to put dozens
-    of ranges together takes several times as long as the database needs to answer.
+    Each term is a range of the key that is read from its end, and each entry's text is looked up by its key: left to
+    join them, PostgreSQL reads all texts, because it believes that patterns leave nearly none. A statement is made once
+    for each shape: to put dozens of ranges together takes several times as long as the database needs to answer.
     """
     kind, looked_at, most = (sa.bindparam(name, type_=sa.Integer) for name in ("kind", "looked_at", "most"))
-    names = (f"pattern{at}" for at in itertools.count())
-    shows = [sa.or_(*(SearchEntry.text.like(sa.bindparam(next(names))) for _ in range(count))) for count in others]
+    text = (sa.select(SearchEntry.text).where(SearchEntry.kind == kind, SearchEntry.ref == SearchPosting.ref)
+            .scalar_subquery().label("text"))  # fmt: skip
     parts = []
     for at in range(terms):
         is_of = sa.and_(SearchPosting.term_id == sa.bindparam(f"term{at}"), SearchPosting.kind == kind)
-        best = _ordered(sa.select(SearchPosting.rank, SearchPosting.ref).where(is_of), looked_at)
-        if shows:
-            entry = sa.and_(SearchEntry.kind == kind, SearchEntry.ref == best.c.ref)
-            best = _ordered(sa.select(best.c.rank, best.c.ref).join(SearchEntry, entry).where(*shows), most)
+        columns = (SearchPosting.rank, SearchPosting.ref, *((text,) if others else ()))
+        best = _ordered(sa.select(*columns).where(is_of), looked_at)
+        if others:
+            names = (f"pattern{number}" for number in itertools.count())
+            shows = [sa.or_(*(best.c.text.like(sa.bindparam(next(names))) for _ in range(count))) for count in others]
+            best = _ordered(sa.select(best.c.rank, best.c.ref).where(*shows), most)
         parts.append(sa.select(best.c.rank, best.c.ref))
     return sa.union_all(*parts)
 
 
-def _ordered(query: sa.Select[int, int], most: sa.BindParameter[int]) -> sa.Subquery:
-    rank, ref = query.selected_columns
+def _ordered(query: sa.Select[Any], most: sa.BindParameter[int]) -> sa.Subquery:
+    rank, ref, *_ = query.selected_columns
     return query.order_by(rank.desc(), ref.desc()).limit(most).subquery()
-
-
-def _count(session: Session, kind: Kind, terms: Sequence[int]) -> int:
-    some = sa.select(SearchPosting.ref).where(SearchPosting.term_id.in_(terms), SearchPosting.kind == kind)
-    return session.scalar(sa.select(sa.func.count()).select_from(some.limit(_MOST_COUNTED).subquery())) or 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -34,6 +32,7 @@ from app.db import Database
 from app.people.models import Employment, IdentityPerson
 from app.people.rules import Role
 from tests.app.contributions.sums import generated
+from tests.app.statements import statements
 
 LONG = Window(date(2024, 3, 10), date(2025, 9, 5))
 DAYS = st.dates(date(2020, 1, 1), date(2026, 12, 31))
@@ -44,22 +43,6 @@ def scaled(settings: Any, clock: Any, db_each: Database) -> Database:
     generated(settings, clock, db_each, 21)
     forget_answers()
     return db_each
-
-
-@contextmanager
-def statements(db: Database, *about: str) -> Iterator[list[str]]:
-    """The statements that ask one of these tables."""
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-        if any(f"FROM {one}" in text.replace('"', "") for one in about):
-            found.append(text)
-
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        sa.event.remove(db.engine, "before_cursor_execute", note)
 
 
 def test_what_was_opened_and_closed_in_a_window_is_read_once_for_all_figures_of_it(scaled: Database):
