@@ -12,15 +12,15 @@ from __future__ import annotations
 import gzip
 import re
 import secrets
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from flask import Blueprint, Flask, Response, current_app, g, render_template, request, session
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 
-from app import audit
+from app import marks
 from app.auth import can, current_user
 from app.clock import current_clock
 from app.db import current_db
@@ -38,7 +38,6 @@ _TEXTS = ("text/", "application/json", "application/problem+json", "application/
           "application/javascript")  # fmt: skip
 _OWN = re.compile(r"<!--own ([a-z.-]+)-->")
 _CODE = ("*.py", "*.html", "*.css", "*.js")
-Under = Callable[[Session], Hashable]
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,15 @@ def init(app: Flask, home: Path) -> None:
         return response
 
 
-def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()) -> None:
+def keep_pages(
+    blueprint: Blueprint,
+    *under: str,
+    only: Collection[str] = (),
+    but_under: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Keep this room's pages that call `may_keep` or `may_share` (`only`: endpoints; others are not even looked for).
 
-    `under` says what they rest on besides the audit log; its `repr` counts, so it holds plain values and nothing else.
+    They rest on the audit log and these marks; `but_under`: endpoints whose pages rest on other marks.
     """
 
     @blueprint.before_request
@@ -106,7 +110,8 @@ def keep_pages(blueprint: Blueprint, under: Under, *, only: Collection[str] = ()
         if request.method != "GET" or (only and request.endpoint not in only):
             return None
         with current_db().read() as db_session:
-            standing = (audit.head(db_session), under(db_session))
+            standing = marks.read(db_session, "log", *but_under.get(str(request.endpoint), under))
+            current_user(within=db_session)
         hour = current_clock().now().replace(minute=0, second=0, microsecond=0)
         g.standing = (*standing, hour.isoformat())
         if ANEW in request.environ:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app import marks
 from app.db import Base, Key, Row, Turn, UtcDateTime, choice, clock_of, take_turn
 
 GENESIS = "0" * 64
@@ -154,10 +155,13 @@ def observe(session: Session, *, job: str, source: str, range: str, rows: int, s
 
 def head(session: Session) -> tuple[int, str]:
     """Number and hash of the last entry; (0, 64 zeros) when the log is empty."""
-    last = session.execute(
-        sa.select(AuditEntry.number, AuditEntry.hash).order_by(AuditEntry.number.desc()).limit(1)
-    ).first()
+    last = session.execute(_last()).first()
     return (last.number, last.hash) if last else (0, GENESIS)
+
+
+@marks.mark("log")
+def _last() -> sa.Select[int, str]:
+    return sa.select(AuditEntry.number, AuditEntry.hash).order_by(AuditEntry.number.desc()).limit(1)
 
 
 def verify(session: Session) -> Verification:

@@ -7,6 +7,7 @@ user and the thing, and what no rule allows is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -165,10 +166,10 @@ def user_of(db_session: Session, person: str, *, within: Directory | None = None
     return User(person=person, person_id=known.person_id, name=known.name, seats=tuple(seats), also=known.also)
 
 
-def current_user() -> User:
-    """Who sent this request, read once per request from the server's session row."""
+def current_user(within: Session | None = None) -> User:
+    """Who sent this request, read once per request from the server's session row; `within` a transaction that reads."""
     if "flambeau_user" not in g:
-        g.flambeau_user = _read_user()
+        g.flambeau_user = _read_user(within)
     user: User = g.flambeau_user
     return user
 
@@ -396,12 +397,12 @@ def _to_sign_in() -> BaseResponse:
     abort(401, description="You are not signed in, or your session has ended; sign in and send it again.")
 
 
-def _read_user() -> User:
+def _read_user(within: Session | None) -> User:
     token = session.get("token")
     if not isinstance(token, str):
         return ANONYMOUS
     db = current_db()
-    with db.read() as db_session:
+    with nullcontext(within) if within else db.read() as db_session:
         row = sessions.session_by_token(db_session, token)
         user = user_of(db_session, row.person) if row else ANONYMOUS
     if row is None or not user.is_signed_in:

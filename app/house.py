@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import answers, audit, auth, limits, marks, pages, sessions
+from app import answers, audit, auth, limits, pages, sessions
 from app.auth import access, current_user
 from app.db import current_db
 from app.upgrading import behind
 
 blueprint = Blueprint("house", __name__)
-answers.keep_pages(blueprint, marks.of("figures", "resolutions", "jobs"), only=("house.front",))
+answers.keep_pages(blueprint, "figures", "resolutions", "jobs", only=("house.front",))
 nav = [pages.Nav("staff", "Audit log", "house.audit_log", order=90)]
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, Row, clock_of, public_id
+from app.db import Base, Row, UtcDateTime, clock_of, public_id
 
 SESSION_DAYS = 30
 IDLE_DAYS = 7
 FAILURES_ALLOWED = 10
 FAILURE_WINDOW = timedelta(minutes=10)
 _SEEN_EVERY = timedelta(minutes=5)
+_IDLE = timedelta(days=IDLE_DAYS)
 
 
 class WebSession(Row, Base):
@@ -115,8 +117,16 @@ def start_session(session: Session, person: str, purpose: str, *, agent: str = "
 
 def session_by_token(session: Session, token: str) -> WebSession | None:
     """The living session of a token."""
-    living = _alive(clock_of(session).now())
-    return session.scalar(sa.select(WebSession).where(WebSession.token_hash == digest(token), *living))
+    now = clock_of(session).now()
+    return session.scalar(_by_token(), {"token": digest(token), "now": now, "idle": now - _IDLE})
+
+
+@cache
+def _by_token() -> sa.Select[WebSession]:
+    """Made once: every page of somebody signed in asks this."""
+    now, idle = sa.bindparam("now", type_=UtcDateTime), sa.bindparam("idle", type_=UtcDateTime)
+    is_of = WebSession.token_hash == sa.bindparam("token")
+    return sa.select(WebSession).where(is_of, *_alive(now, idle))
 
 
 def is_seen_long_ago(row: WebSession, now: datetime) -> bool:
@@ -131,10 +141,11 @@ def note_seen(session: Session, row: WebSession) -> None:
 
 def sessions_of(session: Session, *persons: str) -> list[WebSession]:
     """The living sessions of a person's accounts, the latest seen first."""
+    now = clock_of(session).now()
     return list(
         session.scalars(
             sa.select(WebSession)
-            .where(WebSession.person.in_(persons), *_alive(clock_of(session).now()))
+            .where(WebSession.person.in_(persons), *_alive(now, now - _IDLE))
             .order_by(WebSession.seen_at.desc(), WebSession.id.desc())
         )
     )
@@ -186,5 +197,6 @@ def note_failure(session: Session, source: str) -> None:
     session.add(SignInFailure(source=digest(source), at=now))
 
 
-def _alive(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return WebSession.expires_at > now, WebSession.seen_at > now - timedelta(days=IDLE_DAYS)
+def _alive(now: Any, idle: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions that a session has not ended and was seen since it would lie idle."""
+    return WebSession.expires_at > now, WebSession.seen_at > idle

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import answers as kept
-from app import marks, pages
+from app import pages
 from app.api import answers as answers
 from app.api.counterparts import counterparts
 from app.api.document import document, parameters_of
@@ -22,7 +22,7 @@ from app.settings import current_settings
 VERSION = "1.0.0"
 PREFIX = "/api/v1"
 blueprint = Blueprint("api", __name__)
-kept.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("api.overview",))
+kept.keep_pages(blueprint, "figures", "resolutions", only=("api.overview",))
 blueprint.register_error_handler(WrongParameters, wrong_parameters)
 nav = [pages.Nav("users", "API", "api.overview", order=70)]
 

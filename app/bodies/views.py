@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, auth, forms, marks, pages, parameters
+from app import answers, auth, forms, pages, parameters
 from app.auth import Decision, User, access, can, current_user, permission
 from app.bodies import powers, queries
 from app.bodies.forms import AppointmentForm, EndForm
@@ -25,7 +25,7 @@ from app.people.forms import WHO
 from app.people.models import Person
 
 blueprint = Blueprint("bodies", __name__)
-answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("bodies.overview", "bodies.show"))
+answers.keep_pages(blueprint, "figures", "resolutions", only=("bodies.overview", "bodies.show"))
 REASON = Field("reason", "Reason", "textarea", "Public (charter 7.5).", True)
 nav = [
     pages.Nav("staff", "Bodies", "bodies.overview", order=10),

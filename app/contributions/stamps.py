@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -36,14 +38,19 @@ def stamp(session: Session, *, by_people: bool) -> None:
         session.execute(sa.delete(FigureStamp).where(FigureStamp.id <= made.id - _KEPT))
 
 
-@marks.mark("figures")
 def stamps(session: Session) -> Stamps:
     """The stamps of now."""
+    found = [int(value or 0) for value in session.execute(_stamped()).one()]
+    return Stamps((found[0], found[1], found[2]), (found[3], found[4], found[5]))
+
+
+@marks.mark("figures")
+@cache
+def _stamped() -> sa.Select[*tuple[Any, ...]]:
     of_people = sa.case((FigureStamp.by_people, FigureStamp.id)), sa.case((FigureStamp.by_people, FigureStamp.at_us))
     each = ((sa.func.max(number), sa.func.count(number), sa.func.sum(at_us))
             for number, at_us in ((FigureStamp.id, FigureStamp.at_us), of_people))  # fmt: skip
-    found = [int(value or 0) for value in session.execute(sa.select(*chain(*each))).one()]
-    return Stamps((found[0], found[1], found[2]), (found[3], found[4], found[5]))
+    return sa.select(*chain(*each))
 
 
 def stamps_once(session: Session) -> Stamps:
@@ -72,7 +79,6 @@ def missing_since(session: Session, seen: Stamps) -> float:
 
 
 @marks.mark("repositories")
-def moved(session: Session) -> tuple[int, int]:
+def moved() -> sa.Select[int, int]:
     """How often the rows of repositories were written: what is read of them, how far, and what went wrong."""
-    number, versions = session.execute(sa.select(sa.func.count(), sa.func.sum(Repository.version))).one()
-    return number, int(versions or 0)
+    return sa.select(sa.func.count(Repository.id), sa.func.sum(Repository.version))

@@ -100,14 +100,14 @@ def longest_unread(session: Session, *, most: int = 10) -> list[tuple[GithubConn
 
 
 @marks.mark("github")
-def moved(session: Session) -> tuple[Any, ...]:
+def moved() -> sa.Select[*tuple[Any, ...]]:
     """How often connections were written, and how far their kinds are read."""
-    of_connections = sa.select(sa.func.count(), sa.func.sum(GithubConnection.version))
-    columns = (sa.func.count(), sa.func.count(GithubStream.begun_at), sa.func.max(GithubStream.read_at))
-    of_streams = sa.select(*columns, sa.func.sum(GithubStream.seen), sa.func.sum(GithubStream.total))
-    number, versions = session.execute(of_connections).one()
-    kinds, begun, read_at, seen, total = session.execute(of_streams).one()
-    return number, int(versions or 0), kinds, begun, str(read_at), int(seen or 0), int(total or 0)
+    of_connections = sa.select(sa.func.count(GithubConnection.id), sa.func.sum(GithubConnection.version)).subquery()
+    columns = (sa.func.count(GithubStream.id), sa.func.count(GithubStream.begun_at), sa.func.max(GithubStream.read_at))
+    sums = (sa.func.sum(GithubStream.seen), sa.func.sum(GithubStream.total))
+    of_streams = sa.select(*columns, *sums).subquery()
+    both = of_connections.join(of_streams, sa.true())
+    return sa.select(*of_connections.c, *of_streams.c).select_from(both)
 
 
 def last_reading(session: Session, repository: Repository) -> Job | None:

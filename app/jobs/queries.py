@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import functools
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,11 +65,12 @@ def under_way(session: Session, limit: int = 5) -> Sequence[Job]:
 
 
 @marks.mark("jobs")
-def moves(session: Session) -> Hashable:
-    """Where everything that is being done stands, with how far it says it is."""
-    columns = (Job.id, Job.state, Job.step, Job.progress, Job.note)
-    query = sa.select(*columns).where(Job.state.in_(UNDER_WAY), Job.schedule.is_(None)).order_by(Job.id)
-    return tuple((number, state.value, *said) for number, state, *said in session.execute(query))
+def moves() -> sa.Select[str]:
+    """Where everything that is being done stands, with how far it says it is, in one text."""
+    said = [sa.func.coalesce(sa.cast(column, sa.Text), "") for column in (Job.id, Job.state, Job.step, Job.progress)]
+    text = functools.reduce(operator.add, (part + " " for part in said)) + sa.func.coalesce(Job.note, "")
+    each = sa.select(text.label("said")).where(Job.state.in_(UNDER_WAY), Job.schedule.is_(None)).order_by(Job.id)
+    return sa.select(sa.func.aggregate_strings(each.subquery().c.said, "\n"))
 
 
 def step_lines(session: Session, job: Job, now: datetime) -> list[StepLine]:

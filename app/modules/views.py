@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, marks, pages, parameters
+from app import answers, pages, parameters
 from app.auth import User, access, current_user
 from app.db import clock_of, current_db
 from app.modules import queries
@@ -15,7 +15,7 @@ from app.people import queries as people
 blueprint = Blueprint("modules", __name__, url_prefix="/modules")
 answers.keep_pages(
     blueprint,
-    marks.of("figures", "resolutions"),
+    "figures", "resolutions",
     only=("modules.overview", "modules.roll_call", "modules.show"),
 )
 nav = [

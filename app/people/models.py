@@ -11,6 +11,8 @@ from app.db import Base, Row, Versioned, choice, public_id
 from app.people.rules import DecisionKind, ProofKind, Role, StatementSource
 from app.people.rules.asking import ProposalKind, RemarkAbout
 
+_BECAME = sa.text("merged_into_id IS NOT NULL")
+
 
 class Person(Row, Versioned, Base):
     """Somebody (or some thing that writes commits). `merged_into_id` points on when two rows turned out to be one.
@@ -24,7 +26,11 @@ class Person(Row, Versioned, Base):
     created_at: Mapped[datetime]
     claimed_at: Mapped[datetime | None]
     hidden_at: Mapped[datetime | None]
-    merged_into_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"), index=True)
+    merged_into_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"))
+    # Nearly nobody became another: an index with all the others would not be used, as it finds too many.
+    __table_args__ = (
+        sa.Index("ix_person_merged_into_id", "merged_into_id", sqlite_where=_BECAME, postgresql_where=_BECAME),
+    )
 
 
 class Identity(Row, Base):

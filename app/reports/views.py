@@ -9,7 +9,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import answers, audit, auth, marks, pages
+from app import answers, audit, auth, pages
 from app.auth import Decision, User, access, current_user, permission
 from app.clock import current_clock
 from app.contributions.windows import Window
@@ -35,7 +35,7 @@ from app.wording import day
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
 answers.keep_pages(
     blueprint,
-    marks.of("figures", "resolutions", "counting"),
+    "figures", "resolutions", "counting",
     only=("reports.overview", "reports.board", "reports.member"),
 )
 nav = [

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import answers, audit, auth, marks, pages
+from app import answers, audit, auth, pages
 from app.auth import Decision, User, access, current_user
 from app.contributions.facts import Event, record_change_events
 from app.contributions.metrics import EventKind
@@ -20,7 +20,7 @@ from app.reviews.store import SOURCE
 from app.settings import current_settings
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/reviews")
-answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("reviews.queue",))
+answers.keep_pages(blueprint, "figures", "resolutions", only=("reviews.queue",))
 nav = [pages.Nav("maintainers", "Review queue", "reviews.queue", order=10)]
 
 LONGEST_TEXT = 20_000

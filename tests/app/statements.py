@@ -13,12 +13,14 @@ from app.db import Database
 
 @contextmanager
 def statements(db: Database, *about: str) -> Iterator[list[str]]:
-    """The statements that ask one of these tables; all of them where none is named."""
+    """The statements that are sent meanwhile, those that ask one of these tables where some are named."""
     found: list[str] = []
 
     def note(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-        if not about or any(f"FROM {one}" in text.replace('"', "") for one in about):
-            found.append(text)
+        said = " ".join(text.split())
+        is_asked = not about or any(f"FROM {one}" in said.replace('"', "") for one in about)
+        if is_asked and not said.startswith(("PRAGMA", "BEGIN")):
+            found.append(said)
 
     sa.event.listen(db.engine, "before_cursor_execute", note)
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -204,7 +205,7 @@ def appointments_of(session: Session, person_id: int) -> list[tuple[Appointment,
         sa.select(Appointment, Seat, Body)
         .join(Seat, Seat.id == Appointment.seat_id)
         .join(Body, Body.id == Seat.body_id)
-        .where(Appointment.person_id.in_(_same_person(session, person_id)))
+        .where(Appointment.person_id.in_(_same_person(person_id)))
         .order_by(Appointment.starts_on.desc(), Appointment.id.desc())
     )
     return [(row.Appointment, row.Seat, row.Body) for row in rows]
@@ -228,8 +229,27 @@ def held_seats(session: Session, person_id: int, at: datetime) -> tuple[auth.Hel
 
     A member's seat goes with its membership: while the organization is no member of the tier, its seat is nobody's.
     """
-    rows = session.execute(
-        sa.select(Body.key, Body.module_key, Seat)
+    rows = session.execute(_seats_held(), {"person": person_id, "day": at.date()}).all()
+    by_tier = any(tier_of(row) for row in rows)
+    tiers = members.tiers_on(session, at.date()) if by_tier else {}
+    return tuple(
+        auth.HeldSeat(
+            body=row.body,
+            seat=row.seat,
+            kind="alternate" if row.is_alternate else row.kind,
+            module=row.module_key,
+            organization=row.organization,
+        )
+        for row in rows
+        if (tier := tier_of(row)) is None or row.organization_id in tiers.get(tier, ())
+    )
+
+
+@cache
+def _seats_held() -> sa.Select[*tuple[Any, ...]]:
+    """What `held_seats` asks, made once: every page of somebody signed in asks it."""
+    return (
+        sa.select(Body.key.label("body"), Body.module_key, Seat.key.label("seat"), Seat.kind, Seat.appointed_by)
         .add_columns(Appointment.is_alternate, Appointment.organization_id)
         .add_columns(Organization.public_id.label("organization"))
         .select_from(Appointment)
@@ -237,29 +257,16 @@ def held_seats(session: Session, person_id: int, at: datetime) -> tuple[auth.Hel
         .join(Body, Body.id == Seat.body_id)
         .outerjoin(Organization, Organization.id == Appointment.organization_id)
         .where(
-            Appointment.person_id.in_(_same_person(session, person_id)),
+            Appointment.person_id.in_(_same_person(sa.bindparam("person", type_=sa.Integer))),
             Seat.retired_on.is_(None),
             Body.retired_on.is_(None),
-            in_force(at.date()),
+            in_force(sa.bindparam("day", type_=sa.Date)),
         )
         .order_by(Appointment.id)
-    ).all()
-    by_tier = any(tier_of(row.Seat) for row in rows)
-    tiers = members.tiers_on(session, at.date()) if by_tier else {}
-    return tuple(
-        auth.HeldSeat(
-            body=row.key,
-            seat=row.Seat.key,
-            kind="alternate" if row.is_alternate else row.Seat.kind,
-            module=row.module_key,
-            organization=row.organization,
-        )
-        for row in rows
-        if (tier := tier_of(row.Seat)) is None or row.organization_id in tiers.get(tier, ())
     )
 
 
-def tier_of(seat: Seat) -> str | None:
+def tier_of(seat: Any) -> str | None:
     """The tier whose members appoint the seat, if that is how it is filled."""
     return seat.appointed_by.removeprefix(_BY_TIER) if seat.appointed_by.startswith(_BY_TIER) else None
 
@@ -318,7 +325,7 @@ def _definition(session: Session, seat: Seat, at: date, member_organizations: Se
     )
 
 
-def _same_person(session: Session, person_id: int) -> sa.Select[int]:
+def _same_person(person_id: int | sa.BindParameter[int]) -> sa.Select[int]:
     """Row numbers of a person: their own, and those that people (no machine) decided to be the same."""
     return sa.select(Person.id).where(
         sa.or_(
@@ -328,6 +335,6 @@ def _same_person(session: Session, person_id: int) -> sa.Select[int]:
     )
 
 
-def in_force(day: date) -> sa.ColumnElement[bool]:
+def in_force(day: date | sa.BindParameter[date]) -> sa.ColumnElement[bool]:
     """The condition that an appointment holds on a day."""
     return holds_on(Appointment, day)

@@ -320,10 +320,14 @@ def latest_readings(session: Session, *, workflow: str = "ingest") -> dict[str, 
     return found
 
 
-@marks.mark("counting")
 def is_counting(session: Session) -> bool:
     """Whether some figures are about to be counted again, so that pages can say so."""
-    return session.scalar(sa.select(RollupDue.id).limit(1)) is not None
+    return bool(session.scalar(_is_any_due()))
+
+
+@marks.mark("counting")
+def _is_any_due() -> sa.Select[bool]:
+    return sa.select(sa.exists(sa.select(RollupDue.id)).label("counting"))
 
 
 @modules.provide_activity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, charts, marks, pages
+from app import answers, charts, pages
 from app.clock import current_clock
 from app.contributions import queries
 from app.contributions.figures import FIGURES, BadAddress, Look, NothingThere, read_look, read_scope
@@ -23,21 +23,15 @@ from app.members import queries as members
 from app.members.models import Organization
 from app.modules import queries as modules
 
-_COUNTS = marks.of("figures", "counting")
-_READINGS = {
-    "contributions.repositories": marks.of("figures", "repositories", "jobs"),
-    "contributions.repository": marks.of("figures", "repositories", "jobs", "github"),
-    "contributions.quality": marks.of("figures", "counting", "repositories", "github"),
-}
-
-
-def _under(session: Session) -> Hashable:
-    """What a page rests on besides the audit log: what is counted, or how far the reading of each repository is."""
-    return _READINGS.get(str(request.endpoint), _COUNTS)(session)
-
-
 blueprint = Blueprint("contributions", __name__, url_prefix="/contributions")
-answers.keep_pages(blueprint, _under)
+answers.keep_pages(
+    blueprint, "figures", "counting",
+    but_under={
+        "contributions.repositories": ("figures", "repositories", "jobs"),
+        "contributions.repository": ("figures", "repositories", "jobs", "github"),
+        "contributions.quality": ("figures", "counting", "repositories", "github"),
+    },
+)  # fmt: skip
 nav = [
     pages.Nav("maintainers", "Contributions", "contributions.overview", order=30),
     pages.Nav("maintainers", "Health of reviews", "contributions.reviews", order=32),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Blueprint, abort, url_for
 from sqlalchemy.orm import Session
 
-from app import answers, auth, forms, marks, pages
+from app import answers, auth, forms, pages
 from app.auth import Decision, User, permission
 from app.db import current_db
 from app.forms import Field
@@ -17,7 +17,7 @@ from app.members import queries
 from app.members.models import Organization
 
 blueprint = Blueprint("members", __name__, url_prefix="/organizations")
-answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("members.overview", "members.show"))
+answers.keep_pages(blueprint, "figures", "resolutions", only=("members.overview", "members.show"))
 nav = [
     pages.Nav("members", "Organizations", "members.overview", order=10),
     pages.Nav("staff", "Members’ proposals", "members.waiting", order=45),

@@ -58,9 +58,9 @@ def grounds(session: Session) -> Grounds | None:
 
 
 @marks.mark("resolutions")
-def last_resolution(session: Session) -> int:
+def last_resolution() -> sa.Select[int]:
     """The number of the last resolution: who is who, who they are called and whom they work for are the same since."""
-    return session.scalar(sa.select(sa.func.max(ResolutionMade.id))) or 0
+    return sa.select(sa.func.max(ResolutionMade.id))
 
 
 def note_resolution(session: Session, *, changed: bool) -> None:

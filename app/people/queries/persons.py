@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -157,13 +159,24 @@ def known_person(session: Session, public_id: str) -> auth.KnownPerson | None:
 
     Machines merge a person whom nobody claimed with one who holds seats; such a session gets nothing of theirs.
     """
-    person = person_by_public_id(session, public_id)
-    if person is None:
+    rows = {row.public_id: row for row in session.execute(_with_accounts(), {"public_id": public_id})}
+    if public_id not in rows:
         return None
-    found = canonical(session, person) if person.claimed_at is not None else person
-    became = sa.select(Person.public_id).where(Person.merged_into_id == found.id, Person.claimed_at.is_not(None))
-    also = (found.public_id, *session.scalars(became.order_by(Person.id)))
-    return auth.KnownPerson(found.id, found.name, found.hidden_at is not None, also)
+    found = rows.pop(public_id)
+    if found.merged_into_id is not None and found.claimed_at is not None:
+        became = canonical(session, session.get_one(Person, found.merged_into_id))
+        return known_person(session, became.public_id)
+    return auth.KnownPerson(found.id, found.name, found.hidden_at is not None, (public_id, *rows))
+
+
+@cache
+def _with_accounts() -> sa.Select[*tuple[Any, ...]]:
+    """A person and the accounts that became theirs. Made once: every page of somebody signed in asks this."""
+    columns = (Person.id, Person.public_id, Person.name, Person.hidden_at, Person.claimed_at, Person.merged_into_id)
+    itself = sa.select(Person.id).where(Person.public_id == sa.bindparam("public_id"))
+    is_theirs = Person.merged_into_id == itself.scalar_subquery()
+    became = sa.select(Person.id).where(is_theirs, Person.claimed_at.is_not(None))
+    return sa.select(*columns).where(Person.id.in_(sa.union_all(itself, became))).order_by(Person.id)
 
 
 @auth.provide_veil

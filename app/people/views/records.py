@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import answers, audit, auth, forms, marks, pages, parameters
+from app import answers, audit, auth, forms, pages, parameters
 from app.auth import access, can, current_user, permission
 from app.checks import Broken, Checked, Rule, UnfoundError
 from app.db import clock_of, current_db
@@ -26,7 +26,7 @@ from app.sessions import issue_link
 from app.settings import current_settings
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
-answers.keep_pages(blueprint, marks.of("figures", "resolutions"), only=("people.overview", "people.show"))
+answers.keep_pages(blueprint, "figures", "resolutions", only=("people.overview", "people.show"))
 nav = [
     pages.Nav("members", "People", "people.overview", order=20),
     pages.Nav("staff", "One person or two?", "people.proposals", order=40),

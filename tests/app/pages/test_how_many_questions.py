@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -23,26 +20,11 @@ from app.people.models import Affiliation, Person
 from app.people.rules import StatementSource
 from app.reviews.models import Review
 from app.reviews.rules import Verdict
+from tests.app.statements import statements
 
 US = Actor.system("test")
 TODAY = date(2026, 1, 15)
 MOST = 25
-
-
-@contextmanager
-def questions(db: Database) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(("PRAGMA", "BEGIN")):
-            sent.append(" ".join(statement.split()))
-
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        sa.event.remove(db.engine, "before_cursor_execute", note)
 
 
 def somebody(session: Session, name: str) -> Person:
@@ -114,6 +96,6 @@ def test_more_rows_mean_no_more_questions(governed: Database, client: FlaskClien
 
 def asked_for(db: Database, client: FlaskClient, path: str) -> list[str]:
     """The questions that a page asks."""
-    with questions(db) as sent:
+    with statements(db) as sent:
         assert client.get(path).status_code == 200
     return sent
