@@ -13,9 +13,29 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 COLOURS = ["color-contrast", "link-in-text-block"]
 
 _RUN_AXE = """
-const [rules, standards, done] = arguments;
-const chosen = rules.length ? {type: 'rule', values: rules} : {type: 'tag', values: standards};
-axe.run({runOnly: chosen, resultTypes: ['violations']}).then(
+const [wanted, standards, some, done] = arguments;
+const chosen = wanted.length ? {type: 'rule', values: wanted} : {type: 'tag', values: standards};
+const built = new Map();  // how an element is built: tags, classes and own colours, with all that is in it
+const signature = (one) => {
+  const own = ['class', 'style', 'fill', 'stroke', 'role', 'open', 'disabled'].map((name) => one.getAttribute(name));
+  const whole = `${one.tagName}|${own.join('|')}(${[...one.children].map(signature).join(',')})`;
+  built.set(one, whole);
+  return whole;
+};
+const repeated = [];
+if (some) {
+  signature(document.body);
+  for (const parent of document.querySelectorAll('body, body *')) {
+    const times = new Map();
+    for (const child of parent.children) {
+      const how = built.get(child), before = times.get(how) ?? 0;
+      times.set(how, before + 1);
+      if (before >= some && child !== parent.lastElementChild) repeated.push(child);
+    }
+  }
+}
+const where = repeated.length ? {include: [document], exclude: repeated} : document;
+axe.run(where, {runOnly: chosen, resultTypes: ['violations']}).then(
   (found) => done(found.violations.map(({impact, id, nodes}) =>
     `${impact} ${id}, ${nodes.length} times, first ${nodes[0].target.join(' ')} ${nodes[0].html.slice(0, 160)} ` +
     `(${nodes[0].failureSummary.replaceAll('\\n', ' ')})`)),
@@ -63,14 +83,15 @@ def _axe() -> str:
     return files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
-def barriers(page: Chrome, *, rules: list[str] | None = None) -> list[str]:
+def barriers(page: Chrome, *, rules: list[str] | None = None, of_alike: int = 0) -> list[str]:
     """What axe finds on the open page, by these rules or all of the standards'.
 
+    `of_alike`: of neighbours that are built alike (rows of a table), only so many and the last are looked at.
     The strict content policy of the pages lets no script in; the driver's own way around it is not a page's.
     """
     if not page.execute_script("return 'axe' in window"):
         page.execute_script(_axe())
-    found: list[str] = page.execute_async_script(_RUN_AXE, rules or [], STANDARDS)
+    found: list[str] = page.execute_async_script(_RUN_AXE, rules or [], STANDARDS, of_alike)
     return found
 
 
