@@ -389,6 +389,13 @@ def init(app: Flask) -> None:
         response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
+    @app.after_request
+    def note_use(response: Response) -> Response:
+        if row := g.pop("flambeau_seen", None):
+            with current_db().write() as db_session:
+                sessions.note_seen(db_session, row)
+        return response
+
 
 def _to_sign_in() -> BaseResponse:
     if request.method in ("GET", "HEAD"):
@@ -409,7 +416,6 @@ def _read_user(within: Session | None) -> User:
         session.pop("token", None)
         return ANONYMOUS
     if sessions.is_seen_long_ago(row, db.clock.now()):
-        with db.write() as db_session:
-            sessions.note_seen(db_session, row)
+        g.flambeau_seen = row  # noted when the request is answered: somebody else's transaction may be open here
     g.flambeau_session = row.public_id
     return user

@@ -164,8 +164,9 @@ def known_person(session: Session, public_id: str) -> auth.KnownPerson | None:
         return None
     found = rows.pop(public_id)
     if found.merged_into_id is not None and found.claimed_at is not None:
-        became = canonical(session, session.get_one(Person, found.merged_into_id))
-        return known_person(session, became.public_id)
+        became = canonical(session, session.get_one(Person, found.id))
+        if became.id != found.id:
+            return known_person(session, became.public_id)
     return auth.KnownPerson(found.id, found.name, found.hidden_at is not None, (public_id, *rows))
 
 

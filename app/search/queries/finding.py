@@ -157,7 +157,7 @@ def _ranked(
         for asked, alike in itertools.groupby(((kind, readings[kind][turn]) for kind in wanting), key=lambda p: p[1]):
             for kind, rarest_first in _by_rarity(session, asked, [kind for kind, _ in alike]).items():
                 numbers = _matching(session, kind, rarest_first, most)
-                found[kind] += [number for number in numbers if number not in found[kind]]
+                found[kind] = list(dict.fromkeys([*found[kind], *numbers]))
     return {kind: numbers[:most] for kind, numbers in found.items()}
 
 
@@ -166,25 +166,25 @@ def _by_rarity(session: Session, asked: Sequence[_Asked], kinds: Sequence[Kind])
     if not all(one.terms for one in asked):
         return {}
     given: dict[str, Any] = {f"terms{at}": one.terms for at, one in enumerate(asked)}
-    given["most"] = _MOST_COUNTED if len(asked) > 1 else 1
+    given |= {"most": _MOST_COUNTED if len(asked) > 1 else 1, "kinds": [int(kind) for kind in kinds]}
     found = {}
-    for kind, *counts in session.execute(_counts(len(asked), tuple(map(int, kinds))), given):
+    for kind, *counts in session.execute(_counts(len(asked)), given):
         if all(counts):
             found[Kind(kind)] = [asked[at] for at in sorted(range(len(asked)), key=counts.__getitem__)]
     return found
 
 
-@lru_cache(maxsize=64)
-def _counts(words: int, kinds: tuple[int, ...]) -> sa.Select[Any]:
+@lru_cache
+def _counts(words: int) -> sa.Select[Any]:
     """Of each kind how many entries have some of each word's terms, as far as they are counted: a row for each kind."""
-    of = sa.union_all(*(sa.select(sa.literal_column(str(kind), sa.Integer).label("kind")) for kind in kinds)).subquery()
+    of = sa.union_all(*(sa.select(sa.literal_column(str(+kind), sa.Integer).label("kind")) for kind in Kind)).subquery()
     counts = []
     for at in range(words):
         terms = sa.bindparam(f"terms{at}", type_=sa.BigInteger, expanding=True)
         some = sa.select(SearchPosting.ref).where(SearchPosting.term_id.in_(terms), SearchPosting.kind == of.c.kind)
         few = some.limit(sa.bindparam("most", type_=sa.Integer)).correlate(of).subquery()
         counts.append(sa.select(sa.func.count()).select_from(few).correlate(of).scalar_subquery().label(f"count{at}"))
-    return sa.select(of.c.kind, *counts)
+    return sa.select(of.c.kind, *counts).where(of.c.kind.in_(sa.bindparam("kinds", expanding=True)))
 
 
 def _matching(session: Session, kind: Kind, asked: Sequence[_Asked], most: int) -> list[int]:

@@ -15,9 +15,11 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 _RUN_AXE = """
 const [wanted, standards, some, done] = arguments;
 const chosen = wanted.length ? {type: 'rule', values: wanted} : {type: 'tag', values: standards};
-const built = new Map();  // how an element is built: tags, classes and own colours, with all that is in it
+const built = new Map();  // how an element is built: tags and all that styles may hang on, with all that is in it
+const content = new Set(('id for href src alt name value title datetime action content aria-label aria-labelledby ' +
+  'aria-describedby d points transform x y x1 x2 y1 y2 cx cy r rx ry dx dy width height').split(' '));
 const signature = (one) => {
-  const own = ['class', 'style', 'fill', 'stroke', 'role', 'open', 'disabled'].map((name) => one.getAttribute(name));
+  const own = [...one.attributes].filter(({name}) => !content.has(name)).map(({name, value}) => `${name}=${value}`);
   const whole = `${one.tagName}|${own.join('|')}(${[...one.children].map(signature).join(',')})`;
   built.set(one, whole);
   return whole;

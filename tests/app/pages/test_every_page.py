@@ -114,10 +114,9 @@ def look_at(window: Browser, page: Page) -> Iterator[tuple[str, str]]:
     for width, dark in ((1280, False), (1280, True), (375, True), (375, False)):
         where = f"{width} px {'dark' if dark else 'light'}"
         window.show(width=width, dark=dark)
-        # Everything once; in other sizes and lights two of each kind: what is built alike has the same colours there.
-        everything = (width, dark) == (1280, False)
-        rules = None if not dark else COLOURS
-        yield from ((where, one) for one in barriers(chrome, rules=rules, of_alike=0 if everything else 2))
+        # What is built alike has the same colours in the dark, too.
+        found = barriers(chrome, rules=COLOURS, of_alike=2) if dark else barriers(chrome)
+        yield from ((where, one) for one in found)
         yield from ((where, one) for one in does_not_fit(chrome))
     window.show(dark=True, paper=True, width=A4_PX)
     yield from (("on paper", one) for one in (*barriers(chrome, rules=COLOURS[:1], of_alike=2), *does_not_fit(chrome)))

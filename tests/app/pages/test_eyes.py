@@ -11,7 +11,7 @@ from tests.app.pages.eyes import COLOURS, barriers
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
 PAGE = """<!doctype html><html lang="en"><title>Rows</title><meta charset="utf-8">
-<style>body {{ background: white; color: black }} .pale {{ color: #eee }}</style>
+<style>body {{ background: white; color: black }} .pale, [aria-current] {{ color: #eee }}</style>
 <main><h1>Rows</h1><table><tbody>{}</tbody></table></main></html>"""
 
 
@@ -19,7 +19,7 @@ PAGE = """<!doctype html><html lang="en"><title>Rows</title><meta charset="utf-8
 @pytest.mark.parametrize(
     ("row", "is_barred"),
     [("<td>one</td>", False), ('<td class="pale">one</td>', True), ('<td style="color: #eee">one</td>', True),
-     ('<td><b class="pale">one</b></td>', True)],
+     ('<td><b class="pale">one</b></td>', True), ('<td aria-current="true">one</td>', True)],
 )  # fmt: skip
 @pytest.mark.parametrize("place", [0, 7, 19])
 def test_a_row_that_cannot_be_read_is_found_wherever_it_stands(

@@ -1,4 +1,4 @@
-"""The best of each kind are those that a look at every entry finds, and it takes a dozen statements to find them."""
+"""The best of each kind are those that a look at every entry finds, and many words take few statements."""
 
 from __future__ import annotations
 
