@@ -372,7 +372,10 @@ def init(app: Flask) -> None:
         return None
 
     @app.after_request
-    def protect(response: Response) -> Response:
+    def protect_and_note(response: Response) -> Response:
+        if seen := g.pop("flambeau_seen", None):
+            with current_db().write() as db_session:
+                sessions.note_seen(db_session, seen)
         response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
@@ -387,13 +390,6 @@ def init(app: Flask) -> None:
             response.headers["Cache-Control"] = "no-store"  # whoever shows no token gets nothing, from no cache either
         # A statement or a hidden name shows at once, whatever stands between us and the reader.
         response.headers.setdefault("Cache-Control", "no-cache")
-        return response
-
-    @app.after_request
-    def note_use(response: Response) -> Response:
-        if row := g.pop("flambeau_seen", None):
-            with current_db().write() as db_session:
-                sessions.note_seen(db_session, row)
         return response
 
 
