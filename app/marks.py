@@ -36,7 +36,7 @@ def read(session: Session, *names: str) -> tuple[Any, ...]:
 
 @lru_cache
 def _together(names: tuple[str, ...]) -> sa.Select[Any]:
-    """The rows of these marks as one: to ask for each apart takes as long as the rest of a page that is kept."""
+    """The rows of these marks as one: asked apart they took two fifths of the time of a page that is kept."""
     for name in names:
         if name not in _marks:
             raise KeyError(f"nobody provides the mark {name!r}; there are {', '.join(sorted(_marks))}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -65,12 +64,12 @@ def under_way(session: Session, limit: int = 5) -> Sequence[Job]:
 
 
 @marks.mark("jobs")
-def moves() -> sa.Select[str]:
-    """Where everything that is being done stands, with how far it says it is, in one text."""
-    said = [sa.func.coalesce(sa.cast(column, sa.Text), "") for column in (Job.id, Job.state, Job.step, Job.progress)]
-    text = functools.reduce(operator.add, (part + " " for part in said)) + sa.func.coalesce(Job.note, "")
-    each = sa.select(text.label("said")).where(Job.state.in_(UNDER_WAY), Job.schedule.is_(None)).order_by(Job.id)
-    return sa.select(sa.func.aggregate_strings(each.subquery().c.said, "\n"))
+def moves() -> sa.Select[*tuple[Any, ...]]:
+    """Where everything that is being done stands, with how far it says it is: a text of each column, line by job."""
+    columns = (Job.id, Job.state, Job.step, Job.progress, Job.note)
+    lines = [sa.func.coalesce(sa.cast(column, sa.Text), "").label(column.key) for column in columns]
+    each = sa.select(*lines).where(Job.state.in_(UNDER_WAY), Job.schedule.is_(None)).order_by(Job.id).subquery()
+    return sa.select(*(sa.func.aggregate_strings(line, "\n").label(line.key) for line in each.c))
 
 
 def step_lines(session: Session, job: Job, now: datetime) -> list[StepLine]:

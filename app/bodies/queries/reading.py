@@ -266,7 +266,7 @@ def _seats_held() -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def tier_of(seat: Any) -> str | None:
+def tier_of(seat: Seat | sa.Row[*tuple[Any, ...]]) -> str | None:
     """The tier whose members appoint the seat, if that is how it is filled."""
     return seat.appointed_by.removeprefix(_BY_TIER) if seat.appointed_by.startswith(_BY_TIER) else None
 
