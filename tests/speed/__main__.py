@@ -92,7 +92,7 @@ def _measure_works(report: dict[str, Any], threads: int, options: argparse.Names
                 report["rows"].append(mean_of(mean, of, group, threads))
     if run.stopped:
         raise KeyboardInterrupt
-    if not options.only:
+    if len(found) == sum(threads in row.threads for rows in GROUPS.values() for row in rows):
         report["rows"] += _suite(found, threads)
 
 

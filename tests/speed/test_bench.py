@@ -18,10 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.speed import __main__ as bench
 from tests.speed import bench_ingest, limits, portal_rows, workers
 from tests.speed.__main__ import main
 from tests.speed.compiled import shared_object
 from tests.speed.footprint import CEILINGS
+from tests.speed.measure import Run
 from tests.speed.plot import plot
 from tests.speed.report import ceiling_of, contention_of, lowest_of, mean_of, row_of
 from tests.speed.rivals import library_of
@@ -200,6 +202,21 @@ def test_the_mean_of_the_suite_leaves_out_what_did_not_run():
     assert comparison_of(found, "X")["ratio"]["value"] == pytest.approx(math.sqrt(1.2 * 0.6))
     assert found["verdict"] is None
     assert mean_of(SUITE_MEAN, rows[:2], "suite", 1)["verdict"] == "not met"
+
+
+@pytest.mark.parametrize(("left_out", "summed_up"), [([], True), (["small"], False)])
+def test_a_run_of_every_row_has_the_mean_of_the_suite_though_its_groups_were_named(
+    monkeypatch, tmp_path, left_out, summed_up
+):
+    def every_row_at_once(rows, threads, *_):
+        found = [measured([1.0] * 3, row.title) for _, row in rows]
+        return Run(found, {"threads": threads, "bytes_per_s": 1e9, "operations_per_s": 1e9}, {}, stopped=False)
+
+    monkeypatch.setattr(bench, "measure", every_row_at_once)
+    written = tmp_path / "report.json"
+    main(["--only", *(group for group in GROUPS if group not in left_out), "--threads", "1", "--json", str(written)])
+    suite = [row for row in json.loads(written.read_text())["rows"] if row["group"] == "suite"]
+    assert bool(suite) is summed_up
 
 
 @pytest.mark.parametrize(("sum_up", "of"), [(mean_of, SUITE_MEAN), (lowest_of, SUITE_LOWEST)])
