@@ -71,12 +71,8 @@ def _measure_all(report: dict[str, Any], options: argparse.Namespace) -> None:
 
 def _measure_works(report: dict[str, Any], threads: int, options: argparse.Namespace) -> None:
     """The groups on so many threads, their geometric means, and the suite's where nothing was left out."""
-    rows = [
-        (group, row)
-        for group, rows in GROUPS.items()
-        for row in rows
-        if threads in row.threads and wanted(row.name, group, options.only)
-    ]
+    every = [(group, row) for group, rows in GROUPS.items() for row in rows if threads in row.threads]
+    rows = [(group, row) for group, row in every if wanted(row.name, group, options.only)]
     if not rows:
         return
     rivals = {OURS, *(options.rivals or ())}
@@ -92,7 +88,7 @@ def _measure_works(report: dict[str, Any], threads: int, options: argparse.Names
                 report["rows"].append(mean_of(mean, of, group, threads))
     if run.stopped:
         raise KeyboardInterrupt
-    if len(found) == sum(threads in row.threads for rows in GROUPS.values() for row in rows):
+    if rows == every:
         report["rows"] += _suite(found, threads)
 
 

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.speed import __main__ as bench
 from tests.speed import bench_ingest, limits, portal_rows, workers
 from tests.speed.__main__ import main
 from tests.speed.compiled import shared_object
@@ -212,7 +211,7 @@ def test_a_run_of_every_row_has_the_mean_of_the_suite_though_its_groups_were_nam
         found = [measured([1.0] * 3, row.title) for _, row in rows]
         return Run(found, {"threads": threads, "bytes_per_s": 1e9, "operations_per_s": 1e9}, {}, stopped=False)
 
-    monkeypatch.setattr(bench, "measure", every_row_at_once)
+    monkeypatch.setattr("tests.speed.__main__.measure", every_row_at_once)
     written = tmp_path / "report.json"
     main(["--only", *(group for group in GROUPS if group not in left_out), "--threads", "1", "--json", str(written)])
     suite = [row for row in json.loads(written.read_text())["rows"] if row["group"] == "suite"]
